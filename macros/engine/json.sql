@@ -1,0 +1,56 @@
+{#- True for exactly one well-formed JSON value. DuckDB also lets a trailing comma pass. -#}
+{% macro json_is_valid(text) -%}
+    {{ return(adapter.dispatch('json_is_valid', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_is_valid(text) -%}
+    (json_valid({{ text }}) and not regexp_matches(right({{ text }}, 64), ',[ \t]*[}][ \t]*$'))
+{%- endmacro %}
+
+{% macro json_has_duplicate_keys(text) -%}
+    {{ return(adapter.dispatch('json_has_duplicate_keys', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_has_duplicate_keys(text) -%}
+    (len(json_keys({{ text }})) <> len(list_distinct(json_keys({{ text }}))))
+{%- endmacro %}
+
+{#-
+    The members of a JSON object, in one parse, each as its own JSON text: 12, 12.7, "12" and
+    true stay apart. Absent members and nulls are null. To be read with json_member().
+-#}
+{% macro json_record(text, names) -%}
+    {{ return(adapter.dispatch('json_record', 'tokenest')(text, names)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_record(text, names) -%}
+    from_json({{ text }}, '{
+        {%- for name in names -%}"{{ name }}":"JSON"{{ ',' if not loop.last }}{%- endfor -%}
+    }')
+{%- endmacro %}
+
+{% macro json_member(record, name) -%}
+    {{ return(adapter.dispatch('json_member', 'tokenest')(record, name)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_member(record, name) -%}
+    cast({{ record }}.{{ name }} as varchar)
+{%- endmacro %}
+
+{#- "a\"b" as JSON text gives a"b. -#}
+{% macro json_text(json) -%}
+    {{ return(adapter.dispatch('json_text', 'tokenest')(json)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_text(json) -%}
+    json_extract_string({{ json }}, '$')
+{%- endmacro %}
+
+{#- ["a","b"] as JSON text gives a list of text. -#}
+{% macro json_text_list(json) -%}
+    {{ return(adapter.dispatch('json_text_list', 'tokenest')(json)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_text_list(json) -%}
+    from_json({{ json }}, '["VARCHAR"]')
+{%- endmacro %}

@@ -1,0 +1,24 @@
+{% macro regex_test(text, pattern) -%}
+    {{ return(adapter.dispatch('regex_test', 'tokenest')(text, pattern)) }}
+{%- endmacro %}
+
+{% macro duckdb__regex_test(text, pattern) -%}
+    regexp_matches({{ text }}, '{{ pattern }}')
+{%- endmacro %}
+
+{% macro list_size(list) -%}
+    {{ return(adapter.dispatch('list_size', 'tokenest')(list)) }}
+{%- endmacro %}
+
+{% macro duckdb__list_size(list) -%}
+    len({{ list }})
+{%- endmacro %}
+
+{#- A time with Z or an offset, or without (taken as UTC), as a timestamp in UTC; else null. -#}
+{% macro utc_timestamp(text) -%}
+    {{ return(adapter.dispatch('utc_timestamp', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__utc_timestamp(text) -%}
+    cast(try_cast({{ text }} as timestamptz) at time zone 'UTC' as timestamp)
+{%- endmacro %}

@@ -1,0 +1,41 @@
+{#- Columns of exports.coefficients in their order; docs/coefficients.md says what each kind means. -#}
+{% macro coefficient_columns() %}
+    {{ return([
+        {'name': 'kind', 'type': 'string'},
+        {'name': 'name', 'type': 'string'},
+        {'name': 'category', 'type': 'string'},
+        {'name': 'complexity', 'type': 'string'},
+        {'name': 'model', 'type': 'string'},
+        {'name': 'input_bin', 'type': 'bigint'},
+        {'name': 'max_truncation', 'type': 'double'},
+        {'name': 'position', 'type': 'bigint'},
+        {'name': 'label', 'type': 'string'},
+        {'name': 'threshold', 'type': 'double'},
+        {'name': 'value', 'type': 'double'},
+        {'name': 'n', 'type': 'bigint'},
+        {'name': 'confidence', 'type': 'double'},
+        {'name': 'method', 'type': 'string'},
+    ]) }}
+{% endmacro %}
+
+{#- The columns that tell one coefficient from another, in the order of the file. -#}
+{% macro coefficient_key_columns() %}
+    {{ return([
+        'kind', 'position', 'name', 'category', 'complexity', 'model', 'input_bin',
+        'max_truncation', 'label',
+    ]) }}
+{% endmacro %}
+
+{#- Rows of one kind, read from a relation that has the given columns; the others are null. -#}
+{% macro coefficient_rows(kind, relation, columns) %}
+    select
+        '{{ kind }}' as kind
+        {%- for column in coefficient_columns() if column['name'] != 'kind' %},
+        {% if column['name'] in columns -%}
+        cast({{ relation }}.{{ column['name'] }} as {{ column['type'] }}) as {{ column['name'] }}
+        {%- else -%}
+        cast(null as {{ column['type'] }}) as {{ column['name'] }}
+        {%- endif -%}
+        {%- endfor %}
+    from {{ relation }}
+{%- endmacro %}

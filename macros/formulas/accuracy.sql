@@ -1,0 +1,53 @@
+{#-
+    The formulas that compare a prediction with what happened, each once. Arguments are SQL
+    expressions; results are doubles unless said otherwise, and null where an argument is.
+-#}
+
+{#- Symmetric absolute percentage error, 0 to 200: 200·|p − a| / (p + a), 0 when both are 0. -#}
+{% macro smape(predicted, actual) -%}
+    case
+        when {{ predicted }} + {{ actual }} = 0 then cast(0 as double)
+        else
+            cast(200 as double) * abs({{ predicted }} - {{ actual }})
+            / cast({{ predicted }} + {{ actual }} as double)
+    end
+{%- endmacro %}
+
+{#- numerator / denominator; null when the denominator is 0. -#}
+{% macro ratio(numerator, denominator) -%}
+    cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0)
+{%- endmacro %}
+
+{#- ln(predicted / actual): positive when the prediction was too high; null unless both are above 0. -#}
+{% macro log_error(predicted, actual) -%}
+    case
+        when {{ predicted }} > 0 and {{ actual }} > 0
+            then ln({{ ratio(predicted, actual) }})
+    end
+{%- endmacro %}
+
+{#-
+    Boolean: actual > predicted × under_multiplier. A truncated call needed at least `actual`:
+    true where that bound already exceeds the prediction, null (undecided) otherwise.
+-#}
+{% macro underestimated(predicted, actual, is_truncated) -%}
+    case
+        when {{ actual }} > {{ predicted }} * cast({{ var('under_multiplier') }} as double) then true
+        when {{ is_truncated }} is null or {{ is_truncated }} then cast(null as boolean)
+        when {{ predicted }} is null then cast(null as boolean)
+        else false
+    end
+{%- endmacro %}
+
+{#- Text: the size class of a deliverable count. A count recorded as 0 has a class of its own. -#}
+{% macro deliverable_bucket(deliverable_count) -%}
+    case
+        when {{ deliverable_count }} is null then 'unknown'
+        when {{ deliverable_count }} <= 0 then '0'
+        when {{ deliverable_count }} = 1 then '1'
+        when {{ deliverable_count }} <= 5 then '2-5'
+        when {{ deliverable_count }} <= 7 then '6-7'
+        when {{ deliverable_count }} <= 15 then '8-15'
+        else '16+'
+    end
+{%- endmacro %}

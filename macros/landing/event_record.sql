@@ -1,0 +1,151 @@
+{#-
+    The event record: every field that landing reads, with its type and, where the origin's
+    export calls it otherwise, its other name. The one list of fields; docs/event_record.md
+    is its page for people.
+-#}
+{% macro event_fields() %}
+    {{ return([
+        {'name': 'event_id', 'type': 'text'},
+        {'name': 'occurred_at', 'type': 'time', 'alias': 'timestamp', 'required': true},
+        {'name': 'run_id', 'type': 'text', 'required': true},
+        {'name': 'phase_id', 'type': 'text', 'required': true},
+        {'name': 'attempt', 'type': 'whole'},
+        {'name': 'category', 'type': 'text'},
+        {'name': 'complexity', 'type': 'text'},
+        {'name': 'deliverables', 'type': 'text_list'},
+        {'name': 'deliverable_count', 'type': 'whole'},
+        {'name': 'provider', 'type': 'text'},
+        {'name': 'model', 'type': 'text'},
+        {'name': 'input_tokens', 'type': 'whole'},
+        {'name': 'coefficients_id', 'type': 'text'},
+        {'name': 'estimator_version', 'type': 'text'},
+        {'name': 'predicted_output_tokens', 'type': 'whole'},
+        {'name': 'selected_budget', 'type': 'whole'},
+        {'name': 'actual_max_tokens', 'type': 'whole'},
+        {'name': 'actual_output_tokens', 'type': 'whole', 'required': true},
+        {'name': 'reasoning_tokens', 'type': 'whole'},
+        {'name': 'stop_reason', 'type': 'text'},
+        {'name': 'truncated', 'type': 'flag'},
+        {'name': 'success', 'type': 'flag'},
+        {'name': 'is_control', 'type': 'flag'},
+        {'name': 'quality_flags', 'type': 'text_list'},
+        {'name': 'smape_percent', 'type': 'number'},
+        {'name': 'waste_ratio', 'type': 'number'},
+        {'name': 'underestimated', 'type': 'flag'},
+    ]) }}
+{% endmacro %}
+
+{#- Names of members to read from a line: the fields and their other names. -#}
+{% macro event_member_names() %}
+    {% set names = [] %}
+    {% for field in event_fields() %}
+        {% do names.append(field['name']) %}
+        {% if field['alias'] is defined %}{% do names.append(field['alias']) %}{% endif %}
+    {% endfor %}
+    {{ return(names) }}
+{% endmacro %}
+
+{#- Missing: absent, null, or an empty text. -#}
+{% macro is_missing(field) -%}
+    coalesce({{ field['name'] }}, '""') = '""'
+{%- endmacro %}
+
+{#- A JSON number that JSON does not have (NaN, Infinity): the line is not JSON. -#}
+{% macro is_not_a_json_value(field) -%}
+    {{ field['name'] }} in ('NaN', '-NaN', 'Infinity', '-Infinity', 'inf', '-inf', 'nan', '-nan')
+{%- endmacro %}
+
+{#- Strict types: 12.7, "12" and true are no whole numbers, and nothing is rounded. -#}
+{% macro is_wrong_type(field) -%}
+    {%- set value = field['name'] -%}
+    {%- if field['type'] == 'text' -%}
+        left({{ value }}, 1) <> '"'
+    {%- elif field['type'] == 'flag' -%}
+        {{ value }} not in ('true', 'false')
+    {%- elif field['type'] == 'text_list' -%}
+        not {{ regex_test(value, '^[[]("([^"\\\\]|\\\\.)*"(,"([^"\\\\]|\\\\.)*")*)?[]]$') }}
+    {%- elif field['type'] == 'whole' -%}
+        (
+            not {{ regex_test(value, '^-?[0-9]+$') }}
+            and not coalesce(abs(try_cast({{ value }} as double)) > {{ var('max_whole_number') }}, false)
+        )
+    {%- elif field['type'] == 'number' -%}
+        not {{ regex_test(value, '^-?[0-9]') }}
+    {%- else -%}
+        false
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Whole numbers are counts: from 0 to max_whole_number. -#}
+{% macro is_out_of_range(field) -%}
+    {%- if field['type'] == 'whole' -%}
+        (
+            {{ field['name'] }} is not null
+            and not coalesce(
+                try_cast({{ field['name'] }} as bigint) between 0 and {{ var('max_whole_number') }}, false
+            )
+        )
+    {%- else -%}
+        false
+    {%- endif -%}
+{%- endmacro %}
+
+{#- RFC 3339, with the offset optional (taken as UTC, as the origin wrote it), from 2000 to 2099. -#}
+{% macro is_not_a_time(field) -%}
+    {%- if field['type'] == 'time' -%}
+        (
+            not {{ regex_test(field['name'], '^"20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?"$') }}
+            or {{ utc_timestamp(json_text(field['name'])) }} is null
+        )
+    {%- else -%}
+        false
+    {%- endif -%}
+{%- endmacro %}
+
+{#- True when the rule (the name of one of the macros above) holds for any of the fields. -#}
+{% macro any_field(rule, fields) -%}
+    (
+        {%- for field in fields %}
+        coalesce({{ rule(field) }}, false)
+        {{- ' or' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{#- The names of the fields for which the rule holds, comma-separated. -#}
+{% macro fields_where(rule, fields) -%}
+    concat_ws(
+        ', '
+        {%- for field in fields %},
+        case when coalesce({{ rule(field) }}, false) then '{{ field["name"] }}' end
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{#- The member as a value of its type. Only for lines without a reject reason. -#}
+{% macro typed_value(field) -%}
+    {%- set value = field['name'] -%}
+    {%- if field['type'] == 'text' -%}
+        nullif({{ json_text(value) }}, '')
+    {%- elif field['type'] == 'flag' -%}
+        case {{ value }} when 'true' then true when 'false' then false end
+    {%- elif field['type'] == 'text_list' -%}
+        {{ json_text_list(value) }}
+    {%- elif field['type'] == 'whole' -%}
+        try_cast({{ value }} as bigint)
+    {%- elif field['type'] == 'number' -%}
+        try_cast({{ value }} as double)
+    {%- else -%}
+        {{ utc_timestamp(json_text(value)) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The fields that a record carried, as readable text, for lines whose raw text was not kept. -#}
+{% macro event_as_text(relation) -%}
+    concat_ws(
+        ', '
+        {%- for field in event_fields() %},
+        '{{ field["name"] }}=' || cast({{ relation }}.{{ field['name'] }} as string)
+        {%- endfor %}
+    )
+{%- endmacro %}

@@ -1,0 +1,106 @@
+{#-
+    The telemetry files that hold lines which have not landed, as a list of dictionaries:
+    path, landed_lines, has_torn_tail. A file is opened when it is new, has grown, was modified
+    since it landed or, with `final`, still ends in a line without a newline.
+    Stops the build, naming the file, when one shrank or its first line changed.
+-#}
+{% macro files_to_land() %}
+    {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return([]) }}{% endif %}
+    {% set landed = {} %}
+    {% if is_incremental() %}
+        {% for file in run_query(landed_files(this)).rows %}
+            {% do landed.update({file['source_file']: file}) %}
+        {% endfor %}
+    {% endif %}
+    {% set to_open = [] %}
+    {% for file in run_query(telemetry_files(ref('base_telemetry__files'))).rows %}
+        {% set known = landed.get(file['source_file']) %}
+        {% if known is none %}
+            {% do to_open.append({'path': file['source_file'], 'landed_lines': 0}) %}
+        {% else %}
+            {% if file['file_bytes'] < known['file_bytes'] %}
+                {% do refuse_changed_file(
+                    file['source_file'],
+                    'shrank from ' ~ known['file_bytes'] ~ ' to ' ~ file['file_bytes'] ~ ' bytes'
+                ) %}
+            {% endif %}
+            {% set has_grown = file['file_bytes'] > known['file_bytes'] %}
+            {% set is_touched = file['modified_at'] != known['modified_at'] %}
+            {% if has_grown or is_touched or (var('final') and known['has_open_tail']) %}
+                {% do to_open.append({
+                    'path': file['source_file'],
+                    'landed_lines': known['landed_lines'],
+                    'first_line_md5': known['first_line_md5'],
+                    'has_torn_tail': known['has_torn_tail'] and has_grown,
+                }) %}
+            {% endif %}
+        {% endif %}
+    {% endfor %}
+    {% do refuse_changed_first_lines(to_open | selectattr('first_line_md5', 'defined') | list) %}
+    {{ return(to_open) }}
+{% endmacro %}
+
+{#- Listing, oldest name first, so that every build opens files in one order. -#}
+{% macro telemetry_files(relation) %}
+    select
+        source_file,
+        file_bytes,
+        modified_at
+    from {{ relation }}
+    order by source_file
+{% endmacro %}
+
+{#- One row per file that has landed: how far, and how the file looked then. -#}
+{% macro landed_files(relation) %}
+    select
+        source_file,
+        max(line_no) as landed_lines,
+        max(file_bytes) as file_bytes,
+        max(modified_at) as modified_at,
+        max(first_line_md5) as first_line_md5,
+        max_by(has_open_tail, line_no) as has_open_tail,
+        bool_or(coalesce(reject_reason = 'torn_tail', false)) as has_torn_tail
+    from {{ relation }}
+    group by source_file
+{% endmacro %}
+
+{% macro refuse_changed_first_lines(files) %}
+    {% if files %}
+        {% set now = {} %}
+        {% for file in run_query(first_line_md5s(files | map(attribute='path') | list)).rows %}
+            {% do now.update({file['source_file']: file['first_line_md5']}) %}
+        {% endfor %}
+        {% for file in files if now.get(file['path']) != file['first_line_md5'] %}
+            {% do refuse_changed_file(file['path'], 'no longer begins with the line that landed') %}
+        {% endfor %}
+    {% endif %}
+{% endmacro %}
+
+{% macro refuse_changed_file(path, what_happened) %}
+    {% do exceptions.raise_compiler_error(
+        'telemetry file ' ~ path ~ ' ' ~ what_happened ~ '; nothing was changed in the database.'
+        ~ ' Files are append-only: restore it, or give the new content a name of its own.'
+    ) %}
+{% endmacro %}
+
+{#-
+    A tail that landed as torn and was completed since lands again as a whole line. Runs as a
+    pre-hook, in the transaction of the landing.
+-#}
+{% macro forget_completed_tails() %}
+    {% if execute and is_incremental() %}
+        {% set completed = files_to_land() | selectattr('has_torn_tail', 'defined')
+            | selectattr('has_torn_tail') | map(attribute='path') | list %}
+        {% if completed %}
+            delete from {{ this }}
+            where reject_reason = 'torn_tail' and source_file in ({{ text_literals(completed) }})
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+{#- 'a', 'b': quoted and escaped, so that a file's name can never be read as SQL. -#}
+{% macro text_literals(values) -%}
+    {%- for value in values -%}
+        '{{ value | replace("'", "''") }}'{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}

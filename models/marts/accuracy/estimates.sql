@@ -1,0 +1,89 @@
+with
+
+events as (
+    select * from {{ ref('stg_telemetry__events') }}
+),
+
+flagged as (
+    select
+        *,
+        {{ deliverable_bucket('deliverable_count') }} as deliverable_bucket,
+        coalesce(actual_max_tokens, selected_budget) as ceiling_tokens,
+        {{ is_synthetic('predicted_output_tokens', 'recorded_quality_flags') }} as is_synthetic,
+        {{ is_failure_stub('actual_output_tokens', 'is_success') }} as is_failure_stub,
+        {{ is_repeated() }} as is_repeated,
+        coalesce(deliverable_count = 0, false) as is_count_zero,
+        actual_max_tokens is null as is_ceiling_unknown
+    from events
+),
+
+scored as (
+    select
+        *,
+        case
+            when not is_truncated
+                then {{ smape('predicted_output_tokens', 'actual_output_tokens') }}
+        end as smape,
+        case
+            when not is_truncated
+                then {{ log_error('predicted_output_tokens', 'actual_output_tokens') }}
+        end as log_error,
+        {{ ratio('predicted_output_tokens', 'actual_output_tokens') }} as estimate_ratio,
+        {{ ratio('ceiling_tokens', 'actual_output_tokens') }} as ceiling_ratio,
+        {{ underestimated('predicted_output_tokens', 'actual_output_tokens', 'is_truncated') }}
+            as is_underestimated
+    from flagged
+),
+
+final as (
+    select
+        event_id,
+        occurred_at,
+        run_id,
+        phase_id,
+        attempt,
+        category,
+        complexity,
+        deliverable_count,
+        deliverable_bucket,
+        provider,
+        model,
+        input_tokens,
+        coefficients_id,
+        coalesce(estimator_version, 'unknown') as estimator_version,
+        predicted_output_tokens,
+        selected_budget,
+        actual_max_tokens,
+        ceiling_tokens,
+        actual_output_tokens,
+        reasoning_tokens,
+        stop_reason,
+        stop_class,
+        truncation_evidence,
+        is_truncated,
+        is_success,
+        is_control,
+        smape,
+        log_error,
+        estimate_ratio,
+        ceiling_ratio,
+        is_underestimated as underestimated,
+        is_synthetic,
+        is_failure_stub,
+        is_repeated,
+        is_count_zero,
+        is_ceiling_unknown,
+        coalesce(
+            is_success and not is_truncated
+            and not is_synthetic and not is_failure_stub and not is_repeated,
+            false
+        ) as is_clean,
+        recorded_smape,
+        recorded_estimate_ratio,
+        recorded_underestimated,
+        source_file,
+        line_no
+    from scored
+)
+
+select * from final

@@ -1,0 +1,140 @@
+{{ config(
+    materialized='incremental',
+    on_schema_change='fail',
+    pre_hook='{{ forget_completed_tails() }}',
+) }}
+
+-- depends_on: {{ ref('base_telemetry__files') }}
+
+{% set fields = event_fields() %}
+{% set required = fields | selectattr('required', 'defined') | list %}
+
+with
+
+lines as (
+    {{ telemetry_lines(files_to_land()) }}
+),
+
+-- a byte order mark before the first line and a carriage return after any line are no content
+cleaned as (
+    select
+        source_file,
+        file_bytes,
+        modified_at,
+        first_line_md5,
+        has_open_tail,
+        line_no,
+        is_tail,
+        raw_text,
+        line_text is null as is_not_utf8,
+        length(raw_text) > {{ var('max_line_bytes') }} as is_too_long,
+        case
+            when line_no = 1 and left(line_text, 1) = chr(65279)
+                then rtrim(substring(line_text, 2), chr(13))
+            else rtrim(line_text, chr(13))
+        end as line_text
+    from lines
+),
+
+checked as (
+    select
+        *,
+        coalesce(trim(line_text) = '', false) as is_blank,
+        coalesce(
+            not is_too_long and {{ json_is_valid('line_text') }},
+            false
+        ) as is_json
+    from cleaned
+),
+
+parsed as (
+    select
+        *,
+        is_json and left(ltrim(line_text), 1) = '{' as is_object,
+        case
+            when is_json and left(ltrim(line_text), 1) = '{'
+                then {{ json_record('line_text', event_member_names()) }}
+        end as record
+    from checked
+),
+
+members as (
+    select
+        source_file,
+        file_bytes,
+        modified_at,
+        first_line_md5,
+        has_open_tail,
+        line_no,
+        is_tail,
+        raw_text,
+        line_text,
+        is_not_utf8,
+        is_too_long,
+        is_blank,
+        is_json,
+        is_object,
+        {%- for field in fields %}
+        {% if field['alias'] is defined -%}
+        coalesce(
+            {{ json_member('record', field['name']) }}, {{ json_member('record', field['alias']) }}
+        ) as {{ field['name'] }}
+        {%- else -%}
+        {{ json_member('record', field['name']) }} as {{ field['name'] }}
+        {%- endif -%}
+        {{ ',' if not loop.last }}
+        {%- endfor %}
+    from parsed
+),
+
+judged as (
+    select
+        *,
+        case
+            when is_tail then 'torn_tail'
+            when is_not_utf8 then 'not_utf8'
+            when is_blank then cast(null as string)
+            when is_too_long then 'line_too_long'
+            when not is_json then 'not_json'
+            when not is_object then 'not_an_object'
+            when {{ any_field(is_not_a_json_value, fields) }} then 'not_json'
+            when {{ json_has_duplicate_keys('line_text') }} then 'duplicate_key'
+            when {{ any_field(is_missing, required) }} then 'missing_field'
+            when {{ any_field(is_wrong_type, fields) }} then 'wrong_type'
+            when {{ any_field(is_not_a_time, fields) }} then 'not_a_time'
+            when {{ any_field(is_out_of_range, fields) }} then 'out_of_range'
+        end as reject_reason
+    from members
+),
+
+final as (
+    select
+        source_file,
+        line_no,
+        is_blank,
+        reject_reason,
+        case reject_reason
+            when 'missing_field' then {{ fields_where(is_missing, required) }}
+            when 'wrong_type' then {{ fields_where(is_wrong_type, fields) }}
+            when 'not_a_time' then {{ fields_where(is_not_a_time, fields) }}
+            when 'out_of_range' then {{ fields_where(is_out_of_range, fields) }}
+        end as reject_fields,
+        case
+            when reject_reason is not null
+                then left(coalesce(line_text, raw_text), {{ var('max_rejected_text') }})
+        end as line_text,
+        case
+            when reject_reason is null and not is_blank
+                then coalesce({{ typed_value(fields[0]) }}, 'md5:' || md5(line_text))
+        end as event_key,
+        {%- for field in fields %}
+        case when reject_reason is null then {{ typed_value(field) }} end as {{ field['name'] }},
+        {%- endfor %}
+        file_bytes,
+        modified_at,
+        first_line_md5,
+        has_open_tail
+    from judged
+)
+
+select * from final

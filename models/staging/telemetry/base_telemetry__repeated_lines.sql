@@ -1,0 +1,67 @@
+{% set fields = event_fields() %}
+
+with
+
+lines as (
+    select * from {{ ref('base_telemetry__lines') }}
+),
+
+repeated_keys as (
+    select event_key
+    from lines
+    where event_key is not null
+    group by event_key
+    having count(*) > 1
+),
+
+-- content is what the record says, not how it was spelled: order of keys and spaces do not count
+repeated as (
+    select
+        lines.source_file,
+        lines.line_no,
+        lines.event_key,
+        md5(concat_ws(
+            '|'
+            {%- for field in fields %},
+            coalesce(cast(lines.{{ field['name'] }} as string), '')
+            {%- endfor %}
+        )) as content_md5
+    from lines
+    inner join repeated_keys
+        on lines.event_key = repeated_keys.event_key
+),
+
+contents as (
+    select
+        event_key,
+        count(distinct content_md5) as content_count
+    from repeated
+    group by event_key
+),
+
+ranked as (
+    select
+        repeated.source_file,
+        repeated.line_no,
+        repeated.event_key,
+        contents.content_count,
+        row_number() over (
+            partition by repeated.event_key
+            order by repeated.source_file asc, repeated.line_no asc
+        ) as occurrence
+    from repeated
+    inner join contents
+        on repeated.event_key = contents.event_key
+),
+
+final as (
+    select
+        source_file,
+        line_no,
+        event_key,
+        case when content_count > 1 then 'id_conflict' else 'duplicate' end as verdict
+    from ranked
+    where content_count > 1 or occurrence > 1
+)
+
+select * from final
