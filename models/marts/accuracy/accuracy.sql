@@ -66,15 +66,20 @@ named as (
             when is_any_complexity = 0 then 'complexity'
             when is_any_bucket = 0 then 'deliverable_bucket'
             else 'overall'
-        end as stratification
+        end as stratification,
+        coalesce(
+            nullif(concat_ws(' / ', category_key, complexity_key, deliverable_bucket, outcome_key), ''),
+            'all'
+        ) as stratum
     from grouped
     where n > 0
 ),
 
 final as (
     select
+        concat_ws('|', stratification, stratum) as stratum_key,
         stratification,
-        concat_ws(' / ', category_key, complexity_key, deliverable_bucket, outcome_key) as stratum,
+        stratum,
         category_key as category,
         complexity_key as complexity,
         deliverable_bucket,
