@@ -1,0 +1,158 @@
+"""The published figures, built from the sample events in telemetry/ as a fresh clone has them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+
+# figure_id: what the rows give, to the digits shown
+CORRECTED = {
+    "s0-samples": 6,
+    "s0-mean-smape": 49.55,
+    "s0-median-ratio": 1.488,
+    "s1-smape-reduction": 67.94,
+    "s1-median-smape": 21.97,
+    "s1-p90-smape": 93.98,
+    "s1-p90-ratio": 2.782,
+    "s1-implementation": 9,
+    "s1-implementation-share": 64.29,
+    "s1-files-2": 10,
+    "s1-files-2-share": 71.43,
+    "s1-files-3": 2,
+}
+REPRODUCED = {
+    "s0-success-rate": 66.67,
+    "s0-underestimation-rate": 33.33,
+    "s0-max-smape": 103.63,
+    "s0-smape-20-50": 50,
+    "s0-ratio-1-2": 66.67,
+    "s0-success-low": 66.67,
+    "s1-mean-smape-old": 143.42,
+    "s1-mean-smape-new": 45.97,
+    "s1-median-ratio": 1.247,
+    "s1-underestimation-rate": 0,
+    "s1-low": 5,
+    "s2-mean-smape": 117.48,
+    "s2-underestimation-rate": 0,
+    "s2-truncation-rate": 0,
+    "s2-success-rate": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database that a build of the published figures leaves."""
+    folder = tmp_path_factory.mktemp("published")
+    environment = {name: value for name, value in os.environ.items() if "TOKENEST" not in name}
+    environment |= {
+        "TOKENEST_DB": str(folder / "tokenest.duckdb"),
+        "TOKENEST_EXPORTS": str(folder / "exports"),
+    }
+    build = subprocess.run(
+        [
+            Path(sys.executable).with_name("dbt"),
+            "build",
+            *("--select", "+published_figures", "--indirect-selection", "buildable"),
+            *("--target-path", folder / "target", "--log-path", folder / "logs"),
+        ],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert build.returncode == 0, build.stdout + build.stderr
+    return folder / "tokenest.duckdb"
+
+
+def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
+    """Rows of a query."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return connection.sql(query).fetchall()
+
+
+def digits(value: float) -> int:
+    """Decimal places of a golden value."""
+    return len(str(value).partition(".")[2])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "golden"), [("corrected", CORRECTED), ("reproduced", REPRODUCED)]
+)
+def test_figures_are_what_their_rows_give(
+    database: Path, verdict: str, golden: dict[str, float]
+) -> None:
+    """Golden values, worked from the documents' own rows."""
+    found = rows(
+        database,
+        f"""
+        select figure_id, recomputed_value
+        from marts.published_figures
+        where verdict = '{verdict}'
+        """,
+    )
+    recomputed = {
+        name: round(value, digits(golden[name])) for name, value in found if name in golden
+    }
+    assert recomputed == golden
+
+
+def test_only_known_figures_are_corrected(database: Path) -> None:
+    """Every other figure follows from its rows, or cannot be derived from them."""
+    found = rows(
+        database,
+        "select figure_id, verdict from marts.published_figures where verdict <> 'reproduced'",
+    )
+    assert dict(found) == dict.fromkeys(CORRECTED, "corrected") | {
+        "s0-collection-rate": "not derivable",
+        "s2-samples": "not derivable",
+    }
+
+
+def test_production_samples_are_scored_row_by_row(database: Path) -> None:
+    """S0's table: smape in percent, none for the truncated call, and the test row flagged."""
+    found = rows(
+        database,
+        """
+        select event_id, round(smape, 1), round(estimate_ratio, 2), underestimated, is_synthetic
+        from marts.estimates
+        where event_id like 's0-%'
+        order by event_id
+        """,
+    )
+    assert found == [
+        ("s0-1", 59.8, 1.85, False, False),
+        ("s0-2", 46.2, 1.6, False, False),
+        ("s0-3", 9.2, 0.91, True, False),
+        ("s0-4", 41.3, 1.52, False, False),
+        ("s0-5", 37.2, 1.46, False, False),
+        ("s0-6", None, 0.32, True, False),
+        ("s0-7", 18.2, 0.83, True, True),
+    ]
+
+
+def test_every_published_sample_is_shipped(database: Path) -> None:
+    """telemetry/ holds the samples of the three documents and nothing else."""
+    found = rows(
+        database,
+        """
+        select
+            samples.document,
+            count(*),
+            count(estimates.event_id),
+            count(case when samples.included then 1 end)
+        from marts.estimates as estimates
+        full join seeds.published_samples as samples on estimates.event_id = samples.event_id
+        group by samples.document
+        order by samples.document
+        """,
+    )
+    assert found == [("S0", 7, 7, 6), ("S1", 14, 14, 14), ("S2", 5, 5, 5)]
