@@ -22,3 +22,32 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+
+build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/**/*.ndjson'
+	@$(if $(TELEMETRY),TOKENEST_TELEMETRY='$(TELEMETRY)') $(BIN)/tokenest build
+
+test: lint  ## everything that CI runs
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## ruff, mypy and sqlfluff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --disable-progress-bar models tests/dbt
+
+format: $(STAMP)  ## rewrite the code in the house style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/sqlfluff fix --disable-progress-bar models tests/dbt
+
+docs: $(STAMP)  ## the dbt documentation as one page: target/static_index.html
+	@$(BIN)/dbt docs generate --static --quiet
+	@echo "wrote target/static_index.html"
+
+lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
+	uv pip compile --quiet --python-version 3.11 --universal --no-strip-extras --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --upgrade \
+		--extra pipeline --extra report --extra frames --extra dev pyproject.toml -o requirements.lock
+
+clean:  ## remove what can be made again, but no database and no telemetry
+	@rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

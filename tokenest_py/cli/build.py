@@ -1,0 +1,219 @@
+"""`tokenest build`: dbt build with a progress display, and the calibration table at the end."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tokenest_py.cli import output
+from tokenest_py.cli.database import LockTimeoutOption, check_file, open_database, rows, wait_for
+from tokenest_py.cli.output import Format, FormatOption, OutputOption
+from tokenest_py.config import database_path, exports_folder, project_folder, telemetry_globs
+from tokenest_py.errors import BuildError, NoDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+    from dbt.artifacts.schemas.results import NodeResult
+    from dbt_common.events.base_types import EventMsg
+
+__all__ = ["build"]
+
+CALIBRATION_COLUMNS = [
+    "method", "estimator_version", "category", "complexity", "n", "multiplier", "confidence",
+    "action",
+]  # fmt: skip
+
+
+def build(
+    *,
+    telemetry: Annotated[
+        str | None, typer.Option(help="Globs of telemetry files; over TOKENEST_TELEMETRY.")
+    ] = None,
+    final: Annotated[
+        bool, typer.Option("--final", help="Take a last line without a newline as torn.")
+    ] = False,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Forget what landed and read every file again.")
+    ] = False,
+    form: FormatOption = Format.TABLE,
+    output_file: OutputOption = None,
+    lock_timeout: LockTimeoutOption = 30.0,
+) -> None:
+    """Land telemetry, score it, calibrate, and export the coefficients."""
+    if telemetry:
+        os.environ["TOKENEST_TELEMETRY"] = telemetry
+    path = database_path()
+    is_new = not path.exists()
+    _refuse_nothing_to_build(path)
+    _prepare(path, lock_timeout)
+    console = Console(stderr=True)
+    if is_new:
+        console.print(f"creating database {path}", highlight=False, soft_wrap=True)
+    started = time.monotonic()
+    _run_dbt(_arguments(final=final, full_refresh=full_refresh), console)
+    with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
+        landed = _landed(connection)
+        calibration = rows(
+            connection,
+            f"select {', '.join(CALIBRATION_COLUMNS)} from marts.calibration_multipliers"
+            " order by method, category, complexity, estimator_version",
+        )
+    console.print(_summary(landed, time.monotonic() - started), highlight=False, soft_wrap=True)
+    if not landed["accepted"]:
+        message = (
+            f"no event landed from {', '.join(telemetry_globs())}:"
+            f" {landed['quarantined']} line(s) quarantined (marts.rejected_lines)"
+        )
+        raise NoDataError(message)
+    if not calibration and form is Format.TABLE:
+        console.print("no calibration yet: no successful call carries a prediction")
+    output.write(output.render(calibration, form, columns=CALIBRATION_COLUMNS), output_file)
+
+
+def _refuse_nothing_to_build(path: Path) -> None:
+    globs = telemetry_globs()
+    if path.exists() or _any_file_matches(globs):
+        return
+    where = ", ".join(str(Path(pattern).absolute()) for pattern in globs) or "nowhere"
+    message = f"no telemetry: no file matches {where}; set TOKENEST_TELEMETRY or --telemetry"
+    raise NoDataError(message)
+
+
+def _any_file_matches(globs: Sequence[str]) -> bool:
+    """Ask DuckDB, so that a glob means here what it means to the landing."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        found = connection.execute("select 1 from glob(?) limit 1", [list(globs)]).fetchone()
+    return found is not None
+
+
+def _prepare(path: Path, lock_timeout: float) -> None:
+    """Make sure that dbt will find a free database, and folders to write to."""
+    if path.exists():
+        check_file(path)
+        wait_for(path, lock_timeout, read_only=False).close()
+    for folder in (path.parent, exports_folder()):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = (
+                f"{folder} cannot be made: {error.strerror}; set TOKENEST_DB, TOKENEST_EXPORTS"
+            )
+            raise BuildError(message) from error
+
+
+def _arguments(*, final: bool, full_refresh: bool) -> list[str]:
+    project = project_folder()
+    os.environ["TOKENEST_DB"] = str(database_path())
+    os.environ["TOKENEST_EXPORTS"] = str(exports_folder())
+    os.environ["DO_NOT_TRACK"] = "1"
+    arguments = ["--log-level", "none", "build", "--project-dir", str(project)]
+    arguments += ["--profiles-dir", str(project)]
+    if project != Path.cwd():
+        # dbt works inside its project; names of files have to mean the same there.
+        globs = [str(Path(pattern).absolute()) for pattern in telemetry_globs()]
+        os.environ["TOKENEST_TELEMETRY"] = ",".join(globs)
+        scratch = database_path().parent / ".tokenest"
+        arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    if final:
+        arguments += ["--vars", "{final: true}"]
+    return arguments
+
+
+def _run_dbt(arguments: Sequence[str], console: Console) -> None:
+    """Run dbt in this process; raise BuildError with the first failure, in one line."""
+    console.print("starting dbt", highlight=False)
+    from dbt.adapters.factory import FACTORY
+    from dbt.cli.main import dbtRunner
+
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = progress.add_task("reading the project", total=None)
+
+    def show(event: EventMsg) -> None:
+        data = event.data
+        if event.info.name == "ConcurrencyLine":
+            progress.update(task, total=data.node_count)
+        elif event.info.name == "NodeStart":
+            progress.update(task, description=data.node_info.node_name[:40].ljust(40))
+        elif event.info.name == "NodeFinished":
+            progress.advance(task)
+
+    with progress:
+        outcome = dbtRunner(callbacks=[show]).invoke(list(arguments))
+    FACTORY.cleanup_connections()
+    failed = [r for r in getattr(outcome.result, "results", []) if r.status in _FAILED]
+    warned = [r for r in getattr(outcome.result, "results", []) if str(r.status) == "warn"]
+    for result in warned:
+        console.print(
+            f"warning: {_warning(result)}", style="yellow", highlight=False, soft_wrap=True
+        )
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        raise BuildError(f"{_failure(failed[0])}{more}")
+    if outcome.exception is not None:
+        raise BuildError(_first_sentence(str(outcome.exception)))
+
+
+_FAILED = {"error", "fail", "runtime error"}
+
+
+def _failure(result: NodeResult) -> str:
+    name = getattr(result.node, "name", "dbt")
+    message = _first_sentence(result.message or "failed")
+    return message if message.startswith("telemetry file") else f"{name}: {message}"
+
+
+def _warning(result: NodeResult) -> str:
+    node = result.node
+    about = " ".join((node.description or "").split()).partition(". ")[0]
+    return f"{node.name}: {about or result.message} ({result.failures} row(s))"
+
+
+def _first_sentence(text: str) -> str:
+    """Return dbt's message without its frame: the line that says what happened."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not re.match(r"(Compilation|Runtime|Database) Error", line)]
+    return lines[0] if lines else text.strip()
+
+
+def _landed(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    return rows(
+        connection,
+        "select count(*) as files, coalesce(sum(lines), 0)::bigint as lines,"
+        " coalesce(sum(accepted), 0)::bigint as accepted,"
+        " coalesce(sum(duplicate), 0)::bigint as duplicate,"
+        " coalesce(sum(quarantined), 0)::bigint as quarantined,"
+        " coalesce(sum(blank), 0)::bigint as blank,"
+        " count(case when not is_present then 1 end) as gone"
+        " from marts.line_accounting",
+    )[0]
+
+
+def _summary(landed: dict[str, Any], seconds: float) -> str:
+    gone = f"; {landed['gone']} of the files are gone or not asked for" if landed["gone"] else ""
+    return (
+        f"{landed['lines']} lines in {landed['files']} files = {landed['accepted']} events"
+        f" + {landed['duplicate']} duplicate + {landed['quarantined']} quarantined"
+        f" + {landed['blank']} blank{gone} ({seconds:.1f} s)\n"
+        f"coefficients: {exports_folder() / 'coefficients.ndjson'}"
+    )

@@ -1,0 +1,138 @@
+"""Results as an aligned table in a terminal, or as JSON, NDJSON or CSV for machines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tokenest_py.errors import TokenestError
+
+__all__ = ["Format", "FormatOption", "OutputOption", "Row", "render", "write"]
+
+Row = Mapping[str, Any]
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="How to print the result.", case_sensitive=False)
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", help="Write the result to this file, not the terminal.")
+]
+
+
+def render(rows: Sequence[Row], form: Format, *, columns: Sequence[str] | None = None) -> str:
+    """Return the rows as text in the given form; columns chooses and orders them."""
+    names = list(columns or (rows[0] if rows else []))
+    chosen = [{name: row.get(name) for name in names} for row in rows]
+    match form:
+        case Format.JSON:
+            return json.dumps(chosen, indent=2, default=_plain, ensure_ascii=False) + "\n"
+        case Format.NDJSON:
+            return "".join(
+                json.dumps(row, default=_plain, ensure_ascii=False) + "\n" for row in chosen
+            )
+        case Format.CSV:
+            return _as_csv(chosen, names)
+        case Format.TABLE:
+            return _as_table(chosen, names)
+
+
+def write(text: str, output: Path | None = None) -> None:
+    """Print the text, or replace the file as a whole."""
+    if output is None:
+        sys.stdout.write(text)
+        return
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(output)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        message = f"{output} cannot be written: {error.strerror}; choose another --output"
+        raise TokenestError(message) from error
+
+
+def _as_table(rows: Sequence[Row], names: Sequence[str]) -> str:
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=sys.stdout.isatty(),
+        width=None if sys.stdout.isatty() else 200,
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        is_number = any(_is_number(row[name]) for row in rows)
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_cell(row[name])) for name in names))
+    console.print(table)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return "".join(line.rstrip() + "\n" for line in file.getvalue().splitlines())
+
+
+def _as_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_csv_cell(row[name]) for name in names] for row in rows)
+    return buffer.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    """Return the value; text that a spreadsheet would run as a formula gets a quote in front."""
+    plain = _plain(value)
+    if isinstance(plain, str) and plain[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+        return f"'{plain}"
+    return plain
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float | Decimal):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    # Control characters of foreign text never reach the terminal.
+    return "".join(
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(_plain(value))
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds") + ("Z" if value.tzinfo is None else "")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Path | StrEnum):
+        return str(value)
+    return value

@@ -1,0 +1,46 @@
+"""Where things are: the environment variables of the design, each with its default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = [
+    "coefficients_path",
+    "database_path",
+    "exports_folder",
+    "project_folder",
+    "telemetry_globs",
+]
+
+
+def telemetry_globs() -> list[str]:
+    """Return the globs of TOKENEST_TELEMETRY (comma-separated), as they were given."""
+    text = os.environ.get("TOKENEST_TELEMETRY") or "telemetry/**/*.ndjson"
+    return [glob.strip() for glob in text.split(",") if glob.strip()]
+
+
+def database_path() -> Path:
+    """Return the DuckDB file of TOKENEST_DB, absolute."""
+    return Path(os.environ.get("TOKENEST_DB") or "tokenest.duckdb").absolute()
+
+
+def exports_folder() -> Path:
+    """Return the folder of TOKENEST_EXPORTS, absolute."""
+    return Path(os.environ.get("TOKENEST_EXPORTS") or "exports").absolute()
+
+
+def coefficients_path() -> Path | None:
+    """Return the file of TOKENEST_COEFFICIENTS, or None for the packaged defaults."""
+    path = os.environ.get("TOKENEST_COEFFICIENTS")
+    return Path(path).absolute() if path else None
+
+
+def project_folder() -> Path:
+    """Return the dbt project: this folder, the checkout, or the copy inside the package."""
+    package = Path(__file__).parent
+    candidates = [Path.cwd(), package.parent, package / "project"]
+    for folder in candidates:
+        if (folder / "dbt_project.yml").is_file() and (folder / "models" / "staging").is_dir():
+            return folder
+    return candidates[0]

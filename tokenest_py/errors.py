@@ -1,0 +1,59 @@
+"""Every error that tokenest raises.
+
+    TokenestError            exit code 1
+    ├── CoefficientsError    a coefficients file that cannot be used
+    ├── UsageError           exit code 2: a call that asks for something that does not exist
+    ├── BuildError           a step of the build failed
+    ├── NoDataError          exit code 4: no telemetry, or not enough of it
+    └── DatabaseError        the database is missing, foreign, empty or damaged
+        └── DatabaseBusyError    exit code 75: another process holds it
+
+Each message is one line that names the file, the line and the fix where there is one.
+"""
+
+from __future__ import annotations
+
+
+class TokenestError(Exception):
+    """Anything that tokenest refuses; the command line prints the message and no traceback."""
+
+    exit_code = 1
+
+
+class CoefficientsError(TokenestError):
+    """A coefficients file is missing, damaged or says something impossible."""
+
+    def __init__(self, path: str, reason: object, line: int | None = None) -> None:
+        """Name the file, the line where there is one, and what is wrong with it."""
+        place = path if line is None else f"{path}:{line}"
+        super().__init__(f"{place}: {reason}")
+
+
+class UsageError(TokenestError):
+    """The caller named a provider, a mode or an option that does not exist."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, given: object, allowed: tuple[str, ...]) -> None:
+        """Name the argument, what was given and what may be given."""
+        super().__init__(f"{name} {given!r} is unknown; use one of {', '.join(allowed)}")
+
+
+class DatabaseError(TokenestError):
+    """The database is missing, foreign, empty or damaged."""
+
+
+class DatabaseBusyError(DatabaseError):
+    """Another process holds the database."""
+
+    exit_code = 75
+
+
+class BuildError(TokenestError):
+    """A step of the build failed."""
+
+
+class NoDataError(TokenestError):
+    """There is no telemetry, or not enough of it."""
+
+    exit_code = 4
