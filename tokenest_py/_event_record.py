@@ -1,0 +1,320 @@
+"""The event record on its way out: field names, their types, and what is cut or made private.
+
+An event is checked by the rules by which landing reads it, so that what was recorded lands:
+a value of the wrong type is refused here, with the name of its field, instead of quarantined
+there. Only the fields below can reach a file.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import operator
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+
+TYPE_CHECKING = False  # as typing.TYPE_CHECKING, without its import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from typing import SupportsIndex, TypeAlias, TypedDict
+
+    class EventFields(TypedDict, total=False):
+        """The fields of the event record; docs/recorder.md describes each."""
+
+        event_id: str | None
+        occurred_at: datetime | str | None
+        run_id: str | int | None
+        phase_id: str | int | None
+        attempt: int | None
+        category: str | None
+        complexity: str | None
+        deliverables: object
+        deliverable_count: int | None
+        provider: str | None
+        model: str | None
+        input_tokens: int | None
+        coefficients_id: str | None
+        estimator_version: str | None
+        predicted_output_tokens: int | None
+        selected_budget: int | None
+        actual_max_tokens: int | None
+        actual_output_tokens: int | None
+        reasoning_tokens: int | None
+        stop_reason: str | None
+        truncated: bool | None
+        success: bool | None
+        is_control: bool | None
+
+    PathPrivacy: TypeAlias = Callable[[list[str]], list[str]] | None
+
+MAX_DELIVERABLES = 20
+MAX_TEXT = 200
+MAX_WHOLE_NUMBER = 2**53 - 1  # larger ones do not survive every JSON reader
+MAX_DELIVERABLES_READ = 100_000  # bounds cycles, nesting and endless generators
+PATH_MODES = ("full", "basename", "hash", "none")
+
+_ELLIPSIS = "..."
+_UNPRINTABLE = re.compile("[\x00-\x1f\x80-\x9f\u2028\u2029\ud800-\udfff]")
+_SUFFIX = re.compile(r"[^/](\.[A-Za-z0-9]{1,10})$")
+_TIME = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?")
+_to_json = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class DroppedEventError(Exception):
+    """An event that cannot be written. Its one argument is the reason that `status()` counts."""
+
+
+def encode_event(
+    fields: Mapping[str, object], event_id: str, path_privacy: PathPrivacy
+) -> tuple[bytes, int]:
+    """Return the event as one line of ASCII with its newline, and how many fields are unknown.
+
+    Fields that are None are absent, and unknown fields are left out. `event_id` and the time
+    now stand where the caller gives none.
+
+    Raises:
+        DroppedEventError: A required field is missing or a field has a wrong value.
+    """
+    event: dict[str, object] = {
+        "event_id": event_id,
+        "occurred_at": _utc_now(),
+        "coefficients_id": None,
+        "estimator_version": None,
+    }
+    unknown = _read_fields(fields, event, path_privacy)
+    for name in _REQUIRED:
+        if event.get(name) in (None, ""):
+            raise DroppedEventError(f"missing_{name}")
+    line = _to_json(event)
+    if "\\" in line:  # a text has something to escape, perhaps to replace
+        line = _to_json({name: _printable(value) for name, value in event.items()})
+    return f"{line}\n".encode("ascii"), unknown
+
+
+def path_privacy(mode: str, key: bytes) -> PathPrivacy:
+    """Return what `mode` (one of PATH_MODES) does to deliverables; None leaves them out."""
+    if mode == "full":
+        return list
+    if mode == "basename":
+        return _basenames
+    if mode == "hash":
+        import hmac  # only this mode pays for it
+
+        return functools.partial(_keyed_hashes, hmac.digest, key)
+    return None
+
+
+def _utc_now() -> str:
+    """Return the time as RFC 3339 in UTC to the microsecond, ending in Z."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_utc_seconds(seconds)}.{nanoseconds // 1000:06d}Z"
+
+
+@functools.lru_cache(maxsize=8)
+def _utc_seconds(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _read_fields(
+    fields: Mapping[str, object], event: dict[str, object], path_privacy: PathPrivacy
+) -> int:
+    """Add each known field to the event, and return how many are unknown."""
+    unknown = 0
+    name = ""
+    try:
+        for name, value in fields.items():
+            if value is None:
+                continue
+            if name == "deliverables":
+                kept, count = _first_deliverables(value)
+                event.setdefault("deliverable_count", count)  # unless the caller gave one
+                if path_privacy is not None:
+                    event[name] = _cut(path_privacy(kept))
+            elif name in _READERS:
+                event[name] = _READERS[name](value)
+            else:
+                unknown += 1
+    except Exception as error:  # the value may be any object of the caller's
+        raise DroppedEventError(f"invalid_{name}") from error
+    return unknown
+
+
+def _first_deliverables(value: object) -> tuple[list[str], int]:
+    if type(value) in (list, tuple) and set(map(type, value)) == {str}:
+        texts = [text for text in map(str.strip, value) if text]
+        return texts[:MAX_DELIVERABLES], len(texts)
+    kept: list[str] = []
+    count = 0
+    for text in _deliverables(value):
+        count += 1
+        if count <= MAX_DELIVERABLES:
+            kept.append(text)
+    return kept, count
+
+
+def _deliverables(value: object) -> Iterator[str]:
+    """Yield each deliverable of a text, a path, an object with a path, or any nesting of them."""
+    pending: list[Iterator[object]] = [iter((value,))]
+    read = 0
+    while pending:
+        item = next(pending[-1], _END)
+        if item is _END:
+            pending.pop()
+            continue
+        read += 1
+        if read > MAX_DELIVERABLES_READ:
+            raise ValueError(value)
+        text = _path_of(item)
+        if text is None:
+            pending.append(_items(item))
+        elif text := text.strip():
+            yield text
+
+
+_END = object()
+
+
+def _path_of(item: object) -> str | None:
+    """Return the deliverable that `item` is, or None where it holds others."""
+    if isinstance(item, str):
+        return str.__str__(item)
+    if item is None:
+        return ""
+    if isinstance(item, Mapping):
+        item = item.get("path")
+    elif not isinstance(item, os.PathLike):
+        item = getattr(item, "path", None)
+    if isinstance(item, str):
+        return str.__str__(item)
+    return os.fsdecode(item) if isinstance(item, os.PathLike) else None
+
+
+def _items(item: object) -> Iterator[object]:
+    if isinstance(item, Mapping):
+        return iter(item.values())
+    if isinstance(item, Iterable) and not isinstance(item, (bytes, bytearray, memoryview)):
+        return iter(item)
+    raise TypeError
+
+
+def _basenames(paths: list[str]) -> list[str]:
+    return [path.replace("\\", "/").rstrip("/").rpartition("/")[2] for path in paths]
+
+
+def _keyed_hashes(
+    digest: Callable[[bytes, bytes, str], bytes], key: bytes, paths: list[str]
+) -> list[str]:
+    """Return 16 hexadecimal digits and the suffix each, which keeps the kind of file readable."""
+    codes = []
+    for path in paths:
+        path = path.replace("\\", "/")
+        code = digest(key, path.encode("utf-8", "replace"), "sha256")[:8].hex()
+        suffix = _SUFFIX.search(path)
+        codes.append(code + suffix[1] if suffix else code)
+    return codes
+
+
+def _cut(texts: list[str]) -> list[str]:
+    if max(map(len, texts), default=0) <= MAX_TEXT:
+        return texts
+    end = MAX_TEXT - len(_ELLIPSIS)
+    return [text if len(text) <= MAX_TEXT else text[:end] + _ELLIPSIS for text in texts]
+
+
+def _printable(value: object) -> object:
+    """Return texts with control characters and lone surrogates replaced."""
+    if isinstance(value, str):
+        return _UNPRINTABLE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_UNPRINTABLE.sub("\ufffd", text) for text in value]
+    return value
+
+
+def _text(value: object) -> str:
+    """Return a name or an id. A longer text is none: refused, so that no prompt gets in."""
+    text = value if type(value) is str else _text_of(value)
+    if len(text) > MAX_TEXT:
+        raise ValueError
+    return text
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(_whole(value))
+    from enum import Enum
+    from uuid import UUID
+
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Enum) and isinstance(value.value, str):
+        return str.__str__(value.value)
+    raise TypeError
+
+
+def _whole(value: SupportsIndex | float) -> int:
+    """Return a count from 0 to MAX_WHOLE_NUMBER. 12.7, "12" and True are none."""
+    if type(value) is int:
+        number = value
+    elif isinstance(value, bool):
+        raise TypeError
+    elif isinstance(value, float) and value.is_integer():
+        number = int(value)
+    else:
+        number = int(operator.index(value))  # the whole numbers of numpy and others
+    if not 0 <= number <= MAX_WHOLE_NUMBER:
+        raise ValueError
+    return number
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise TypeError
+
+
+def _time(value: object) -> str:
+    """Return a time as RFC 3339 in UTC. One without an offset is taken as UTC, as landing does."""
+    from datetime import UTC, datetime
+
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime):
+        raise TypeError
+    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    text = value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if not _TIME.fullmatch(text):
+        raise ValueError
+    return text
+
+
+_REQUIRED = ("run_id", "phase_id", "actual_output_tokens")
+_READERS: dict[str, Callable[..., object]] = {
+    "event_id": _text,
+    "occurred_at": _time,
+    "run_id": _text,
+    "phase_id": _text,
+    "attempt": _whole,
+    "category": _text,
+    "complexity": _text,
+    "deliverable_count": _whole,
+    "provider": _text,
+    "model": _text,
+    "input_tokens": _whole,
+    "coefficients_id": _text,
+    "estimator_version": _text,
+    "predicted_output_tokens": _whole,
+    "selected_budget": _whole,
+    "actual_max_tokens": _whole,
+    "actual_output_tokens": _whole,
+    "reasoning_tokens": _whole,
+    "stop_reason": _text,
+    "truncated": _flag,
+    "success": _flag,
+    "is_control": _flag,
+}
+EVENT_FIELDS = frozenset(_READERS) | {"deliverables"}
