@@ -34,7 +34,7 @@
 {%- endmacro %}
 
 {% macro duckdb__json_member(record, name) -%}
-    cast({{ record }}.{{ name }} as varchar)
+    cast(struct_extract({{ record }}, '{{ name }}') as varchar)
 {%- endmacro %}
 
 {#- "a\"b" as JSON text gives a"b. -#}

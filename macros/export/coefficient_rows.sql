@@ -39,3 +39,13 @@
         {%- endfor %}
     from {{ relation }}
 {%- endmacro %}
+
+{#- Text that is unique to a coefficient. -#}
+{% macro coefficient_key() -%}
+    concat_ws(
+        '|'
+        {%- for column in coefficient_key_columns() %},
+        coalesce(cast({{ column }} as string), '')
+        {%- endfor %}
+    )
+{%- endmacro %}

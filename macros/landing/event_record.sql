@@ -149,3 +149,32 @@
         {%- endfor %}
     )
 {%- endmacro %}
+
+{#- A column of JSON text for each field, read from the members of a record. -#}
+{% macro event_members(record) %}
+    {%- for field in event_fields() %}
+        {%- set member = json_member(record, field['name']) %}
+        {%- if field['alias'] is defined %}
+            {%- set member = 'coalesce(' ~ member ~ ', ' ~ json_member(record, field['alias']) ~ ')' %}
+        {%- endif %}
+        {{ member }} as {{ field['name'] }}{{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- A typed column for each field; null in lines that are no event. -#}
+{% macro typed_event_columns() %}
+    {%- for field in event_fields() %}
+        case when reject_reason is null then {{ typed_value(field) }} end as {{ field['name'] }}
+        {{- ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- md5 of what the record says: the order of keys and spaces do not count. -#}
+{% macro event_content_md5(relation) -%}
+    md5(concat_ws(
+        '|'
+        {%- for field in event_fields() %},
+        coalesce(cast({{ relation }}.{{ field['name'] }} as string), '')
+        {%- endfor %}
+    ))
+{%- endmacro %}

@@ -24,9 +24,10 @@
 with
 
 {% for kind, seed, columns in rules %}
-{{ seed }} as (
-    select * from {{ ref(seed) }}
-),
+    {{ seed }} as (
+        select * from {{ ref(seed) }}
+    ),
+
 {% endfor %}
 
 calibration_multipliers as (
@@ -61,8 +62,8 @@ multipliers as (
 
 unioned as (
     {% for kind, seed, columns in rules %}
-    {{ coefficient_rows(kind, seed, columns) }}
-    union all
+        {{ coefficient_rows(kind, seed, columns) }}
+        union all
     {% endfor %}
     {{ coefficient_rows(
         'multiplier',
@@ -73,15 +74,8 @@ unioned as (
 
 final as (
     select
-        concat_ws(
-            '|'
-            {%- for column in coefficient_key_columns() %},
-            coalesce(cast({{ column }} as string), '')
-            {%- endfor %}
-        ) as coefficient_key,
-        {%- for column in coefficient_columns() %}
-        {{ column['name'] }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ coefficient_key() }} as coefficient_key,
+        {{ coefficient_columns() | map(attribute='name') | join(', ') }}
     from unioned
 )
 

@@ -7,13 +7,13 @@ events as (
 flagged as (
     select
         *,
+        actual_max_tokens is null as is_ceiling_unknown,
         {{ deliverable_bucket('deliverable_count') }} as deliverable_bucket,
         coalesce(actual_max_tokens, selected_budget) as ceiling_tokens,
         {{ is_synthetic('predicted_output_tokens', 'recorded_quality_flags') }} as is_synthetic,
         {{ is_failure_stub('actual_output_tokens', 'is_success') }} as is_failure_stub,
         {{ is_repeated() }} as is_repeated,
-        coalesce(deliverable_count = 0, false) as is_count_zero,
-        actual_max_tokens is null as is_ceiling_unknown
+        coalesce(deliverable_count = 0, false) as is_count_zero
     from events
 ),
 

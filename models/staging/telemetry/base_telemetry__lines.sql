@@ -74,16 +74,7 @@ members as (
         is_blank,
         is_json,
         is_object,
-        {%- for field in fields %}
-        {% if field['alias'] is defined -%}
-        coalesce(
-            {{ json_member('record', field['name']) }}, {{ json_member('record', field['alias']) }}
-        ) as {{ field['name'] }}
-        {%- else -%}
-        {{ json_member('record', field['name']) }} as {{ field['name'] }}
-        {%- endif -%}
-        {{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ event_members('record') }}
     from parsed
 ),
 
@@ -127,9 +118,7 @@ final as (
             when reject_reason is null and not is_blank
                 then coalesce({{ typed_value(fields[0]) }}, 'md5:' || md5(line_text))
         end as event_key,
-        {%- for field in fields %}
-        case when reject_reason is null then {{ typed_value(field) }} end as {{ field['name'] }},
-        {%- endfor %}
+        {{ typed_event_columns() }},
         file_bytes,
         modified_at,
         first_line_md5,

@@ -1,5 +1,3 @@
-{% set fields = event_fields() %}
-
 with
 
 lines as (
@@ -20,12 +18,7 @@ repeated as (
         lines.source_file,
         lines.line_no,
         lines.event_key,
-        md5(concat_ws(
-            '|'
-            {%- for field in fields %},
-            coalesce(cast(lines.{{ field['name'] }} as string), '')
-            {%- endfor %}
-        )) as content_md5
+        {{ event_content_md5('lines') }} as content_md5
     from lines
     inner join repeated_keys
         on lines.event_key = repeated_keys.event_key
