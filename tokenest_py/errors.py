@@ -34,9 +34,11 @@ class UsageError(TokenestError):
 
     exit_code = 2
 
-    def __init__(self, name: str, given: object, allowed: tuple[str, ...]) -> None:
+    def __init__(self, name: str, given: object, expected: str | tuple[str, ...]) -> None:
         """Name the argument, what was given and what may be given."""
-        super().__init__(f"{name} {given!r} is unknown; use one of {', '.join(allowed)}")
+        if isinstance(expected, tuple):
+            expected = f"one of {', '.join(expected)}"
+        super().__init__(f"{name}={given!r} is unknown; use {expected}")
 
 
 class DatabaseError(TokenestError):

@@ -1,0 +1,240 @@
+"""The coefficients file: read whole, every row checked, then handed on; never in part.
+
+The content hash stops accidents. What stops a wrong number is the bounds below.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from tokenest_py.errors import CoefficientsError
+
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+FORMAT_VERSION = 1
+MAX_BYTES = 16 * 1024 * 1024
+MAX_ROWS = 50_000
+MAX_TEXT = 512
+EXPORT_AGAIN = "export it again with `tokenest build`"
+
+_HEADER = {"kind", "format_version", "coefficients_id", "rows"}
+_TEXTS = frozenset({"kind", "name", "category", "complexity", "model", "label", "method"})
+_WHOLE = (int,)
+_NUMBER = (int, float)
+_NUMBERS: dict[str, tuple[tuple[type, ...], float, float]] = {
+    "position": (_WHOLE, 0, 1_000_000),
+    "input_bin": (_WHOLE, 0, 400),
+    "n": (_WHOLE, 0, 2**53),
+    "max_truncation": (_NUMBER, 1e-6, 0.999999),
+    "threshold": (_NUMBER, 0, 1e9),
+    "confidence": (_NUMBER, 0, 1),
+    "value": (_NUMBER, 0, 1e9),
+}
+
+# kind: the keys a row must have, those it may have, and the bounds of its value
+_KINDS: dict[str, tuple[frozenset[str], frozenset[str], float, float]] = {
+    kind: (frozenset(["kind", *must.split()]), frozenset(may.split()), low, high)
+    for kind, must, may, low, high in (
+        ("action_word", "name label", "", 0, 0),
+        ("base_budget", "value", "category complexity", 1, 1e7),
+        (
+            "budget",
+            "max_truncation label value",
+            "category complexity model input_bin n confidence method",
+            1,
+            1e8,
+        ),
+        ("budget_buffer", "position name value", "category complexity threshold", 1, 100),
+        ("category_alias", "name label", "", 0, 0),
+        ("complexity_alias", "name label", "", 0, 0),
+        ("complexity_suffix", "name", "", 0, 0),
+        ("constant", "name value", "", 0, 1e7),
+        ("deliverable_class", "position name method", "label", 0, 0),
+        ("document_feature", "name label method", "", 0, 0),
+        ("file_size_factor", "position name value", "threshold", 0.01, 100),
+        ("history_file", "label", "", 0, 0),
+        ("model_limit", "model name value", "", 1, 1e8),
+        ("multiplier", "value", "category complexity n confidence method", 0.01, 100),
+        ("multiplier_high", "value", "category complexity n confidence method", 0.01, 1000),
+        ("multiplier_low", "value", "category complexity n confidence method", 0.001, 100),
+        ("phase_overhead", "category complexity value", "n confidence method", 0, 1e6),
+        ("stop_reason", "name label", "", 0, 0),
+        ("token_weight", "name label value", "n confidence method", 0, 1e6),
+    )
+}
+
+_ACTIONS = ("new", "modified")
+_CHOICES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "action_word": ("label", _ACTIONS),
+    "budget": ("label", ("identified", "at_least")),
+    "budget_buffer": (
+        "name",
+        ("always", "confidence_below", "deliverables_at_least", "category"),
+    ),
+    "deliverable_class": (
+        "method",
+        (
+            "prefix",
+            "contains",
+            "suffix",
+            "suffix_cased",
+            "basename",
+            "basename_prefix",
+            "category",
+            "any",
+        ),
+    ),
+    "document_feature": ("name", ("api_reference", "examples", "usage_guide", "research")),
+    "file_size_factor": ("name", ("loc", "imports", "indent")),
+    "model_limit": ("name", ("max_output", "context_window")),
+    "stop_reason": ("label", ("truncated", "complete", "tool", "filtered", "context_window")),
+    "token_weight": ("label", _ACTIONS),
+}
+_TOKEN_KINDS = frozenset({"base_budget", "budget", "model_limit", "phase_overhead", "token_weight"})
+
+
+def read(path: str) -> bytes:
+    """The bytes of a coefficients file; raises CoefficientsError.
+
+    A symbolic link is followed, since deployments mount configuration that way, but what it
+    leads to has to be a regular file of at most 16 MiB.
+    """
+    try:
+        # not blocking: opening a FIFO must not wait for its writer
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CoefficientsError(path, f"cannot be opened ({reason})") from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise CoefficientsError(path, "not a regular file")
+        pieces: list[bytes] = []
+        left = MAX_BYTES + 1
+        while left > 0 and (piece := os.read(descriptor, min(left, found.st_size + 1))):
+            pieces.append(piece)
+            left -= len(piece)
+    except OSError as error:
+        raise CoefficientsError(path, f"cannot be read ({error.strerror})") from error
+    finally:
+        os.close(descriptor)
+    if left <= 0:
+        raise CoefficientsError(path, f"more than {MAX_BYTES} bytes, which are not read")
+    return b"".join(pieces)
+
+
+def decode(data: bytes, path: str, *, check_hash: bool) -> tuple[str, list[dict[str, Any]]]:
+    """The coefficients_id and the checked rows of a file's bytes; raises CoefficientsError."""
+    first, _, body = data.partition(b"\n")
+    header = _decode_line(first, 1, path)
+    version = header.get("format_version")
+    if header.get("kind") != "header" or set(header) != _HEADER:
+        raise CoefficientsError(path, "not the header of a coefficients file", 1)
+    if type(version) is not int or version != FORMAT_VERSION:
+        reason = f"format_version {version!r} is not {FORMAT_VERSION}; use one tokenest for both"
+        raise CoefficientsError(path, reason, 1)
+    coefficients_id = header["coefficients_id"]
+    if check_hash and coefficients_id != content_id(body):
+        reason = f"cut or edited, its content does not match coefficients_id; {EXPORT_AGAIN}"
+        raise CoefficientsError(path, reason, 1)
+    rows = _decode_rows(body, path)
+    if type(header["rows"]) is not int or header["rows"] != len(rows):
+        reason = f"{header['rows']!r} rows announced, {len(rows)} follow; {EXPORT_AGAIN}"
+        raise CoefficientsError(path, reason, 1)
+    for line, row in enumerate(rows, 2):
+        fault = _row_fault(row)
+        if fault:
+            raise CoefficientsError(path, fault, line)
+    return coefficients_id, rows
+
+
+def content_id(body: bytes) -> str:
+    """The coefficients_id of the lines after the header: 16 hex digits of their SHA-256."""
+    from hashlib import sha256  # loads OpenSSL, so only where a file is really checked
+
+    return sha256(body).hexdigest()[:16]
+
+
+def _decode_rows(body: bytes, path: str) -> list[dict[str, Any]]:
+    lines = body.split(b"\n")
+    if lines.pop() != b"":
+        raise CoefficientsError(path, "the last line has no newline", len(lines) + 2)
+    if len(lines) > MAX_ROWS:
+        raise CoefficientsError(path, f"{len(lines)} rows, at most {MAX_ROWS} are read")
+    try:  # one call for all lines takes half the time of one call a line
+        rows: list[dict[str, Any]] = _JSON.decode(f"[{b','.join(lines).decode()}]")
+    except (ValueError, RecursionError):
+        rows = []
+    if len(rows) == len(lines):
+        return rows
+    return [_decode_line(line, number, path) for number, line in enumerate(lines, 2)]
+
+
+def _decode_line(line: bytes, number: int, path: str) -> dict[str, Any]:
+    try:
+        row = _JSON.decode(line.decode())
+    except (ValueError, RecursionError) as error:
+        raise CoefficientsError(path, f"not a JSON object ({error})", number) from error
+    if not isinstance(row, dict):
+        raise CoefficientsError(path, "not a JSON object", number)
+    return row
+
+
+def _row_fault(row: dict[str, Any]) -> str:
+    """What is wrong with a row, or an empty text."""
+    if not isinstance(row, dict):
+        return "not a JSON object"
+    kind = row.get("kind")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        return f"unknown kind {kind!r}"
+    must, may, low, high = _KINDS[kind]
+    keys = row.keys()
+    if not must <= keys or not keys - must <= may:
+        return f"a {kind} row has missing or unknown keys"
+    return _field_fault(row) or _value_fault(row, kind, low, high)
+
+
+def _field_fault(row: dict[str, Any]) -> str:
+    for key, value in row.items():
+        if key in _TEXTS:
+            if type(value) is not str or not 0 < len(value) <= MAX_TEXT:
+                return f"{key} is not a text of 1 to {MAX_TEXT} characters"
+        else:
+            types, low, high = _NUMBERS[key]
+            # the comparison is false for NaN and the infinities, the type differs for true
+            if type(value) not in types or not low <= value <= high:
+                return f"{key} is not a number from {low:g} to {high:g}"
+    return ""
+
+
+def _value_fault(row: dict[str, Any], kind: str, low: float, high: float) -> str:
+    if kind in _CHOICES:
+        key, allowed = _CHOICES[kind]
+        if row[key] not in allowed:
+            return f"{key} {row[key]!r} is not one of {', '.join(allowed)}"
+    if "value" in row:
+        if not low <= row["value"] <= high:
+            return f"the value of a {kind} is not between {low:g} and {high:g}"
+        if kind in _TOKEN_KINDS and row["value"] % 1:
+            return f"the value of a {kind} is not a whole number of tokens"
+    return ""
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        reason = "a key stands twice in an object"
+        raise ValueError(reason)
+    return row
+
+
+def _not_a_number(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_not_a_number)

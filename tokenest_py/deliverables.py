@@ -1,0 +1,200 @@
+"""What a caller hands over as deliverables, and what each of them says: path, class, action.
+
+The readings are plain enough to be executed in SQL too (the replay does): ASCII letters alone are
+lowered, the expressions have no look-around, and each text is read by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tokenest_py.coefficients import Coefficients
+
+MAX_TEXT = 1024  # characters of a deliverable that are read; the expressions are quadratic
+MAX_DEPTH = 32  # levels of nesting that are walked, so that a cycle ends
+
+_UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+_TO_SPACE = str.maketrans("\\\t\r\n", "/   ")
+
+_EXTENSION = r"\.[A-Za-z][A-Za-z0-9]*"
+_QUOTED = re.compile(r'["`]([^"`]*[./][^"`]*)["`]')
+_NOTE = re.compile(r" +\([^()]*\)$")
+# a path with spaces: from the first word with a slash to a single extension at the very end
+_SPACED = re.compile(rf"^(?:[^ /]+ +)*([^ ]*/[^.]* [^.]*{_EXTENSION})$")
+_JOINED = re.compile(r" (?:and|at|by|for|from|in|into|of|or|to|using|with) ")
+_SLASH_EXTENSION = re.compile(rf"(?:^| )([^ ]*/[^ ]*{_EXTENSION})[,;:.]?(?: |$)")
+# "e.g." and "v1.2" are no files: two characters on one side of the dot, and a letter after it
+_NAME_EXTENSION = re.compile(
+    rf"(?:^| )([^ ][^ ]+{_EXTENSION}|[^ ]\.[A-Za-z][A-Za-z0-9]+)[,;:.]?(?: |$)"
+)
+_SLASH = re.compile(r"(?:^| )([^ ]*/[^ ]*)(?: |$)")
+_HAS_EXTENSION = re.compile(r"[^/]\.[A-Za-z0-9]+$")
+
+
+class Deliverable(NamedTuple):
+    """One deliverable as it was read.
+
+    `text` is what the caller gave, `path` the path in it, `name` its class, `action` "new",
+    "modified" or "" when the text does not say. `has_extension` and `has_action` raise the
+    confidence.
+    """
+
+    text: str
+    path: str
+    name: str
+    action: str
+    has_extension: bool
+    has_action: bool
+
+
+def normalize(deliverables: object) -> list[tuple[str, str | None]]:
+    """Every deliverable as (text, None), or as (path, action) where it came as {path, action}.
+
+    Accepts None, a text, anything nested in mappings and iterables, and objects or mappings with
+    `path` and `action`. Other keys are discarded, other scalars become their text, empty texts
+    are dropped. A set is walked in sorted order, so that the result does not vary.
+    """
+    found: list[tuple[str, str | None]] = []
+    _walk(deliverables, found, MAX_DEPTH)
+    return found
+
+
+def _walk(value: object, found: list[tuple[str, str | None]], depth: int) -> None:
+    if isinstance(value, str):
+        _add(value, None, found)
+        return
+    if value is None or depth == 0:
+        return
+    if type(value) is list or type(value) is tuple:
+        members: Iterable[object] = value
+    elif isinstance(path := _member(value, "path"), str):
+        action = _member(value, "action")
+        _add(path, action if isinstance(action, str) else "", found)
+        return
+    else:
+        members = _members(value)
+    for member in members:
+        _walk(member, found, depth - 1)
+
+
+def _add(text: str, action: str | None, found: list[tuple[str, str | None]]) -> None:
+    text = text.strip()
+    if text:
+        found.append((text, action))
+
+
+def _member(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    if isinstance(value, bytes):
+        return [value.decode("utf-8", "replace")]
+    return value if isinstance(value, Iterable) else [str(value)]
+
+
+def ascii_lower(text: str) -> str:
+    """The text with A to Z lowered and every other character kept, as SQL does it too."""
+    return text.lower() if text.isascii() else text.translate(_UPPER)
+
+
+class Reader:
+    """Reads deliverables by the rules of one table of coefficients."""
+
+    def __init__(self, coefficients: Coefficients) -> None:
+        """Compile the class rules and the action words."""
+        self._actions = coefficients.action_words
+        words = "|".join(re.escape(word) for word in self._actions) or r"[^\s\S]"
+        self._action = re.compile(rf"(?:^|[ (\[])({words})(?:$|[ )\]:,;])")
+        self._lead_in = re.compile(rf"^(?:(?:{words}|file):? +)+")
+        self.class_categories = frozenset(
+            label for _, method, label in coefficients.classes.values() if method == "category"
+        )
+        self.rules = [rule for _, rule in sorted(coefficients.classes.items())]
+
+    def read(self, text: str, action: str | None, category: str) -> Deliverable:
+        """One deliverable; `action` None means that the text itself may say it."""
+        if action is None:
+            path, action = self._read_text(text)
+        else:
+            path = clean_path(text)
+            action = self._actions.get(ascii_lower(action.strip()), "")
+            text = f"{action} {text}".strip()  # as a record keeps it, so that it replays
+        name = self.classify(path, category)
+        has_extension = _HAS_EXTENSION.search(path) is not None
+        return Deliverable(text, path, name, action, has_extension, action != "")
+
+    def classify(self, path: str, category: str) -> str:
+        """The class of a path in a call of this category: that of the first rule that matches."""
+        return first_class(self.rules, path, category)
+
+    def _read_text(self, text: str) -> tuple[str, str]:
+        """The path in a text, and the action that a word outside the path says."""
+        phrase = text[:MAX_TEXT].translate(_TO_SPACE).strip(" ")
+        if " " not in phrase:
+            return clean_path(phrase), ""
+        path = find_path(phrase) or self._without_lead_in(phrase)
+        around = ascii_lower(phrase.replace(path, " ")) if path != phrase else ""
+        said = self._action.search(around)
+        return clean_path(path), self._actions[said[1]] if said else ""
+
+    def _without_lead_in(self, phrase: str) -> str:
+        bare = _NOTE.sub("", phrase)
+        said = self._lead_in.match(ascii_lower(bare))
+        return bare[said.end() :] if said else bare
+
+
+def first_class(rules: list[tuple[str, str, str]], path: str, category: str) -> str:
+    """The class of the first rule (class, method, label) that matches, or an empty text."""
+    lower = ascii_lower(path)
+    base = lower.rpartition("/")[2]
+    for name, method, label in rules:
+        if _matches(method, label, path, lower, base, category):
+            return name
+    return ""
+
+
+def find_path(phrase: str) -> str:
+    """The path in a text with spaces, or an empty text when no word looks like one."""
+    quoted = _QUOTED.search(phrase)
+    if quoted:
+        return quoted[1]
+    phrase = _NOTE.sub("", phrase)
+    spaced = _SPACED.search(phrase)
+    if spaced and not _JOINED.search(spaced[1]):
+        return spaced[1]
+    for expression in (_SLASH_EXTENSION, _NAME_EXTENSION, _SLASH):
+        found = expression.search(phrase)
+        if found:
+            return found[1]
+    return ""
+
+
+def clean_path(path: str) -> str:
+    """The path with forward slashes and without quotes, end punctuation and a leading ./ part."""
+    return path[:MAX_TEXT].translate(_TO_SPACE).strip("\"'`,; ").removeprefix("./")
+
+
+def _matches(  # one comparison for each method that a class rule may name
+    method: str, label: str, path: str, lower: str, base: str, category: str
+) -> bool:
+    if method == "prefix":
+        return lower.startswith(label)
+    if method == "suffix":
+        return lower.endswith(label)
+    if method == "contains":
+        return label in lower
+    if method == "basename_prefix":
+        return base.startswith(label)
+    if method == "basename":
+        return base == label
+    if method == "suffix_cased":
+        return path.endswith(label)
+    return method == "any" or (method == "category" and category == label)

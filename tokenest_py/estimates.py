@@ -1,0 +1,66 @@
+"""What the estimator returns. NamedTuples: importing dataclasses would double the start-up time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tokenest_py.deliverables import Deliverable
+
+
+class Part(NamedTuple):
+    """What one deliverable adds to an estimate.
+
+    `state` is "new" or "modified", `decided_by` "action", "workspace" or "assumed",
+    `size_factor` the factor of the existing file and `tokens` the marginal tokens.
+    """
+
+    deliverable: Deliverable
+    state: str
+    decided_by: str
+    size_factor: float
+    tokens: int
+
+
+class TokenEstimate(NamedTuple):
+    """A prediction of the output tokens of one call; immutable.
+
+    Attributes:
+        estimated_tokens: The prediction, in tokens.
+        low: Lower end of its range, in tokens.
+        high: Upper end of its range, in tokens.
+        confidence: 0 to 1, how much the deliverables say.
+        breakdown: Tokens by class and state, such as "test_new", or by part of a document model;
+            without overhead, margin and multiplier.
+        category: The canonical category; documents alone make it documentation, doc_synthesis or
+            doc_sot_update.
+        complexity: The canonical complexity; an unknown one as it came, in lower case.
+        deliverable_count: How many deliverables were found.
+        deliverables: Their texts, in the order given.
+        coefficients_id: The table that the numbers come from.
+        estimator_version: The version of the rules that read the table.
+        model: "deliverables", "doc_synthesis", "doc_sot_update" or "no_deliverables".
+        overhead: Tokens of the phase itself, before the margin.
+        base_tokens: The prediction before the multiplier.
+        multiplier: The calibration's factor on the whole prediction; 1.0 without one.
+        parts: What each deliverable adds, in the order given; empty for the document models.
+    """
+
+    estimated_tokens: int
+    low: int
+    high: int
+    confidence: float
+    breakdown: Mapping[str, int]
+    category: str
+    complexity: str
+    deliverable_count: int
+    deliverables: tuple[str, ...]
+    coefficients_id: str
+    estimator_version: str
+    model: str
+    overhead: int
+    base_tokens: int
+    multiplier: float
+    parts: tuple[Part, ...]
