@@ -106,7 +106,10 @@ class EventFile:
         return state if (state.st_dev, state.st_ino) == self._identity else None
 
     def _open(self) -> int:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except ValueError as error:  # a NUL in it
+            raise DroppedEventError("invalid_folder") from error
         started = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         name = f"events-{started}-{os.getpid()}-{os.urandom(6).hex()}.ndjson"
         path = self._directory / name

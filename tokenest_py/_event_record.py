@@ -143,7 +143,7 @@ def _read_fields(
 
 
 def _first_deliverables(value: object) -> tuple[list[str], int]:
-    if type(value) in (list, tuple) and set(map(type, value)) == {str}:
+    if isinstance(value, (list, tuple)) and set(map(type, value)) == {str}:
         texts = [text for text in map(str.strip, value) if text]
         return texts[:MAX_DELIVERABLES], len(texts)
     kept: list[str] = []
@@ -262,7 +262,9 @@ def _whole(value: SupportsIndex | float) -> int:
         number = value
     elif isinstance(value, bool):
         raise TypeError
-    elif isinstance(value, float) and value.is_integer():
+    elif isinstance(value, float):
+        if not value.is_integer():
+            raise ValueError
         number = int(value)
     else:
         number = int(operator.index(value))  # the whole numbers of numpy and others

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import itertools
 import os
 import threading
@@ -22,7 +21,7 @@ from tokenest_py.errors import UsageError
 
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, without its import
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Unpack
 
@@ -132,7 +131,20 @@ class Recorder:
             True when the event is written and survives a kill of this process; False when
             recording is off, or when the event was dropped and counted in `status()`.
         """
-        return self._record(fields) if self.enabled else False
+        if not self.enabled:
+            return False
+        try:
+            self._write(fields)
+        except BaseException as error:
+            is_interrupt = False
+            try:
+                is_interrupt = self._count_drop(error)
+            except RecursionError:
+                self._out_of_stack += 1
+            if is_interrupt:
+                raise
+            return False
+        return True
 
     def record_response(
         self,
@@ -157,7 +169,18 @@ class Recorder:
         """
         if not self.enabled:
             return False
-        return self._record(fields, functools.partial(call_fields, estimate, budget, response))
+        try:
+            self._write({**call_fields(estimate, budget, response), **fields})
+        except BaseException as error:  # as above; a shared method would need room on the stack
+            is_interrupt = False
+            try:
+                is_interrupt = self._count_drop(error)
+            except RecursionError:
+                self._out_of_stack += 1
+            if is_interrupt:
+                raise
+            return False
+        return True
 
     def status(self) -> RecorderStatus:
         """Return the counts so far. `attempts - written` is the number of dropped events."""
@@ -205,59 +228,47 @@ class Recorder:
         self._counts_lock = threading.RLock()
         self._written = 0
         self._dropped: dict[str, int] = {}
-        self._out_of_stack = 0
+        self._out_of_stack = 0  # drops where the host's stack had no room left to count them
         self._unknown_fields = 0
         self._id_prefix = os.urandom(12).hex()
         self._id_numbers = itertools.count(1)
 
-    def _record(
-        self,
-        fields: Mapping[str, object],
-        call_fields: Callable[[], dict[str, object]] | None = None,
-    ) -> bool:
-        try:
-            if call_fields is not None:
-                fields = {**call_fields(), **fields}
-            event_id = f"{self._id_prefix}{next(self._id_numbers):08x}"
-            line, unknown = event_record.encode_event(fields, event_id, self._path_privacy)
-            self._append(line)
-            if unknown:
-                self._count_unknown_fields(unknown)
-        except BaseException as error:
-            try:
-                self._count_drop(error)
-            except RecursionError:  # the host is so deep in its stack that no call is left
-                self._out_of_stack += 1
-            if not isinstance(error, Exception):
-                raise
-            return False
-        return True
+    def _write(self, fields: Mapping[str, object]) -> None:
+        event_id = f"{self._id_prefix}{next(self._id_numbers):08x}"
+        line, unknown = event_record.encode_event(fields, event_id, self._path_privacy)
+        if unknown:
+            self._count_unknown_fields(unknown)
+        self._append(line)
 
     def _append(self, line: bytes) -> None:
-        lock = self._lock
+        lock, is_ours = self._lock, True
         try:
-            if not lock.acquire(timeout=self._lock_timeout):
-                raise DroppedEventError("lock_timeout")
-            if self._is_writing:  # by a signal handler or a destructor within our own write
-                raise DroppedEventError("reentrant")
-            self._is_writing = True
-            try:
-                self._file.append(line)
-                self._written += 1
-            finally:
-                self._is_writing = False
+            if lock.acquire(timeout=self._lock_timeout):
+                if self._is_writing:  # by a signal handler or a destructor within our own write
+                    raise DroppedEventError("reentrant")
+                self._is_writing = True
+                try:
+                    self._file.append(line)
+                    self._written += 1
+                finally:
+                    self._is_writing = False
         finally:
-            # A flag set after acquire() would miss an interrupt between the two.
-            with contextlib.suppress(RuntimeError):
+            try:  # a flag set after acquire() would miss an interrupt between the two
                 lock.release()
+            except RuntimeError:
+                is_ours = False
+        if not is_ours:
+            raise DroppedEventError("lock_timeout")
 
-    def _count_drop(self, error: BaseException) -> None:
-        reason = _reason(error)
+    def _count_drop(self, error: BaseException) -> bool:
+        """Count the event, and return whether the error is for the host: an interrupt, an exit."""
+        reason, is_interrupt = _reason(error), not isinstance(error, Exception)
         if reason not in self._dropped:
             self._dropped[reason] = 0
             _warn(f"telemetry events are dropped: {reason}")
         with self._counts_lock:
             self._dropped[reason] += 1
+        return is_interrupt
 
     def _count_unknown_fields(self, count: int) -> None:
         if not self._unknown_fields:
