@@ -22,3 +22,20 @@
 {% macro duckdb__utc_timestamp(text) -%}
     cast(try_cast({{ text }} as timestamptz) at time zone 'UTC' as timestamp)
 {%- endmacro %}
+
+{#- The first group of a pattern's first match; an empty text without a match. -#}
+{% macro regex_first(text, pattern) -%}
+    {{ return(adapter.dispatch('regex_first', 'tokenest')(text, pattern)) }}
+{%- endmacro %}
+
+{% macro duckdb__regex_first(text, pattern) -%}
+    regexp_extract({{ text }}, '{{ pattern }}', 1)
+{%- endmacro %}
+
+{% macro regex_replace_all(text, pattern, replacement) -%}
+    {{ return(adapter.dispatch('regex_replace_all', 'tokenest')(text, pattern, replacement)) }}
+{%- endmacro %}
+
+{% macro duckdb__regex_replace_all(text, pattern, replacement) -%}
+    regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}', 'g')
+{%- endmacro %}

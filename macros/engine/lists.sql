@@ -1,0 +1,8 @@
+{#- One row per item of a list, as the only such column of a select; an empty list gives no row. -#}
+{% macro unnest_list(list) -%}
+    {{ return(adapter.dispatch('unnest_list', 'tokenest')(list)) }}
+{%- endmacro %}
+
+{% macro duckdb__unnest_list(list) -%}
+    unnest({{ list }})
+{%- endmacro %}

@@ -1,0 +1,133 @@
+with
+
+events as (
+    select * from {{ ref('stg_telemetry__events') }}
+),
+
+action_words as (
+    select * from {{ ref('action_words') }}
+),
+
+-- the few distinct texts, not every deliverable of every event
+deliverables as (
+    select distinct {{ unnest_list('deliverables') }} as deliverable
+    from events
+),
+
+phrases as (
+    select
+        deliverable,
+        trim(both ' ' from {{ deliverable_phrase(stripped('deliverable')) }}) as phrase
+    from deliverables
+    where {{ stripped('deliverable') }} <> ''
+),
+
+marked as (
+    select
+        deliverable,
+        phrase,
+        instr(phrase, ' ') > 0 as is_phrase,
+        {{ regex_replace_all('phrase', path_pattern('note'), '') }} as bare
+    from phrases
+),
+
+candidates as (
+    select
+        deliverable,
+        phrase,
+        bare,
+        is_phrase,
+        case when is_phrase then {{ regex_first('phrase', path_pattern('quoted')) }} end as quoted,
+        case when is_phrase then {{ regex_first('bare', path_pattern('spaced')) }} end as spaced
+    from marked
+),
+
+paths as (
+    select
+        deliverable,
+        phrase,
+        is_phrase,
+        bare,
+        case
+            when not is_phrase then phrase
+            else
+                coalesce(
+                    nullif(quoted, ''),
+                    case
+                        when not {{ regex_test('spaced', path_pattern('joined')) }}
+                            then nullif(spaced, '')
+                    end,
+                    nullif({{ regex_first('bare', path_pattern('slash_extension')) }}, ''),
+                    nullif({{ regex_first('bare', path_pattern('name_extension')) }}, ''),
+                    nullif({{ regex_first('bare', path_pattern('slash')) }}, '')
+                )
+        end as found_path
+    from candidates
+),
+
+-- a phrase without a path: what follows the words that lead in ("Create new file: Dockerfile")
+lead_ins as (
+    select
+        '^((?:(?:' || coalesce(replace({{ joined_text('name') }}, ', ', '|') || '|', '')
+        || 'file):? +)+)' as pattern
+    from action_words
+),
+
+chosen as (
+    select
+        paths.deliverable,
+        paths.phrase,
+        paths.is_phrase,
+        coalesce(
+            paths.found_path,
+            substring(
+                paths.bare,
+                1 + length(regexp_extract({{ ascii_lower('paths.bare') }}, lead_ins.pattern, 1))
+            )
+        ) as file_path
+    from paths
+    cross join lead_ins
+),
+
+words as (
+    select
+        deliverable,
+        {{ marked_words("replace(phrase, file_path, ' ')") }} as marked_text
+    from chosen
+    where is_phrase and file_path <> phrase
+),
+
+-- the first word outside the path that says whether the deliverable is new
+said as (
+    select
+        words.deliverable,
+        min_by(
+            action_words.label,
+            instr(words.marked_text, chr(1) || action_words.name || chr(2))
+        ) as action
+    from words
+    inner join action_words
+        on instr(words.marked_text, chr(1) || action_words.name || chr(2)) > 0
+    group by words.deliverable
+),
+
+cleaned as (
+    select
+        chosen.deliverable,
+        said.action,
+        {{ clean_path(deliverable_phrase('chosen.file_path')) }} as file_path
+    from chosen
+    left join said
+        on chosen.deliverable = said.deliverable
+),
+
+final as (
+    select
+        deliverable,
+        file_path,
+        {{ base_name('file_path') }} as base_name,
+        action
+    from cleaned
+)
+
+select * from final

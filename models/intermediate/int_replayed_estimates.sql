@@ -1,0 +1,162 @@
+{% set constant_names = [
+    'safety_margin',
+    'default_phase_overhead',
+    'documentation_models',
+    'doc_synthesis_investigate_none',
+    'doc_synthesis_api_reference',
+    'doc_synthesis_examples',
+    'doc_synthesis_per_file',
+    'doc_synthesis_coordination',
+    'doc_synthesis_coordination_files',
+    'doc_sot_context_none',
+    'doc_sot_per_file',
+    'doc_sot_consistency',
+] %}
+
+with
+
+events as (
+    select * from {{ ref('stg_telemetry__events') }}
+),
+
+deliverables as (
+    select * from {{ ref('int_deliverables') }}
+),
+
+phase_overheads as (
+    select * from {{ ref('phase_overheads') }}
+),
+
+constants as (
+    select
+        {{ constant_columns(constant_names) }}
+    from {{ ref('estimator_constants') }}
+),
+
+class_categories as (
+    select distinct class_category
+    from deliverables
+),
+
+listed as (
+    select
+        events.event_id,
+        coalesce(class_categories.class_category, '') as class_category,
+        {{ unnest_list('events.deliverables') }} as deliverable
+    from events
+    left join class_categories
+        on events.category = class_categories.class_category
+),
+
+totals as (
+    select
+        listed.event_id,
+        cast(sum(deliverables.marginal_tokens) as bigint) as marginal_tokens,
+        count(*) as file_count,
+        count(case when deliverables.is_assumed_new then 1 end) as assumed_new_count,
+        bool_or(deliverables.is_hidden) as is_hidden,
+        bool_and(deliverables.is_document) as is_all_documents,
+        bool_or(deliverables.is_history_file) as has_history_file,
+        bool_or(deliverables.asks_api_reference) as asks_api_reference,
+        bool_or(deliverables.asks_examples) as asks_examples,
+        bool_or(deliverables.asks_usage_guide) as asks_usage_guide,
+        bool_or(deliverables.asks_research) as asks_research
+    from listed
+    inner join deliverables
+        on
+            listed.class_category = deliverables.class_category
+            and listed.deliverable = deliverables.deliverable
+    group by listed.event_id
+),
+
+judged as (
+    select
+        events.event_id,
+        coalesce(events.category, 'implementation') as category,
+        events.complexity,
+        totals.marginal_tokens,
+        totals.file_count,
+        totals.assumed_new_count,
+        totals.asks_api_reference,
+        totals.asks_examples,
+        totals.has_history_file,
+        case
+            when totals.event_id is null then 'no_deliverables'
+            when events.deliverable_count > {{ list_size('events.deliverables') }}
+                then 'deliverables_cut'
+            when totals.is_hidden then 'deliverables_hidden'
+            else 'deliverables'
+        end as replay_basis,
+        constants.documentation_models <> 0 and totals.is_all_documents as is_documentation,
+        totals.asks_api_reference
+        or (totals.asks_examples and (totals.asks_usage_guide or totals.asks_research))
+            as asks_synthesis
+    from events
+    cross join constants
+    left join totals
+        on events.event_id = totals.event_id
+),
+
+-- a category that names its model gets that model, so that a stored category replays
+modelled as (
+    select
+        *,
+        case
+            when not is_documentation then 'deliverables'
+            when category = 'doc_synthesis' then 'doc_synthesis'
+            when category = 'doc_sot_update' or has_history_file then 'doc_sot_update'
+            when asks_synthesis then 'doc_synthesis'
+            else 'deliverables'
+        end as replay_model
+    from judged
+    where replay_basis = 'deliverables'
+),
+
+named as (
+    select
+        *,
+        case
+            when replay_model <> 'deliverables' then replay_model
+            when is_documentation then 'documentation'
+            else category
+        end as replayed_category
+    from modelled
+),
+
+-- task text and scope paths are not stored: no research, and no context to read
+sized as (
+    select
+        named.*,
+        constants.safety_margin,
+        case named.replay_model
+            when 'doc_synthesis'
+                then {{ doc_synthesis_tokens('named', 'constants') }}
+            when 'doc_sot_update'
+                then {{ doc_sot_update_tokens('named', 'constants') }}
+            else
+                coalesce(phase_overheads.value, floor(constants.default_phase_overhead))
+                + named.marginal_tokens
+        end as tokens
+    from named
+    cross join constants
+    left join phase_overheads
+        on
+            named.replayed_category = phase_overheads.category
+            and named.complexity = phase_overheads.complexity
+),
+
+final as (
+    select
+        judged.event_id,
+        judged.replay_basis,
+        sized.replay_model,
+        sized.replayed_category,
+        {{ whole_tokens('sized.tokens', 'sized.safety_margin') }} as replayed_output_tokens,
+        case when sized.replay_model = 'deliverables' then sized.assumed_new_count else 0 end
+            as assumed_new_count
+    from judged
+    left join sized
+        on judged.event_id = sized.event_id
+)
+
+select * from final
