@@ -5,6 +5,8 @@
     ├── UsageError           exit code 2: a call that asks for something that does not exist
     ├── BuildError           a step of the build failed
     ├── NoDataError          exit code 4: no telemetry, or not enough of it
+    ├── CollectionError      a run, its journal or its worker cannot be used
+    │   └── RunBusyError     exit code 75: another process drains the run
     └── DatabaseError        the database is missing, foreign, empty or damaged
         └── DatabaseBusyError    exit code 75: another process holds it
 
@@ -59,3 +61,18 @@ class NoDataError(TokenestError):
     """There is no telemetry, or not enough of it."""
 
     exit_code = 4
+
+
+class CollectionError(TokenestError):
+    """A run, its journal or its worker cannot be used."""
+
+    def __init__(self, path: object, reason: object, line: int | None = None) -> None:
+        """Name the file, the line where there is one, and what is wrong with it."""
+        place = path if line is None else f"{path}:{line}"
+        super().__init__(f"{place} {reason}" if line is None else f"{place}: {reason}")
+
+
+class RunBusyError(CollectionError):
+    """Another process drains the run."""
+
+    exit_code = 75

@@ -1,0 +1,160 @@
+"""One attempt: the user's own command, in a process group of its own, with a time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tokenest_py.errors import CollectionError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["Ending", "end_orphan", "parse_command", "run"]
+
+GRACE_SECONDS = 5.0  # between the request to end and the kill
+
+# The shell writes its process id, which the worker inherits, before the worker begins: a
+# controller that is killed at any moment leaves the id of whatever it started.
+_ANNOUNCE = 'echo $$ >"$0" && exec "$@"'
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended. `exit_code` is None when the time limit ended it."""
+
+    exit_code: int | None
+    seconds: float
+
+
+def parse_command(command: str) -> tuple[str, ...]:
+    """Return the words of the worker's command.
+
+    Raises:
+        UsageError: It is empty, is not quoted properly, or names no program.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError("--worker", command, f"a command with matched quotes ({error})") from error
+    if not words or shutil.which(words[0]) is None:
+        raise UsageError("--worker", command, "a command whose program exists")
+    return tuple(words)
+
+
+def run(
+    command: Sequence[str], *, environment: Mapping[str, str], log: Path, time_limit: float
+) -> Ending:
+    """Run the command to its end, its output in `log`, and end whatever it leaves running.
+
+    Args:
+        command: Program and arguments; no shell reads them.
+        environment: Variables on top of this process's own.
+        log: The file for standard output and standard error, replaced.
+        time_limit: Seconds after which the whole process group is ended.
+    """
+    pid_file = log.with_suffix(".pid")
+    started = time.monotonic()
+    with log.open("wb") as output:
+        fcntl.flock(output, fcntl.LOCK_EX)  # held as long as anything of the attempt runs
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _ANNOUNCE, str(pid_file), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | dict(environment),
+            start_new_session=True,
+        )
+        code: int | None
+        try:
+            code = process.wait(timeout=time_limit)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            seconds = time.monotonic() - started
+            _end_group(process)
+    pid_file.unlink(missing_ok=True)
+    if code is not None and code < 0:
+        code = 128 - code  # as a shell says it
+    return Ending(code, seconds)
+
+
+def end_orphan(log: Path) -> bool:
+    """End what a killed controller left running of the attempt with this log.
+
+    Returns whether anything ran.
+
+    Raises:
+        CollectionError: It does not end, or does not say what it is.
+    """
+    pid_file = log.with_suffix(".pid")
+    try:
+        file = log.open("rb")
+    except FileNotFoundError:
+        return False
+    with file:
+        if _lock_within(file.fileno(), 0):
+            pid_file.unlink(missing_ok=True)
+            return False
+        group = _announced(pid_file)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if group is not None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, number)
+            if _lock_within(file.fileno(), GRACE_SECONDS):
+                pid_file.unlink(missing_ok=True)
+                return True
+    who = "a process" if group is None else f"process group {group}"
+    raise CollectionError(log, f"{who} of an interrupted attempt still runs; end it and try again")
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End the leader, if it still runs, and then whatever is left of its group."""
+    if process.poll() is None:
+        _signal_group(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=GRACE_SECONDS)
+    _signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _lock_within(fd: int, seconds: float) -> bool:
+    """Take the lock, which is free once nothing of the attempt runs; False after the time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
+def _announced(pid_file: Path) -> int | None:
+    """Return the process group that the shell announced, if it is one that leads a session."""
+    for _ in range(40):
+        with contextlib.suppress(OSError, ValueError):
+            group = int(pid_file.read_text(encoding="ascii"))
+            try:
+                # A process with this number that leads no session is a later, foreign one.
+                return group if group > 1 and os.getsid(group) == group else None
+            except ProcessLookupError:
+                return group  # the leader is gone, others of its group are not
+        time.sleep(0.05)
+    return None
