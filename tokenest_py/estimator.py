@@ -270,11 +270,11 @@ class Estimator:
     ) -> TokenEstimate:
         """The floor of the complexity, whatever the category: nothing else is known."""
         tokens = table.floors.get(("", complexity), table.floors["", ""])
-        interval = table.constants["default_interval"]
+        spread = int(tokens * table.constants["default_interval"])
         return TokenEstimate(
             tokens,
-            int(tokens * (1 - interval)),
-            int(tokens * (1 + interval)),
+            tokens - spread,
+            tokens + spread,
             table.constants["confidence_no_deliverables"],
             MappingProxyType({}),
             category,
@@ -308,11 +308,11 @@ class Estimator:
         tokens = int(base * multiplier)
         low = table.factor("multiplier_low", category, complexity)
         high = table.factor("multiplier_high", category, complexity)
-        interval = table.constants["default_interval"]
+        spread = int(tokens * table.constants["default_interval"])
         return TokenEstimate(
             tokens,
-            int(tokens * (1 - interval) if low is None else base * low),
-            int(tokens * (1 + interval) if high is None else base * high),
+            tokens - spread if low is None else int(base * low),
+            tokens + spread if high is None else int(base * high),
             min(confidence, 1.0),
             MappingProxyType(breakdown),
             category,

@@ -22,8 +22,8 @@ class Workspace:
     """The folder that the paths of deliverables are relative to."""
 
     def __init__(self, folder: str) -> None:
-        """Take the folder as it is; nothing is looked up yet."""
-        self._prefix = folder if folder.endswith("/") else f"{folder}/"
+        """Fix the folder now: a later change of the working directory does not move it."""
+        self._prefix = f"{os.path.realpath(folder).rstrip('/')}/"
         self._factors: dict[tuple[object, ...], float] = {}
 
     def has(self, path: str) -> bool:
