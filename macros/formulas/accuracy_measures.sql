@@ -1,0 +1,129 @@
+{#-
+    The measures of a group of events of marts.estimates, each once: accuracy_counts() stands in
+    the query that groups, accuracy_rates() in one that reads its result.
+-#}
+
+{#- Boolean: the event counts in an analysis. Test rows and copies of one call do not. -#}
+{% macro is_analysed() -%}
+    (not is_synthetic and not is_repeated)
+{%- endmacro %}
+
+{#-
+    Boolean: a call that failed, ended by itself and gave next to nothing. It says nothing about
+    demand, and nothing is tuned on it.
+-#}
+{% macro is_failure_mode() -%}
+    (
+        coalesce(not is_success, false) and coalesce(not is_truncated, false)
+        and actual_output_tokens < {{ var('failure_mode_max_tokens') }}
+    )
+{%- endmacro %}
+
+{#- Text: success, failure or unknown, by is_success. -#}
+{% macro outcome() -%}
+    case
+        when is_success then 'success'
+        when not is_success then 'failure'
+        else 'unknown'
+    end
+{%- endmacro %}
+
+{#-
+    The smape that is certain: of a truncated call the bound, where its output already exceeds
+    the prediction (more output only adds to the error); null otherwise.
+-#}
+{% macro certain_smape() -%}
+    case
+        when not is_truncated or actual_output_tokens > predicted_output_tokens
+            then {{ smape('predicted_output_tokens', 'actual_output_tokens') }}
+    end
+{%- endmacro %}
+
+{% macro accuracy_counts() -%}
+    count(*) as n,
+    count(is_success) as n_outcome,
+    count(case when is_success then 1 end) as n_success,
+    count(case when is_clean then 1 end) as n_clean,
+    count(case when {{ is_failure_mode() }} then 1 end) as n_failure_mode,
+    count(underestimated) as n_decided,
+    count(case when underestimated then 1 end) as n_underestimated,
+    count(is_truncated) as n_stop_known,
+    count(case when is_truncated then 1 end) as n_truncated,
+    count(smape) as n_scored,
+    avg(smape) as mean_smape,
+    avg(estimate_ratio) as mean_estimate_ratio,
+    {{ quantiles('smape', [0.5, 0.9]) }} as smape_quantiles,
+    {{ quantiles('estimate_ratio', [0.5, 0.9]) }} as estimate_ratio_quantiles,
+    {{ quantiles('ceiling_ratio', [0.5, 0.9]) }} as ceiling_ratio_quantiles,
+    median(abs(log_error)) as median_abs_log_error,
+    sum(cast(case when ceiling_tokens is not null then actual_output_tokens end as double))
+        as tokens_used,
+    sum(cast(ceiling_tokens as double)) as tokens_reserved
+{%- endmacro %}
+
+{% macro accuracy_rates() -%}
+    {{ ratio('n_success', 'n_outcome') }} as success_rate,
+    {{ wilson_lower('n_success', 'n_outcome') }} as success_lower,
+    {{ wilson_upper('n_success', 'n_outcome') }} as success_upper,
+    {{ ratio('n_underestimated', 'n_decided') }} as underestimation_rate,
+    {{ wilson_lower('n_underestimated', 'n_decided') }} as underestimation_lower,
+    {{ wilson_upper('n_underestimated', 'n_decided') }} as underestimation_upper,
+    {{ ratio('n_truncated', 'n_stop_known') }} as truncation_rate,
+    {{ wilson_lower('n_truncated', 'n_stop_known') }} as truncation_lower,
+    {{ wilson_upper('n_truncated', 'n_stop_known') }} as truncation_upper,
+    {{ list_item('smape_quantiles', 1) }} as median_smape,
+    {{ list_item('smape_quantiles', 2) }} as p90_smape,
+    {{ list_item('estimate_ratio_quantiles', 1) }} as p50_estimate_ratio,
+    {{ list_item('estimate_ratio_quantiles', 2) }} as p90_estimate_ratio,
+    {{ list_item('ceiling_ratio_quantiles', 1) }} as p50_ceiling_ratio,
+    {{ list_item('ceiling_ratio_quantiles', 2) }} as p90_ceiling_ratio,
+    {{ ratio('tokens_reserved', 'tokens_used') }} as reserved_ratio
+{%- endmacro %}
+
+{#- Timestamp: the end of what an analysis looks at, the newest event or var as_of. -#}
+{% macro as_of(occurred_at) -%}
+    {%- if var('as_of') -%}
+        cast('{{ var("as_of") }}' as timestamp)
+    {%- else -%}
+        max({{ occurred_at }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+    Strata of an analysis: the grouping sets over category_key, complexity_key and
+    deliverable_bucket, with `also` in each, and the names that follow from them.
+-#}
+{% macro strata_sets(also=[]) -%}
+    {%- set others = ', ' ~ also | join(', ') if also else '' -%}
+    grouping sets (
+        ({{ also | join(', ') }}),
+        (category_key{{ others }}),
+        (complexity_key{{ others }}),
+        (deliverable_bucket{{ others }}),
+        (category_key, complexity_key{{ others }}),
+        (category_key, deliverable_bucket{{ others }})
+    )
+{%- endmacro %}
+
+{% macro stratum_columns() -%}
+    category_key,
+    complexity_key,
+    deliverable_bucket,
+    case
+        when grouping(category_key) = 0 and grouping(complexity_key) = 0
+            then 'category_complexity'
+        when grouping(category_key) = 0 and grouping(deliverable_bucket) = 0
+            then 'category_bucket'
+        when grouping(category_key) = 0 then 'category'
+        when grouping(complexity_key) = 0 then 'complexity'
+        when grouping(deliverable_bucket) = 0 then 'deliverable_bucket'
+        else 'overall'
+    end as stratification,
+    coalesce(nullif(concat_ws(' / ', category_key, complexity_key, deliverable_bucket), ''), 'all')
+        as stratum
+{%- endmacro %}
+
+{#- Text: a rate as per cent with one decimal. -#}
+{% macro percent_text(rate) -%}
+    cast(cast(100 * ({{ rate }}) as decimal(9, 1)) as string) || ' %'
+{%- endmacro %}

@@ -1,0 +1,77 @@
+{#- What follows from the measures: the tiers and the verdict, each once. -#}
+
+{#-
+    Tier 1, safety: pass, fail or unknown. Of successes alone truncation decides nothing: a call
+    that was cut off seldom succeeds, so leaving the failures out hides it.
+-#}
+{% macro tier_1() -%}
+    case
+        when underestimation_rate > cast({{ var('target_underestimation') }} as double) then 'fail'
+        when scope = 'all' and truncation_rate > cast({{ var('target_truncation') }} as double)
+            then 'fail'
+        when underestimation_rate is null or truncation_rate is null then 'unknown'
+        else 'pass'
+    end
+{%- endmacro %}
+
+{#- Boolean: the failure of tier 1 is more than chance, the interval is beyond the target too. -#}
+{% macro is_tier_1_certain() -%}
+    (
+        coalesce(
+            underestimation_lower > cast({{ var('target_underestimation') }} as double), false
+        )
+        or (
+            scope = 'all'
+            and coalesce(truncation_lower > cast({{ var('target_truncation') }} as double), false)
+        )
+    )
+{%- endmacro %}
+
+{#- Tier 2, cost: pass, fail or unknown. -#}
+{% macro tier_2() -%}
+    case
+        when p90_estimate_ratio >= cast({{ var('target_p90_estimate_ratio') }} as double) then 'fail'
+        when p90_ceiling_ratio >= cast({{ var('target_p90_ceiling_ratio') }} as double) then 'fail'
+        when p90_estimate_ratio is null or p90_ceiling_ratio is null then 'unknown'
+        else 'pass'
+    end
+{%- endmacro %}
+
+{#- Text: how a group of clean calls stands; needs n_clean, median_smape and p50_estimate_ratio. -#}
+{% macro group_verdict() -%}
+    case
+        when coalesce(n_clean, 0) = 0 then 'no data'
+        when n_clean < {{ var('min_samples') }} then 'needs samples'
+        when
+            median_smape < cast({{ var('target_smape') }} as double)
+            and p50_estimate_ratio between
+            cast({{ var('tuned_ratio_low') }} as double)
+            and cast({{ var('tuned_ratio_high') }} as double)
+            then 'well tuned'
+        else 'needs tuning'
+    end
+{%- endmacro %}
+
+{#-
+    Text: how a rate moved: worse or better where the intervals do not overlap, else no clear
+    change; unknown where there is nothing to compare with. Rates are of harm: lower is better.
+-#}
+{% macro rate_change(lower, upper, lower_before, upper_before) -%}
+    case
+        when {{ lower }} is null or {{ lower_before }} is null then 'unknown'
+        when {{ lower }} > {{ upper_before }} then 'worse'
+        when {{ upper }} < {{ lower_before }} then 'better'
+        else 'no clear change'
+    end
+{%- endmacro %}
+
+{#- Text: truncation weighs most; a gain in one rate does not buy a loss in the other. -#}
+{% macro overall_change(truncation_change, underestimation_change) -%}
+    case
+        when 'worse' in ({{ truncation_change }}, {{ underestimation_change }}) then 'worse'
+        when 'better' in ({{ truncation_change }}, {{ underestimation_change }}) then 'better'
+        when 'no clear change' in ({{ truncation_change }}, {{ underestimation_change }})
+            then 'no clear change'
+        else 'unknown'
+    end
+{%- endmacro %}

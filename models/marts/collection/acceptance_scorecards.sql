@@ -1,0 +1,138 @@
+{% set measures = [
+    'landed_events', 'deliverables_share', 'mean_smape', 'samples', 'missing_mixes',
+    'median_estimate_ratio', 'underestimation_rate', 'truncation_rate', 'categories',
+    'successes', 'success_rate', 'confident_groups', 'groups_off_centre', 'best_confidence',
+] %}
+
+with
+
+criteria as (
+    select * from {{ ref('scorecard_criteria') }}
+),
+
+tiers as (
+    select * from {{ ref('accuracy_tiers') }}
+    where scope = 'all'
+),
+
+multipliers as (
+    select * from {{ ref('calibration_multipliers') }}
+    where method = 't5_exact'
+),
+
+events as (
+    select * from {{ ref('stg_telemetry__events') }}
+),
+
+landed as (
+    select
+        count(*) as landed_events,
+        avg(case when {{ list_size('deliverables') }} > 0 then 1.0 else 0.0 end)
+            as deliverables_share
+    from events
+),
+
+overall as (
+    select
+        max(mean_smape) as mean_smape,
+        max(p50_estimate_ratio) as median_estimate_ratio,
+        max(underestimation_rate) as underestimation_rate,
+        max(truncation_rate) as truncation_rate,
+        max(success_rate) as success_rate,
+        coalesce(max(n_scored), 0) as samples,
+        coalesce(max(n_success), 0) as successes,
+        max(case when missing_mix is null then 0 else 1 end) as missing_mixes
+    from tiers
+    where stratification = 'overall'
+),
+
+categories as (
+    select count(*) as categories
+    from tiers
+    where stratification = 'category' and category <> 'unknown'
+),
+
+confidence as (
+    select
+        max(confidence) as best_confidence,
+        count(case when passes_gates then 1 end) as confident_groups,
+        count(
+            case
+                when
+                    passes_gates
+                    and multiplier not between
+                    cast({{ var('tuned_ratio_low') }} as double)
+                    and cast({{ var('tuned_ratio_high') }} as double)
+                    then 1
+            end
+        ) as groups_off_centre
+    from multipliers
+),
+
+measured as (
+    select
+        landed.landed_events,
+        landed.deliverables_share,
+        overall.mean_smape,
+        overall.samples,
+        overall.missing_mixes,
+        overall.median_estimate_ratio,
+        overall.underestimation_rate,
+        overall.truncation_rate,
+        categories.categories,
+        overall.successes,
+        overall.success_rate,
+        confidence.confident_groups,
+        case when confidence.confident_groups > 0 then confidence.groups_off_centre end
+            as groups_off_centre,
+        confidence.best_confidence
+    from landed
+    cross join overall
+    cross join categories
+    cross join confidence
+),
+
+figures as (
+    {% for measure in measures %}
+        select
+            '{{ measure }}' as measure,
+            cast({{ measure }} as double) as value
+        from measured
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+compared as (
+    select
+        criteria.*,
+        figures.value,
+        case criteria.comparison
+            when 'at_least' then figures.value >= criteria.target_low
+            when 'at_most' then figures.value <= criteria.target_high
+            when 'below' then figures.value < criteria.target_high
+            when 'between' then figures.value between criteria.target_low and criteria.target_high
+        end as is_met
+    from criteria
+    left join figures
+        on criteria.measure = figures.measure
+),
+
+final as (
+    select
+        concat_ws('|', document, cast(position as string)) as criterion_key,
+        document,
+        cast(position as bigint) as position,
+        criterion,
+        measure,
+        target,
+        value,
+        case
+            when measure is null then 'not in telemetry'
+            when is_met then 'met'
+            when not is_met then 'not met'
+            else 'no data'
+        end as status
+    from compared
+)
+
+select * from final
