@@ -45,7 +45,7 @@ class Source:
         self._path = os.fspath(path or os.environ.get(ENVIRONMENT) or PACKAGED)
         self._reload_after = reload_after
         self._next_look = time.monotonic() + (reload_after or 0.0)
-        self._seen = _identity(self._path)
+        self._seen = file_identity(self._path)
         self._fault = ""
         self._reloads = 0
         try:
@@ -75,7 +75,7 @@ class Source:
         )
 
     def _look(self) -> None:
-        seen = _identity(self._path)
+        seen = file_identity(self._path)
         if seen == self._seen:
             return
         self._seen = seen
@@ -89,7 +89,7 @@ class Source:
             self.coefficients = found
 
 
-def _identity(path: str) -> tuple[int, ...]:
+def file_identity(path: str) -> tuple[int, ...]:
     """What changes when a file does: device, inode, size and time; empty when there is none."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
