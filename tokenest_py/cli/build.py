@@ -120,9 +120,6 @@ def _arguments(*, final: bool, full_refresh: bool) -> list[str]:
     arguments = ["--log-level", "none", "build", "--project-dir", str(project)]
     arguments += ["--profiles-dir", str(project)]
     if project != Path.cwd():
-        # dbt works inside its project; names of files have to mean the same there.
-        globs = [str(Path(pattern).absolute()) for pattern in telemetry_globs()]
-        os.environ["TOKENEST_TELEMETRY"] = ",".join(globs)
         scratch = database_path().parent / ".tokenest"
         arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     if full_refresh:
