@@ -6,6 +6,7 @@ lowered, the expressions have no look-around, and each text is read by itself.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -97,6 +98,8 @@ def _members(value: object) -> Iterable[object]:
         return sorted(value, key=str)
     if isinstance(value, bytes):
         return [value.decode("utf-8", "replace")]
+    if isinstance(value, os.PathLike):
+        return [os.fspath(value)]
     return value if isinstance(value, Iterable) else [str(value)]
 
 

@@ -1,0 +1,81 @@
+"""What the package promises to those who only install it: its names, its types, no dependency."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import tokenest_py
+
+PACKAGE = Path(tokenest_py.__file__).parent
+RUNTIME = ("Budget", "Estimator", "Recorder", "TokenEstimate")
+
+USE = """
+import sys
+before = set(sys.modules)
+import tokenest_py
+from tokenest_py import Budget, Estimator, Recorder, TokenEstimate
+estimator = Estimator.load(workspace="/", reload_after=0)
+estimate = estimator.estimate(["Create src/a.py", "docs/b.md"], "implementation", "low", task="x")
+budget = estimator.budget(estimate, model="gpt-4o", input_tokens=10)
+budget.request_kwargs("openai")
+estimator.after_truncation(budget, "length")
+estimator.explain(estimate, budget)
+estimator.status()
+Estimator.load("/nowhere", compat="origin").estimate(["CHANGELOG.md"])
+recorder = Recorder(sys.argv[1], enabled=True)
+assert recorder.record(run_id="r", phase_id="p", actual_output_tokens=5)
+names = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*sorted(names - set(sys.stdlib_module_names) - {"tokenest_py"}))
+"""
+
+
+def test_the_runtime_imports_the_standard_library_alone(tmp_path: Path) -> None:
+    """Importing and using all of the runtime leaves no other package in sys.modules."""
+    done = subprocess.run(
+        [sys.executable, "-c", USE, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
+def test_the_check_above_can_see(tmp_path: Path) -> None:
+    """The same program with one more import names it."""
+    code = USE.replace("import tokenest_py\n", "import tokenest_py, polars\n")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert "polars" in done.stdout.split()
+
+
+def test_public_names() -> None:
+    """The public names are those of __all__, sorted, and each can be imported."""
+    assert tokenest_py.__all__ == sorted(RUNTIME)
+    for name in tokenest_py.__all__:
+        assert getattr(tokenest_py, name).__name__ == name
+    defined = {
+        alias.asname or alias.name
+        for node in ast.walk(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert defined - {"annotations", "TYPE_CHECKING"} == set(tokenest_py.__all__)
+
+
+def test_dir_and_unknown_names() -> None:
+    """A name that is not there is an AttributeError, as for any module."""
+    assert not hasattr(tokenest_py, "Nothing")
+
+
+def test_distribution() -> None:
+    """The distribution needs nothing, carries types, and ships the packaged coefficients."""
+    needed = [
+        requirement
+        for requirement in metadata.requires("tokenest") or []
+        if "extra ==" not in requirement
+    ]
+    assert needed == []
+    assert (PACKAGE / "py.typed").is_file()
+    assert (PACKAGE / "defaults" / "coefficients.ndjson").is_file()
