@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenest_py.cli import build, identity
+from tokenest_py.cli import build, drain, estimate, identity, plan
 from tokenest_py.errors import TokenestError
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ def _options(
 
 
 app.command()(build.build)
+app.command()(estimate.estimate)
 app.command()(identity.identity)
+app.command()(plan.plan)
+app.command()(drain.drain)
 
 
 def run(arguments: Sequence[str]) -> int:

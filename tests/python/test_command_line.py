@@ -1,0 +1,228 @@
+"""The command line as its users meet it: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+from dbt_project import BIN, ROOT, Project, line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def built(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Project, subprocess.CompletedProcess[str]]:
+    """A project that `tokenest build` made from the published samples, and what it printed."""
+    project = Project(tmp_path_factory.mktemp("built"))
+    done = project.tokenest("build", telemetry=f"{ROOT}/telemetry/**/*.ndjson")
+    return project, done
+
+
+def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The lines of standard error that are errors."""
+    return [text for text in done.stderr.splitlines() if text.startswith("tokenest: ")]
+
+
+def test_build_says_what_it_did_and_ends_with_the_calibration(
+    built: tuple[Project, subprocess.CompletedProcess[str]],
+) -> None:
+    """It names the database that it made, accounts for every line, and prints the table."""
+    project, done = built
+    assert done.returncode == 0, done.stderr
+    assert f"creating database {project.database}" in done.stderr
+    assert "26 lines in 3 files = 26 events + 0 duplicate + 0 quarantined + 0 blank" in done.stderr
+    header, *rows = done.stdout.splitlines()
+    assert header.split()[:4] == ["method", "estimator_version", "category", "complexity"]
+    assert any(row.startswith("t5_exact") and " implementation " in row for row in rows)
+    assert "Traceback" not in done.stderr
+    assert project.coefficients.is_file()
+    assert project.database.stat().st_mode & 0o077 == 0
+
+
+def test_a_second_build_does_not_create(
+    built: tuple[Project, subprocess.CompletedProcess[str]],
+) -> None:
+    """Only the first build creates the database; machine formats hold nothing but the result."""
+    project, _ = built
+    done = project.tokenest("build", "--format", "json", telemetry=f"{ROOT}/telemetry/**/*.ndjson")
+    assert done.returncode == 0, done.stderr
+    assert "creating" not in done.stderr
+    assert {row["method"] for row in json.loads(done.stdout)} >= {"t5_exact", "median"}
+
+
+def test_identity_shows_which_database(
+    built: tuple[Project, subprocess.CompletedProcess[str]],
+) -> None:
+    """Real path, size, modification, rows by table, last landing."""
+    project, _ = built
+    done = project.tokenest("identity", "--format", "json")
+    facts = {row["what"]: row["value"] for row in json.loads(done.stdout)}
+    assert facts["database"] == str(project.database.resolve())
+    assert facts["files landed"] == 3
+    assert facts["rows in marts.estimates"] == 26
+    assert facts["newest event"] == "2025-12-24T01:55:10Z"
+
+
+def test_no_telemetry_says_where_it_looked(project: Project) -> None:
+    """Exit 4, and no database is left behind."""
+    done = project.tokenest("build")
+    assert done.returncode == 4
+    [message] = errors(done)
+    assert f"no file matches {project.folder}/telemetry/**/*.ndjson" in message
+    assert not project.database.exists()
+
+
+def test_telemetry_without_any_event_is_no_data(project: Project) -> None:
+    """The lines are quarantined, the message says so, and the exit code is 4."""
+    project.telemetry().write_bytes(b"not a record\n")
+    done = project.tokenest("build")
+    assert done.returncode == 4
+    [message] = errors(done)
+    assert "1 line(s) quarantined" in message
+
+
+def test_plain_dbt_build_passes_without_telemetry(project: Project) -> None:
+    """Empty marts, and an export that equals the packaged defaults."""
+    project.dbt_build()
+    assert project.rows("select count(*) from marts.estimates") == [(0,)]
+    packaged = ROOT / "tokenest_py" / "defaults" / "coefficients.ndjson"
+    assert project.coefficients.read_bytes() == packaged.read_bytes()
+
+
+def text_file(path: Path) -> str:
+    """Something that is no database."""
+    path.write_text("hello\n")
+    return "not a DuckDB database"
+
+
+def sqlite_file(path: Path) -> str:
+    """A database of another kind."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table t (x)")
+    return "an SQLite file"
+
+
+def empty_file(path: Path) -> str:
+    """A file of no bytes."""
+    path.touch()
+    return "an empty file"
+
+
+def foreign_duckdb(path: Path) -> str:
+    """A DuckDB file that tokenest did not make."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table t (x int)")
+    return "was not made by `tokenest build`"
+
+
+def folder(path: Path) -> str:
+    """No file at all."""
+    path.mkdir()
+    return "is a folder"
+
+
+def nothing(path: Path) -> str:
+    """Not there."""
+    return f"there is no database at {path}"
+
+
+@pytest.mark.parametrize(
+    "prepare", [text_file, sqlite_file, empty_file, foreign_duckdb, folder, nothing]
+)
+def test_a_wrong_database_is_refused_in_one_line(project: Project, prepare: object) -> None:
+    """And it is not created, filled or changed."""
+    assert callable(prepare)
+    expected = prepare(project.database)
+    before = project.database.stat() if project.database.is_file() else None
+    done = project.tokenest("identity")
+    assert done.returncode == 1
+    assert [expected in message for message in errors(done)] == [True]
+    assert len(done.stderr.splitlines()) == 1
+    after = project.database.stat() if project.database.is_file() else None
+    assert (after and after.st_size) == (before and before.st_size)
+
+
+def test_an_empty_database_needs_a_word(project: Project) -> None:
+    """--allow-empty-db allows empty, never foreign."""
+    project.dbt_build()
+    refused = project.tokenest("identity")
+    assert refused.returncode == 1
+    assert "--allow-empty-db" in errors(refused)[0]
+    assert project.tokenest("identity", "--allow-empty-db").returncode == 0
+
+
+def test_a_busy_database_names_its_holder(
+    built: tuple[Project, subprocess.CompletedProcess[str]],
+) -> None:
+    """Exit 75 after --lock-timeout seconds."""
+    project, _ = built
+    program = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True);"
+        " sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, project.database],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        for command in ("identity", "build"):
+            done = project.tokenest(command, "--lock-timeout", "0.2",
+                                    telemetry=f"{ROOT}/telemetry/**/*.ndjson")  # fmt: skip
+            assert done.returncode == 75
+            [message] = errors(done)
+            assert f"held by process {holder.pid}" in message
+        holder.communicate(b"")
+
+
+def test_a_failing_step_is_one_line(project: Project) -> None:
+    """A wrong variable stops the build before anything is written."""
+    project.telemetry().write_bytes(line())
+    done = project.dbt("build", "--vars", "{under_multiplier: many}")
+    assert done.returncode != 0
+    assert "var under_multiplier is many; it must be a number" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["build", "--format", "xml"]])
+def test_usage_errors_exit_2_in_one_line(project: Project, arguments: list[str]) -> None:
+    """No traceback and no box."""
+    done = project.tokenest(*arguments)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_every_command_has_help() -> None:
+    """Each command of the list explains itself."""
+    listing = subprocess.run(
+        [BIN / "tokenest", "--help"], capture_output=True, text=True, check=True
+    )
+    commands = [
+        text.split()[0]
+        for text in listing.stdout.partition("Commands:")[2].splitlines()
+        if text.strip()
+    ]
+    assert {"build", "identity"} <= set(commands)
+    for command in commands:
+        shown = subprocess.run(
+            [BIN / "tokenest", command, "--help"], capture_output=True, text=True, check=True
+        )
+        assert f"Usage: tokenest {command}" in shown.stdout
+
+
+def test_csv_cannot_start_a_formula(project: Project) -> None:
+    """A category that looks like a formula stays text in a spreadsheet."""
+    project.telemetry().write_bytes(line(category='=HYPERLINK("x")'))
+    done = project.tokenest("build", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    cells = [row.split(",") for row in done.stdout.splitlines()]
+    assert not any(cell.lstrip('"')[:1] in "=+-@" for row in cells[1:] for cell in row if cell)
+    assert "'=hyperlink" in done.stdout

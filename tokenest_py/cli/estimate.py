@@ -1,0 +1,61 @@
+"""`tokenest estimate`: the prediction and the ceiling for one call, from the shell."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from tokenest_py.cli import output
+from tokenest_py.cli.output import Format, FormatOption, OutputOption
+from tokenest_py.estimator import Estimator
+
+__all__ = ["estimate"]
+
+
+def estimate(
+    deliverables: Annotated[
+        list[str] | None,
+        typer.Argument(help="Paths or phrases ('Create src/a.py') that the call has to produce."),
+    ] = None,
+    *,
+    category: Annotated[str | None, typer.Option(help="Category of the work.")] = None,
+    complexity: Annotated[str | None, typer.Option(help="low, medium, high, maintenance.")] = None,
+    task: Annotated[str, typer.Option(help="Text of the task.")] = "",
+    workspace: Annotated[
+        str | None, typer.Option(help="Folder in which existing files are looked up.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model that will be called.")] = None,
+    input_tokens: Annotated[int | None, typer.Option(min=0, help="Tokens of the prompt.")] = None,
+    max_truncation: Annotated[
+        float, typer.Option(min=0, max=1, help="Accepted share of answers that are cut off.")
+    ] = 0.02,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say in words how each number came about.")
+    ] = False,
+    form: FormatOption = Format.TABLE,
+    output_file: OutputOption = None,
+) -> None:
+    """Predict the output tokens of a call, and size its max_tokens."""
+    estimator = Estimator.load(strict=True, workspace=workspace)
+    predicted = estimator.estimate(deliverables, category, complexity, task=task)
+    budget = estimator.budget(
+        predicted, model=model, input_tokens=input_tokens, max_truncation=max_truncation
+    )
+    if explain:
+        output.write(estimator.explain(predicted, budget).rstrip() + "\n", output_file)
+        return
+    answer: dict[str, Any] = {
+        "estimated_tokens": predicted.estimated_tokens,
+        "low": predicted.low,
+        "high": predicted.high,
+        "confidence": predicted.confidence,
+        "max_tokens": budget.max_tokens,
+        "source": budget.source,
+        "n": budget.n,
+        "identified": budget.identified,
+        "category": predicted.category,
+        "complexity": predicted.complexity,
+        "coefficients_id": predicted.coefficients_id,
+    }
+    output.write(output.render([answer], form), output_file)
