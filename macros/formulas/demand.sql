@@ -1,0 +1,86 @@
+{#- What a call says about demand: the output tokens that it needed, or at least needed. -#}
+
+{#- Why an event says nothing at all about demand; null when it does. -#}
+{% macro unusable_reason() -%}
+    case
+        when {{ is_synthetic('predicted_output_tokens', 'recorded_quality_flags') }}
+            then 'synthetic'
+        when {{ is_repeated() }} then 'repeated'
+        when actual_output_tokens <= 0 then 'missing'
+        when
+            coalesce(
+                {{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }}, false
+            )
+            then 'partial_usage'
+    end
+{%- endmacro %}
+
+{#-
+    Text: what one attempt says. censored: cut off, or stopped for a reason that nobody knows
+    (never taken for a clean stop). failed: an error message is no demand. observed: the rest.
+-#}
+{% macro attempt_outcome() -%}
+    case
+        when is_truncated is null or is_truncated then 'censored'
+        when stop_class = 'filtered' then 'filtered'
+        when not coalesce(is_success, true) then 'failed'
+        else 'observed'
+    end
+{%- endmacro %}
+
+{#-
+    Tokens that an attempt which was cut off needed at least: its ceiling. Where the ceiling is
+    unknown, or did not cut it (the context window did, or nobody knows what), its output.
+-#}
+{% macro censoring_bound() -%}
+    case
+        when is_truncated and stop_class <> 'context_window'
+            then greatest(actual_output_tokens, coalesce(actual_max_tokens, actual_output_tokens))
+        else actual_output_tokens
+    end
+{%- endmacro %}
+
+{#- Class of a prompt's size, four to each doubling: floor(4·log2(tokens)). Null below 1 token. -#}
+{% macro input_bin(input_tokens) -%}
+    case
+        when {{ input_tokens }} >= 1
+            then cast(floor(4 * log2(cast({{ input_tokens }} as double))) as bigint)
+    end
+{%- endmacro %}
+
+{#-
+    Boolean: the ceiling that was sent is the one that the estimator chose from its table, so that
+    the truncation of the call says something about that table. Not so for a control call.
+-#}
+{% macro ran_under_budget() -%}
+    coalesce(
+        coefficients_id is not null
+        and selected_budget = coalesce(actual_max_tokens, selected_budget)
+        and not is_control,
+        false
+    )
+{%- endmacro %}
+
+{#- Weight of a call that is `age` calls old: halved every half_life_calls; 1 without a half-life. -#}
+{% macro age_weight(age) -%}
+    {%- if var('half_life_calls') -%}
+        power(cast(0.5 as double), {{ ratio(age, var('half_life_calls')) }})
+    {%- else -%}
+        cast(1 as double)
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Boolean: not after the end of the window, and not older than history_days. -#}
+{% macro is_in_window(occurred_at, ends_at) -%}
+    (
+        {{ occurred_at }} <= {{ ends_at }}
+        {%- if var('history_days') %}
+        and {{ occurred_at }} > {{ ends_at }} - interval '{{ var("history_days") }}' day
+        {%- endif %}
+    )
+{%- endmacro %}
+
+{#- Boolean: among the newest history_calls. -#}
+{% macro is_recent_call(calls_since) -%}
+    {{ calls_since }} < {{ var('history_calls') or var('max_whole_number') }}
+{%- endmacro %}

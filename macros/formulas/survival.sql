@@ -1,0 +1,190 @@
+{#-
+    Quantiles of demand from observed and censored calls: Kaplan-Meier's product limit, read at a
+    conformal order statistic. docs/method.md says why, and what is guaranteed.
+-#}
+
+{#- The levels of the blend, from wide to narrow: the columns that make a cell of each. -#}
+{% macro demand_levels() %}
+    {{ return([
+        [],
+        ['category'],
+        ['category', 'complexity'],
+        ['category', 'complexity', 'model'],
+        ['category', 'complexity', 'model', 'input_bin'],
+    ]) }}
+{% endmacro %}
+
+{#-
+    Text: the cell of a row at a level; null where the column that the level adds is null.
+    A | within a name is written %7C, so that two cells never have one text.
+-#}
+{% macro demand_cell(level) -%}
+    {%- set columns = demand_levels()[level] -%}
+    {%- if not columns -%}
+        ''
+    {%- else -%}
+        case
+            when category is not null and {{ columns[-1] }} is not null
+                then
+                    concat_ws(
+                        '|'
+                        {%- for column in columns %},
+                        coalesce(replace(replace(cast({{ column }} as string), '%', '%25'), '|', '%7C'), '')
+                        {%- endfor %}
+                    )
+        end
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The columns of a cell: those of its level, and null for the others. -#}
+{% macro demand_level_columns(level) -%}
+    {%- for column in demand_levels()[-1] -%}
+    {%- set type = 'bigint' if column == 'input_bin' else 'string' -%}
+    {{ column if column in demand_levels()[level] else 'cast(null as ' ~ type ~ ')' }} as {{ column }}
+    {%- if not loop.last %}, {% endif %}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- Columns cell_0, cell_1 ...: the cells that a row lies in, from wide to narrow. -#}
+{% macro ancestor_cells() -%}
+    {%- for level in demand_levels() %}
+    case when cell_level >= {{ loop.index0 }} then {{ demand_cell(loop.index0) }} end
+        as cell_{{ loop.index0 }}{{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- Joins level_0, level_1 ...: the rows of `relation` for those cells, at the same rate. -#}
+{% macro ancestor_joins(relation, located) -%}
+    {%- for level in demand_levels() %}
+    left join {{ relation }} as level_{{ loop.index0 }}
+        on
+            level_{{ loop.index0 }}.cell_level = {{ loop.index0 }}
+            and {{ located }}.cell_{{ loop.index0 }} = level_{{ loop.index0 }}.cell
+            and {{ located }}.max_truncation = level_{{ loop.index0 }}.max_truncation
+    {%- endfor %}
+{%- endmacro %}
+
+{#- A column of the narrowest level with enough observed calls for the rate, else of all calls. -#}
+{% macro of_level_used(column) -%}
+    case
+        {%- for level in range(demand_levels() | length - 1, 0, -1) %}
+        when level_{{ level }}.has_enough_events then level_{{ level }}.{{ column }}
+        {%- endfor %}
+        else level_0.{{ column }}
+    end
+{%- endmacro %}
+
+{#- Boolean: identified at the level used, and no observed call below it is beyond the bounds. -#}
+{% macro is_identified_in_chain() -%}
+    case
+        {%- for level in range(demand_levels() | length - 1, 0, -1) %}
+        when level_{{ level }}.n_observed > 0 and level_{{ level }}.is_beyond_bounds then false
+        when level_{{ level }}.has_enough_events then true
+        {%- endfor %}
+        else not level_0.is_beyond_bounds
+    end
+{%- endmacro %}
+
+{#-
+    Columns ln_budget_0, ln_budget_1 ...: from the root down, each level moves the logarithm of the
+    budget towards its own quantile, by the weight of its own data.
+-#}
+{% macro blended_levels(rate) -%}
+    ln(level_0.blended_tokens) as ln_budget_0
+    {%- for level in range(1, demand_levels() | length) %},
+    {{ log_blend(
+        'ln_budget_' ~ (level - 1),
+        'level_' ~ level ~ '.blended_tokens',
+        own_data_weight('level_' ~ level ~ '.n_event', rate),
+    ) }} as ln_budget_{{ level }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- Columns parent_level and parent_cell: the narrowest cell that a row lies in and is not. -#}
+{% macro parent_columns() -%}
+    {%- set inner_levels = range(demand_levels() | length - 2, 0, -1) -%}
+    case
+        {%- for level in inner_levels %}
+        when cell_level > {{ level }} and cell_{{ level }} is not null then {{ level }}
+        {%- endfor %}
+        else 0
+    end as parent_level,
+    coalesce(
+        {%- for level in inner_levels %}
+        case when cell_level > {{ level }} then cell_{{ level }} end,
+        {%- endfor %}
+        cell_0
+    ) as parent_cell
+{%- endmacro %}
+
+{#-
+    Which share of the demand a budget has to cover, 0 to 1: k / n with k = ceil((n + 1)·(1 − rate)),
+    the order statistic of split conformal prediction; 1 when n is too small for the rate.
+-#}
+{% macro conformal_share(n_event, rate) -%}
+    least(
+        cast(1 as double),
+        ceil(({{ n_event }} + 1) * (1 - cast({{ rate }} as double)) - 1e-9)
+        / nullif(cast({{ n_event }} as double), 0)
+    )
+{%- endmacro %}
+
+{#- Boolean: there are enough observed calls, at least 1/rate − 1, for a quantile at the rate. -#}
+{% macro has_enough_events(n_event, rate) -%}
+    (({{ n_event }} + 1) * cast({{ rate }} as double) >= 1 - 1e-9)
+{%- endmacro %}
+
+{#- ln(1 − events / at_risk) of the product limit; at the last call, when it is observed: to 0. -#}
+{% macro ln_survival_step(events, at_risk) -%}
+    case
+        when {{ events }} >= {{ at_risk }} * (1 - 1e-12) then cast(-1e6 as double)
+        else ln(1 - {{ events }} / {{ at_risk }})
+    end
+{%- endmacro %}
+
+{#- Aggregate: the smallest demand that at most 1 − share of the calls exceed; null if none is. -#}
+{% macro survival_quantile(demand, ln_survival, share) -%}
+    min(case when exp({{ ln_survival }}) <= 1 - {{ share }} + 1e-9 then {{ demand }} end)
+{%- endmacro %}
+
+{#- Weight of a cell's own data in its budget, 0 to 1: n / (n + 1/rate), Bühlmann's credibility. -#}
+{% macro own_data_weight(n_event, rate) -%}
+    coalesce({{ n_event }} / ({{ n_event }} + 1 / cast({{ rate }} as double)), cast(0 as double))
+{%- endmacro %}
+
+{#- One step of the blend in logarithms: the parent moved towards the cell's own value. -#}
+{% macro log_blend(parent, own, weight) -%}
+    coalesce({{ parent }} + {{ weight }} * (ln({{ own }}) - {{ parent }}), {{ parent }})
+{%- endmacro %}
+
+{#- Tokens: a budget rounded up to a multiple of budget_step, at least budget_minimum. -#}
+{% macro rounded_budget(tokens) -%}
+    greatest(
+        cast({{ var('budget_minimum') }} as bigint),
+        cast(
+            ceil({{ tokens }} / {{ var('budget_step') }} - 1e-9) * {{ var('budget_step') }}
+            as bigint
+        )
+    )
+{%- endmacro %}
+
+{#-
+    Confidence of the strict budget, 0 to 1: 1 − 1 / ((n + 1)·rate), how close the rate that it
+    keeps is bound to come to the rate that was asked for.
+-#}
+{% macro strict_confidence(n_event, rate) -%}
+    greatest(
+        cast(0 as double),
+        coalesce(
+            1 - 1 / (({{ n_event }} + 1) * cast({{ rate }} as double)), cast(0 as double)
+        )
+    )
+{%- endmacro %}
+
+{#- Query: the rates that budgets are made for, one a row. -#}
+{% macro truncation_rate_rows() -%}
+    {%- for rate in var('truncation_rates') %}
+    select cast({{ rate }} as double) as rate
+    {%- if not loop.last %} union all{% endif %}
+    {%- endfor %}
+{%- endmacro %}

@@ -1,0 +1,170 @@
+with
+
+quantiles as (
+    select * from {{ ref('cell_quantiles') }}
+),
+
+base_budgets as (
+    select * from {{ ref('base_budgets') }}
+),
+
+located as (
+    select
+        *,
+        {{ ancestor_cells() }}
+    from quantiles
+),
+
+blended as (
+    select
+        located.*,
+        {{ blended_levels('located.max_truncation') }},
+        {{ own_data_weight('located.n_event', 'located.max_truncation') }} as own_weight,
+        not level_0.has_enough_events as is_cold_start,
+        coalesce(level_2.n_observed, level_1.n_observed, level_0.n_observed) as n_observed_alike,
+        {{ of_level_used('cell_level') }} as level_used,
+        {{ of_level_used('strict_tokens') }} as used_strict_tokens,
+        {{ of_level_used('n_event') }} as used_n_event,
+        {{ of_level_used('n_censored') }} as used_n_censored,
+        {{ is_identified_in_chain() }} as is_identified_in_chain
+    from located
+    {{ ancestor_joins('quantiles', 'located') }}
+),
+
+-- the floors of the estimator: of the cell, else of the complexity, else of all
+floored as (
+    select
+        blended.*,
+        coalesce(of_cell.value, of_complexity.value, of_all.value) as base_budget_tokens,
+        coalesce(blended.n_observed_alike, 0) < {{ var('sparse_below') }}
+        and blended.cell_level > 0 as is_sparse
+    from blended
+    left join base_budgets as of_cell
+        on
+            blended.category = of_cell.category
+            and blended.complexity = of_cell.complexity
+    left join base_budgets as of_complexity
+        on
+            of_complexity.category is null
+            and blended.complexity = of_complexity.complexity
+    left join base_budgets as of_all
+        on
+            of_all.category is null
+            and of_all.complexity is null
+),
+
+-- a stricter rate never gets less than a looser one
+budgeted as (
+    select
+        *,
+        case
+            when not is_cold_start
+                then
+                    greatest(
+                        max({{ rounded_budget('exp(ln_budget_4)') }}) over stricter,
+                        case when is_sparse then base_budget_tokens else 0 end
+                    )
+        end as budget_blend_tokens,
+        case
+            when not is_cold_start
+                then max({{ rounded_budget('used_strict_tokens') }}) over stricter
+        end as budget_strict_tokens
+    from floored
+    window stricter as (
+        partition by cell_level, cell
+        order by max_truncation desc
+        rows between unbounded preceding and current row
+    )
+),
+
+chosen as (
+    select
+        *,
+        {{ var('exported_budget') }}_tokens as budget_tokens,
+        {{ parent_columns() }}
+    from budgeted
+),
+
+-- what the runtime would answer without the row: the parent's budget, and the floor below it
+-- where the parent says nothing about this category and complexity
+compared as (
+    select
+        chosen.*,
+        case
+            when chosen.cell_level = 0 then cast(null as bigint)
+            when chosen.cell_level <= 2
+                then greatest(parents.budget_tokens, chosen.base_budget_tokens)
+            else parents.budget_tokens
+        end as fallback_tokens
+    from chosen
+    left join chosen as parents
+        on
+            chosen.parent_cell = parents.cell
+            and chosen.parent_level = parents.cell_level
+            and chosen.max_truncation = parents.max_truncation
+),
+
+-- a cell is exported with all its rates, or not at all
+told_apart as (
+    select
+        *,
+        max(
+            case
+                when budget_tokens is null then 0
+                when fallback_tokens is null then 1
+                when abs(budget_tokens - fallback_tokens) >= {{ var('budget_step') }} then 1
+                else 0
+            end
+        ) over (partition by cell_level, cell) = 1 as is_told_apart
+    from compared
+),
+
+ranked as (
+    select
+        *,
+        dense_rank() over (
+            order by
+                case when is_told_apart then 0 else 1 end asc,
+                n desc,
+                cell_level asc,
+                cell asc
+        ) as export_rank
+    from told_apart
+),
+
+final as (
+    select
+        quantile_key as budget_key,
+        cell_level,
+        category,
+        complexity,
+        model,
+        input_bin,
+        max_truncation,
+        rate_used,
+        n,
+        n_observed,
+        n_censored,
+        quantile_tokens as own_quantile_tokens,
+        is_identified as is_own_quantile_identified,
+        own_weight,
+        cast(level_used as bigint) as level_used,
+        coalesce(is_identified_in_chain, false) as is_identified,
+        is_sparse,
+        is_cold_start,
+        cast(base_budget_tokens as bigint) as base_budget_tokens,
+        cast(budget_blend_tokens as bigint) as budget_blend_tokens,
+        cast(budget_strict_tokens as bigint) as budget_strict_tokens,
+        {{ strict_confidence('used_n_event', 'max_truncation') }} as strict_confidence,
+        coalesce(used_n_censored = 0 and budget_strict_tokens is not null, false)
+            as is_strict_guaranteed,
+        cast(budget_tokens as bigint) as budget_tokens,
+        cast(fallback_tokens as bigint) as fallback_tokens,
+        is_told_apart
+        and export_rank <= {{ var('max_budget_cells') }}
+        and budget_tokens is not null as is_exported,
+        '{{ var("exported_budget") }}' as method
+    from ranked
+)
+
+select * from final

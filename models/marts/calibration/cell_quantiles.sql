@@ -1,0 +1,128 @@
+with
+
+survival as (
+    select * from {{ ref('int_demand_survival') }}
+),
+
+adaptive_rates as (
+    select * from {{ ref('adaptive_rates') }}
+),
+
+rates as (
+    {{ truncation_rate_rows() }}
+),
+
+cells as (
+    select
+        cell_level,
+        cell,
+        category,
+        complexity,
+        model,
+        input_bin,
+        sum(n_calls) as n_calls,
+        sum(n_observed) as n_observed,
+        -- calls of unequal weight are worth fewer (Kish); of equal weight, just their number
+        power(sum(event_weight), 2) / nullif(sum(squared_event_weight), 0) as n_event,
+        max(demand_tokens) as max_demand_tokens
+    from survival
+    group by cell_level, cell, category, complexity, model, input_bin
+),
+
+rated as (
+    select
+        cells.*,
+        rates.rate as max_truncation,
+        rates.rate * coalesce(adaptive_rates.rate_factor, 1) as rate_used
+    from cells
+    cross join rates
+    left join adaptive_rates
+        on
+            cells.category = adaptive_rates.category
+            and adaptive_rates.is_current
+),
+
+shared as (
+    select
+        *,
+        {{ conformal_share('n_event', 'max_truncation') }} as strict_share,
+        {{ conformal_share('n_event', 'rate_used') }} as share_used
+    from rated
+),
+
+read_off as (
+    select
+        shared.cell_level,
+        shared.cell,
+        shared.max_truncation,
+        {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.strict_share') }}
+            as strict_tokens,
+        {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.share_used') }}
+            as reached_tokens
+    from shared
+    inner join survival
+        on
+            shared.cell_level = survival.cell_level
+            and shared.cell = survival.cell
+    group by shared.cell_level, shared.cell, shared.max_truncation
+),
+
+final as (
+    select
+        concat_ws(
+            '|',
+            cast(shared.cell_level as string),
+            shared.cell,
+            {{ plain_number('shared.max_truncation') }}
+        ) as quantile_key,
+        cast(shared.cell_level as bigint) as cell_level,
+        shared.cell,
+        shared.category,
+        shared.complexity,
+        shared.model,
+        shared.input_bin,
+        shared.max_truncation,
+        shared.rate_used,
+        cast(shared.n_calls as bigint) as n,
+        cast(shared.n_observed as bigint) as n_observed,
+        cast(shared.n_calls - shared.n_observed as bigint) as n_censored,
+        coalesce(shared.n_event, cast(0 as double)) as n_event,
+        coalesce({{ has_enough_events('shared.n_event', 'shared.max_truncation') }}, false)
+            as has_enough_events,
+        coalesce(
+            read_off.reached_tokens is not null
+            and {{ has_enough_events('shared.n_event', 'shared.rate_used') }},
+            false
+        ) as is_identified,
+        case
+            when shared.n_observed > 0
+                then coalesce(read_off.reached_tokens, shared.max_demand_tokens)
+        end as quantile_tokens,
+        -- beyond the largest bound the data say nothing: a factor on it, and never "identified"
+        case
+            when shared.n_observed > 0
+                then
+                    coalesce(
+                        cast(read_off.reached_tokens as double),
+                        shared.max_demand_tokens * cast({{ var('unidentified_factor') }} as double)
+                    )
+        end as blended_tokens,
+        case
+            when {{ has_enough_events('shared.n_event', 'shared.max_truncation') }}
+                then
+                    coalesce(
+                        cast(read_off.strict_tokens as double),
+                        shared.max_demand_tokens * cast({{ var('unidentified_factor') }} as double)
+                    )
+        end as strict_tokens,
+        read_off.reached_tokens is null as is_beyond_bounds,
+        shared.max_demand_tokens
+    from shared
+    inner join read_off
+        on
+            shared.cell_level = read_off.cell_level
+            and shared.cell = read_off.cell
+            and shared.max_truncation = read_off.max_truncation
+)
+
+select * from final
