@@ -15,6 +15,8 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 
+from tokenest_py.estimator import ESTIMATOR_VERSION
+
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, without its import
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,8 +74,8 @@ def encode_event(
 ) -> tuple[bytes, int]:
     """Return the event as one line of ASCII with its newline, and how many fields are unknown.
 
-    Fields that are None are absent, and unknown fields are left out. `event_id` and the time
-    now stand where the caller gives none.
+    Fields that are None are absent, and unknown fields are left out. `event_id`, the time now
+    and the version of this estimator stand where the caller gives none.
 
     Raises:
         DroppedEventError: A required field is missing or a field has a wrong value.
@@ -82,7 +84,7 @@ def encode_event(
         "event_id": event_id,
         "occurred_at": _utc_now(),
         "coefficients_id": None,
-        "estimator_version": None,
+        "estimator_version": ESTIMATOR_VERSION,
     }
     unknown = _read_fields(fields, event, path_privacy)
     for name in _REQUIRED:
@@ -178,18 +180,25 @@ _END = object()
 
 
 def _path_of(item: object) -> str | None:
-    """Return the deliverable that `item` is, or None where it holds others."""
+    """Return the deliverable that `item` is, or None where it holds others.
+
+    An action stands before its path, as the estimator writes it too, so that it replays.
+    """
     if isinstance(item, str):
         return str.__str__(item)
     if item is None:
         return ""
+    if isinstance(item, os.PathLike):
+        return os.fsdecode(item)
     if isinstance(item, Mapping):
-        item = item.get("path")
-    elif not isinstance(item, os.PathLike):
-        item = getattr(item, "path", None)
-    if isinstance(item, str):
-        return str.__str__(item)
-    return os.fsdecode(item) if isinstance(item, os.PathLike) else None
+        path, action = item.get("path"), item.get("action")
+    else:
+        path, action = getattr(item, "path", None), getattr(item, "action", None)
+    if isinstance(path, os.PathLike):
+        path = os.fsdecode(path)
+    if not isinstance(path, str):
+        return None
+    return f"{action} {path}" if isinstance(action, str) else str.__str__(path)
 
 
 def _items(item: object) -> Iterator[object]:

@@ -20,7 +20,17 @@ CUT_OFF = frozenset({"length", "max_output_tokens", "max_tokens", "model_context
 
 def call_fields(estimate: object, budget: object, response: object) -> dict[str, object]:
     """Return the fields of the event record that a call's estimate, budget and response carry."""
-    return _estimate_fields(estimate) | _budget_fields(budget) | response_fields(response)
+    return {
+        "category": _get(estimate, "category"),
+        "complexity": _get(estimate, "complexity"),
+        "deliverables": _get(estimate, "deliverables"),
+        "deliverable_count": _get(estimate, "deliverable_count"),
+        "coefficients_id": _get(estimate, "coefficients_id") or _get(budget, "coefficients_id"),
+        "estimator_version": _get(estimate, "estimator_version"),
+        "predicted_output_tokens": _get(estimate, "estimated_tokens"),
+        "selected_budget": _get(budget, "max_tokens"),
+        "actual_max_tokens": _get(budget, "max_tokens"),
+    } | _known(response_fields(response))
 
 
 def response_fields(response: object) -> dict[str, object]:
@@ -38,25 +48,6 @@ def response_fields(response: object) -> dict[str, object]:
     if isinstance(stop_reason, str):
         fields["truncated"] = stop_reason.lower() in CUT_OFF
     return fields
-
-
-def _estimate_fields(estimate: object) -> dict[str, object]:
-    return {
-        "category": _get(estimate, "category"),
-        "complexity": _get(estimate, "complexity"),
-        "deliverables": _get(estimate, "deliverables"),
-        "deliverable_count": _get(estimate, "deliverable_count"),
-        "coefficients_id": _get(estimate, "coefficients_id"),
-        "estimator_version": _get(estimate, "estimator_version"),
-        "predicted_output_tokens": _get(estimate, "estimated_tokens"),
-    }
-
-
-def _budget_fields(budget: object) -> dict[str, object]:
-    return {
-        "selected_budget": _get(budget, "selected_budget", "max_tokens"),
-        "actual_max_tokens": _get(budget, "max_tokens"),
-    }
 
 
 def _reader(response: object) -> Callable[[object], dict[str, object]]:
@@ -134,6 +125,10 @@ def _gemini(response: object) -> dict[str, object]:
         "reasoning_tokens": thoughts,
         "stop_reason": _name(_get(candidate, "finish_reason", "finishReason")),
     }
+
+
+def _known(fields: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _get(source: object, *names: str) -> object:

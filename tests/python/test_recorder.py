@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import enum
 import json
 import logging
@@ -22,6 +21,7 @@ from recorded import EVENT, REQUIRED, events, lines
 
 from tokenest_py._event_record import EVENT_FIELDS, DroppedEventError, encode_event
 from tokenest_py.errors import UsageError
+from tokenest_py.estimator import ESTIMATOR_VERSION
 from tokenest_py.recorder import Recorder
 
 PROJECT = Path(__file__).parents[2]
@@ -165,11 +165,11 @@ def test_times_are_written_in_utc(
 def test_every_record_names_the_coefficients_and_the_estimator(
     recorder: Recorder, folder: Path
 ) -> None:
-    """Both are members of every record, null where nobody said."""
+    """Both are members of every record: a null id where nobody said, the version of this one."""
     assert recorder.record(**REQUIRED)
     (event,) = events(folder)
     assert event["coefficients_id"] is None
-    assert event["estimator_version"] is None
+    assert event["estimator_version"] == ESTIMATOR_VERSION
 
 
 @pytest.mark.parametrize("name", ["run_id", "phase_id", "actual_output_tokens"])
@@ -241,8 +241,11 @@ class Deliverable:
     [
         ("src/one.py", ["src/one.py"]),
         (PurePosixPath("src/one.py"), ["src/one.py"]),
-        (Deliverable(), ["src/object.py"]),
-        ([Deliverable(), {"path": "b.py", "action": "modify"}], ["src/object.py", "b.py"]),
+        (Deliverable(), ["create src/object.py"]),
+        (
+            [{"path": PurePosixPath("a.py")}, {"path": "b.py", "action": "modify"}],
+            ["a.py", "modify b.py"],
+        ),
         ({"code": ["a.py", ("b.py",)], "tests": {"unit": "c.py"}}, ["a.py", "b.py", "c.py"]),
         ((name for name in ("a.py", "b.py")), ["a.py", "b.py"]),
         (["a.py", None, "  ", " b.py "], ["a.py", "b.py"]),
@@ -464,13 +467,3 @@ def test_threads_share_one_file(recorder: Recorder, folder: Path) -> None:
     expected = {thread * 1000 + number for thread in range(8) for number in range(200)}
     assert {event["attempt"] for event in events(folder)} == expected
     assert holds(recorder, 1600, {})
-
-
-def test_stop_reasons_that_cut_off_are_those_of_the_seed() -> None:
-    """The runtime and SQL call the same stop reasons truncated."""
-    from tokenest_py._responses import CUT_OFF
-
-    with (PROJECT / "seeds/vocabulary/stop_reasons.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    cut_off = {row["name"] for row in rows if row["label"] in ("truncated", "context_window")}
-    assert cut_off == CUT_OFF
