@@ -1,0 +1,288 @@
+"""The replay in SQL makes the estimates that the Python estimator makes, token for token."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dbt_project import ROOT, Project, event
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tokenest_py import Estimator
+from tokenest_py.coefficients import PACKAGED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tokenest_py.estimator import TokenEstimate
+
+GENERATED = 1500
+
+
+def seed(name: str) -> list[dict[str, str]]:
+    """The rows of a seed."""
+    with (ROOT / "seeds" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def column(name: str, key: str) -> list[str]:
+    """The distinct values of a seed's column."""
+    return sorted({row[key] for row in seed(name)} - {""})
+
+
+LABELS = column("estimator/deliverable_classes", "label")
+WORDS = [*column("estimator/action_words", "name"), "file:", "file", "and", "with", "the", "e.g."]
+PHRASES = [
+    label.replace(" ", "_") for label in column("estimator/document_features", "label")
+] + column("estimator/history_files", "label")
+CATEGORIES = [*column("vocabulary/category_aliases", "name"), "IMPLEMENT_FEATURE", " Docs", "azure"]
+COMPLEXITIES = [*column("vocabulary/complexity_aliases", "name"), "HIGH", "low_level", "vague"]
+
+# any text that a line of NDJSON can carry, with odd white space, letters and quotes on purpose
+odd_text = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+    | st.sampled_from(" \t\n\r\x0b\x1c\x1f\x85\xa0\u2003\u2028\u3000./\\\"'`()[]:,;@*İKΣßA"),
+    max_size=12,
+)
+folders = st.lists(
+    st.sampled_from(["src", "docs", "tests", "a.b", "[id]", "@types", "my dir", "..", ".", "C:"])
+    | st.sampled_from(["alembic/versions", "examples", "spec", "naïve", "日本"]),
+    max_size=3,
+).map(lambda names: "".join(f"{name}/" for name in names))
+base_names = (
+    st.sampled_from(["api", "main", "v1.2", "e.g", "Dockerfile", "README", "API Reference", ""])
+    | st.sampled_from(LABELS)
+    | st.sampled_from(PHRASES)
+    | odd_text
+)
+endings = (
+    st.sampled_from([".py", ".PY", ".sql", ".tsx", ".d.ts", ".c", ".1", ".", "/", ""])
+    | st.sampled_from(LABELS)
+    | odd_text
+)
+paths = st.builds(
+    lambda spelling, *parts: spelling("".join(parts)),
+    st.sampled_from([str, str, str.upper, str.title, lambda text: text.replace("/", "\\")]),
+    folders,
+    base_names,
+    endings,
+)
+long_paths = st.builds("{}{}".format, st.integers(1000, 1030).map("x".__mul__), paths)
+words = st.sampled_from(WORDS).flatmap(lambda word: st.sampled_from([word, word.title()]))
+phrases = st.builds(
+    lambda before, path, after: " ".join([*before, path, *after]),
+    st.lists(words, max_size=3),
+    paths,
+    st.lists(words | st.sampled_from(["(new)", "[add]", "create,", "(a note)"]), max_size=3),
+)
+quoted = st.builds(
+    str.format,
+    st.sampled_from(["`{}`", '"{}"', "'{}',", "({})", " {} ", "{} (new, with a note)"]),
+    paths | phrases,
+)
+documents = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["docs/", "", "./docs/a/", "Update ", "Create docs/"]),
+    st.sampled_from(PHRASES) | base_names,
+    st.sampled_from([".md", ".rst", "_GUIDE.md", ""]),
+)
+calls = st.fixed_dictionaries(
+    {
+        "deliverables": st.lists(paths | phrases | quoted | odd_text, max_size=8)
+        | st.lists(phrases | long_paths, min_size=2, max_size=8)
+        | st.lists(documents, min_size=1, max_size=7)
+        | st.builds(lambda text, times: [text] * times, phrases, st.integers(1, 4)),
+        "category": st.sampled_from([None, *CATEGORIES]),
+        "complexity": st.sampled_from([None, *COMPLEXITIES]),
+    }
+)
+
+
+def generated_calls() -> list[dict[str, Any]]:
+    """Calls of every sort; the same ones in each run."""
+    found: list[dict[str, Any]] = []
+
+    @settings(
+        max_examples=GENERATED,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(calls)
+    def collect(call: dict[str, Any]) -> None:
+        found.append(call)
+
+    collect()
+    return found
+
+
+def write(project: Project, name: str, events: Iterable[dict[str, Any]]) -> None:
+    """Write events to a telemetry file."""
+    text = "".join(json.dumps(record) + "\n" for record in events)
+    project.telemetry(name).write_text(text, encoding="utf-8")
+
+
+def estimated(call: dict[str, Any]) -> TokenEstimate:
+    """What the packaged estimator makes of a call, without a workspace."""
+    return Estimator.load(PACKAGED).estimate(
+        call.get("deliverables"), call.get("category"), call.get("complexity"), assume="new"
+    )
+
+
+@pytest.fixture(scope="module")
+def generated() -> dict[str, dict[str, Any]]:
+    """Generated events by their id."""
+    calls = generated_calls()
+    assert len(calls) >= GENERATED * 0.8
+    return {f"g-{i}": event(event_id=f"g-{i}", **call) for i, call in enumerate(calls)}
+
+
+@pytest.fixture(scope="module")
+def replayed(
+    tmp_path_factory: pytest.TempPathFactory, generated: dict[str, dict[str, Any]]
+) -> Project:
+    """A build of the replay on generated events, some by hand, and the published samples."""
+    project = Project(tmp_path_factory.mktemp("replay"))
+    write(project, "generated.ndjson", generated.values())
+    write(project, "by_hand.ndjson", BY_HAND)
+    project.dbt_build(
+        *("-s", "+int_replayed_estimates", "--exclude-resource-type", "unit_test"),
+        telemetry=f"{project.folder}/telemetry/*.ndjson,{ROOT}/telemetry/*.ndjson",
+    )
+    return project
+
+
+BY_HAND = [
+    event(event_id="none", deliverables=None, deliverable_count=3),
+    event(event_id="zero", deliverables=[], deliverable_count=0),
+    event(event_id="blank", deliverables=["  ", "\u2003"]),
+    event(event_id="cut", deliverables=["src/a.py"] * 20, deliverable_count=21),
+    event(event_id="hidden", deliverables=["0123456789abcdef.py", "src/a.py"]),
+    event(event_id="said", deliverables=["Modify src/a.py", "src/b.py", "src/b.py"]),
+]
+
+
+def replays(project: Project) -> dict[str, tuple[Any, ...]]:
+    """Basis, tokens, model, category and number of assumed new deliverables, by event."""
+    rows = project.rows(
+        """
+        select
+            event_id, replay_basis, replayed_output_tokens, replay_model, replayed_category,
+            assumed_new_count
+        from intermediate.int_replayed_estimates
+        """
+    )
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_sql_and_python_estimate_alike(
+    replayed: Project, generated: dict[str, dict[str, Any]]
+) -> None:
+    """Every generated event: the same tokens, model, category and assumptions."""
+    found = replays(replayed)
+    expected: dict[str, tuple[Any, ...]] = {}
+    for name, call in generated.items():
+        estimate = estimated(call)
+        assumed = sum(part.decided_by == "assumed" for part in estimate.parts)
+        expected[name] = (
+            "deliverables",
+            estimate.base_tokens,
+            estimate.model,
+            estimate.category,
+            assumed,
+        )
+        if estimate.model == "no_deliverables":
+            expected[name] = ("no_deliverables", None, None, None, 0)
+    wrong = [
+        f"{generated[name]}: SQL {found.get(name)}, Python {expected[name]}"
+        for name in generated
+        if found.get(name) != expected[name]
+    ]
+    wrong.sort(key=len)
+    assert not wrong, f"{len(wrong)} of {len(generated)} differ; shortest: " + "\n".join(wrong[:5])
+
+
+def test_generated_events_reach_every_rule(
+    replayed: Project, generated: dict[str, dict[str, Any]]
+) -> None:
+    """The comparison above would see a fault in any class, action or model."""
+    classes = replayed.rows("select distinct deliverable_class from intermediate.int_deliverables")
+    assert {name for (name,) in classes} == set(column("estimator/token_weights", "name"))
+    actions = replayed.rows("select distinct action from intermediate.int_deliverables")
+    assert {name for (name,) in actions} == {"new", "modified"}
+    models = {replay[2] for name, replay in replays(replayed).items() if name in generated}
+    assert models == {"deliverables", "doc_synthesis", "doc_sot_update", None}
+    texts = replayed.rows(
+        """
+        select count(*)
+        from intermediate.int_deliverable_paths
+        where deliverable like '% %' and file_path not like '% %'
+        """
+    )
+    assert texts[0][0] > GENERATED / 10
+
+
+def test_no_path_is_invented(replayed: Project) -> None:
+    """Without all deliverables there is no replay, and it is said why."""
+    found = replays(replayed)
+    for name in ("none", "zero", "blank"):
+        assert found[name] == ("no_deliverables", None, None, None, 0)
+    assert found["cut"] == ("deliverables_cut", None, None, None, 0)
+    assert found["hidden"] == ("deliverables_hidden", None, None, None, 0)
+
+
+def test_a_deliverable_says_itself_whether_it_is_new(replayed: Project) -> None:
+    """(2000 + 700 + 2 · 2000) · 1.3; two of the three had to be assumed."""
+    assert replays(replayed)["said"] == (
+        "deliverables",
+        8710,
+        "deliverables",
+        "implementation",
+        2,
+    )
+
+
+def test_published_predictions_are_reproduced(replayed: Project) -> None:
+    """S0's six predictions; the sixth, documents alone, through the synthesis model."""
+    found = replays(replayed)
+    tokens = {name: found[name][1] for name in found if name.startswith("s0-")}
+    assert tokens == {
+        "s0-1": 7020,
+        "s0-2": 8970,
+        "s0-3": 7020,
+        "s0-4": 10270,
+        "s0-5": 19240,
+        "s0-6": 12818,
+        "s0-7": 5200,
+    }
+
+
+def test_published_replay_is_redone_on_the_real_paths(replayed: Project) -> None:
+    """S1 replayed made-up source files; its tests, documents and changelogs weigh less.
+
+    Worked by hand, e.g. s1-1: (4000 + 2000) · 1.3; s1-9: three documents with a history file,
+    (3000 + 3 · 900 + int(0.15 · 2700)) · 1.3.
+    """
+    found = replays(replayed)
+    tokens = {name: found[name][1] for name in found if name.startswith("s1-")}
+    assert tokens == {
+        "s1-1": 7800,
+        "s1-2": 8320,
+        "s1-3": 8320,
+        "s1-4": 7020,
+        "s1-5": 7020,
+        "s1-6": 8320,
+        "s1-7": 8970,
+        "s1-8": 10920,
+        "s1-9": 7936,
+        "s1-10": 9620,
+        "s1-11": 10920,
+        "s1-12": 8320,
+        "s1-13": 4940,
+        "s1-14": 8320,
+    }
+    assert all(replay[0] == "no_deliverables" for name, replay in found.items() if "s2-" in name)
