@@ -7,6 +7,7 @@
     ├── NoDataError          exit code 4: no telemetry, or not enough of it
     ├── CollectionError      a run, its journal or its worker cannot be used
     │   └── RunBusyError     exit code 75: another process drains the run
+    ├── ExclusiveDrainError  exit code 2: a phase that may not be drained on its own
     └── DatabaseError        the database is missing, foreign, empty or damaged
         └── DatabaseBusyError    exit code 75: another process holds it
 
@@ -70,6 +71,12 @@ class CollectionError(TokenestError):
         """Name the file, the line where there is one, and what is wrong with it."""
         place = path if line is None else f"{path}:{line}"
         super().__init__(f"{place} {reason}" if line is None else f"{place}: {reason}")
+
+
+class ExclusiveDrainError(TokenestError):
+    """A phase that may not be drained on its own without --force."""
+
+    exit_code = 2
 
 
 class RunBusyError(CollectionError):

@@ -14,8 +14,8 @@ from tokenest_py.collection.events import count_events, file_sizes, is_writable
 from tokenest_py.collection.fingerprint import fingerprint
 from tokenest_py.collection.journal import Attempt
 from tokenest_py.collection.reasons import find_failure, read_tail, zero_yield_reason
-from tokenest_py.collection.triage import Limits, may_escalate, queue, verdict
-from tokenest_py.errors import CollectionError
+from tokenest_py.collection.triage import Candidate, Limits, may_escalate, queue, verdict
+from tokenest_py.errors import CollectionError, ExclusiveDrainError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from tokenest_py.collection.phases import Phase
     from tokenest_py.collection.reasons import FailurePattern
     from tokenest_py.collection.runs import Run
-    from tokenest_py.collection.triage import Candidate, Skipped
+    from tokenest_py.collection.triage import Skipped
     from tokenest_py.estimator import Estimator
 
-__all__ = ["Drain", "Stops", "new_session", "newest_session", "suggested_tokens"]
+__all__ = ["Drain", "Stops", "new_session", "newest_session"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Drain:
 
     Attributes:
         made: The attempts of this call, in order.
+        session_id: The session that the attempts belong to.
         stopped: Why `next_candidate()` returned None; empty until then.
     """
 
@@ -61,10 +62,11 @@ class Drain:
         phase_timeout: float = 900.0,
         limits: Limits | None = None,
         stops: Stops | None = None,
+        umask: int = -1,
     ) -> None:
         """Take the runs with their journals; `command` is what `worker.parse_command` returned.
 
-        `phase_timeout` is in seconds, for one attempt.
+        `phase_timeout` is in seconds, for one attempt. `umask` is the worker's; -1 leaves it.
         """
         self.made: list[Attempt] = []
         self.stopped = ""
@@ -74,7 +76,8 @@ class Drain:
         self._telemetry_patterns = [item for item in patterns if item.reason == "telemetry_off"]
         self._patterns = [item for item in patterns if item.reason != "telemetry_off"]
         self._estimator = estimator
-        self._session_id = session_id
+        self.session_id = session_id
+        self._umask = umask
         self._phase_timeout = phase_timeout
         self._limits = limits or Limits()
         self._stops = stops or Stops()
@@ -83,13 +86,54 @@ class Drain:
     def queue(self) -> tuple[list[Candidate], list[Skipped]]:
         """Return what would be attempted now, the best first, and what would not, and why."""
         runs = [(run.phases, journal.attempts) for run, journal in self._runs.values()]
-        return queue(runs, self._session_id, self._limits)
+        return queue(runs, self.session_id, self._limits)
 
     def next_candidate(self) -> Candidate | None:
         """Return the phase to attempt next; None when a limit is reached or none is left."""
         candidates, _ = self.queue()
         self.stopped = self._limit_reached() or ("" if candidates else "no phase is left")
         return None if self.stopped else candidates[0]
+
+    def planned(self) -> int:
+        """Return how many attempts this call would make if each phase needs one."""
+        candidates, _ = self.queue()
+        size = self._stops.batch_size
+        return len(candidates) if size is None else min(size, len(candidates))
+
+    def candidate(self, phase_id: str, *, force: bool) -> Candidate:
+        """Return the one phase of this name, whatever the limits say.
+
+        Raises:
+            ExclusiveDrainError: No run has it; or without `force`: it has succeeded already, or
+                other phases are queued.
+        """
+        for run, journal in self._runs.values():
+            attempted = {attempt.phase_id for attempt in journal.attempts}
+            for phase in run.phases:
+                if phase.phase_id == phase_id:
+                    of_phase = tuple(a for a in journal.attempts if a.phase_id == phase_id)
+                    others = sum(p.phase_id not in {*attempted, phase_id} for p in run.phases)
+                    if not force:
+                        _refuse(phase_id, of_phase, others)
+                    return Candidate(phase, verdict(journal.attempts), of_phase)
+        raise ExclusiveDrainError(f"phase {phase_id} is in no run given; see its phases.ndjson")
+
+    def suggested_tokens(self, candidate: Candidate) -> tuple[int, int]:
+        """Return the estimated output tokens of a phase and the ceiling to send with it.
+
+        After an attempt that was cut off, the ceiling is raised once, as far as the phase allows.
+        """
+        phase = candidate.phase
+        estimate = self._estimator.estimate(
+            phase.deliverables, phase.category, phase.complexity, task=phase.goal
+        )
+        budget = self._estimator.budget(estimate, max_tokens=phase.limits.get("max_tokens"))
+        if candidate.attempts:
+            last = candidate.attempts[-1]
+            budget = budget._replace(max_tokens=last.selected_budget)
+            if may_escalate(candidate.attempts):
+                budget = self._estimator.after_truncation(budget, "max_tokens").budget or budget
+        return estimate.estimated_tokens, budget.max_tokens
 
     def attempt(self, candidate: Candidate) -> Attempt:
         """Run the worker on the phase, write the attempt to the journal, and return it.
@@ -100,7 +144,7 @@ class Drain:
         phase = candidate.phase
         run, journal = self._runs[phase.run_id]
         number = len(candidate.attempts) + 1
-        estimated, budget = suggested_tokens(self._estimator, candidate)
+        estimated, budget = self.suggested_tokens(candidate)
         file = run.phase_path(phase.phase_id, number)
         given = phase.as_dict() | {
             "attempt": number,
@@ -117,6 +161,7 @@ class Drain:
             _filled(self._command, phase, file, budget),
             environment=self._environment(phase, file, number, estimated, budget),
             log=log,
+            umask=self._umask,
             time_limit=_time_limit(phase, self._phase_timeout),
         )
         found = count_events(self._folder, before, phase.run_id, phase.phase_id)
@@ -149,7 +194,7 @@ class Drain:
             run_id=phase.run_id,
             phase_id=phase.phase_id,
             attempt=number,
-            session_id=self._session_id,
+            session_id=self.session_id,
             category=phase.category,
             complexity=phase.complexity,
             deliverable_count=len(phase.deliverables),
@@ -218,22 +263,12 @@ def newest_session(journals: Sequence[Journal]) -> str | None:
     return max(attempts, key=lambda item: item.occurred_at).session_id if attempts else None
 
 
-def suggested_tokens(estimator: Estimator, candidate: Candidate) -> tuple[int, int]:
-    """Return the estimated output tokens of a phase and the ceiling to send with it.
-
-    After an attempt that was cut off, the ceiling is raised once, as far as the phase allows.
-    """
-    phase = candidate.phase
-    estimate = estimator.estimate(
-        phase.deliverables, phase.category, phase.complexity, task=phase.goal
-    )
-    budget = estimator.budget(estimate, max_tokens=phase.limits.get("max_tokens"))
-    if candidate.attempts:
-        last = candidate.attempts[-1]
-        budget = budget._replace(max_tokens=last.selected_budget)
-        if may_escalate(candidate.attempts):
-            budget = estimator.after_truncation(budget, "max_tokens").budget or budget
-    return estimate.estimated_tokens, budget.max_tokens
+def _refuse(phase_id: str, of_phase: Sequence[Attempt], others: int) -> None:
+    if of_phase and of_phase[-1].success:
+        raise ExclusiveDrainError(f"phase {phase_id} has succeeded; --force drains it again")
+    if others:
+        reason = f"{others} other phases of the run are queued"
+        raise ExclusiveDrainError(f"{reason}; --force drains {phase_id} alone all the same")
 
 
 def _filled(command: Sequence[str], phase: Phase, file: Path, budget: int) -> list[str]:

@@ -52,7 +52,12 @@ def parse_command(command: str) -> tuple[str, ...]:
 
 
 def run(
-    command: Sequence[str], *, environment: Mapping[str, str], log: Path, time_limit: float
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    log: Path,
+    time_limit: float,
+    umask: int = -1,
 ) -> Ending:
     """Run the command to its end, its output in `log`, and end whatever it leaves running.
 
@@ -61,6 +66,7 @@ def run(
         environment: Variables on top of this process's own.
         log: The file for standard output and standard error, replaced.
         time_limit: Seconds after which the whole process group is ended.
+        umask: The umask of the command; -1 leaves this process's own.
     """
     pid_file = log.with_suffix(".pid")
     started = time.monotonic()
@@ -73,6 +79,7 @@ def run(
             stderr=subprocess.STDOUT,
             env=os.environ | dict(environment),
             start_new_session=True,
+            umask=umask,
         )
         code: int | None
         try:

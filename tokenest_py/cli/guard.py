@@ -1,0 +1,79 @@
+"""Saying, before anything starts, which database and which telemetry folder are worked on."""
+
+from __future__ import annotations
+
+import fnmatch
+import sys
+from typing import TYPE_CHECKING
+
+from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database
+from tokenest_py.collection.events import file_sizes, is_writable
+from tokenest_py.config import database_path, telemetry_globs
+from tokenest_py.errors import CollectionError, DatabaseBusyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["AllowEmptyOption", "LockTimeoutOption", "say", "show_database", "show_folder"]
+
+
+def say(line: str) -> None:
+    """Print a line on standard error, without control characters."""
+    print(
+        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line),
+        file=sys.stderr,
+    )
+
+
+def show_database(
+    *, allow_empty: bool, lock_timeout: float, may_be_busy: bool = False
+) -> int | None:
+    """Say which database is in use and return its events; None when there is none yet.
+
+    Raises:
+        DatabaseError: It is foreign or damaged, or empty and that is not allowed.
+        DatabaseBusyError: Another process holds it, and may not.
+    """
+    path = database_path()
+    if not path.exists():
+        say(f"database: none yet at {path}")
+        return None
+    try:
+        with open_database(path, lock_timeout=lock_timeout, allow_empty=allow_empty) as connection:
+            found = connection.execute("select count(*) from staging.stg_telemetry__events")
+            events = int((found.fetchone() or (0,))[0])
+    except DatabaseBusyError:
+        if not may_be_busy:
+            raise
+        say(f"database: {path} (busy: another process works on it)")
+        return None
+    say(f"database: {path} ({events} events)")
+    return events
+
+
+def show_folder(folder: Path, *, to_write: bool) -> None:
+    """Say which telemetry folder is in use, and whether a build would read it.
+
+    Raises:
+        CollectionError: It cannot be written to, so every event would be lost.
+    """
+    if to_write and not is_writable(folder):
+        raise CollectionError(folder, "cannot be written to; set TOKENEST_TELEMETRY_DIR")
+    say(f"telemetry folder: {folder.absolute()} ({len(file_sizes(folder))} files)")
+    globs = telemetry_globs()
+    if not any(_covers(glob, folder) for glob in globs):
+        say(f"note: a build reads {', '.join(globs)}, not this folder; set TOKENEST_TELEMETRY")
+
+
+def _covers(glob: str, folder: Path) -> bool:
+    """Return whether a file of the folder would match. As near as fnmatch comes to it."""
+    file = folder.absolute() / "events.ndjson"
+    pattern = glob.replace("**/", "*")
+    return any(fnmatch.fnmatch(name, pattern) for name in (str(file), str(_relative(file))))
+
+
+def _relative(file: Path) -> Path:
+    from pathlib import Path
+
+    here = Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file

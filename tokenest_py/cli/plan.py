@@ -1,0 +1,138 @@
+"""`tokenest plan`: a run of phases that fills the coverage gaps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tokenest_py.cli import output
+from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database, rows
+from tokenest_py.cli.guard import say, show_database
+from tokenest_py.cli.output import Format, FormatOption, OutputOption
+from tokenest_py.config import database_path, project_folder
+from tokenest_py.errors import DatabaseError, NoDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tokenest_py.collection.phases import Phase
+    from tokenest_py.collection.plan import Cell, Share
+
+__all__ = ["plan"]
+
+CELL_COLUMNS = ["category", "complexity", "deliverable_bucket", "has", "needs", "phases"]
+PHASE_COLUMNS = ["phase_index", "phase_id", "category", "complexity", "deliverables"]
+
+
+class Target(StrEnum):
+    """A collection target: how many clean samples a cell shall have."""
+
+    MINIMUM = "minimum"
+    PRODUCTION = "production"
+    OPTIMAL = "optimal"
+
+
+def plan(
+    *,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Name of the run; collection-<time> without one.")
+    ] = None,
+    runs_folder: Annotated[
+        Path, typer.Option("--runs", help="The folder in which runs are made.")
+    ] = Path("runs"),
+    target: Annotated[
+        Target, typer.Option(help="5, 20 or 50 clean samples in each cell.")
+    ] = Target.MINIMUM,
+    max_phases: Annotated[int, typer.Option(min=1, help="Most phases to plan.")] = 20,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Only this category; may be repeated.")
+    ] = None,
+    complexity: Annotated[
+        list[str] | None, typer.Option(help="Only this complexity; may be repeated.")
+    ] = None,
+    achievable: Annotated[
+        bool, typer.Option("--achievable", help="Plan the ten achievable phases in any case.")
+    ] = False,
+    form: FormatOption = Format.TABLE,
+    output_file: OutputOption = None,
+    allow_empty_db: AllowEmptyOption = False,
+    lock_timeout: LockTimeoutOption = 30.0,
+) -> None:
+    """Plan a run that brings the thinnest cells of the telemetry to a target.
+
+    Without telemetry it is the ten achievable phases: six of implementation, three of tests, one
+    of documentation.
+    """
+    from tokenest_py.collection.phases import parse_phase
+    from tokenest_py.collection.plan import achievable_phases, plan_phases, share_out
+    from tokenest_py.collection.runs import create_run
+
+    seeds = project_folder() / "seeds" / "collection"
+    name = run or f"collection-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    events = show_database(allow_empty=allow_empty_db, lock_timeout=lock_timeout)
+    if achievable or not events:
+        say("planning the ten achievable phases")
+        phases = achievable_phases(seeds, name)
+        result = output.render([_phase_row(p) for p in phases], form, columns=PHASE_COLUMNS)
+    else:
+        cells = _gaps(target, category or [], complexity or [], lock_timeout)
+        shares = share_out(cells, max_phases)
+        if not shares:
+            raise NoDataError(
+                f"nothing to plan: no such cell lacks samples for the {target} target"
+            )
+        phases = plan_phases(seeds, name, shares)
+        result = output.render([_share_row(s) for s in shares], form, columns=CELL_COLUMNS)
+    folder = runs_folder / name
+    for number, phase in enumerate(phases, start=1):
+        parse_phase(phase.as_dict(), folder / "phases.ndjson", number)
+    path = create_run(folder, phases)
+    output.write(result, output_file)
+    say(f"{len(phases)} phases in {path}; next: tokenest drain {folder} --worker '...'")
+
+
+def _gaps(
+    target: Target, categories: Sequence[str], complexities: Sequence[str], lock_timeout: float
+) -> list[Cell]:
+    """Return the cells that lack samples, the thinnest first."""
+    import duckdb
+
+    from tokenest_py.collection.plan import Cell
+
+    # The column's name comes from the enumeration above, never from the user.
+    query = (
+        f"select category, complexity, deliverable_bucket, n_clean, needed_for_{target} as needs"
+        f" from marts.coverage_gaps where needed_for_{target} > 0"
+        " and priority <> 'outside the vocabulary' order by gap_rank"
+    )
+    path = database_path()
+    try:
+        with open_database(path, lock_timeout=lock_timeout) as connection:
+            found = rows(connection, query)
+    except duckdb.CatalogException:
+        raise DatabaseError(f"{path} has no marts.coverage_gaps; run `tokenest build`") from None
+    return [
+        Cell(
+            category=row["category"],
+            complexity=row["complexity"],
+            deliverable_bucket=row["deliverable_bucket"],
+            has=row["n_clean"],
+            needs=row["needs"],
+        )
+        for row in found
+        if (not categories or row["category"] in categories)
+        and (not complexities or row["complexity"] in complexities)
+    ]
+
+
+def _share_row(share: Share) -> dict[str, Any]:
+    return asdict(share.cell) | {"phases": share.phases}
+
+
+def _phase_row(phase: Phase) -> dict[str, Any]:
+    return phase.as_dict() | {"deliverables": len(phase.deliverables)}
