@@ -150,7 +150,8 @@ def replayed(
     write(project, "generated.ndjson", generated.values())
     write(project, "by_hand.ndjson", BY_HAND)
     project.dbt_build(
-        *("-s", "+int_replayed_estimates", "--exclude-resource-type", "unit_test"),
+        *("-s", "+replay_accuracy", "--exclude-resource-type", "unit_test"),
+        *("--indirect-selection", "buildable"),
         telemetry=f"{project.folder}/telemetry/*.ndjson,{ROOT}/telemetry/*.ndjson",
     )
     return project

@@ -1,0 +1,54 @@
+with
+
+estimates as (
+    select * from {{ ref('estimates') }}
+),
+
+replays as (
+    select * from {{ ref('int_replayed_estimates') }}
+),
+
+joined as (
+    select
+        estimates.*,
+        replays.replay_basis,
+        replays.replay_model,
+        replays.replayed_output_tokens,
+        replays.assumed_new_count
+    from estimates
+    inner join replays
+        on estimates.event_id = replays.event_id
+),
+
+final as (
+    select
+        event_id,
+        occurred_at,
+        run_id,
+        phase_id,
+        category,
+        complexity,
+        deliverable_count,
+        estimator_version,
+        predicted_output_tokens,
+        replay_basis,
+        replay_model,
+        assumed_new_count,
+        replayed_output_tokens,
+        actual_output_tokens,
+        is_truncated,
+        smape,
+        estimate_ratio,
+        underestimated,
+        {{ is_analysed() }} as is_analysed,
+        case
+            when not is_truncated
+                then {{ smape('replayed_output_tokens', 'actual_output_tokens') }}
+        end as replayed_smape,
+        {{ ratio('replayed_output_tokens', 'actual_output_tokens') }} as replayed_estimate_ratio,
+        {{ underestimated('replayed_output_tokens', 'actual_output_tokens', 'is_truncated') }}
+            as replayed_underestimated
+    from joined
+)
+
+select * from final
