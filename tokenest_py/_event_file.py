@@ -40,6 +40,8 @@ class EventFile:
         self._fsync = fsync
         self._max_bytes = max_bytes
         self._max_age_seconds = max_age_seconds
+        self._token = os.urandom(6).hex()
+        self._number = 0
         self._fd = -1
         self._identity = (-1, -1)
         self._opened_at = 0.0
@@ -111,7 +113,8 @@ class EventFile:
         except ValueError as error:  # a NUL in it
             raise DroppedEventError("invalid_folder") from error
         started = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        name = f"events-{started}-{os.getpid()}-{os.urandom(6).hex()}.ndjson"
+        self._number += 1
+        name = f"events-{started}-{os.getpid()}-{self._token}-{self._number:04d}.ndjson"
         path = self._directory / name
         fd = os.open(path, _FLAGS, 0o600)
         state = os.fstat(fd)

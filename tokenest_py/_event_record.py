@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import SupportsIndex, TypeAlias, TypedDict
 
     class EventFields(TypedDict, total=False):
-        """The fields of the event record; docs/recorder.md describes each."""
+        """The fields of the event record; docs/event_record.md describes each."""
 
         event_id: str | None
         occurred_at: datetime | str | None
