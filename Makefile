@@ -45,7 +45,7 @@ docs: $(STAMP)  ## the dbt documentation as one page: target/static_index.html
 	@echo "wrote target/static_index.html"
 
 lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
-	uv pip compile --quiet --python-version 3.11 --universal --no-strip-extras --generate-hashes \
+	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade \
 		--extra pipeline --extra report --extra frames --extra dev pyproject.toml -o requirements.lock
 
