@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenest_py.cli import build, drain, estimate, identity, plan
+from tokenest_py.cli import build, drain, estimate, identity, plan, replay
 from tokenest_py.errors import TokenestError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ app.command()(estimate.estimate)
 app.command()(identity.identity)
 app.command()(plan.plan)
 app.command()(drain.drain)
+app.command()(replay.replay)
 
 
 def run(arguments: Sequence[str]) -> int:

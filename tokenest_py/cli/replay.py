@@ -1,0 +1,124 @@
+"""`tokenest replay`: recorded predictions beside those of the current estimator rules."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tokenest_py.cli import output
+from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database, rows
+from tokenest_py.cli.output import Format, FormatOption, OutputOption
+from tokenest_py.config import database_path
+from tokenest_py.errors import DatabaseError, NoDataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["replay"]
+
+# Events without a prediction and without deliverables have neither side of the comparison.
+SAMPLES = """
+    select *
+    from marts.replayed_estimates
+    where predicted_output_tokens is not null or replayed_output_tokens is not null
+    order by occurred_at, event_id
+"""
+SUMMARY = "select * from marts.replay_accuracy order by prediction"
+BASES = """
+    select replay_basis, count(*) as n
+    from marts.replayed_estimates
+    group by replay_basis
+    order by n desc, replay_basis
+"""
+
+SAMPLE_COLUMNS = [
+    "event_id", "occurred_at", "run_id", "phase_id", "category", "complexity",
+    "deliverable_count", "estimator_version", "actual_output_tokens", "is_truncated",
+    "predicted_output_tokens", "replayed_output_tokens", "smape", "replayed_smape",
+    "estimate_ratio", "replayed_estimate_ratio", "underestimated", "replayed_underestimated",
+    "replay_basis", "replay_model", "assumed_new_count", "is_analysed",
+]  # fmt: skip
+SUMMARY_COLUMNS = [
+    "prediction", "n", "n_scored", "mean_smape", "median_smape", "p50_estimate_ratio",
+    "n_decided", "underestimation_rate", "assumed_new_count",
+]  # fmt: skip
+# Short heads, so that a line fits a terminal: head, then column.
+TABLE = {
+    "phase": "phase_id",
+    "category": "category",
+    "complexity": "complexity",
+    "actual": "actual_output_tokens",
+    "old": "predicted_output_tokens",
+    "new": "replayed_output_tokens",
+    "smape old": "smape",
+    "smape new": "replayed_smape",
+    "ratio old": "estimate_ratio",
+    "ratio new": "replayed_estimate_ratio",
+    "replayed from": "replay_basis",
+}
+REASONS = {
+    "no_deliverables": "have no recorded deliverables",
+    "deliverables_cut": "record fewer deliverables than they had",
+    "deliverables_hidden": "record hashes instead of paths",
+}
+
+
+def replay(
+    *,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Print the sums alone, not each event.")
+    ] = False,
+    form: FormatOption = Format.TABLE,
+    output_file: OutputOption = None,
+    allow_empty_db: AllowEmptyOption = False,
+    lock_timeout: LockTimeoutOption = 30.0,
+) -> None:
+    """Set each recorded prediction beside the one that the current rules make of its event."""
+    samples, sums, bases = _results(database_path(), lock_timeout, allow_empty=allow_empty_db)
+    replayed = bases.get("deliverables", 0)
+    if not replayed:
+        raise NoDataError(f"none of {sum(bases.values())} event(s) can be replayed: {_not(bases)}")
+    if summary:
+        text = output.render(sums, form, columns=SUMMARY_COLUMNS)
+    elif form is Format.TABLE:
+        short = [{head: row[name] for head, name in TABLE.items()} for row in samples]
+        text = output.render(short, form, columns=list(TABLE)) + "\n"
+        text += output.render(sums, form, columns=SUMMARY_COLUMNS)
+    else:
+        text = output.render(samples, form, columns=SAMPLE_COLUMNS)
+    output.write(text, output_file)
+    assumed = sum(row["assumed_new_count"] for row in samples)
+    print(
+        f"{replayed} of {sum(bases.values())} events replayed; {_not(bases)};"
+        f" {assumed} deliverables were taken as new because the record does not say;"
+        f" {sum(not row['is_analysed'] for row in samples)} of the events shown are test rows or"
+        " copies, which the sums leave out",
+        file=sys.stderr,
+    )
+
+
+def _results(
+    path: Path, lock_timeout: float, *, allow_empty: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]:
+    """Events, sums by side, and how many events rest on which basis."""
+    import duckdb
+
+    with open_database(path, lock_timeout=lock_timeout, allow_empty=allow_empty) as connection:
+        try:
+            bases = rows(connection, BASES)
+            return (
+                rows(connection, SAMPLES),
+                rows(connection, SUMMARY),
+                {row["replay_basis"]: row["n"] for row in bases},
+            )
+        except duckdb.CatalogException as error:
+            message = f"{path} has no replay; run `tokenest build` first"
+            raise DatabaseError(message) from error
+
+
+def _not(bases: dict[str, int]) -> str:
+    """Say how many events were not replayed and why."""
+    told = [f"{n} {REASONS[basis]}" for basis, n in bases.items() if basis in REASONS]
+    return ", ".join(told) or "none was left out"
