@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from tokenest_py._typing import TYPE_CHECKING
 from tokenest_py.budget import Budget
 from tokenest_py.estimates import TokenEstimate
 from tokenest_py.estimator import Estimator

@@ -10,8 +10,8 @@ ceiling is not billed; it is reserved.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
 
+from tokenest_py._typing import TYPE_CHECKING, NamedTuple
 from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from typing import TYPE_CHECKING
 
+from tokenest_py._typing import TYPE_CHECKING
 from tokenest_py.errors import CoefficientsError
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
+from tokenest_py._typing import TYPE_CHECKING
 from tokenest_py.coefficient_file import EXPORT_AGAIN, decode, read
 from tokenest_py.errors import CoefficientsError
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import groupby
+from operator import itemgetter
+
+from tokenest_py._typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tokenest_py.coefficients import Coefficients
@@ -108,6 +111,38 @@ def ascii_lower(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(_UPPER)
 
 
+class ClassRule:
+    """Neighbouring class rules of one class, put together so that they are tested at once."""
+
+    def __init__(self, name: str, rules: list[tuple[str, str]]) -> None:
+        """Sort (method, label) pairs by method."""
+        labels: dict[str, list[str]] = {}
+        for method, label in rules:
+            labels.setdefault(method, []).append(label)
+        self.name = name
+        self._any = "any" in labels
+        self._prefixes = tuple(labels.get("prefix", ()))
+        self._suffixes = tuple(labels.get("suffix", ()))
+        self._cased_suffixes = tuple(labels.get("suffix_cased", ()))
+        self._parts = tuple(labels.get("contains", ()))
+        self._base_prefixes = tuple(labels.get("basename_prefix", ()))
+        self._bases = frozenset(labels.get("basename", ()))
+        self._categories = frozenset(labels.get("category", ()))
+
+    def matches(self, path: str, lower: str, base: str, category: str) -> bool:
+        """Whether a rule of the class matches a path, given also lowered, and its base name."""
+        return (
+            self._any
+            or lower.endswith(self._suffixes)
+            or lower.startswith(self._prefixes)
+            or base.startswith(self._base_prefixes)
+            or path.endswith(self._cased_suffixes)
+            or base in self._bases
+            or category in self._categories
+            or any(part in lower for part in self._parts)
+        )
+
+
 class Reader:
     """Reads deliverables by the rules of one table of coefficients."""
 
@@ -120,7 +155,11 @@ class Reader:
         self.class_categories = frozenset(
             label for _, method, label in coefficients.classes.values() if method == "category"
         )
-        self.rules = [rule for _, rule in sorted(coefficients.classes.items())]
+        ordered = [rule for _, rule in sorted(coefficients.classes.items())]
+        self.rules = [
+            ClassRule(name, [(method, label) for _, method, label in rules])
+            for name, rules in groupby(ordered, itemgetter(0))
+        ]
 
     def read(self, text: str, action: str | None, category: str) -> Deliverable:
         """One deliverable; `action` None means that the text itself may say it."""
@@ -136,7 +175,12 @@ class Reader:
 
     def classify(self, path: str, category: str) -> str:
         """The class of a path in a call of this category: that of the first rule that matches."""
-        return first_class(self.rules, path, category)
+        lower = ascii_lower(path)
+        base = lower.rpartition("/")[2]
+        for rule in self.rules:
+            if rule.matches(path, lower, base, category):
+                return rule.name
+        return ""
 
     def _read_text(self, text: str) -> tuple[str, str]:
         """The path in a text, and the action that a word outside the path says."""
@@ -152,16 +196,6 @@ class Reader:
         bare = _NOTE.sub("", phrase)
         said = self._lead_in.match(ascii_lower(bare))
         return bare[said.end() :] if said else bare
-
-
-def first_class(rules: list[tuple[str, str, str]], path: str, category: str) -> str:
-    """The class of the first rule (class, method, label) that matches, or an empty text."""
-    lower = ascii_lower(path)
-    base = lower.rpartition("/")[2]
-    for name, method, label in rules:
-        if _matches(method, label, path, lower, base, category):
-            return name
-    return ""
 
 
 def find_path(phrase: str) -> str:
@@ -183,21 +217,3 @@ def find_path(phrase: str) -> str:
 def clean_path(path: str) -> str:
     """The path with forward slashes and without quotes, end punctuation and a leading ./ part."""
     return path[:MAX_TEXT].translate(_TO_SPACE).strip("\"'`,; ").removeprefix("./")
-
-
-def _matches(  # one comparison for each method that a class rule may name
-    method: str, label: str, path: str, lower: str, base: str, category: str
-) -> bool:
-    if method == "prefix":
-        return lower.startswith(label)
-    if method == "suffix":
-        return lower.endswith(label)
-    if method == "contains":
-        return label in lower
-    if method == "basename_prefix":
-        return base.startswith(label)
-    if method == "basename":
-        return base == label
-    if method == "suffix_cased":
-        return path.endswith(label)
-    return method == "any" or (method == "category" and category == label)

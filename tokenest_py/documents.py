@@ -7,8 +7,8 @@ it is continued. Neither grows with its files as the sum over deliverables does.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from tokenest_py._typing import TYPE_CHECKING
 from tokenest_py.deliverables import ascii_lower
 
 if TYPE_CHECKING:

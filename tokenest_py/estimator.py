@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from tokenest_py import documents, origin
+from tokenest_py._typing import TYPE_CHECKING
 from tokenest_py.budget import escalate, size
 from tokenest_py.deliverables import Reader, normalize
 from tokenest_py.errors import UsageError

@@ -7,9 +7,9 @@ old reading is kept here, so that old predictions can be reproduced and the two 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from tokenest_py.deliverables import Deliverable, Reader, first_class
+from tokenest_py._typing import TYPE_CHECKING
+from tokenest_py.deliverables import Deliverable, Reader
 from tokenest_py.documents import DELIVERABLES, DOCUMENTATION, HISTORY, SYNTHESIS, is_synthesis
 
 if TYPE_CHECKING:
@@ -51,8 +51,12 @@ class OriginReader(Reader):
 
     def classify(self, path: str, category: str) -> str:
         """The class of a path; what the origin does not know as a test is no test."""
-        rules = self.rules if is_test(path) else [rule for rule in self.rules if rule[0] != "test"]
-        return first_class(rules, path, category)
+        lower = path.lower()
+        base = lower.rpartition("/")[2]
+        for rule in self.rules:
+            if rule.matches(path, lower, base, category) and (rule.name != "test" or is_test(path)):
+                return rule.name
+        return ""
 
 
 def is_test(path: str) -> bool:

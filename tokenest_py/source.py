@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
+from tokenest_py._typing import TYPE_CHECKING, NamedTuple
 from tokenest_py.coefficients import PACKAGED, load
 from tokenest_py.errors import CoefficientsError
 

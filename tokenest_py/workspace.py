@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+
+from tokenest_py._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tokenest_py.coefficients import Coefficients
