@@ -80,6 +80,11 @@
     {{ ratio('tokens_reserved', 'tokens_used') }} as reserved_ratio
 {%- endmacro %}
 
+{#- Text: the values of a stratum, joined; `all` when it spans everything. -#}
+{% macro stratum_name() -%}
+    coalesce(nullif(concat_ws(' / ', category, complexity, deliverable_bucket), ''), 'all')
+{%- endmacro %}
+
 {#- Timestamp: the end of what an analysis looks at, the newest event or var as_of. -#}
 {% macro as_of(occurred_at) -%}
     {%- if var('as_of') -%}
@@ -89,41 +94,12 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#-
-    Strata of an analysis: the grouping sets over category_key, complexity_key and
-    deliverable_bucket, with `also` in each, and the names that follow from them.
--#}
-{% macro strata_sets(also=[]) -%}
-    {%- set others = ', ' ~ also | join(', ') if also else '' -%}
-    grouping sets (
-        ({{ also | join(', ') }}),
-        (category_key{{ others }}),
-        (complexity_key{{ others }}),
-        (deliverable_bucket{{ others }}),
-        (category_key, complexity_key{{ others }}),
-        (category_key, deliverable_bucket{{ others }})
-    )
-{%- endmacro %}
-
-{% macro stratum_columns() -%}
-    category_key,
-    complexity_key,
-    deliverable_bucket,
-    case
-        when grouping(category_key) = 0 and grouping(complexity_key) = 0
-            then 'category_complexity'
-        when grouping(category_key) = 0 and grouping(deliverable_bucket) = 0
-            then 'category_bucket'
-        when grouping(category_key) = 0 then 'category'
-        when grouping(complexity_key) = 0 then 'complexity'
-        when grouping(deliverable_bucket) = 0 then 'deliverable_bucket'
-        else 'overall'
-    end as stratification,
-    coalesce(nullif(concat_ws(' / ', category_key, complexity_key, deliverable_bucket), ''), 'all')
-        as stratum
-{%- endmacro %}
-
 {#- Text: a rate as per cent with one decimal. -#}
 {% macro percent_text(rate) -%}
     cast(cast(100 * ({{ rate }}) as decimal(9, 1)) as string) || ' %'
+{%- endmacro %}
+
+{#- Timestamp: alerts and the scope `recent` look at events after it. -#}
+{% macro recent_from(as_of) -%}
+    {{ dbt.dateadd('day', -1 * var('recent_days'), as_of) }}
 {%- endmacro %}

@@ -7,7 +7,7 @@
 {% macro tier_1() -%}
     case
         when underestimation_rate > cast({{ var('target_underestimation') }} as double) then 'fail'
-        when scope = 'all' and truncation_rate > cast({{ var('target_truncation') }} as double)
+        when scope <> 'success' and truncation_rate > cast({{ var('target_truncation') }} as double)
             then 'fail'
         when underestimation_rate is null or truncation_rate is null then 'unknown'
         else 'pass'
@@ -21,7 +21,7 @@
             underestimation_lower > cast({{ var('target_underestimation') }} as double), false
         )
         or (
-            scope = 'all'
+            scope <> 'success'
             and coalesce(truncation_lower > cast({{ var('target_truncation') }} as double), false)
         )
     )

@@ -38,7 +38,7 @@ measured as (
 placed as (
     select
         measured.measure,
-        labels.position,
+        coalesce(labels.position, 5) as band_no,
         count(*) as n
     from measured
     left join labels
@@ -58,7 +58,7 @@ placed as (
                 or (measured.measure = 'smape' and labels.upper_bound is null)
                 or (measured.measure = 'estimate_ratio' and labels.position = 1)
             )
-    group by measured.measure, labels.position
+    group by measured.measure, coalesce(labels.position, 5)
 ),
 
 totals as (
@@ -73,34 +73,34 @@ totals as (
 all_bands as (
     select
         measure,
-        position,
-        name,
-        label
+        position as band_no,
+        name as band,
+        label as band_label
     from labels
     union all
     select
         measure,
-        cast(null as integer) as position,
-        'undecided' as name,
-        'truncated or without output: no band is certain' as label
+        5 as band_no,
+        'undecided' as band,
+        'truncated or without output: no band is certain' as band_label
     from labels
     where position = 1
 ),
 
 final as (
     select
-        concat_ws('|', all_bands.measure, all_bands.name) as band_key,
+        concat_ws('|', all_bands.measure, all_bands.band) as band_key,
         all_bands.measure,
-        cast(coalesce(all_bands.position, 5) as bigint) as position,
-        all_bands.name as band,
-        all_bands.label,
+        cast(all_bands.band_no as bigint) as band_no,
+        all_bands.band,
+        all_bands.band_label,
         cast(coalesce(placed.n, 0) as bigint) as n,
-        {{ ratio('coalesce(placed.n, 0)', 'totals.n_total') }} as share
+        {{ ratio('coalesce(placed.n, 0)', 'totals.n_total') }} as band_share
     from all_bands
     left join placed
         on
             all_bands.measure = placed.measure
-            and coalesce(all_bands.position, 0) = coalesce(placed.position, 0)
+            and all_bands.band_no = placed.band_no
     left join totals
         on all_bands.measure = totals.measure
 )

@@ -1,3 +1,5 @@
+{% set stratifications = {'overall': [], 'category': ['category']} %}
+
 with
 
 estimates as (
@@ -6,27 +8,38 @@ estimates as (
 
 events as (
     select
-        *,
-        coalesce(coefficients_id, 'unknown') as coefficients_key,
-        coalesce(category, 'unknown') as category_key
+        occurred_at,
+        estimator_version,
+        actual_output_tokens,
+        ceiling_tokens,
+        is_truncated,
+        is_success,
+        is_clean,
+        underestimated,
+        smape,
+        log_error,
+        estimate_ratio,
+        ceiling_ratio,
+        coalesce(coefficients_id, 'unknown') as coefficients_id,
+        coalesce(category, 'unknown') as category
     from estimates
     where {{ is_analysed() }}
 ),
 
 grouped as (
-    select
-        coefficients_key,
-        estimator_version,
-        case when grouping(category_key) = 0 then 'category' else 'overall' end as stratification,
-        coalesce(category_key, 'all') as category,
-        min(occurred_at) as first_seen,
-        max(occurred_at) as last_seen,
-        {{ accuracy_counts() }}
-    from events
-    group by grouping sets (
-        (coefficients_key, estimator_version),
-        (coefficients_key, estimator_version, category_key)
-    )
+    {% for stratification, columns in stratifications.items() %}
+        select
+            coefficients_id,
+            estimator_version,
+            '{{ stratification }}' as stratification,
+            {{ 'category' if columns else "'all'" }} as category,
+            min(occurred_at) as first_seen,
+            max(occurred_at) as last_seen,
+            {{ accuracy_counts() }}
+        from events
+        {{ group_by_columns(['coefficients_id', 'estimator_version'] + columns) }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 rated as (
@@ -40,24 +53,22 @@ rated as (
 chained as (
     select
         *,
-        row_number() over (
-            partition by stratification, category
-            order by first_seen asc, coefficients_key asc, estimator_version asc
-        ) as version_no,
-        lag(concat_ws(' ', estimator_version, coefficients_key)) over (
-            partition by stratification, category
-            order by first_seen asc, coefficients_key asc, estimator_version asc
-        ) as previous_version
-        {%- for column in [
-            'truncation_rate', 'truncation_lower', 'truncation_upper', 'underestimation_rate',
-            'underestimation_lower', 'underestimation_upper', 'median_smape', 'reserved_ratio',
-        ] %},
-        lag({{ column }}) over (
-            partition by stratification, category
-            order by first_seen asc, coefficients_key asc, estimator_version asc
-        ) as previous_{{ column }}
-        {%- endfor %}
+        row_number() over versions as version_no,
+        lag(concat_ws(' ', estimator_version, coefficients_id)) over versions as previous_version,
+        lag(truncation_rate) over versions as previous_truncation_rate,
+        lag(truncation_lower) over versions as previous_truncation_lower,
+        lag(truncation_upper) over versions as previous_truncation_upper,
+        lag(underestimation_rate) over versions as previous_underestimation_rate,
+        lag(underestimation_lower) over versions as previous_underestimation_lower,
+        lag(underestimation_upper) over versions as previous_underestimation_upper,
+        lag(median_smape) over versions as previous_median_smape,
+        lag(reserved_ratio) over versions as previous_reserved_ratio
     from rated
+    window
+        versions as (
+            partition by stratification, category
+            order by first_seen asc, coefficients_id asc, estimator_version asc
+        )
 ),
 
 compared as (
@@ -76,11 +87,11 @@ compared as (
 
 final as (
     select
-        concat_ws('|', stratification, category, estimator_version, coefficients_key)
+        concat_ws('|', stratification, category, estimator_version, coefficients_id)
             as version_key,
         stratification,
         category,
-        coefficients_key as coefficients_id,
+        coefficients_id,
         estimator_version,
         cast(version_no as bigint) as version_no,
         previous_version,
@@ -109,7 +120,7 @@ final as (
         case
             when previous_version is null then 'first'
             else {{ overall_change('truncation_change', 'underestimation_change') }}
-        end as change
+        end as version_change
     from compared
 )
 

@@ -1,3 +1,12 @@
+{% set stratifications = {
+    'overall': [],
+    'category': ['category'],
+    'complexity': ['complexity'],
+    'deliverable_bucket': ['deliverable_bucket'],
+    'category_complexity': ['category', 'complexity'],
+    'category_bucket': ['category', 'deliverable_bucket'],
+} %}
+
 with
 
 estimates as (
@@ -12,21 +21,47 @@ deliverable_buckets as (
     select * from {{ ref('deliverable_buckets') }}
 ),
 
-events as (
-    select
-        *,
-        coalesce(category, 'unknown') as category_key,
-        coalesce(complexity, 'unknown') as complexity_key
+clock as (
+    select {{ as_of('occurred_at') }} as as_of
     from estimates
-    where {{ is_analysed() }}
 ),
 
--- every event once among all, and once more among the successes when it is one
+events as (
+    select
+        estimates.event_id,
+        estimates.deliverable_bucket,
+        estimates.predicted_output_tokens,
+        estimates.actual_output_tokens,
+        estimates.ceiling_tokens,
+        estimates.is_truncated,
+        estimates.is_success,
+        estimates.is_clean,
+        estimates.underestimated,
+        estimates.smape,
+        estimates.log_error,
+        estimates.estimate_ratio,
+        estimates.ceiling_ratio,
+        coalesce(estimates.category, 'unknown') as category,
+        coalesce(estimates.complexity, 'unknown') as complexity,
+        estimates.occurred_at > {{ recent_from('clock.as_of') }}
+        and estimates.occurred_at <= clock.as_of as is_recent
+    from estimates
+    cross join clock
+    where not estimates.is_synthetic and not estimates.is_repeated
+),
+
+-- every event once among all, and once more where it is recent, and where it is a success
 scoped as (
     select
         *,
         'all' as scope
     from events
+    union all
+    select
+        *,
+        'recent' as scope
+    from events
+    where is_recent
     union all
     select
         *,
@@ -36,93 +71,115 @@ scoped as (
 ),
 
 grouped as (
+    {% for stratification, columns in stratifications.items() %}
+        select
+            '{{ stratification }}' as stratification,
+            scope,
+            {{ split_columns(columns) }},
+            {{ accuracy_counts() }},
+            avg(predicted_output_tokens) as mean_predicted,
+            avg(case when not is_truncated then actual_output_tokens end) as mean_actual,
+            avg(case when is_truncated then predicted_output_tokens end)
+                as truncated_mean_predicted,
+            avg(case when is_truncated then actual_output_tokens end) as truncated_mean_bound,
+            count(case when is_truncated and underestimated then 1 end)
+                as n_truncated_underestimated
+        from scoped
+        {{ group_by_columns(['scope'] + columns) }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+named as (
     select
-        scope,
-        {{ stratum_columns() }},
-        {{ accuracy_counts() }},
-        avg(predicted_output_tokens) as mean_predicted,
-        avg(case when not is_truncated then actual_output_tokens end) as mean_actual,
-        avg(case when is_truncated then predicted_output_tokens end) as truncated_mean_predicted,
-        avg(case when is_truncated then actual_output_tokens end) as truncated_mean_bound,
-        count(case when is_truncated and underestimated then 1 end) as n_truncated_underestimated
-    from scoped
-    group by {{ strata_sets(['scope']) }}
+        *,
+        {{ stratum_name() }} as stratum,
+        {{ ratio('n_failure_mode', 'n') }} as failure_mode_share,
+        {{ accuracy_rates() }}
+    from grouped
 ),
 
 -- few: the combinations that occur, with the successes in each
 cells as (
     select
-        events.category_key,
-        events.complexity_key,
-        events.deliverable_bucket,
-        deliverable_buckets.size,
-        count(case when events.is_success then 1 end) as n_success
-    from events
-    left join deliverable_buckets
-        on events.deliverable_bucket = deliverable_buckets.name
-    group by
-        events.category_key, events.complexity_key, events.deliverable_bucket,
-        deliverable_buckets.size
+        scope,
+        category,
+        complexity,
+        deliverable_bucket,
+        count(case when is_success then 1 end) as n_success
+    from scoped
+    group by scope, category, complexity, deliverable_bucket
 ),
 
 cell_mixes as (
     select
-        cells.category_key,
-        cells.complexity_key,
+        cells.scope,
+        cells.category,
+        cells.complexity,
         cells.deliverable_bucket,
         required_mixes.dimension,
         required_mixes.name,
         case
+            when required_mixes.dimension = 'category' and cells.category = required_mixes.name
+                then cells.n_success
             when
-                case required_mixes.dimension
-                    when 'category' then cells.category_key
-                    when 'complexity' then cells.complexity_key
-                    else cells.size
-                end = required_mixes.name
+                required_mixes.dimension = 'complexity'
+                and cells.complexity = required_mixes.name
+                then cells.n_success
+            when
+                required_mixes.dimension = 'deliverables'
+                and deliverable_buckets.size = required_mixes.name
                 then cells.n_success
             else 0
         end as n_success
     from cells
     cross join required_mixes
+    left join deliverable_buckets
+        on cells.deliverable_bucket = deliverable_buckets.name
 ),
 
 stratum_mixes as (
-    select
-        {{ stratum_columns() }},
-        dimension,
-        name,
-        sum(n_success) as n_success
-    from cell_mixes
-    group by {{ strata_sets(['dimension', 'name']) }}
+    {% for stratification, columns in stratifications.items() %}
+        select
+            '{{ stratification }}' as stratification,
+            scope,
+            {{ split_columns(columns) }},
+            dimension,
+            name,
+            sum(n_success) as n_success
+        from cell_mixes
+        {{ group_by_columns(['scope', 'dimension', 'name'] + columns) }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 -- a stratum of one category cannot have a mix of categories, and so on
 missing_mixes as (
     select
         stratification,
-        stratum,
+        scope,
+        {{ stratum_name() }} as stratum,
         {{ joined_text("dimension || ' ' || name") }} as missing_mix
     from stratum_mixes
     where
         n_success = 0
-        and not (dimension = 'category' and category_key is not null)
-        and not (dimension = 'complexity' and complexity_key is not null)
+        and not (dimension = 'category' and category is not null)
+        and not (dimension = 'complexity' and complexity is not null)
         and not (dimension = 'deliverables' and deliverable_bucket is not null)
-    group by stratification, stratum
+    group by stratification, scope, category, complexity, deliverable_bucket
 ),
 
 rated as (
     select
-        grouped.*,
-        missing_mixes.missing_mix,
-        {{ accuracy_rates() }},
-        {{ ratio('n_failure_mode', 'n') }} as failure_mode_share
-    from grouped
+        named.*,
+        missing_mixes.missing_mix
+    from named
     left join missing_mixes
         on
-            grouped.stratification = missing_mixes.stratification
-            and grouped.stratum = missing_mixes.stratum
-    where grouped.n > 0
+            named.stratification = missing_mixes.stratification
+            and named.scope = missing_mixes.scope
+            and named.stratum = missing_mixes.stratum
+    where named.n > 0
 ),
 
 tiers as (
@@ -155,8 +212,8 @@ final as (
         scope,
         stratification,
         stratum,
-        category_key as category,
-        complexity_key as complexity,
+        category,
+        complexity,
         deliverable_bucket,
         n,
         n_outcome,
@@ -234,7 +291,7 @@ final as (
                     end,
                     case
                         when
-                            scope = 'all'
+                            scope <> 'success'
                             and truncation_rate > cast({{ var('target_truncation') }} as double)
                             then
                                 {{ percent_text('truncation_rate') }} || ' truncated, target '

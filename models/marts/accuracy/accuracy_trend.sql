@@ -1,3 +1,6 @@
+{% set periods = [('week', 'week_start'), ('runs', 'run_block')] %}
+{% set stratifications = {'overall': [], 'category': ['category']} %}
+
 with
 
 estimates as (
@@ -15,35 +18,49 @@ runs as (
 
 events as (
     select
-        estimates.*,
-        coalesce(estimates.category, 'unknown') as category_key,
+        estimates.run_id,
+        estimates.occurred_at,
+        estimates.actual_output_tokens,
+        estimates.ceiling_tokens,
+        estimates.is_truncated,
+        estimates.is_success,
+        estimates.is_clean,
+        estimates.underestimated,
+        estimates.smape,
+        estimates.log_error,
+        estimates.estimate_ratio,
+        estimates.ceiling_ratio,
+        coalesce(estimates.category, 'unknown') as category,
         cast(date_trunc('week', estimates.occurred_at) as timestamp) as week_start,
         cast(floor((runs.run_no - 1) / {{ var('runs_per_period') }}) as bigint) as run_block
     from estimates
     inner join runs
         on estimates.run_id = runs.run_id
-    where {{ is_analysed() }}
+    where not estimates.is_synthetic and not estimates.is_repeated
 ),
 
 -- each event counts in its week and in its block of runs, of its category and of all
 grouped as (
-    select
-        case when grouping(week_start) = 0 then 'week' else 'runs' end as period_kind,
-        week_start,
-        run_block,
-        coalesce(category_key, 'all') as category,
-        case when grouping(category_key) = 0 then 'category' else 'overall' end as stratification,
-        min(occurred_at) as first_seen,
-        max(occurred_at) as last_seen,
-        count(distinct run_id) as n_runs,
-        {{ accuracy_counts() }}
-    from events
-    group by grouping sets (
-        (week_start),
-        (week_start, category_key),
-        (run_block),
-        (run_block, category_key)
-    )
+    {% for period_kind, period in periods %}
+        {%- set is_last_kind = loop.last %}
+        {% for stratification, columns in stratifications.items() %}
+            select
+                '{{ period_kind }}' as period_kind,
+                '{{ stratification }}' as stratification,
+                {{ 'category' if columns else "'all'" }} as category,
+                {{ 'week_start' if period == 'week_start' else 'cast(null as timestamp)' }}
+                    as week_start,
+                {{ 'run_block' if period == 'run_block' else 'cast(null as bigint)' }}
+                    as run_block,
+                min(occurred_at) as first_seen,
+                max(occurred_at) as last_seen,
+                count(distinct run_id) as n_runs,
+                {{ accuracy_counts() }}
+            from events
+            {{ group_by_columns([period] + columns) }}
+            {{ 'union all' if not (is_last_kind and loop.last) }}
+        {% endfor %}
+    {% endfor %}
 ),
 
 numbered as (

@@ -67,6 +67,7 @@ confidence as (
             end
         ) as groups_off_centre
     from multipliers
+    where method = 't5_exact'
 ),
 
 measured as (
@@ -83,9 +84,9 @@ measured as (
         overall.successes,
         overall.success_rate,
         confidence.confident_groups,
+        confidence.best_confidence,
         case when confidence.confident_groups > 0 then confidence.groups_off_centre end
-            as groups_off_centre,
-        confidence.best_confidence
+            as groups_off_centre
     from landed
     cross join overall
     cross join categories
@@ -119,13 +120,13 @@ compared as (
 
 final as (
     select
-        concat_ws('|', document, cast(position as string)) as criterion_key,
         document,
-        cast(position as bigint) as position,
+        cast(position as bigint) as criterion_no,
         criterion,
         measure,
         target,
         value,
+        concat_ws('|', document, cast(position as string)) as criterion_key,
         case
             when measure is null then 'not in telemetry'
             when is_met then 'met'

@@ -17,8 +17,8 @@ collected as (
 
 final as (
     select
-        collection_targets.name as target,
-        cast(collection_targets.position as bigint) as position,
+        collection_targets.name as target_name,
+        cast(collection_targets.position as bigint) as target_no,
         cast(collected.samples as bigint) as samples,
         cast(collection_targets.samples as bigint) as target_samples,
         cast(greatest(collection_targets.samples - collected.samples, 0) as bigint)

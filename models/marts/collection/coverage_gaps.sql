@@ -30,9 +30,9 @@ required_mixes as (
 
 observed as (
     select
+        deliverable_bucket,
         coalesce(category, 'unknown') as category,
         coalesce(complexity, 'unknown') as complexity,
-        deliverable_bucket,
         count(*) as n,
         count(case when is_clean then 1 end) as n_clean,
         count(case when is_truncated then 1 end) as n_truncated
@@ -65,12 +65,12 @@ grid as (
 -- every cell of the vocabulary, and whatever else occurs
 cells as (
     select
+        grid.size,
+        grid.position,
         coalesce(grid.category, observed.category) as category,
         coalesce(grid.complexity, observed.complexity) as complexity,
         coalesce(grid.deliverable_bucket, observed.deliverable_bucket) as deliverable_bucket,
         grid.category is not null as is_in_vocabulary,
-        grid.size,
-        grid.position,
         coalesce(observed.n, 0) as n,
         coalesce(observed.n_clean, 0) as n_clean,
         coalesce(observed.n_truncated, 0) as n_truncated
@@ -163,7 +163,6 @@ ranked as (
 
 final as (
     select
-        concat_ws('|', category, complexity, deliverable_bucket) as cell_key,
         category,
         complexity,
         deliverable_bucket,
@@ -176,6 +175,8 @@ final as (
         cast(category_clean as bigint) as category_clean,
         cast(complexity_clean as bigint) as complexity_clean,
         cast(bucket_clean as bigint) as bucket_clean,
+        cast(gap_rank as bigint) as gap_rank,
+        concat_ws('|', category, complexity, deliverable_bucket) as cell_key,
         concat_ws(
             ', ',
             case when category_clean = 0 then 'category' end,
@@ -188,8 +189,7 @@ final as (
             when n_wanted > 0 or closes > 0 then 'high'
             when n_clean = 0 then 'medium'
             else 'low'
-        end as priority,
-        cast(gap_rank as bigint) as gap_rank
+        end as priority
     from ranked
 )
 

@@ -1,4 +1,8 @@
-{% set call_rules = ['output_over_prediction', 'prediction_over_output', 'smape_over'] %}
+{% set call_rules = {
+    'output_over_prediction': ratio('actual_output_tokens', 'predicted_output_tokens'),
+    'prediction_over_output': 'case when not is_truncated then estimate_ratio end',
+    'smape_over': certain_smape(),
+} %}
 {% set stratum_rules = [
     ('truncation_over_target', 'n_truncated', 'n_stop_known'),
     ('ceiling_unknown', 'n_ceiling_unknown', 'n'),
@@ -11,23 +15,23 @@ estimates as (
     select * from {{ ref('estimates') }}
 ),
 
-seeded_rules as (
+alert_rules as (
     select * from {{ ref('alert_rules') }}
 ),
 
 rules as (
     select
-        name as rule,
+        name as rule_name,
         severity,
+        allowed_share,
+        description,
+        action,
         case name
             when 'truncation_over_target' then cast({{ var('target_truncation') }} as double)
             when 'failure_mode_outputs' then cast({{ var('max_failure_mode_share') }} as double)
             else threshold
-        end as threshold,
-        allowed_share,
-        description,
-        action
-    from seeded_rules
+        end as threshold
+    from alert_rules
 ),
 
 clock as (
@@ -37,123 +41,127 @@ clock as (
 
 events as (
     select
-        estimates.*,
-        coalesce(estimates.category, 'unknown') as category_key,
-        coalesce(estimates.complexity, 'unknown') as complexity_key,
-        {{ dbt.dateadd('day', -1 * var('recent_days'), 'clock.as_of') }} as recent_from
+        event_id,
+        occurred_at,
+        predicted_output_tokens,
+        actual_output_tokens,
+        is_truncated,
+        is_success,
+        is_ceiling_unknown,
+        estimate_ratio,
+        stop_reason,
+        stop_class,
+        coalesce(category, 'unknown') as category,
+        coalesce(complexity, 'unknown') as complexity,
+        {{ is_failure_mode() }} as is_failure_mode
     from estimates
-    cross join clock
-    where
-        {{ is_analysed() }}
-        and estimates.occurred_at <= clock.as_of
-),
-
--- the figure of each rule about single calls; a bound counts where it is certain
-measured as (
-    select
-        *,
-        occurred_at > recent_from as is_recent,
-        {{ ratio('actual_output_tokens', 'predicted_output_tokens') }} as output_over_prediction,
-        case when not is_truncated then estimate_ratio end as prediction_over_output,
-        {{ certain_smape() }} as smape_over
-    from events
-),
-
-thresholds as (
-    select
-        {%- for rule in call_rules %}
-        max(case when rule = '{{ rule }}' then threshold end) as {{ rule }}_threshold
-        {{- ',' if not loop.last }}
-        {%- endfor %}
-    from rules
+    where {{ is_analysed() }}
 ),
 
 compared as (
     select
-        measured.*
-        {%- for rule in call_rules %},
-        measured.{{ rule }} > thresholds.{{ rule }}_threshold as breaks_{{ rule }}
-        {%- endfor %}
-    from measured
-    cross join thresholds
+        events.*,
+        events.occurred_at > {{ recent_from('clock.as_of') }} as is_recent
+    from events
+    cross join clock
+    where events.occurred_at <= clock.as_of
 ),
 
-by_cell as (
-    select
-        category_key,
-        complexity_key
-        {%- for rule in call_rules %},
-        max({{ rule }}) as {{ rule }}_figure,
-        max_by(event_id, {{ rule }}) as {{ rule }}_event,
-        count(case when is_recent then {{ rule }} end) as {{ rule }}_n,
-        count(case when breaks_{{ rule }} and is_recent then 1 end) as {{ rule }}_breaches,
-        min(case when breaks_{{ rule }} then occurred_at end) as {{ rule }}_first_seen,
-        max(case when breaks_{{ rule }} then occurred_at end) as {{ rule }}_last_seen
-        {%- endfor %}
-    from compared
-    group by category_key, complexity_key
+-- the figure of each rule about single calls; a bound counts where it is certain
+call_figures as (
+    {% for rule, figure in call_rules.items() %}
+        select
+            '{{ rule }}' as rule_name,
+            category,
+            complexity,
+            event_id,
+            occurred_at,
+            is_recent,
+            {{ figure }} as figure
+        from compared
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 call_alerts as (
-    {% for rule in call_rules %}
-        select
-            '{{ rule }}' as rule,
-            category_key || ' / ' || complexity_key as subject,
-            category_key,
-            complexity_key,
-            {{ rule }}_figure as figure,
-            {{ rule }}_n as n,
-            {{ rule }}_breaches as n_breaches,
-            {{ rule }}_event as event_id,
-            {{ rule }}_first_seen as first_seen,
-            {{ rule }}_last_seen as last_seen
-        from by_cell
-        where {{ rule }}_first_seen is not null
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    select
+        call_figures.rule_name,
+        call_figures.category || ' / ' || call_figures.complexity as subject,
+        call_figures.category,
+        call_figures.complexity,
+        max(call_figures.figure) as figure,
+        count(case when call_figures.is_recent then 1 end) as n,
+        count(
+            case when call_figures.is_recent and call_figures.figure > rules.threshold then 1 end
+        ) as n_breaches,
+        max_by(call_figures.event_id, call_figures.figure) as event_id,
+        min(case when call_figures.figure > rules.threshold then call_figures.occurred_at end)
+            as first_seen,
+        max(case when call_figures.figure > rules.threshold then call_figures.occurred_at end)
+            as last_seen
+    from call_figures
+    inner join rules
+        on call_figures.rule_name = rules.rule_name
+    where call_figures.figure is not null
+    group by call_figures.rule_name, call_figures.category, call_figures.complexity
+    having max(call_figures.figure) > max(rules.threshold)
 ),
 
 -- of the recent calls, all together and by category and complexity
 by_stratum as (
-    select
-        category_key,
-        complexity_key,
-        count(*) as n,
-        count(is_truncated) as n_stop_known,
-        count(case when is_truncated then 1 end) as n_truncated,
-        count(case when is_ceiling_unknown then 1 end) as n_ceiling_unknown,
-        count(case when {{ is_failure_mode() }} then 1 end) as n_failure_mode,
-        min(occurred_at) as first_seen,
-        max(occurred_at) as last_seen
-    from measured
-    where is_recent
-    group by grouping sets ((), (category_key, complexity_key))
+    {% for columns in [[], ['category', 'complexity']] %}
+        select
+            {{ split_columns(columns) }},
+            count(*) as n,
+            count(is_truncated) as n_stop_known,
+            count(case when is_truncated then 1 end) as n_truncated,
+            count(case when is_ceiling_unknown then 1 end) as n_ceiling_unknown,
+            count(case when is_failure_mode then 1 end) as n_failure_mode,
+            min(occurred_at) as first_seen,
+            max(occurred_at) as last_seen
+        from compared
+        where is_recent
+        {{ group_by_columns(columns) }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+stratum_figures as (
+    {% for rule, breaches, trials in stratum_rules %}
+        select
+            '{{ rule }}' as rule_name,
+            category,
+            complexity,
+            {{ trials }} as n,
+            {{ breaches }} as n_breaches,
+            first_seen,
+            last_seen,
+            coalesce(category || ' / ' || complexity, 'all') as subject,
+            {{ ratio(breaches, trials) }} as figure,
+            {{ wilson_lower(breaches, trials) if rule == 'truncation_over_target'
+                else ratio(breaches, trials) }} as compared_figure
+        from by_stratum
+        where {{ trials }} >= {{ var('min_samples') }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 stratum_alerts as (
-    {% for rule, breaches, trials in stratum_rules %}
-        select
-            '{{ rule }}' as rule,
-            coalesce(category_key || ' / ' || complexity_key, 'all') as subject,
-            category_key,
-            complexity_key,
-            {{ ratio(breaches, trials) }} as figure,
-            {{ trials }} as n,
-            {{ breaches }} as n_breaches,
-            cast(null as string) as event_id,
-            first_seen,
-            last_seen
-        from by_stratum
-        cross join (select threshold from rules where rule = '{{ rule }}') as rule
-        where
-            {{ trials }} >= {{ var('min_samples') }}
-            {% if rule == 'truncation_over_target' -%}
-            and {{ wilson_lower(breaches, trials) }} > rule.threshold
-            {%- else -%}
-            and {{ ratio(breaches, trials) }} > rule.threshold
-            {%- endif %}
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    select
+        stratum_figures.rule_name,
+        stratum_figures.subject,
+        stratum_figures.category,
+        stratum_figures.complexity,
+        stratum_figures.figure,
+        stratum_figures.n,
+        stratum_figures.n_breaches,
+        cast(null as string) as event_id,
+        stratum_figures.first_seen,
+        stratum_figures.last_seen
+    from stratum_figures
+    inner join rules
+        on stratum_figures.rule_name = rules.rule_name
+    where stratum_figures.compared_figure > rules.threshold
 ),
 
 by_week as (
@@ -163,42 +171,43 @@ by_week as (
         count(case when is_truncated then 1 end) as n_breaches,
         min(case when is_truncated then occurred_at end) as first_seen,
         max(case when is_truncated then occurred_at end) as last_seen
-    from measured
+    from compared
     group by cast(date_trunc('week', occurred_at) as timestamp)
 ),
 
 week_alerts as (
     select
-        'truncation_in_week' as rule,
-        'week of ' || cast(cast(week_start as date) as string) as subject,
-        cast(null as string) as category_key,
-        cast(null as string) as complexity_key,
-        {{ ratio('n_breaches', 'n') }} as figure,
-        n,
-        n_breaches,
+        'truncation_in_week' as rule_name,
+        'week of ' || cast(cast(by_week.week_start as date) as string) as subject,
+        cast(null as string) as category,
+        cast(null as string) as complexity,
+        {{ ratio('by_week.n_breaches', 'by_week.n') }} as figure,
+        by_week.n,
+        by_week.n_breaches,
         cast(null as string) as event_id,
-        first_seen,
-        last_seen
+        by_week.first_seen,
+        by_week.last_seen
     from by_week
-    cross join (select threshold from rules where rule = 'truncation_in_week') as rule
+    inner join rules
+        on rules.rule_name = 'truncation_in_week'
     where
-        n >= {{ var('min_samples') }}
-        and {{ ratio('n_breaches', 'n') }} > rule.threshold
+        by_week.n >= {{ var('min_samples') }}
+        and {{ ratio('by_week.n_breaches', 'by_week.n') }} > rules.threshold
 ),
 
 word_alerts as (
     select
-        'unknown_stop_reason' as rule,
+        'unknown_stop_reason' as rule_name,
         stop_reason as subject,
-        cast(null as string) as category_key,
-        cast(null as string) as complexity_key,
+        cast(null as string) as category,
+        cast(null as string) as complexity,
         cast(count(*) as double) as figure,
         count(*) as n,
         count(*) as n_breaches,
         min(event_id) as event_id,
         min(occurred_at) as first_seen,
         max(occurred_at) as last_seen
-    from measured
+    from compared
     where stop_class = 'unknown'
     group by stop_reason
 ),
@@ -213,36 +222,40 @@ alerts as (
     select * from word_alerts
 ),
 
+shared as (
+    select
+        *,
+        {{ ratio('n_breaches', 'n') }} as breach_share
+    from alerts
+),
+
 final as (
     select
-        concat_ws('|', alerts.rule, alerts.subject) as alert_key,
-        alerts.rule,
+        concat_ws('|', shared.rule_name, shared.subject) as alert_key,
+        shared.rule_name,
         rules.severity,
-        alerts.subject,
-        alerts.category_key as category,
-        alerts.complexity_key as complexity,
-        alerts.figure,
+        shared.subject,
+        shared.category,
+        shared.complexity,
+        shared.figure,
         rules.threshold,
-        alerts.n,
-        alerts.n_breaches,
-        {{ ratio('alerts.n_breaches', 'alerts.n') }} as share,
+        shared.n,
+        shared.n_breaches,
+        shared.breach_share,
         rules.allowed_share,
-        alerts.event_id,
-        alerts.first_seen,
-        alerts.last_seen,
+        shared.event_id,
+        shared.first_seen,
+        shared.last_seen,
         coalesce(
-            alerts.last_seen > {{ dbt.dateadd('day', -1 * var('recent_days'), 'clock.as_of') }}
-            and (
-                rules.allowed_share is null
-                or {{ ratio('alerts.n_breaches', 'alerts.n') }} > rules.allowed_share
-            ),
+            shared.last_seen > {{ recent_from('clock.as_of') }}
+            and (rules.allowed_share is null or shared.breach_share > rules.allowed_share),
             false
         ) as is_open,
         rules.description,
         rules.action
-    from alerts
+    from shared
     inner join rules
-        on alerts.rule = rules.rule
+        on shared.rule_name = rules.rule_name
     cross join clock
 )
 

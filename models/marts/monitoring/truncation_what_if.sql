@@ -8,13 +8,13 @@ estimates as (
 
 cells as (
     select
-        coalesce(category, 'unknown') as category,
-        coalesce(complexity, 'unknown') as complexity,
         run_id,
         phase_id,
         is_truncated,
         actual_output_tokens,
         ceiling_tokens,
+        coalesce(category, 'unknown') as category,
+        coalesce(complexity, 'unknown') as complexity,
         case when not is_truncated and is_success then actual_output_tokens end as finished_tokens
     from estimates
     where {{ is_analysed() }}
@@ -85,7 +85,12 @@ tried as (
         ) as n_given_more_room,
         count(
             case
-                when calls.is_truncated and calls.needed_tokens <= ceilings.new_ceiling then 1
+                when
+                    calls.is_truncated
+                    and ceilings.new_ceiling
+                    > greatest(calls.actual_output_tokens, coalesce(calls.ceiling_tokens, 0))
+                    and calls.needed_tokens <= ceilings.new_ceiling
+                    then 1
             end
         ) as n_known_saved,
         sum(
@@ -107,7 +112,6 @@ tried as (
 
 final as (
     select
-        concat_ws('|', category, complexity, cast(quantile as string)) as ceiling_key,
         category,
         complexity,
         quantile,
@@ -116,7 +120,8 @@ final as (
         n_truncated,
         n_known_saved,
         n_given_more_room as n_saved_at_most,
-        cast(extra_reserved_tokens as double) as extra_reserved_tokens
+        cast(extra_reserved_tokens as double) as extra_reserved_tokens,
+        concat_ws('|', category, complexity, cast(quantile as string)) as ceiling_key
     from tried
 )
 

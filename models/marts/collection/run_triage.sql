@@ -1,0 +1,61 @@
+with
+
+attempts as (
+    select * from {{ ref('drain_attempts') }}
+),
+
+events as (
+    select * from {{ ref('stg_telemetry__events') }}
+),
+
+runs as (
+    select
+        run_id,
+        max_by(run_verdict, occurred_at) as verdict,
+        count(*) as attempts,
+        count(distinct session_id) as sessions,
+        count(distinct phase_id) as phases_attempted,
+        count(distinct case when is_sampled then phase_id end) as phases_sampled,
+        count(distinct case when is_success then phase_id end) as phases_succeeded,
+        count(case when is_timeout then 1 end) as timeouts,
+        sum(events) as events,
+        max_by(fingerprint, fingerprint_repeats) as most_repeated_fingerprint,
+        max(fingerprint_repeats) as most_repeats,
+        max_by(coalesce(failure_pattern, zero_yield_reason), occurred_at) as last_blocker,
+        min(occurred_at) as first_attempt_at,
+        max(occurred_at) as last_attempt_at
+    from attempts
+    group by run_id
+),
+
+landed as (
+    select
+        run_id,
+        count(*) as landed_events
+    from events
+    group by run_id
+),
+
+final as (
+    select
+        runs.run_id,
+        runs.verdict,
+        runs.attempts,
+        runs.sessions,
+        runs.phases_attempted,
+        runs.phases_sampled,
+        runs.phases_succeeded,
+        runs.timeouts,
+        cast(runs.events as bigint) as events,
+        coalesce(landed.landed_events, 0) as landed_events,
+        runs.most_repeated_fingerprint,
+        coalesce(runs.most_repeats, 0) as most_repeats,
+        runs.last_blocker,
+        runs.first_attempt_at,
+        runs.last_attempt_at
+    from runs
+    left join landed
+        on runs.run_id = landed.run_id
+)
+
+select * from final
