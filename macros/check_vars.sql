@@ -10,7 +10,8 @@
         'budget_step', 'budget_minimum', 'unidentified_factor', 'sparse_below', 'shrinkage_calls',
         'estimate_range', 'max_budget_cells', 'history_calls', 'history_days', 'half_life_calls',
         'adaptive_batch_calls', 'adaptive_batches', 'adaptive_gain', 'veto_truncation',
-        'veto_median_shift',
+        'veto_median_shift', 'drift_watch', 'drift_act', 'reserved_token_price', 'input_token_price',
+        'retry_reservation',
     ] %}
     {% for name in numbers if var(name) is not number or var(name) < 0 %}
         {% do exceptions.raise_compiler_error(

@@ -142,9 +142,40 @@
     end
 {%- endmacro %}
 
-{#- Aggregate: the smallest demand that at most 1 − share of the calls exceed; null if none is. -#}
+{#-
+    Aggregate: the smallest demand that at most 1 − share of the calls exceed; null if none is, or
+    if the share is not above 0.
+-#}
 {% macro survival_quantile(demand, ln_survival, share) -%}
-    min(case when exp({{ ln_survival }}) <= 1 - {{ share }} + 1e-9 then {{ demand }} end)
+    min(
+        case
+            when {{ share }} > 0 and exp({{ ln_survival }}) <= 1 - {{ share }} + 1e-9
+                then {{ demand }}
+        end
+    )
+{%- endmacro %}
+
+{#- The share, var interval_z standard errors of it lower (-) or higher (+) with n calls. -#}
+{% macro share_bound(share, n, sign) -%}
+    (
+        {{ share }} {{ sign }} cast({{ var('interval_z') }} as double)
+        * sqrt({{ share }} * (1 - {{ share }}) / {{ n }})
+    )
+{%- endmacro %}
+
+{#- Aggregate: to how many calls of equal weight these amount (Kish); null for none. -#}
+{% macro effective_number(weight, squared_weight) -%}
+    power(sum({{ weight }}), 2) / nullif(sum({{ squared_weight }}), 0)
+{%- endmacro %}
+
+{#- The share of calls below the low or the high end of the range of an estimate. -#}
+{% macro range_share(end) -%}
+    cast({{ (1 - var('estimate_range')) / 2 if end == 'low' else (1 + var('estimate_range')) / 2 }} as double)
+{%- endmacro %}
+
+{#- One step of median_shrunk in logarithms: the parent counts for shrinkage_calls calls. -#}
+{% macro shrunk(parent, own, n_event) -%}
+    {{ log_blend(parent, own, n_event ~ ' / (' ~ n_event ~ ' + ' ~ var('shrinkage_calls') ~ ')') }}
 {%- endmacro %}
 
 {#- Weight of a cell's own data in its budget, 0 to 1: n / (n + 1/rate), Bühlmann's credibility. -#}
@@ -181,10 +212,28 @@
     )
 {%- endmacro %}
 
-{#- Query: the rates that budgets are made for, one a row. -#}
-{% macro truncation_rate_rows() -%}
-    {%- for rate in var('truncation_rates') %}
+{#- Query: the rates, one a row. -#}
+{% macro rate_rows(rates) -%}
+    {%- for rate in rates %}
     select cast({{ rate }} as double) as rate
     {%- if not loop.last %} union all{% endif %}
     {%- endfor %}
+{%- endmacro %}
+
+{#-
+    Logarithm of `own_column` of the cell, shrunk towards `column` of its category, itself shrunk
+    towards that of all calls. Null where the own column is, when it is another one.
+-#}
+{% macro shrunk_cascade(column, own_column=none) -%}
+    {%- set of_category = shrunk(
+        'ln(of_all.' ~ column ~ ')', 'of_category.' ~ column, 'of_category.n_event'
+    ) -%}
+    {%- if own_column -%}
+        case
+            when own.{{ own_column }} is not null
+                then {{ shrunk(of_category, 'own.' ~ own_column, 'own.n_event') }}
+        end
+    {%- else -%}
+        {{ shrunk(of_category, 'own.' ~ column, 'own.n_event') }}
+    {%- endif -%}
 {%- endmacro %}

@@ -21,6 +21,22 @@
     ('token_weight', 'token_weights', ['name', 'label', 'value']),
 ] %}
 
+{#- What the calibration adds, when there is telemetry to calibrate with. -#}
+{% set multiplier_columns = ['category', 'complexity', 'value', 'n', 'confidence', 'method'] %}
+{% set calibrated = [
+    ('multiplier', 'multipliers', multiplier_columns),
+    ('multiplier_low', 'multipliers_low', multiplier_columns),
+    ('multiplier_high', 'multipliers_high', multiplier_columns),
+    (
+        'budget',
+        'budgets',
+        [
+            'category', 'complexity', 'model', 'input_bin', 'max_truncation', 'label', 'value', 'n',
+            'confidence', 'method',
+        ],
+    ),
+] %}
+
 with
 
 {% for kind, seed, columns in rules %}
@@ -34,30 +50,62 @@ calibration_multipliers as (
     select * from {{ ref('calibration_multipliers') }}
 ),
 
--- one multiplier a cell: of the estimator version that most calls were made with
-ranked_multipliers as (
+budget_quantiles as (
+    select * from {{ ref('budget_quantiles') }}
+),
+
+multipliers as (
     select
         category,
         complexity,
         multiplier as value,
         n,
-        confidence,
+        case when method = 'median_shrunk' then own_weight else confidence end as confidence,
         method,
-        row_number() over (
-            partition by category, complexity
-            order by n desc, estimator_version asc
-        ) as choice
+        {{ within_bounds('range_low', 0.001, 100) }} as range_low,
+        {{ within_bounds('range_high', 0.01, 1000) }} as range_high
     from calibration_multipliers
-    where
-        method = '{{ var("exported_multiplier") }}'
-        and passes_gates
-        and category <> 'unknown'
-        and complexity <> 'unknown'
+    where is_exported
 ),
 
-multipliers as (
-    select * from ranked_multipliers
-    where choice = 1
+multipliers_low as (
+    select
+        category,
+        complexity,
+        range_low as value,
+        n,
+        confidence,
+        method
+    from multipliers
+    where range_low is not null
+),
+
+multipliers_high as (
+    select
+        category,
+        complexity,
+        range_high as value,
+        n,
+        confidence,
+        method
+    from multipliers
+    where range_high is not null
+),
+
+budgets as (
+    select
+        category,
+        complexity,
+        model,
+        input_bin,
+        max_truncation,
+        budget_tokens as value,
+        n,
+        own_weight as confidence,
+        method,
+        case when is_identified then 'identified' else 'at_least' end as label
+    from budget_quantiles
+    where is_exported
 ),
 
 unioned as (
@@ -65,11 +113,10 @@ unioned as (
         {{ coefficient_rows(kind, seed, columns) }}
         union all
     {% endfor %}
-    {{ coefficient_rows(
-        'multiplier',
-        'multipliers',
-        ['category', 'complexity', 'value', 'n', 'confidence', 'method'],
-    ) }}
+    {% for kind, relation, columns in calibrated %}
+        {{ coefficient_rows(kind, relation, columns) }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 final as (

@@ -149,6 +149,7 @@ final as (
         category,
         complexity,
         model,
+        input_tokens,
         {{ input_bin('input_tokens') }} as input_bin,
         is_control,
         is_first_truncated,

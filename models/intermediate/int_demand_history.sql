@@ -37,7 +37,9 @@ final as (
         complexity,
         model,
         input_bin,
+        input_tokens,
         is_control,
+        is_first_truncated,
         demand_state = 'observed' as is_observed,
         demand_tokens,
         {{ age_weight('calls_since') }} as weight

@@ -146,6 +146,8 @@ final as (
         n_observed,
         n_censored,
         quantile_tokens as own_quantile_tokens,
+        quantile_low_tokens as own_quantile_low_tokens,
+        quantile_high_tokens as own_quantile_high_tokens,
         is_identified as is_own_quantile_identified,
         own_weight,
         cast(level_used as bigint) as level_used,

@@ -1,36 +1,26 @@
 with
 
-estimates as (
-    select * from {{ ref('estimates') }}
+ratios as (
+    select * from {{ ref('int_prediction_ratios') }}
 ),
 
--- the origin kept what succeeded and was not cut off, and nothing else decided
-origin_rows as (
+cells as (
+    select * from {{ ref('int_multiplier_cells') }}
+),
+
+budget_quantiles as (
+    select * from {{ ref('budget_quantiles') }}
+),
+
+ranked as (
     select
-        't5_exact' as method,
-        estimator_version,
-        coalesce(category, 'unknown') as category,
-        coalesce(complexity, 'unknown') as complexity,
-        {{ t5_ratio('actual_output_tokens', 'predicted_output_tokens') }} as actual_ratio
-    from estimates
-    where is_success and not is_truncated and predicted_output_tokens is not null
-),
-
-clean_rows as (
-    select
-        'median' as method,
-        estimator_version,
-        coalesce(category, 'unknown') as category,
-        coalesce(complexity, 'unknown') as complexity,
-        {{ ratio('actual_output_tokens', 'predicted_output_tokens') }} as actual_ratio
-    from estimates
-    where is_clean and predicted_output_tokens > 0
-),
-
-method_rows as (
-    select * from origin_rows
-    union all
-    select * from clean_rows
+        *,
+        count(*) over (partition by method, estimator_version, category, complexity) as n,
+        row_number() over (
+            partition by method, estimator_version, category, complexity
+            order by actual_ratio asc
+        ) as ratio_rank
+    from ratios
 ),
 
 grouped as (
@@ -39,74 +29,214 @@ grouped as (
         estimator_version,
         category,
         complexity,
-        count(*) as n,
+        n,
         {{ upper_median('actual_ratio') }} as upper_median_ratio,
         median(actual_ratio) as median_ratio,
         min(actual_ratio) as min_ratio,
         max(actual_ratio) as max_ratio,
-        stddev_pop(actual_ratio) as ratio_deviation
-    from method_rows
-    group by method, estimator_version, category, complexity
+        stddev_pop(actual_ratio) as ratio_deviation,
+        max(case when ratio_rank = {{ median_rank('n', '-') }} then actual_ratio end) as low_ratio,
+        max(case when ratio_rank = {{ median_rank('n', '+') }} then actual_ratio end) as high_ratio
+    from ranked
+    group by method, estimator_version, category, complexity, n
+),
+
+ratio_methods as (
+    select
+        method,
+        estimator_version,
+        category,
+        complexity,
+        cast(null as double) as max_truncation,
+        n,
+        case method
+            when 't5_exact' then upper_median_ratio
+            when 't5_damped' then {{ damped('upper_median_ratio') }}
+            else median_ratio
+        end as multiplier,
+        case method when 't5_damped' then {{ damped('low_ratio') }} else low_ratio end
+            as interval_low,
+        case method when 't5_damped' then {{ damped('high_ratio') }} else high_ratio end
+            as interval_high,
+        cast(null as double) as range_low,
+        cast(null as double) as range_high,
+        {{ ratio('n', 'n + ' ~ var('shrinkage_calls')) }} as own_weight,
+        n as n_gated
+    from grouped
+),
+
+shrunk as (
+    select
+        'median_shrunk' as method,
+        'replayed' as estimator_version,
+        category,
+        complexity,
+        cast(null as double) as max_truncation,
+        n_observed as n,
+        {{ ratio('median_tokens', 'base_estimate_tokens') }} as multiplier,
+        {{ ratio('median_low_tokens', 'base_estimate_tokens') }} as interval_low,
+        {{ ratio('median_high_tokens', 'base_estimate_tokens') }} as interval_high,
+        {{ ratio('range_low_tokens', 'base_estimate_tokens') }} as range_low,
+        {{ ratio('range_high_tokens', 'base_estimate_tokens') }} as range_high,
+        {{ ratio('n_event', 'n_event + ' ~ var('shrinkage_calls')) }} as own_weight,
+        least(n_observed, n_replayed) as n_gated
+    from cells
+    where median_tokens is not null and base_estimate_tokens > 0
+),
+
+budget_ratios as (
+    {% for budget in ['budget_blend', 'budget_strict'] %}
+        select
+            '{{ budget }}' as method,
+            'replayed' as estimator_version,
+            cells.category,
+            cells.complexity,
+            budget_quantiles.max_truncation,
+            budget_quantiles.n_observed as n,
+            {{ ratio('budget_quantiles.' ~ budget ~ '_tokens', 'cells.base_estimate_tokens') }}
+                as multiplier,
+            {{ ratio('budget_quantiles.own_quantile_low_tokens', 'cells.base_estimate_tokens') }}
+                as interval_low,
+            {{ ratio('budget_quantiles.own_quantile_high_tokens', 'cells.base_estimate_tokens') }}
+                as interval_high,
+            cast(null as double) as range_low,
+            cast(null as double) as range_high,
+            budget_quantiles.own_weight,
+            least(budget_quantiles.n_observed, cells.n_replayed) as n_gated
+        from budget_quantiles
+        inner join cells
+            on
+                budget_quantiles.category = cells.category
+                and budget_quantiles.complexity = cells.complexity
+        where
+            budget_quantiles.cell_level = 2
+            and budget_quantiles.{{ budget }}_tokens is not null
+            and cells.base_estimate_tokens > 0
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 multipliers as (
+    select * from ratio_methods
+    union all
+    select * from shrunk
+    union all
+    select * from budget_ratios
+),
+
+-- the origin's confidence needs the spread of the ratios: of the method's own, or of the replayed
+judged as (
     select
-        *,
-        case method when 't5_exact' then upper_median_ratio else median_ratio end as multiplier,
-        {{ t5_confidence('n', 'ratio_deviation') }} as confidence,
-        {{ t5_reachable_confidence('n') }} as reachable_confidence
-    from grouped
+        multipliers.*,
+        multipliers.method in ('t5_exact', 't5_damped', 'median') as is_ratio_method,
+        grouped.min_ratio,
+        grouped.max_ratio,
+        grouped.ratio_deviation,
+        {{ t5_confidence('grouped.n', 'grouped.ratio_deviation') }} as confidence,
+        {{ t5_reachable_confidence('grouped.n') }} as reachable_confidence,
+        {{ multiplier_vetoes('multipliers', 'cells') }} as vetoes
+    from multipliers
+    left join grouped
+        on
+            multipliers.category = grouped.category
+            and multipliers.complexity = grouped.complexity
+            and multipliers.estimator_version = grouped.estimator_version
+            and grouped.method = case
+                when multipliers.method in ('t5_exact', 't5_damped') then multipliers.method
+                else 'median'
+            end
+    left join cells
+        on
+            multipliers.category = cells.category
+            and multipliers.complexity = cells.complexity
 ),
 
 gated as (
     select
         *,
-        n >= {{ var('min_samples') }} as passes_min_samples,
-        confidence >= {{ var('confidence_threshold') }} as passes_confidence,
-        n >= {{ var('min_samples') }}
-        and reachable_confidence < {{ var('confidence_threshold') }} as gates_contradict
-    from multipliers
+        n_gated >= {{ var('min_samples') }} as passes_min_samples,
+        -- the methods of demand need no such gate: with few calls they hardly leave the parent
+        not is_ratio_method
+        or coalesce(confidence >= {{ var('confidence_threshold') }}, false) as passes_confidence,
+        is_ratio_method
+        and coalesce(
+            n_gated >= {{ var('min_samples') }}
+            and reachable_confidence < {{ var('confidence_threshold') }},
+            false
+        ) as gates_contradict
+    from judged
 ),
 
 decided as (
     select
         *,
-        {{ calibration_action('multiplier', '(passes_min_samples and passes_confidence)') }}
-            as action
+        passes_min_samples and passes_confidence as passes_gates,
+        case
+            when max_truncation is not null then 'budget'
+            else {{ calibration_action('multiplier', 'passes_gates') }}
+        end as action,
+        case
+            when method <> '{{ var("exported_multiplier") }}' then 0
+            when category = 'unknown' or complexity = 'unknown' then 0
+            when vetoes is not null or not passes_gates then 0
+            when multiplier between 0.01 and 100 then 1
+            else 0
+        end as may_be_exported
     from gated
+),
+
+chosen as (
+    select
+        *,
+        row_number() over (
+            partition by category, complexity
+            order by
+                may_be_exported desc,
+                case when estimator_version = 'replayed' then 0 else 1 end asc,
+                n desc,
+                estimator_version asc,
+                method asc,
+                max_truncation asc nulls first
+        ) as choice
+    from decided
 ),
 
 final as (
     select
-        concat_ws('|', method, estimator_version, category, complexity) as multiplier_key,
+        concat_ws(
+            '|',
+            method,
+            estimator_version,
+            category,
+            complexity,
+            {{ plain_number('max_truncation') }}
+        ) as multiplier_key,
         method,
         estimator_version,
         category,
         complexity,
+        max_truncation,
         cast(n as bigint) as n,
         multiplier,
+        interval_low,
+        interval_high,
+        range_low,
+        range_high,
         min_ratio,
         max_ratio,
         ratio_deviation,
         confidence,
         reachable_confidence,
+        own_weight,
         passes_min_samples,
         passes_confidence,
-        passes_min_samples and passes_confidence as passes_gates,
+        passes_gates,
         gates_contradict,
         action,
-        case
-            when not passes_min_samples
-                then cast({{ var('min_samples') }} - n as string) || ' more calls needed'
-            when gates_contradict
-                then
-                    'the gates contradict each other: ' || cast(n as string)
-                    || ' calls pass min_samples, yet reach a confidence of '
-                    || cast(round(reachable_confidence, 3) as string) || ' at most'
-            when not passes_confidence then 'confidence below the threshold'
-            else 'passes'
-        end as gate_note
-    from decided
+        vetoes,
+        {{ gate_note() }} as gate_note,
+        may_be_exported = 1 and choice = 1 as is_exported
+    from chosen
 )
 
 select * from final

@@ -9,7 +9,7 @@ adaptive_rates as (
 ),
 
 rates as (
-    {{ truncation_rate_rows() }}
+    {{ rate_rows(var('truncation_rates')) }}
 ),
 
 cells as (
@@ -22,8 +22,7 @@ cells as (
         input_bin,
         sum(n_calls) as n_calls,
         sum(n_observed) as n_observed,
-        -- calls of unequal weight are worth fewer (Kish); of equal weight, just their number
-        power(sum(event_weight), 2) / nullif(sum(squared_event_weight), 0) as n_event,
+        {{ effective_number('event_weight', 'squared_event_weight') }} as n_event,
         max(demand_tokens) as max_demand_tokens
     from survival
     group by cell_level, cell, category, complexity, model, input_bin
@@ -45,6 +44,8 @@ rated as (
 shared as (
     select
         *,
+        {{ has_enough_events('n_event', 'max_truncation') }} as has_enough_events,
+        {{ has_enough_events('n_event', 'rate_used') }} as has_enough_for_rate_used,
         {{ conformal_share('n_event', 'max_truncation') }} as strict_share,
         {{ conformal_share('n_event', 'rate_used') }} as share_used
     from rated
@@ -58,7 +59,13 @@ read_off as (
         {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.strict_share') }}
             as strict_tokens,
         {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.share_used') }}
-            as reached_tokens
+            as reached_tokens,
+        {{ survival_quantile(
+            'demand_tokens', 'ln_survival', share_bound('shared.share_used', 'shared.n_event', '-')
+        ) }} as low_tokens,
+        {{ survival_quantile(
+            'demand_tokens', 'ln_survival', share_bound('shared.share_used', 'shared.n_event', '+')
+        ) }} as high_tokens
     from shared
     inner join survival
         on
@@ -87,17 +94,17 @@ final as (
         cast(shared.n_observed as bigint) as n_observed,
         cast(shared.n_calls - shared.n_observed as bigint) as n_censored,
         coalesce(shared.n_event, cast(0 as double)) as n_event,
-        coalesce({{ has_enough_events('shared.n_event', 'shared.max_truncation') }}, false)
-            as has_enough_events,
-        coalesce(
-            read_off.reached_tokens is not null
-            and {{ has_enough_events('shared.n_event', 'shared.rate_used') }},
-            false
-        ) as is_identified,
+        coalesce(shared.has_enough_events, false) as has_enough_events,
+        coalesce(read_off.reached_tokens is not null and shared.has_enough_for_rate_used, false)
+            as is_identified,
         case
             when shared.n_observed > 0
                 then coalesce(read_off.reached_tokens, shared.max_demand_tokens)
         end as quantile_tokens,
+        case when shared.has_enough_for_rate_used then read_off.low_tokens end
+            as quantile_low_tokens,
+        case when shared.has_enough_for_rate_used then read_off.high_tokens end
+            as quantile_high_tokens,
         -- beyond the largest bound the data say nothing: a factor on it, and never "identified"
         case
             when shared.n_observed > 0
@@ -108,7 +115,7 @@ final as (
                     )
         end as blended_tokens,
         case
-            when {{ has_enough_events('shared.n_event', 'shared.max_truncation') }}
+            when shared.has_enough_events
                 then
                     coalesce(
                         cast(read_off.strict_tokens as double),

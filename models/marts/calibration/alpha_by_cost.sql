@@ -1,0 +1,108 @@
+with
+
+survival as (
+    select * from {{ ref('int_demand_survival') }}
+    where cell_level = 1
+),
+
+history as (
+    select * from {{ ref('int_demand_history') }}
+),
+
+rates as (
+    {{ rate_rows((var('cost_rates') + [var('target_truncation')]) | unique | sort) }}
+),
+
+inputs as (
+    select
+        category,
+        avg(input_tokens) as mean_input_tokens
+    from history
+    group by category
+),
+
+categories as (
+    select
+        category,
+        sum(n_calls) as n_calls,
+        {{ effective_number('event_weight', 'squared_event_weight') }} as n_event
+    from survival
+    group by category
+),
+
+shared as (
+    select
+        categories.category,
+        categories.n_calls,
+        rates.rate as max_truncation,
+        {{ conformal_share('categories.n_event', 'rates.rate') }} as covered_share
+    from categories
+    cross join rates
+    where {{ has_enough_events('categories.n_event', 'rates.rate') }}
+),
+
+-- the budget of the rate, and the share of calls that need more than it
+budgeted as (
+    select
+        shared.category,
+        shared.max_truncation,
+        shared.n_calls,
+        {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.covered_share') }}
+            as budget_tokens,
+        exp(
+            max(
+                case
+                    when exp(survival.ln_survival) <= 1 - shared.covered_share + 1e-9
+                        then survival.ln_survival
+                end
+            )
+        ) as truncated_share
+    from shared
+    inner join survival
+        on shared.category = survival.category
+    group by shared.category, shared.max_truncation, shared.n_calls
+),
+
+priced as (
+    select
+        budgeted.*,
+        inputs.mean_input_tokens,
+        {{ call_cost(
+            'budgeted.budget_tokens',
+            'budgeted.truncated_share',
+            'coalesce(inputs.mean_input_tokens, 0)',
+        ) }} as cost_per_call
+    from budgeted
+    inner join inputs
+        on budgeted.category = inputs.category
+    where budgeted.budget_tokens is not null
+),
+
+compared as (
+    select
+        *,
+        min(cost_per_call) over (partition by category) as least_cost,
+        row_number() over (
+            partition by category
+            order by cost_per_call asc, max_truncation asc
+        ) as cost_rank
+    from priced
+),
+
+final as (
+    select
+        concat_ws('|', category, {{ plain_number('max_truncation') }}) as cost_key,
+        category,
+        max_truncation,
+        cast(n_calls as bigint) as n,
+        cast(budget_tokens as bigint) as budget_tokens,
+        truncated_share,
+        mean_input_tokens,
+        cost_per_call,
+        {{ ratio('cost_per_call', 'least_cost') }} as cost_ratio,
+        cost_rank = 1 as is_cheapest,
+        max_truncation = cast({{ var('target_truncation') }} as double) as is_current
+    from compared
+)
+
+select * from final
