@@ -16,21 +16,21 @@ estimates as (
 
 events as (
     select
-        coalesce(category, 'unknown') as category,
-        coalesce(complexity, 'unknown') as complexity,
         deliverable_bucket,
-        case
-            when is_success then 'success'
-            when not is_success then 'failure'
-            else 'unknown'
-        end as outcome,
         smape,
         estimate_ratio,
         ceiling_ratio,
         underestimated,
         is_truncated,
         is_success,
-        is_clean
+        is_clean,
+        coalesce(category, 'unknown') as category,
+        coalesce(complexity, 'unknown') as complexity,
+        case
+            when is_success then 'success'
+            when not is_success then 'failure'
+            else 'unknown'
+        end as outcome
     from estimates
     where not is_synthetic
 ),

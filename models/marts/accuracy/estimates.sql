@@ -20,6 +20,8 @@ flagged as (
 scored as (
     select
         *,
+        {{ ratio('predicted_output_tokens', 'actual_output_tokens') }} as estimate_ratio,
+        {{ ratio('ceiling_tokens', 'actual_output_tokens') }} as ceiling_ratio,
         case
             when not is_truncated
                 then {{ smape('predicted_output_tokens', 'actual_output_tokens') }}
@@ -28,8 +30,6 @@ scored as (
             when not is_truncated
                 then {{ log_error('predicted_output_tokens', 'actual_output_tokens') }}
         end as log_error,
-        {{ ratio('predicted_output_tokens', 'actual_output_tokens') }} as estimate_ratio,
-        {{ ratio('ceiling_tokens', 'actual_output_tokens') }} as ceiling_ratio,
         {{ underestimated('predicted_output_tokens', 'actual_output_tokens', 'is_truncated') }}
             as is_underestimated
     from flagged
