@@ -1,0 +1,101 @@
+"""Writes generated telemetry: events of about 525 bytes with all fields, in files of 64 MiB.
+
+1 % of the lines repeat an earlier event, 0.1 % are bad in one of several ways. The same seed
+gives the same bytes.
+
+    python benchmarks/generate.py FOLDER --lines 1000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+FILE_BYTES = 64 * 1024 * 1024
+CATEGORIES = ["implementation", "testing", "documentation", "refactoring", "configuration"]
+COMPLEXITIES = ["low", "medium", "high"]
+MODELS = ["claude-sonnet-4-5", "claude-haiku-4-5", "gpt-5", "gemini-2.5-pro"]
+PARTS = ["api", "auth", "billing", "cache", "db", "events", "http", "jobs", "mail", "search"]
+SUFFIXES = [".py", "_test.py", ".ts", ".md", ".yaml"]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+BAD_LINES = [b"{not json", b'{"run_id": "\xff"}', b"[1, 2]", b"{}", b'{"run_id": 3}']
+
+
+def event(number: int, random_: random.Random, first: int = 0) -> dict[str, object]:
+    """The record of one call."""
+    category = random_.choice(CATEGORIES)
+    complexity = random_.choice(COMPLEXITIES)
+    count = random_.randint(1, 2)
+    centre = 600 * (1 + CATEGORIES.index(category)) * (1 + COMPLEXITIES.index(complexity))
+    demand = max(1, int(random_.lognormvariate(0, 0.6) * centre))
+    ceiling = random_.choice([4096, 8192, 16384])
+    truncated = demand >= ceiling
+    return {
+        "event_id": f"{random_.getrandbits(128):032x}",
+        "occurred_at": (START + timedelta(seconds=first + number)).isoformat()[:19] + "Z",
+        "run_id": f"run-{number // 500:06d}",
+        "phase_id": f"phase-{number % 500:03d}",
+        "attempt": 1,
+        "category": category,
+        "complexity": complexity,
+        "deliverables": [
+            f"src/{random_.choice(PARTS)}/{random_.choice(PARTS)}_{number}{i}"
+            f"{random_.choice(SUFFIXES)}"
+            for i in range(count)
+        ],
+        "deliverable_count": count,
+        "provider": "provider",
+        "model": random_.choice(MODELS),
+        "input_tokens": random_.randint(200, 60000),
+        "coefficients_id": "0123456789abcdef",
+        "estimator_version": "1",
+        "predicted_output_tokens": int(centre * 1.3),
+        "selected_budget": ceiling,
+        "actual_max_tokens": ceiling,
+        "actual_output_tokens": min(demand, ceiling),
+        "reasoning_tokens": 0,
+        "stop_reason": "max_tokens" if truncated else "end_turn",
+        "truncated": truncated,
+        "success": not truncated and random_.random() > 0.03,
+        "is_control": False,
+    }
+
+
+def write(folder: Path, lines: int, *, seed: int = 1, prefix: str = "ev", first: int = 0) -> int:
+    """Write that many lines below the folder; return the bytes written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random_ = random.Random(seed)  # the same bytes at every run; nothing secret
+    total = number = file_no = 0
+    previous = b""
+    while number < lines:
+        with (folder / f"{prefix}-{file_no:04d}.ndjson").open("wb") as file:
+            while number < lines and file.tell() < FILE_BYTES:
+                draw = random_.random()
+                if draw < 0.001:
+                    text = random_.choice(BAD_LINES)
+                elif draw < 0.011 and previous:
+                    text = previous
+                else:
+                    text = previous = json.dumps(event(number, random_, first), separators=(",", ":")).encode()
+                total += file.write(text + b"\n")
+                number += 1
+        file_no += 1
+    return total
+
+
+def main() -> None:
+    """Write the files that the arguments ask for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    written = write(arguments.folder, arguments.lines, seed=arguments.seed)
+    print(f"{arguments.lines} lines, {written / arguments.lines:.0f} bytes each")
+
+
+if __name__ == "__main__":
+    main()
