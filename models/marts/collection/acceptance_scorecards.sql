@@ -67,7 +67,6 @@ confidence as (
             end
         ) as groups_off_centre
     from multipliers
-    where method = 't5_exact'
 ),
 
 measured as (
