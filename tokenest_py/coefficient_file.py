@@ -23,9 +23,9 @@ EXPORT_AGAIN = "export it again with `tokenest build`"
 
 _HEADER = {"kind", "format_version", "coefficients_id", "rows"}
 _TEXTS = frozenset({"kind", "name", "category", "complexity", "model", "label", "method"})
-_WHOLE = (int,)
-_NUMBER = (int, float)
-_NUMBERS: dict[str, tuple[tuple[type, ...], float, float]] = {
+_WHOLE: set[type] = {int}
+_NUMBER: set[type] = {int, float}
+_NUMBERS: dict[str, tuple[set[type], float, float]] = {
     "position": (_WHOLE, 0, 1_000_000),
     "input_bin": (_WHOLE, 0, 400),
     "n": (_WHOLE, 0, 2**53),
@@ -146,10 +146,7 @@ def decode(data: bytes, path: str, *, check_hash: bool) -> tuple[str, list[dict[
     if type(header["rows"]) is not int or header["rows"] != len(rows):
         reason = f"{header['rows']!r} rows announced, {len(rows)} follow; {EXPORT_AGAIN}"
         raise CoefficientsError(path, reason, 1)
-    for line, row in enumerate(rows, 2):
-        fault = _row_fault(row)
-        if fault:
-            raise CoefficientsError(path, fault, line)
+    _check_rows(rows, path)
     return coefficients_id, rows
 
 
@@ -185,44 +182,59 @@ def _decode_line(line: bytes, number: int, path: str) -> dict[str, Any]:
     return row
 
 
-def _row_fault(row: dict[str, Any]) -> str:
-    """What is wrong with a row, or an empty text."""
-    if not isinstance(row, dict):
-        return "not a JSON object"
-    kind = row.get("kind")
-    if not isinstance(kind, str) or kind not in _KINDS:
-        return f"unknown kind {kind!r}"
+def _check_rows(rows: list[dict[str, Any]], path: str) -> None:
+    """Check rows by groups of one shape, and one by one only to name the line of a fault."""
+    shapes: dict[tuple[object, ...], list[dict[str, Any]]] = {}
+    for line, row in enumerate(rows, 2):
+        if type(row) is not dict:
+            raise CoefficientsError(path, "not a JSON object", line)
+        kind = row.get("kind")
+        if type(kind) is not str or kind not in _KINDS:
+            raise CoefficientsError(path, f"unknown kind {kind!r}", line)
+        shapes.setdefault((kind, *row), []).append(row)
+    if any(_fault(group) for group in shapes.values()):
+        for line, row in enumerate(rows, 2):
+            fault = _fault([row])
+            if fault:
+                raise CoefficientsError(path, fault, line)
+
+
+def _fault(group: list[dict[str, Any]]) -> str:
+    """What is wrong with rows of one kind that have the same keys, or an empty text."""
+    kind, keys = group[0]["kind"], group[0].keys()
     must, may, low, high = _KINDS[kind]
-    keys = row.keys()
     if not must <= keys or not keys - must <= may:
         return f"a {kind} row has missing or unknown keys"
-    return _field_fault(row) or _value_fault(row, kind, low, high)
-
-
-def _field_fault(row: dict[str, Any]) -> str:
-    for key, value in row.items():
-        if key in _TEXTS:
-            if type(value) is not str or not 0 < len(value) <= MAX_TEXT:
-                return f"{key} is not a text of 1 to {MAX_TEXT} characters"
-        else:
-            types, low, high = _NUMBERS[key]
-            # the comparison is false for NaN and the infinities, the type differs for true
-            if type(value) not in types or not low <= value <= high:
-                return f"{key} is not a number from {low:g} to {high:g}"
+    columns = dict(zip(keys, zip(*[row.values() for row in group], strict=True), strict=True))
+    for key, values in columns.items():
+        fault = _text_fault(key, values) if key in _TEXTS else _number_fault(key, values)
+        if fault:
+            return fault
+    key, allowed = _CHOICES.get(kind, ("kind", (kind,)))
+    if not set(columns[key]).issubset(allowed):
+        return f"{key} {columns[key][0]!r} is not one of {', '.join(allowed)}"
+    values = columns.get("value", ())
+    if values and not low <= min(values) <= max(values) <= high:
+        return f"the value of a {kind} is not between {low:g} and {high:g}"
+    if kind in _TOKEN_KINDS and any(value % 1 for value in values):
+        return f"the value of a {kind} is not a whole number of tokens"
     return ""
 
 
-def _value_fault(row: dict[str, Any], kind: str, low: float, high: float) -> str:
-    if kind in _CHOICES:
-        key, allowed = _CHOICES[kind]
-        if row[key] not in allowed:
-            return f"{key} {row[key]!r} is not one of {', '.join(allowed)}"
-    if "value" in row:
-        if not low <= row["value"] <= high:
-            return f"the value of a {kind} is not between {low:g} and {high:g}"
-        if kind in _TOKEN_KINDS and row["value"] % 1:
-            return f"the value of a {kind} is not a whole number of tokens"
-    return ""
+def _text_fault(key: str, values: tuple[Any, ...]) -> str:
+    if set(map(type, values)) == {str}:
+        lengths = set(map(len, values))
+        if 0 < min(lengths) <= max(lengths) <= MAX_TEXT:
+            return ""
+    return f"{key} is not a text of 1 to {MAX_TEXT} characters"
+
+
+def _number_fault(key: str, values: tuple[Any, ...]) -> str:
+    types, low, high = _NUMBERS[key]
+    # true is of another type, NaN is no JSON, and the infinities are out of bounds
+    if set(map(type, values)) <= types and low <= min(values) <= max(values) <= high:
+        return ""
+    return f"{key} is not a number from {low:g} to {high:g}"
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

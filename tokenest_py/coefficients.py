@@ -84,12 +84,9 @@ class Coefficients:
         self.limits: dict[tuple[str, str], int] = {}  # (model, limit)
         self._limits: dict[tuple[str, str], int | None] = {}  # what limit() has found
         self.multipliers: dict[tuple[str, str, str], float] = {}  # (kind, category, complexity)
-        self.quantiles: dict[tuple[Cell, float], tuple[int, int, bool]] = {}
-        self._index(rows)
         # the rates of a cell, the strictest first: (max_truncation, tokens, n, identified)
         self.cells: dict[Cell, list[tuple[float, int, int, bool]]] = {}
-        for (cell, rate), quantile in sorted(self.quantiles.items(), key=lambda item: item[0][1]):
-            self.cells.setdefault(cell, []).append((rate, *quantile))
+        self._index(rows)
         fault = self._missing() or self._contradiction()
         if fault:
             raise CoefficientsError(path, f"{fault}; {EXPORT_AGAIN}")
@@ -134,7 +131,27 @@ class Coefficients:
         return None
 
     def _index(self, rows: list[Row]) -> None:
+        cells = self.cells
         for line, row in enumerate(rows, 2):
+            if row["kind"] == "budget":
+                get = row.get
+                cell = (
+                    get("category", ""),
+                    get("complexity", ""),
+                    get("model", ""),
+                    get("input_bin"),
+                )
+                quantile = (
+                    row["max_truncation"],
+                    int(row["value"]),
+                    get("n", 0),
+                    row["label"] == "identified",
+                )
+                if cell in cells:
+                    cells[cell].append(quantile)
+                else:
+                    cells[cell] = [quantile]
+                continue
             attribute, key_of, entry_of = _PLACES[row["kind"]]
             table = getattr(self, attribute)
             key = key_of(row)
@@ -173,7 +190,10 @@ class Coefficients:
                     f"the file_size_factor steps of {measure} do not rise to one without threshold"
                 )
         for cell, quantiles in self.cells.items():
+            quantiles.sort()
             for strict, loose in pairwise(quantiles):
+                if strict[0] == loose[0]:
+                    return f"the budget of {cell} for {strict[0]:g} truncation stands twice"
                 if strict[1] < loose[1]:
                     return (
                         f"the budget of {cell} falls from {loose[0]:g} to {strict[0]:g} truncation"
@@ -223,21 +243,10 @@ def _ratio(row: Row) -> float:
     return float(row["value"])
 
 
-def _quantile_key(row: Row) -> tuple[Cell, float]:
-    get = row.get
-    cell = (get("category", ""), get("complexity", ""), get("model", ""), get("input_bin"))
-    return cell, row["max_truncation"]
-
-
 # kind: the table of Coefficients, the key of a row there, and what is kept of the row
 _PLACES: dict[str, tuple[str, Callable[[Row], object], Callable[[Row], object]]] = {
     "action_word": ("action_words", _name, _label),
     "base_budget": ("floors", _cell, _tokens),
-    "budget": (
-        "quantiles",
-        _quantile_key,
-        lambda row: (_tokens(row), row.get("n", 0), row["label"] == "identified"),
-    ),
     "budget_buffer": (
         "buffers",
         _position,

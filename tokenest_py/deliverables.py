@@ -81,7 +81,12 @@ def _walk(value: object, found: list[tuple[str, str | None]], depth: int) -> Non
     else:
         members = _members(value)
     for member in members:
-        _walk(member, found, depth - 1)
+        if type(member) is str:  # without a call for the most common case
+            text = member.strip()
+            if text:
+                found.append((text, None))
+        else:
+            _walk(member, found, depth - 1)
 
 
 def _add(text: str, action: str | None, found: list[tuple[str, str | None]]) -> None:

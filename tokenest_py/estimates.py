@@ -14,7 +14,8 @@ class Part(NamedTuple):
     """What one deliverable adds to an estimate.
 
     `state` is "new" or "modified", `decided_by` "action", "workspace" or "assumed",
-    `size_factor` the factor of the existing file and `tokens` the marginal tokens.
+    `size_factor` the factor of the existing file, `tokens` the marginal tokens and `label` the
+    line of the breakdown that they go to.
     """
 
     deliverable: Deliverable
@@ -22,6 +23,7 @@ class Part(NamedTuple):
     decided_by: str
     size_factor: float
     tokens: int
+    label: str
 
 
 class TokenEstimate(NamedTuple):

@@ -22,7 +22,7 @@ from tokenest_py.source import Source, Status
 from tokenest_py.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from tokenest_py.budget import Budget, Escalation
     from tokenest_py.coefficients import Coefficients
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # Raised whenever the same table and the same deliverables give another estimate than before:
 # ratios of actual to predicted tokens are comparable within one version alone.
 ESTIMATOR_VERSION = "1"
-MAX_READINGS = 4096  # deliverables whose reading is kept
+MAX_KEPT = 4096  # readings of deliverables that are kept
 DEFAULT_CATEGORY = "implementation"
 
 
@@ -55,7 +55,7 @@ class Estimator:
         self._compat = compat == "origin"
         self._version = f"{ESTIMATOR_VERSION}-origin" if self._compat else ESTIMATOR_VERSION
         self._workspace = None if workspace is None else Workspace(os.fspath(workspace))
-        self._rules = _Rules(source.coefficients, compat=self._compat)
+        self._rules = _Rules(source.coefficients, self._workspace, compat=self._compat)
 
     @classmethod
     def load(
@@ -106,26 +106,27 @@ class Estimator:
             assume: "new" (the default) or "modified": what a deliverable is when neither its text
                 nor the workspace says so.
         """
-        if assume not in (None, "new", "modified"):
-            raise UsageError("assume", assume, "'new' or 'modified'")
+        assume = assume or "new"
+        if assume not in ("new", "modified"):
+            raise UsageError("assume", assume, ("new", "modified"))
         rules = self._current()
-        table = rules.coefficients
-        category = category or DEFAULT_CATEGORY
-        if not self._compat:
-            category = table.category(category)
-        complexity = table.complexity(complexity or "")
-        given = normalize(deliverables)
-        if not given:
-            return self._without_deliverables(table, category, complexity)
-        class_category = category if category in rules.reader.class_categories else ""
-        items = [rules.read(text, action, class_category) for text, action in given]
-        if table.constants["documentation_models"] and self._are_documents(items):
+        cell = rules.cell(category or DEFAULT_CATEGORY, complexity or "")
+        class_category = cell.class_category
+        read = rules.read
+        readings = [read(text, action, class_category) for text, action in normalize(deliverables)]
+        if not readings:
+            return self._without_deliverables(rules, cell)
+        if rules.documents and all(reading.is_document for reading in readings):
+            items = [reading.deliverable for reading in readings]
             choose = origin.choose if self._compat else documents.choose
-            model, category, found = choose(table, items, category, task)
+            model, final, found = choose(rules.coefficients, items, cell.category, task)
+            cell = rules.cell(final, complexity or "")
             if model != documents.DELIVERABLES:
-                parts = documents.parts(table, model, len(items), found, len(scope_paths))
-                return self._by_document_model(table, items, model, complexity, parts)
-        return self._by_deliverables(table, items, category, complexity, assume or "new")
+                table, files = rules.coefficients, len(items)
+                breakdown = documents.parts(table, model, files, found, len(scope_paths))
+                confidence = table.constants[f"confidence_{model}"]
+                return self._finish(rules, cell, model, 0, breakdown, confidence, readings, ())
+        return self._by_deliverables(rules, cell, readings, assume)
 
     def budget(
         self,
@@ -199,77 +200,53 @@ class Estimator:
         table = self._source.latest()
         rules = self._rules
         if rules.coefficients is not table:
-            rules = self._rules = _Rules(table, compat=self._compat)
+            rules = self._rules = _Rules(table, self._workspace, compat=self._compat)
         return rules
 
-    def _are_documents(self, items: Sequence[Deliverable]) -> bool:
-        if self._compat:
-            return all(origin.is_document(item.text) for item in items)
-        return all(item.name == documents.DOCUMENT for item in items)
-
     def _by_deliverables(
-        self,
-        table: Coefficients,
-        items: Sequence[Deliverable],
-        category: str,
-        complexity: str,
-        assume: str,
+        self, rules: _Rules, cell: _Cell, readings: list[_Reading], assume: str
     ) -> TokenEstimate:
-        number = table.constants
-        parts = [self._part(table, item, assume) for item in items]
+        part_of = self._part
+        parts = tuple([part_of(rules, reading, assume) for reading in readings])
         breakdown: dict[str, int] = {}
-        for part in parts:
-            label = f"{part.deliverable.name}_{part.state}"
-            breakdown[label] = breakdown.get(label, 0) + part.tokens
-        key = origin.overhead_key(category, complexity) if self._compat else (category, complexity)
-        overhead = table.overheads.get(key, int(number["default_phase_overhead"]))
+        for _, _, _, _, tokens, label in parts:
+            breakdown[label] = breakdown.get(label, 0) + tokens
+        number = rules.coefficients.constants
+        count = len(readings)
         confidence = (
             number["confidence_base"]
-            + number["confidence_extension"] * sum(i.has_extension for i in items) / len(items)
-            + number["confidence_action"] * sum(i.has_action for i in items) / len(items)
+            + number["confidence_extension"] * sum([r.has_extension for r in readings]) / count
+            + number["confidence_action"] * sum([r.has_action for r in readings]) / count
         )
         return self._finish(
-            table,
-            items,
+            rules,
+            cell,
             documents.DELIVERABLES,
-            category,
-            complexity,
-            overhead,
+            cell.overhead,
             breakdown,
             confidence,
+            readings,
             parts,
         )
 
-    def _part(self, table: Coefficients, item: Deliverable, assume: str) -> Part:
+    def _part(self, rules: _Rules, reading: _Reading, assume: str) -> Part:
         """What one deliverable adds, by its own word, by the workspace, or by assumption."""
-        workspace, state, decided_by, factor = self._workspace, item.action, "action", 1.0
-        if workspace is not None and state != "new":
-            exists = workspace.has(item.path)
-            if exists:
-                factor = workspace.size_factor(item.path, table)
-            if not state:
-                state, decided_by = "modified" if exists else "new", "workspace"
-        elif not state:
-            state, decided_by = assume, "assumed"
-        weight = table.weights[item.name, state]
-        return Part(item, state, decided_by, factor, int(weight * factor))
+        workspace, said = self._workspace, reading.said
+        if workspace is None:
+            return said or reading.assumed[assume]
+        if said is not None and said.state == "new":
+            return said
+        if not reading.full_path or not os.access(reading.full_path, os.F_OK):
+            return said or reading.absent
+        factor = workspace.size_factor(reading.full_path, rules.coefficients)
+        return rules.part(
+            reading.deliverable, "modified", "action" if said else "workspace", factor
+        )
 
-    def _by_document_model(
-        self,
-        table: Coefficients,
-        items: Sequence[Deliverable],
-        model: str,
-        complexity: str,
-        parts: dict[str, int],
-    ) -> TokenEstimate:
-        confidence = table.constants[f"confidence_{model}"]
-        return self._finish(table, items, model, model, complexity, 0, parts, confidence, ())
-
-    def _without_deliverables(
-        self, table: Coefficients, category: str, complexity: str
-    ) -> TokenEstimate:
+    def _without_deliverables(self, rules: _Rules, cell: _Cell) -> TokenEstimate:
         """The floor of the complexity, whatever the category: nothing else is known."""
-        tokens = table.floors.get(("", complexity), table.floors["", ""])
+        table = rules.coefficients
+        tokens = table.floors.get(("", cell.complexity), table.floors["", ""])
         spread = int(tokens * table.constants["default_interval"])
         return TokenEstimate(
             tokens,
@@ -277,8 +254,8 @@ class Estimator:
             tokens + spread,
             table.constants["confidence_no_deliverables"],
             MappingProxyType({}),
-            category,
-            complexity,
+            cell.category,
+            cell.complexity,
             0,
             (),
             table.coefficients_id,
@@ -292,47 +269,116 @@ class Estimator:
 
     def _finish(
         self,
-        table: Coefficients,
-        items: Sequence[Deliverable],
+        rules: _Rules,
+        cell: _Cell,
         model: str,
-        category: str,
-        complexity: str,
         overhead: int,
         breakdown: dict[str, int],
         confidence: float,
-        parts: Sequence[Part],
+        readings: list[_Reading],
+        parts: tuple[Part, ...],
     ) -> TokenEstimate:
         """Add margin and multiplier to the sum of overhead and breakdown."""
+        table = rules.coefficients
         base = int((overhead + sum(breakdown.values())) * table.constants["safety_margin"])
-        multiplier = table.factor("multiplier", category, complexity) or 1.0
-        tokens = int(base * multiplier)
-        low = table.factor("multiplier_low", category, complexity)
-        high = table.factor("multiplier_high", category, complexity)
+        tokens = int(base * cell.multiplier)
         spread = int(tokens * table.constants["default_interval"])
         return TokenEstimate(
             tokens,
-            tokens - spread if low is None else int(base * low),
-            tokens + spread if high is None else int(base * high),
+            tokens - spread if cell.low is None else int(base * cell.low),
+            tokens + spread if cell.high is None else int(base * cell.high),
             min(confidence, 1.0),
             MappingProxyType(breakdown),
-            category,
-            complexity,
-            len(items),
-            tuple([item.text for item in items]),
+            cell.category,
+            cell.complexity,
+            len(readings),
+            tuple([reading.deliverable.text for reading in readings]),
             table.coefficients_id,
             self._version,
             model,
             overhead,
             base,
-            multiplier,
-            tuple(parts),
+            cell.multiplier,
+            parts,
         )
 
 
-class _Rules:
-    """One table with the readings of deliverables that were made by it."""
+class _Cell:
+    """What a table says of one category and complexity."""
 
-    def __init__(self, coefficients: Coefficients, *, compat: bool) -> None:
+    __slots__ = (
+        "category",
+        "class_category",
+        "complexity",
+        "high",
+        "low",
+        "multiplier",
+        "overhead",
+    )
+
+    def __init__(self, rules: _Rules, category: str, complexity: str) -> None:
+        table = rules.coefficients
+        self.category = category if rules.compat else table.category(category)
+        self.complexity = table.complexity(complexity)
+        key = self.category, self.complexity
+        self.class_category = key[0] if key[0] in rules.reader.class_categories else ""
+        self.multiplier = table.factor("multiplier", *key) or 1.0
+        self.low = table.factor("multiplier_low", *key)
+        self.high = table.factor("multiplier_high", *key)
+        if rules.compat:
+            key = origin.overhead_key(*key)
+        self.overhead = table.overheads.get(key, int(table.constants["default_phase_overhead"]))
+
+
+class _Reading:
+    """One deliverable with everything about it that does not depend on the disk."""
+
+    __slots__ = (
+        "absent",
+        "assumed",
+        "deliverable",
+        "full_path",
+        "has_action",
+        "has_extension",
+        "is_document",
+        "said",
+    )
+
+    def __init__(self, rules: _Rules, item: Deliverable) -> None:
+        self.deliverable = item
+        self.full_path = "" if rules.workspace is None else rules.workspace.locate(item.path)
+        self.has_extension = item.has_extension
+        self.has_action = item.has_action
+        if rules.compat:
+            self.is_document = origin.is_document(item.text)
+        else:
+            self.is_document = item.name == documents.DOCUMENT
+        self.said = rules.part(item, item.action, "action") if item.action else None
+        self.absent = rules.part(item, "new", "workspace")
+        self.assumed = {state: rules.part(item, state, "assumed") for state in ("new", "modified")}
+
+
+class _Rules:
+    """One table, with the readings and cells that were looked up by it."""
+
+    def __init__(
+        self, coefficients: Coefficients, workspace: Workspace | None, *, compat: bool
+    ) -> None:
         self.coefficients = coefficients
-        self.reader: Reader = origin.OriginReader(coefficients) if compat else Reader(coefficients)
-        self.read = lru_cache(MAX_READINGS)(self.reader.read)
+        self.workspace = workspace
+        self.compat = compat
+        self.documents = coefficients.constants["documentation_models"] > 0
+        self.reader = origin.OriginReader(coefficients) if compat else Reader(coefficients)
+        self.read = lru_cache(MAX_KEPT)(self._read)
+        self.cell = lru_cache(MAX_KEPT)(self._cell)
+
+    def part(self, item: Deliverable, state: str, decided_by: str, factor: float = 1.0) -> Part:
+        """What a deliverable adds in a state, its file scaling the weight by a factor."""
+        tokens = int(self.coefficients.weights[item.name, state] * factor)
+        return Part(item, state, decided_by, factor, tokens, f"{item.name}_{state}")
+
+    def _read(self, text: str, action: str | None, class_category: str) -> _Reading:
+        return _Reading(self, self.reader.read(text, action, class_category))
+
+    def _cell(self, category: str, complexity: str) -> _Cell:
+        return _Cell(self, category, complexity)

@@ -27,23 +27,29 @@ class Workspace:
         self._prefix = f"{os.path.realpath(folder).rstrip('/')}/"
         self._factors: dict[tuple[object, ...], float] = {}
 
-    def has(self, path: str) -> bool:
-        """Whether the path exists inside the workspace, now."""
-        full = self._inside(path)
+    def locate(self, path: str) -> str:
+        """The full name of a path inside the workspace; empty when it lies outside or is none."""
+        if path.startswith("/"):
+            if not path.startswith(self._prefix):
+                return ""
+            path = path[len(self._prefix) :]
+        if "\0" in path or ".." in path.split("/"):
+            return ""
         try:
-            return full != "" and os.access(full, os.F_OK)
-        except ValueError:  # a NUL or a lone surrogate in the path
-            return False
+            os.fsencode(path)
+        except UnicodeEncodeError:  # a lone surrogate
+            return ""
+        return self._prefix + path
 
-    def size_factor(self, path: str, coefficients: Coefficients) -> float:
+    def size_factor(self, full_path: str, coefficients: Coefficients) -> float:
         """The factor of an existing file on the weight of its modification.
 
         The product of a factor for its lines of code, one for its import lines and one for its
         deepest indent, kept within bounds; 1.0 for anything that cannot be measured.
         """
         try:
-            descriptor = os.open(self._inside(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        except (OSError, ValueError):
+            descriptor = os.open(full_path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        except OSError:
             return 1.0
         try:
             found = os.fstat(descriptor)
@@ -69,15 +75,6 @@ class Workspace:
     def forget(self) -> None:
         """Drop the factors that are kept."""
         self._factors.clear()
-
-    def _inside(self, path: str) -> str:
-        if path.startswith("/"):
-            if not path.startswith(self._prefix):
-                return ""
-            path = path[len(self._prefix) :]
-        if ".." in path and ".." in path.split("/"):
-            return ""
-        return self._prefix + path
 
 
 def size_factor(content: bytes, coefficients: Coefficients) -> float:
