@@ -240,6 +240,8 @@ final as (
         mean_estimate_ratio,
         p50_ceiling_ratio,
         p90_ceiling_ratio,
+        tokens_used,
+        tokens_reserved,
         reserved_ratio,
         mean_smape,
         median_smape,
@@ -254,6 +256,10 @@ final as (
         is_tier_1_certain,
         tier_2,
         verdict,
+        cast({{ var('target_underestimation') }} as double) as target_underestimation,
+        cast({{ var('target_truncation') }} as double) as target_truncation,
+        cast({{ var('target_p90_estimate_ratio') }} as double) as target_p90_estimate_ratio,
+        cast({{ var('target_p90_ceiling_ratio') }} as double) as target_p90_ceiling_ratio,
         case
             when verdict <> 'tune' then 'none'
             when tier_1 = 'fail' then 'up'
