@@ -1,7 +1,8 @@
 {#-
     The event record: every field that landing reads, with its type and, where the origin's
     export calls it otherwise, its other name. The one list of fields; docs/event_record.md
-    is its page for people.
+    is its page for people. Required: of both kinds of record, or of the kind that is named
+    (attempt_record.sql).
 -#}
 {% macro event_fields() %}
     {{ return([
@@ -9,7 +10,7 @@
         {'name': 'occurred_at', 'type': 'time', 'alias': 'timestamp', 'required': true},
         {'name': 'run_id', 'type': 'text', 'required': true},
         {'name': 'phase_id', 'type': 'text', 'required': true},
-        {'name': 'attempt', 'type': 'whole'},
+        {'name': 'attempt', 'type': 'whole', 'required': 'attempt'},
         {'name': 'category', 'type': 'text'},
         {'name': 'complexity', 'type': 'text'},
         {'name': 'deliverables', 'type': 'text_list'},
@@ -22,11 +23,11 @@
         {'name': 'predicted_output_tokens', 'type': 'whole'},
         {'name': 'selected_budget', 'type': 'whole'},
         {'name': 'actual_max_tokens', 'type': 'whole'},
-        {'name': 'actual_output_tokens', 'type': 'whole', 'required': true},
+        {'name': 'actual_output_tokens', 'type': 'whole', 'required': 'event'},
         {'name': 'reasoning_tokens', 'type': 'whole'},
         {'name': 'stop_reason', 'type': 'text'},
         {'name': 'truncated', 'type': 'flag'},
-        {'name': 'success', 'type': 'flag'},
+        {'name': 'success', 'type': 'flag', 'required': 'attempt'},
         {'name': 'is_control', 'type': 'flag'},
         {'name': 'quality_flags', 'type': 'text_list'},
         {'name': 'smape_percent', 'type': 'number'},
@@ -38,7 +39,7 @@
 {#- Names of members to read from a line: the fields and their other names. -#}
 {% macro event_member_names() %}
     {% set names = [] %}
-    {% for field in event_fields() %}
+    {% for field in record_fields() %}
         {% do names.append(field['name']) %}
         {% if field['alias'] is defined %}{% do names.append(field['alias']) %}{% endif %}
     {% endfor %}
@@ -47,7 +48,14 @@
 
 {#- Missing: absent, null, or an empty text. -#}
 {% macro is_missing(field) -%}
-    coalesce({{ field['name'] }}, '""') = '""'
+    {%- if field['required'] is string -%}
+        (
+            coalesce(record_type, '"event"') = '"{{ field["required"] }}"'
+            and coalesce({{ field['name'] }}, '""') = '""'
+        )
+    {%- else -%}
+        coalesce({{ field['name'] }}, '""') = '""'
+    {%- endif -%}
 {%- endmacro %}
 
 {#- A JSON number that JSON does not have (NaN, Infinity): the line is not JSON. -#}
@@ -60,6 +68,8 @@
     {%- set value = field['name'] -%}
     {%- if field['type'] == 'text' -%}
         left({{ value }}, 1) <> '"'
+    {%- elif field['type'] == 'record_type' -%}
+        {{ value }} not in ('"event"', '"attempt"')
     {%- elif field['type'] == 'flag' -%}
         {{ value }} not in ('true', 'false')
     {%- elif field['type'] == 'text_list' -%}
@@ -125,7 +135,7 @@
 {#- The member as a value of its type. Only for lines without a reject reason. -#}
 {% macro typed_value(field) -%}
     {%- set value = field['name'] -%}
-    {%- if field['type'] == 'text' -%}
+    {%- if field['type'] in ('text', 'record_type') -%}
         nullif({{ json_text(value) }}, '')
     {%- elif field['type'] == 'flag' -%}
         case {{ value }} when 'true' then true when 'false' then false end
@@ -144,7 +154,7 @@
 {% macro event_as_text(relation) -%}
     concat_ws(
         ', '
-        {%- for field in event_fields() %},
+        {%- for field in record_fields() %},
         '{{ field["name"] }}=' || cast({{ relation }}.{{ field['name'] }} as string)
         {%- endfor %}
     )
@@ -152,7 +162,7 @@
 
 {#- A column of JSON text for each field, read from the members of a record. -#}
 {% macro event_members(record) %}
-    {%- for field in event_fields() %}
+    {%- for field in record_fields() %}
         {%- set member = json_member(record, field['name']) %}
         {%- if field['alias'] is defined %}
             {%- set member = 'coalesce(' ~ member ~ ', ' ~ json_member(record, field['alias']) ~ ')' %}
@@ -161,9 +171,9 @@
     {%- endfor %}
 {%- endmacro %}
 
-{#- A typed column for each field; null in lines that are no event. -#}
+{#- A typed column for each field; null in lines that are no record. -#}
 {% macro typed_event_columns() %}
-    {%- for field in event_fields() %}
+    {%- for field in record_fields() %}
         case when reject_reason is null then {{ typed_value(field) }} end as {{ field['name'] }}
         {{- ',' if not loop.last }}
     {%- endfor %}
@@ -173,7 +183,7 @@
 {% macro event_content_md5(relation) -%}
     md5(concat_ws(
         '|'
-        {%- for field in event_fields() %},
+        {%- for field in record_fields() %},
         coalesce(cast({{ relation }}.{{ field['name'] }} as string), '')
         {%- endfor %}
     ))

@@ -2,7 +2,7 @@
     'overall': [],
     'run': ['run_id'],
     'category_complexity': ['category', 'complexity'],
-    'reason': ['zero_yield_reason'],
+    'reason': ['reason'],
 } %}
 
 with
@@ -10,68 +10,69 @@ with
 attempts as (
     select
         *,
-        concat_ws('|', run_id, phase_id) as phase_key
+        concat_ws('|', run_id, phase_id) as phase_key,
+        coalesce(zero_yield_reason, 'sampled') as reason
     from {{ ref('drain_attempts') }}
 ),
 
 measured as (
     {% for name, split_by in splits.items() %}
         select
+            {{ 'run_id' if 'run_id' in split_by else 'cast(null as string)' }} as run_id,
+            {{ 'category' if 'category' in split_by else 'cast(null as string)' }} as category,
+            {{ 'complexity' if 'complexity' in split_by else 'cast(null as string)' }}
+                as complexity,
+            {{ 'reason' if 'reason' in split_by else 'cast(null as string)' }} as reason,
             '{{ name }}' as stratification,
-            {%- for column in ['run_id', 'category', 'complexity', 'zero_yield_reason'] %}
-            {{ column if column in split_by else 'cast(null as string)' }} as {{ column }},
-            {%- endfor %}
             count(*) as attempts,
             count(distinct phase_key) as phases,
             count(distinct case when is_sampled then phase_key end) as phases_sampled,
             count(distinct case when is_success then phase_key end) as phases_succeeded,
             count(case when is_timeout then 1 end) as timeouts,
-            coalesce(sum(events), 0) as events,
-            coalesce(sum(duration_seconds), 0) / 60 as minutes,
+            sum(events) as events,
+            sum(duration_seconds) / 60 as minutes,
             sum(case when not is_timeout then events end) as events_in_time,
             sum(case when not is_timeout then duration_seconds end) / 60 as minutes_in_time,
             count(case when is_escalated then 1 end) as escalations,
             count(case when is_escalated and is_success then 1 end) as escalations_succeeded
         from attempts
         {{ group_by_columns(split_by) }}
+        having count(*) > 0
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
 final as (
     select
+        stratification,
+        run_id,
+        category,
+        complexity,
+        reason,
+        attempts,
+        phases,
+        phases_sampled,
+        phases_succeeded,
+        timeouts,
+        minutes,
+        escalations,
+        escalations_succeeded,
+        cast(events as bigint) as events,
         concat_ws(
             '|',
             stratification,
             coalesce(run_id, ''),
             coalesce(category, ''),
             coalesce(complexity, ''),
-            coalesce(zero_yield_reason, '')
+            coalesce(reason, '')
         ) as yield_key,
-        stratification,
-        run_id,
-        category,
-        complexity,
-        case when stratification = 'reason' then coalesce(zero_yield_reason, 'sampled') end
-            as reason,
-        attempts,
-        phases,
-        phases_sampled,
         cast(phases_sampled as double) / phases as sampled_rate,
-        phases_succeeded,
         cast(phases_succeeded as double) / phases as success_rate,
-        timeouts,
-        cast(events as bigint) as events,
-        minutes,
         case when minutes_in_time > 0 then events_in_time / minutes_in_time end
             as events_per_minute,
-        escalations,
-        escalations_succeeded,
-        case
-            when escalations > 0 then cast(escalations_succeeded as double) / escalations
-        end as success_after_escalation
+        case when escalations > 0 then cast(escalations_succeeded as double) / escalations end
+            as success_after_escalation
     from measured
-    where attempts > 0
 )
 
 select * from final

@@ -11,8 +11,19 @@ ordered as (
             partition by run_id, phase_id
             order by attempt asc, occurred_at asc
         ) as previous_budget,
-        count(fingerprint) over (partition by run_id, fingerprint) as fingerprint_repeats
+        count(fingerprint) over (partition by run_id, fingerprint) as equal_failures
     from attempts
+),
+
+measured as (
+    select
+        *,
+        events > 0 as is_sampled,
+        coalesce(selected_budget > previous_budget, false) as is_escalated,
+        case when duration_seconds > 0 then events * 60 / duration_seconds end
+            as events_per_minute,
+        case when fingerprint is not null then equal_failures end as fingerprint_repeats
+    from ordered
 ),
 
 final as (
@@ -27,22 +38,21 @@ final as (
         complexity,
         deliverable_count,
         selected_budget,
-        coalesce(selected_budget > previous_budget, false) as is_escalated,
+        is_escalated,
         is_success,
         is_timeout,
         is_truncated,
         exit_code,
         duration_seconds,
         events,
-        events > 0 as is_sampled,
-        case when duration_seconds > 0 then events * 60 / duration_seconds end
-            as events_per_minute,
+        is_sampled,
+        events_per_minute,
         zero_yield_reason,
         failure_pattern,
         fingerprint,
-        case when fingerprint is not null then fingerprint_repeats end as fingerprint_repeats,
+        fingerprint_repeats,
         run_verdict
-    from ordered
+    from measured
 )
 
 select * from final

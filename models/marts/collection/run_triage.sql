@@ -20,7 +20,7 @@ runs as (
         count(case when is_timeout then 1 end) as timeouts,
         sum(events) as events,
         max_by(fingerprint, fingerprint_repeats) as most_repeated_fingerprint,
-        max(fingerprint_repeats) as most_repeats,
+        coalesce(max(fingerprint_repeats), 0) as most_repeats,
         max_by(coalesce(failure_pattern, zero_yield_reason), occurred_at) as last_blocker,
         min(occurred_at) as first_attempt_at,
         max(occurred_at) as last_attempt_at
@@ -46,13 +46,13 @@ final as (
         runs.phases_sampled,
         runs.phases_succeeded,
         runs.timeouts,
-        cast(runs.events as bigint) as events,
-        coalesce(landed.landed_events, 0) as landed_events,
         runs.most_repeated_fingerprint,
-        coalesce(runs.most_repeats, 0) as most_repeats,
+        runs.most_repeats,
         runs.last_blocker,
         runs.first_attempt_at,
-        runs.last_attempt_at
+        runs.last_attempt_at,
+        cast(runs.events as bigint) as events,
+        coalesce(landed.landed_events, 0) as landed_events
     from runs
     left join landed
         on runs.run_id = landed.run_id

@@ -8,20 +8,12 @@ reasons as (
     select * from {{ ref('zero_yield_reasons') }}
 ),
 
-runs as (
-    select
-        run_id,
-        count(*) as attempts
-    from attempts
-    group by run_id
-),
-
-empty_attempts as (
+labelled as (
     select
         *,
-        coalesce(failure_pattern, 'unrecognised') as blocker
+        coalesce(failure_pattern, zero_yield_reason) as blocker,
+        count(*) over (partition by run_id) as run_attempts
     from attempts
-    where not is_sampled
 ),
 
 grouped as (
@@ -30,34 +22,34 @@ grouped as (
         zero_yield_reason,
         blocker,
         count(*) as attempts,
+        cast(count(*) as double) / max(run_attempts) as attempt_share,
         count(distinct phase_id) as phases,
         count(distinct fingerprint) as fingerprints,
         sum(duration_seconds) / 60 as minutes,
         min(occurred_at) as first_seen,
         max(occurred_at) as last_seen
-    from empty_attempts
+    from labelled
+    where not is_sampled
     group by run_id, zero_yield_reason, blocker
 ),
 
 final as (
     select
-        concat_ws('|', grouped.run_id, grouped.zero_yield_reason, grouped.blocker)
-            as zero_yield_key,
         grouped.run_id,
         grouped.zero_yield_reason,
         grouped.blocker,
         grouped.attempts,
-        cast(grouped.attempts as double) / runs.attempts as attempt_share,
+        grouped.attempt_share,
         grouped.phases,
         grouped.fingerprints,
         grouped.minutes,
         grouped.first_seen,
         grouped.last_seen,
         reasons.description,
-        reasons.action
+        reasons.action,
+        concat_ws('|', grouped.run_id, grouped.zero_yield_reason, grouped.blocker)
+            as zero_yield_key
     from grouped
-    inner join runs
-        on grouped.run_id = runs.run_id
     left join reasons
         on grouped.zero_yield_reason = reasons.name
 )

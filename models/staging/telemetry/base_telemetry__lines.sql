@@ -6,7 +6,7 @@
 
 -- depends_on: {{ ref('base_telemetry__files') }}
 
-{% set fields = event_fields() %}
+{% set fields = record_fields() %}
 {% set required = fields | selectattr('required', 'defined') | list %}
 
 with

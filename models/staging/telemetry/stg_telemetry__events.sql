@@ -38,6 +38,7 @@ accepted as (
     where
         lines.event_key is not null
         and repeated_lines.verdict is null
+        and coalesce(lines.record_type, 'event') = 'event'
 ),
 
 -- low_complexity, high-level: the few distinct spellings, not every event

@@ -1,14 +1,19 @@
--- No event is lost or invented between landing and scoring.
+-- No event or attempt is lost or invented between landing and the marts.
 with
 
 accounting as (
-    select coalesce(sum(accepted), 0) as event_count
+    select coalesce(sum(accepted), 0) as record_count
     from {{ ref('line_accounting') }}
 ),
 
 estimates as (
     select count(*) as event_count
     from {{ ref('estimates') }}
+),
+
+attempts as (
+    select count(*) as attempt_count
+    from {{ ref('drain_attempts') }}
 ),
 
 quarantine as (
@@ -22,14 +27,16 @@ quarantined as (
 )
 
 select
-    accounting.event_count as accepted_lines,
+    accounting.record_count as accepted_lines,
     estimates.event_count as scored_events,
+    attempts.attempt_count as drain_attempts,
     quarantine.line_count as rejected_lines,
     quarantined.line_count as quarantined_lines
 from accounting
 cross join estimates
+cross join attempts
 cross join quarantine
 cross join quarantined
 where
-    accounting.event_count <> estimates.event_count
+    accounting.record_count <> estimates.event_count + attempts.attempt_count
     or quarantine.line_count <> quarantined.line_count
