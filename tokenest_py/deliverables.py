@@ -21,7 +21,7 @@ MAX_TEXT = 1024  # characters of a deliverable that are read; the expressions ar
 MAX_DEPTH = 32  # levels of nesting that are walked, so that a cycle ends
 
 _UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
-_TO_SPACE = str.maketrans("\\\t\r\n", "/   ")
+_TO_SPACE = str.maketrans("\t\r\n", "   ")
 
 _EXTENSION = r"\.[A-Za-z][A-Za-z0-9]*"
 _QUOTED = re.compile(r'["`]([^"`]*[./][^"`]*)["`]')
@@ -35,7 +35,6 @@ _NAME_EXTENSION = re.compile(
     rf"(?:^| )([^ ][^ ]+{_EXTENSION}|[^ ]\.[A-Za-z][A-Za-z0-9]+)[,;:.]?(?: |$)"
 )
 _SLASH = re.compile(r"(?:^| )([^ ]*/[^ ]*)(?: |$)")
-_HAS_EXTENSION = re.compile(r"[^/]\.[A-Za-z0-9]+$")
 
 
 class Deliverable(NamedTuple):
@@ -165,6 +164,18 @@ class Reader:
             ClassRule(name, [(method, label) for _, method, label in rules])
             for name, rules in groupby(ordered, itemgetter(0))
         ]
+        self._by_extension: dict[str, str] = {}
+        self._default = ""
+        special = []
+        for name, method, label in ordered:
+            if method == "any":
+                self._default = self._default or name
+            elif method == "suffix" and label[0] == "." and not {".", "/"} & set(label[1:]):
+                if not self._default:
+                    self._by_extension.setdefault(label[1:], name)
+            else:
+                special.append((method, label))
+        self._special = ClassRule("", special)
 
     def read(self, text: str, action: str | None, category: str) -> Deliverable:
         """One deliverable; `action` None means that the text itself may say it."""
@@ -175,13 +186,17 @@ class Reader:
             action = self._actions.get(ascii_lower(action.strip()), "")
             text = f"{action} {text}".strip()  # as a record keeps it, so that it replays
         name = self.classify(path, category)
-        has_extension = _HAS_EXTENSION.search(path) is not None
-        return Deliverable(text, path, name, action, has_extension, action != "")
+        return Deliverable(text, path, name, action, has_extension(path), action != "")
 
     def classify(self, path: str, category: str) -> str:
-        """The class of a path in a call of this category: that of the first rule that matches."""
+        """The class of a path in a call of this category: that of the first rule that matches.
+
+        Unless a rule about more than the extension matches, one look-up by the extension does.
+        """
         lower = ascii_lower(path)
         base = lower.rpartition("/")[2]
+        if not self._special.matches(path, lower, base, category):
+            return self._by_extension.get(lower.rpartition(".")[2], self._default)
         for rule in self.rules:
             if rule.matches(path, lower, base, category):
                 return rule.name
@@ -189,7 +204,10 @@ class Reader:
 
     def _read_text(self, text: str) -> tuple[str, str]:
         """The path in a text, and the action that a word outside the path says."""
-        phrase = text[:MAX_TEXT].translate(_TO_SPACE).strip(" ")
+        phrase = text[:MAX_TEXT]
+        if not phrase.isprintable():  # as a tab is not
+            phrase = phrase.translate(_TO_SPACE)
+        phrase = phrase.replace("\\", "/").strip(" ")
         if " " not in phrase:
             return clean_path(phrase), ""
         path = find_path(phrase) or self._without_lead_in(phrase)
@@ -219,6 +237,12 @@ def find_path(phrase: str) -> str:
     return ""
 
 
+def has_extension(path: str) -> bool:
+    """Whether the base name ends in a dot, with something before it, and letters or digits."""
+    stem, _, extension = path.rpartition("/")[2].rpartition(".")
+    return stem != "" and extension.isascii() and extension.isalnum()
+
+
 def clean_path(path: str) -> str:
     """The path with forward slashes and without quotes, end punctuation and a leading ./ part."""
-    return path[:MAX_TEXT].translate(_TO_SPACE).strip("\"'`,; ").removeprefix("./")
+    return path[:MAX_TEXT].replace("\\", "/").strip("\"'`,; ").removeprefix("./")

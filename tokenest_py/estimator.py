@@ -231,17 +231,20 @@ class Estimator:
 
     def _part(self, rules: _Rules, reading: _Reading, assume: str) -> Part:
         """What one deliverable adds, by its own word, by the workspace, or by assumption."""
-        workspace, said = self._workspace, reading.said
-        if workspace is None:
-            return said or reading.assumed[assume]
-        if said is not None and said.state == "new":
-            return said
-        if not reading.full_path or not os.access(reading.full_path, os.F_OK):
-            return said or reading.absent
-        factor = workspace.size_factor(reading.full_path, rules.coefficients)
-        return rules.part(
-            reading.deliverable, "modified", "action" if said else "workspace", factor
-        )
+        workspace, path, said = self._workspace, reading.full_path, reading.said
+        if said:
+            key = said, "action"
+        elif path:
+            key = "new", "workspace"
+        else:
+            key = assume, "assumed"
+        if workspace is not None and path and said != "new" and os.access(path, os.F_OK):
+            factor = workspace.size_factor(path, rules.coefficients)
+            return rules.part(reading.deliverable, "modified", key[1], factor)
+        part = reading.parts.get(key)
+        if part is None:
+            part = reading.parts[key] = rules.part(reading.deliverable, *key)
+        return part
 
     def _without_deliverables(self, rules: _Rules, cell: _Cell) -> TokenEstimate:
         """The floor of the complexity, whatever the category: nothing else is known."""
@@ -341,11 +344,13 @@ class _Reading:
         "has_action",
         "has_extension",
         "is_document",
+        "parts",
         "said",
     )
 
     def __init__(self, rules: _Rules, item: Deliverable) -> None:
         self.deliverable = item
+        self.said = item.action
         self.full_path = "" if rules.workspace is None else rules.workspace.locate(item.path)
         self.has_extension = item.has_extension
         self.has_action = item.has_action
@@ -353,9 +358,7 @@ class _Reading:
             self.is_document = origin.is_document(item.text)
         else:
             self.is_document = item.name == documents.DOCUMENT
-        self.said = rules.part(item, item.action, "action") if item.action else None
-        self.absent = rules.part(item, "new", "workspace")
-        self.assumed = {state: rules.part(item, state, "assumed") for state in ("new", "modified")}
+        self.parts: dict[tuple[str, str], Part] = {}
 
 
 class _Rules:

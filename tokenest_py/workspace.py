@@ -33,12 +33,13 @@ class Workspace:
             if not path.startswith(self._prefix):
                 return ""
             path = path[len(self._prefix) :]
-        if "\0" in path or ".." in path.split("/"):
+        if "\0" in path or (".." in path and ".." in path.split("/")):
             return ""
-        try:
-            os.fsencode(path)
-        except UnicodeEncodeError:  # a lone surrogate
-            return ""
+        if not path.isascii():
+            try:
+                os.fsencode(path)
+            except UnicodeEncodeError:  # a lone surrogate
+                return ""
         return self._prefix + path
 
     def size_factor(self, full_path: str, coefficients: Coefficients) -> float:

@@ -234,7 +234,9 @@ def test_outside_the_workspace(tmp_path: Path) -> None:
     (inside / "a.py").write_text("x = 1\n")
     estimator = Estimator.load(workspace=inside)
     paths = ["../outside.py", str(tmp_path / "outside.py"), "a/../../outside.py", "a\x00.py"]
-    assert {part.state for part in estimator.estimate(paths).parts} == {"new"}
+    for assume in ("new", "modified"):
+        parts = estimator.estimate(paths, assume=assume).parts
+        assert {(part.state, part.decided_by) for part in parts} == {(assume, "assumed")}
     assert estimator.estimate([str(inside / "a.py")]).parts[0].state == "modified"
 
 
