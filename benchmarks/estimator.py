@@ -93,29 +93,25 @@ class PlainEstimator:
 
     def normalize(self, deliverables: object) -> list[str]:
         """The texts in any nesting."""
-        if deliverables is None:
-            return []
-        if isinstance(deliverables, str):
-            return [deliverables]
         found: list[str] = []
-
-        def walk(value: object) -> None:
-            if value is None:
-                return
-            if isinstance(value, str):
-                if value.strip():
-                    found.append(value.strip())
-            elif isinstance(value, dict):
-                for member in value.values():
-                    walk(member)
-            elif isinstance(value, (list, tuple, set)):
-                for member in value:
-                    walk(member)
-            else:
-                found.append(str(value))
-
-        walk(deliverables)
+        self.walk(deliverables, found)
         return found
+
+    def walk(self, value: object, found: list[str]) -> None:
+        """Add the texts of a value."""
+        if value is None:
+            return
+        if isinstance(value, str):
+            if value.strip():
+                found.append(value.strip())
+        elif isinstance(value, dict):
+            for member in value.values():
+                self.walk(member, found)
+        elif isinstance(value, (list, tuple, set)):
+            for member in value:
+                self.walk(member, found)
+        else:
+            found.append(str(value))
 
     def path(self, text: str) -> str:
         """The first thing with a dot."""
@@ -237,8 +233,7 @@ def paired(
 ) -> tuple[float, float, float]:
     """The medians of alternating rounds in microseconds a call, and that of their ratios."""
     category, complexity = "implementation", "low"
-    for deliverables in calls[:1]:
-        ours.estimate(deliverables, category, complexity)
+    ours.estimate(calls[0], category, complexity)
     rounds = []
     for start in range(0, len(calls), CALLS):
         some = calls[start : start + CALLS]
