@@ -10,24 +10,36 @@ __all__ = [
     "database_path",
     "exports_folder",
     "project_folder",
+    "setting",
     "telemetry_globs",
 ]
 
 
+DEFAULTS = {
+    "TOKENEST_TELEMETRY": "telemetry/**/*.ndjson",
+    "TOKENEST_DB": "tokenest.duckdb",
+    "TOKENEST_EXPORTS": "exports",
+}
+
+
+def setting(name: str) -> str:
+    """Return the variable, as it was given, or its default; an empty one counts as not set."""
+    return os.environ.get(name) or DEFAULTS[name]
+
+
 def telemetry_globs() -> list[str]:
     """Return the globs of TOKENEST_TELEMETRY (comma-separated), as they were given."""
-    text = os.environ.get("TOKENEST_TELEMETRY") or "telemetry/**/*.ndjson"
-    return [glob.strip() for glob in text.split(",") if glob.strip()]
+    return [glob.strip() for glob in setting("TOKENEST_TELEMETRY").split(",") if glob.strip()]
 
 
 def database_path() -> Path:
     """Return the DuckDB file of TOKENEST_DB, absolute."""
-    return Path(os.environ.get("TOKENEST_DB") or "tokenest.duckdb").absolute()
+    return Path(setting("TOKENEST_DB")).absolute()
 
 
 def exports_folder() -> Path:
     """Return the folder of TOKENEST_EXPORTS, absolute."""
-    return Path(os.environ.get("TOKENEST_EXPORTS") or "exports").absolute()
+    return Path(setting("TOKENEST_EXPORTS")).absolute()
 
 
 def coefficients_path() -> Path | None:

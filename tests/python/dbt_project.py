@@ -48,6 +48,8 @@ class Project:
         (self.folder / "exports").mkdir(exist_ok=True)
         return kept | {
             "DO_NOT_TRACK": "1",
+            "DBT_TARGET_PATH": str(self.folder.parent / "dbt" / "target"),
+            "DBT_LOG_PATH": str(self.folder.parent / "dbt" / "logs"),
             "TOKENEST_DB": "tokenest.duckdb",
             "TOKENEST_EXPORTS": "exports",
             "TOKENEST_TELEMETRY": telemetry or "telemetry/**/*.ndjson",

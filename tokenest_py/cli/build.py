@@ -15,7 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tokenest_py.cli import output
 from tokenest_py.cli.database import LockTimeoutOption, check_file, open_database, rows, wait_for
 from tokenest_py.cli.output import Format, FormatOption, OutputOption
-from tokenest_py.config import database_path, exports_folder, project_folder, telemetry_globs
+from tokenest_py.config import (
+    database_path,
+    exports_folder,
+    project_folder,
+    setting,
+    telemetry_globs,
+)
 from tokenest_py.errors import BuildError, NoDataError
 
 if TYPE_CHECKING:
@@ -114,12 +120,13 @@ def _prepare(path: Path, lock_timeout: float) -> None:
 
 def _arguments(*, final: bool, full_refresh: bool) -> list[str]:
     project = project_folder()
-    os.environ["TOKENEST_DB"] = str(database_path())
-    os.environ["TOKENEST_EXPORTS"] = str(exports_folder())
     os.environ["DO_NOT_TRACK"] = "1"
-    arguments = ["--log-level", "none", "build", "--project-dir", str(project)]
-    arguments += ["--profiles-dir", str(project)]
-    if project != Path.cwd():
+    for name in ("TOKENEST_TELEMETRY", "TOKENEST_DB", "TOKENEST_EXPORTS"):
+        os.environ[name] = setting(name)
+    # Unit tests try the formulas, not the data: they belong to `make test` and `dbt build`.
+    arguments = ["--log-level", "none", "build", "--exclude-resource-type", "unit_test"]
+    arguments += ["--project-dir", str(project), "--profiles-dir", str(project)]
+    if project != Path.cwd() and "DBT_TARGET_PATH" not in os.environ:
         scratch = database_path().parent / ".tokenest"
         arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     if full_refresh:
@@ -132,7 +139,7 @@ def _arguments(*, final: bool, full_refresh: bool) -> list[str]:
 def _run_dbt(arguments: Sequence[str], console: Console) -> None:
     """Run dbt in this process; raise BuildError with the first failure, in one line."""
     console.print("starting dbt", highlight=False)
-    from dbt.adapters.factory import FACTORY
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     progress = Progress(
@@ -157,7 +164,10 @@ def _run_dbt(arguments: Sequence[str], console: Console) -> None:
 
     with progress:
         outcome = dbtRunner(callbacks=[show]).invoke(list(arguments))
-    FACTORY.cleanup_connections()
+    if outcome.result is not None:
+        # dbt keeps the file open, and DuckDB lets nobody else read it until it is closed.
+        DuckDBConnectionManager.env().close()
+        DuckDBConnectionManager.close_all_connections()
     failed = [r for r in getattr(outcome.result, "results", []) if r.status in _FAILED]
     warned = [r for r in getattr(outcome.result, "results", []) if str(r.status) == "warn"]
     for result in warned:
