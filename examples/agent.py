@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from tokenest_py import Estimator, Recorder
 
@@ -20,7 +21,7 @@ OUTCOMES = Path(__file__).with_name("recorded_outcomes.ndjson")
 def main() -> int:
     """Answer the phase whose file is the first argument; return the exit code."""
     phase = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    outcome = outcome_of(phase["phase_id"], phase["attempt"])
+    outcome = outcome_of(phase["phase_id"])
     print(f"{phase['phase_id']}: {phase['goal']}")
     time.sleep(outcome["seconds"])
     if outcome["output_tokens"] is None:
@@ -57,11 +58,11 @@ def main() -> int:
     return 0
 
 
-def outcome_of(phase_id: str, attempt: int) -> dict[str, object]:
-    """Return the recorded outcome of an attempt; of a later one than recorded, the last."""
-    outcomes = [json.loads(line) for line in OUTCOMES.read_text(encoding="utf-8").splitlines()]
-    of_phase = [item for item in outcomes if item["phase_id"] in (phase_id, "any other")]
-    return of_phase[min(attempt, len([i for i in of_phase if i["phase_id"] == phase_id]) or 1) - 1]
+def outcome_of(phase_id: str) -> dict[str, Any]:
+    """Return the recorded outcome of a phase."""
+    lines = OUTCOMES.read_text(encoding="utf-8").splitlines()
+    outcomes = {item["phase_id"]: item for item in map(json.loads, lines)}
+    return outcomes.get(phase_id, outcomes["any other"])
 
 
 if __name__ == "__main__":
