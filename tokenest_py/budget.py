@@ -54,8 +54,8 @@ class Budget(NamedTuple):
         clamped_by: The limit that lowered the number: "", "max_tokens", "max_output",
             "context_window" or "max_budget".
         limit: The most that could be asked for in this call.
-        coefficients_id: The table that the number comes from.
         is_retry: Whether this is the one larger ceiling after a truncation.
+        coefficients_id: The table that the number comes from.
     """
 
     max_tokens: int
@@ -66,8 +66,8 @@ class Budget(NamedTuple):
     reasoning_tokens: int
     clamped_by: str
     limit: int
+    is_retry: bool
     coefficients_id: str
-    is_retry: bool = False
 
     @property
     def visible_tokens(self) -> int:
@@ -122,6 +122,7 @@ def size(
     if max_tokens is not None and tokens > max_tokens:
         source, tokens, clamped_by = CLAMP, max_tokens, "max_tokens"
     limit = limit if max_tokens is None else min(limit, max_tokens)
+    is_retry = False
     return Budget(
         tokens,
         source,
@@ -131,6 +132,7 @@ def size(
         min(reasoning_tokens, tokens),
         clamped_by,
         limit,
+        is_retry,
         coefficients.coefficients_id,
     )
 

@@ -163,13 +163,27 @@ def _decode_rows(body: bytes, path: str) -> list[dict[str, Any]]:
         raise CoefficientsError(path, "the last line has no newline", len(lines) + 2)
     if len(lines) > MAX_ROWS:
         raise CoefficientsError(path, f"{len(lines)} rows, at most {MAX_ROWS} are read")
-    try:  # one call for all lines takes half the time of one call a line
-        rows: list[dict[str, Any]] = _JSON.decode(f"[{b','.join(lines).decode()}]")
-    except (ValueError, RecursionError):
-        rows = []
-    if len(rows) == len(lines):
-        return rows
-    return [_decode_line(line, number, path) for number, line in enumerate(lines, 2)]
+    return _decode_at_once(lines) or [
+        _decode_line(line, number, path) for number, line in enumerate(lines, 2)
+    ]
+
+
+def _decode_at_once(lines: list[bytes]) -> list[dict[str, Any]]:
+    """All rows by one call, in a third of the time; none when that could hide a fault.
+
+    A key that stands twice is lost in its dict. Where no white space stands before a colon, each
+    key that stands anywhere ends in a quote and a colon, so their number shows what was lost.
+    """
+    try:
+        text = f"[{b','.join(lines).decode()}]"
+        rows: list[dict[str, Any]] = json.loads(text, parse_constant=_not_a_number)
+        keys = sum(map(len, rows))
+    except (ValueError, TypeError, RecursionError):
+        return []
+    # a search for one character takes a tenth of the time of one for two
+    spaced = "\t" in text or "\r" in text or any(p[:1] == ":" for p in text.split(" "))
+    whole = len(rows) == len(lines) and keys == text.count('":')
+    return rows if whole and not spaced else []
 
 
 def _decode_line(line: bytes, number: int, path: str) -> dict[str, Any]:
@@ -189,9 +203,13 @@ def _check_rows(rows: list[dict[str, Any]], path: str) -> None:
         if type(row) is not dict:
             raise CoefficientsError(path, "not a JSON object", line)
         kind = row.get("kind")
-        if type(kind) is not str or kind not in _KINDS:
+        if type(kind) is not str:
             raise CoefficientsError(path, f"unknown kind {kind!r}", line)
-        shapes.setdefault((kind, *row), []).append(row)
+        shape = (kind, *row)
+        if shape in shapes:
+            shapes[shape].append(row)
+        else:
+            shapes[shape] = [row]
     if any(_fault(group) for group in shapes.values()):
         for line, row in enumerate(rows, 2):
             fault = _fault([row])
@@ -202,6 +220,8 @@ def _check_rows(rows: list[dict[str, Any]], path: str) -> None:
 def _fault(group: list[dict[str, Any]]) -> str:
     """What is wrong with rows of one kind that have the same keys, or an empty text."""
     kind, keys = group[0]["kind"], group[0].keys()
+    if kind not in _KINDS:
+        return f"unknown kind {kind!r}"
     must, may, low, high = _KINDS[kind]
     if not must <= keys or not keys - must <= may:
         return f"a {kind} row has missing or unknown keys"

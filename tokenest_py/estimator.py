@@ -206,8 +206,14 @@ class Estimator:
     def _by_deliverables(
         self, rules: _Rules, cell: _Cell, readings: list[_Reading], assume: str
     ) -> TokenEstimate:
-        part_of = self._part
-        parts = tuple([part_of(rules, reading, assume) for reading in readings])
+        parts = tuple(
+            [
+                rules.existing(reading)
+                if reading.look_up and os.access(reading.look_up, os.F_OK)
+                else reading.absent[assume]
+                for reading in readings
+            ]
+        )
         breakdown: dict[str, int] = {}
         for _, _, _, _, tokens, label in parts:
             breakdown[label] = breakdown.get(label, 0) + tokens
@@ -228,23 +234,6 @@ class Estimator:
             readings,
             parts,
         )
-
-    def _part(self, rules: _Rules, reading: _Reading, assume: str) -> Part:
-        """What one deliverable adds, by its own word, by the workspace, or by assumption."""
-        workspace, path, said = self._workspace, reading.full_path, reading.said
-        if said:
-            key = said, "action"
-        elif path:
-            key = "new", "workspace"
-        else:
-            key = assume, "assumed"
-        if workspace is not None and path and said != "new" and os.access(path, os.F_OK):
-            factor = workspace.size_factor(path, rules.coefficients)
-            return rules.part(reading.deliverable, "modified", key[1], factor)
-        part = reading.parts.get(key)
-        if part is None:
-            part = reading.parts[key] = rules.part(reading.deliverable, *key)
-        return part
 
     def _without_deliverables(self, rules: _Rules, cell: _Cell) -> TokenEstimate:
         """The floor of the complexity, whatever the category: nothing else is known."""
@@ -338,27 +327,33 @@ class _Reading:
 
     __slots__ = (
         "absent",
-        "assumed",
         "deliverable",
-        "full_path",
         "has_action",
         "has_extension",
         "is_document",
-        "parts",
-        "said",
+        "look_up",
     )
 
     def __init__(self, rules: _Rules, item: Deliverable) -> None:
         self.deliverable = item
-        self.said = item.action
-        self.full_path = "" if rules.workspace is None else rules.workspace.locate(item.path)
         self.has_extension = item.has_extension
         self.has_action = item.has_action
         if rules.compat:
             self.is_document = origin.is_document(item.text)
         else:
             self.is_document = item.name == documents.DOCUMENT
-        self.parts: dict[tuple[str, str], Part] = {}
+        full_path = "" if rules.workspace is None else rules.workspace.locate(item.path)
+        # the file to ask the disk for, unless it is new anyway
+        self.look_up = "" if item.action == "new" else full_path
+        # what it adds when that file is not there, by what the caller assumes
+        if item.action or full_path:
+            decided_by = "action" if item.action else "workspace"
+            part = rules.part(item, item.action or "new", decided_by)
+            self.absent = {"new": part, "modified": part}
+        else:
+            self.absent = {
+                state: rules.part(item, state, "assumed") for state in ("new", "modified")
+            }
 
 
 class _Rules:
@@ -379,6 +374,14 @@ class _Rules:
         """What a deliverable adds in a state, its file scaling the weight by a factor."""
         tokens = int(self.coefficients.weights[item.name, state] * factor)
         return Part(item, state, decided_by, factor, tokens, f"{item.name}_{state}")
+
+    def existing(self, reading: _Reading) -> Part:
+        """What the modification of a file that exists adds, by the file's size."""
+        factor = 1.0
+        if self.workspace is not None:
+            factor = self.workspace.size_factor(reading.look_up, self.coefficients)
+        decided_by = "action" if reading.deliverable.action else "workspace"
+        return self.part(reading.deliverable, "modified", decided_by, factor)
 
     def _read(self, text: str, action: str | None, class_category: str) -> _Reading:
         return _Reading(self, self.reader.read(text, action, class_category))

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 MAX_BYTES = 1024 * 1024  # of a file that are measured: far beyond the last step of every measure
 MAX_FACTORS = 1024  # factors that are kept
 
-Steps = list[tuple[float, float]]
-
 
 class Workspace:
     """The folder that the paths of deliverables are relative to."""
@@ -33,7 +31,7 @@ class Workspace:
             if not path.startswith(self._prefix):
                 return ""
             path = path[len(self._prefix) :]
-        if "\0" in path or (".." in path and ".." in path.split("/")):
+        if not path or "\0" in path or (".." in path and ".." in path.split("/")):
             return ""
         if not path.isascii():
             try:
