@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
 import random
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -655,3 +659,30 @@ def test_an_unwritable_telemetry_folder_is_refused(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "cannot be written to; set TOKENEST_TELEMETRY_DIR" in done.stderr.splitlines()[-1]
+
+
+def test_a_terminal_shows_progress(tmp_path: Path) -> None:
+    """Phase, run, yield so far, why the last empty one was empty, what is skipped and why."""
+    make_run(tmp_path, {"p1": "event()", "p2": "sys.exit('prompt is too long')", "p3": "event()"})
+    words = " ".join(worker_words(tmp_path))
+    screen, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
+    controller = subprocess.Popen(
+        [sys.executable, "-m", "tokenest_py", "drain", str(tmp_path / "r"), "--worker", words],
+        cwd=ROOT,
+        env=environment(tmp_path) | {"TERM": "xterm", "COLUMNS": "200"},
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal's end, on Linux
+        while part := os.read(screen, 65536):
+            shown += part
+    os.close(screen)
+    assert controller.wait() == 0
+    text = shown.decode()
+    assert "\x1b[" in text
+    assert "r p3" in text
+    assert "1 event, last empty: limit_hit, skipped 1 (it failed; --retry-failed" in text
+    assert "r p2 attempt 1: failed, 0 events: limit_hit (prompt_too_long)" in text

@@ -20,6 +20,7 @@ from tokenest_py.cli.guard import (
     say,
     show_database,
     show_folder,
+    telemetry_folder,
 )
 from tokenest_py.cli.output import Format, FormatOption, OutputOption
 from tokenest_py.config import project_folder
@@ -111,7 +112,7 @@ def drain(
     command = parse_command(worker)
     found = [find_run(name) for name in runs]
     _refuse_unclear(found, phase, force=force)
-    folder = _telemetry_folder()
+    folder = telemetry_folder()
     show_database(allow_empty=allow_empty_db, lock_timeout=lock_timeout, may_be_busy=True)
     show_folder(folder, to_write=not dry_run)
     with ExitStack() as held:
@@ -163,12 +164,6 @@ def _umask() -> int:
 USER_UMASK = _umask()
 
 
-def _telemetry_folder() -> Path:
-    from tokenest_py.recorder import DEFAULT_DIRECTORY
-
-    return Path(os.environ.get("TOKENEST_TELEMETRY_DIR") or DEFAULT_DIRECTORY)
-
-
 def _refuse_unclear(found: Sequence[Run], phase: str | None, *, force: bool) -> None:
     names = [run.run_id for run in found]
     if len(set(names)) < len(names):
@@ -189,12 +184,12 @@ def _work(drain: Drain, only: Candidate | None) -> None:
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[yielded]} events", markup=False),
+        TextColumn("{task.fields[so_far]}", markup=False),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task("", total=1 if only else drain.planned(), yielded=0)
+        task = progress.add_task("", total=1 if only else drain.planned(), so_far="")
         try:
             candidate = only or drain.next_candidate()
             while candidate is not None:
@@ -202,18 +197,34 @@ def _work(drain: Drain, only: Candidate | None) -> None:
                 progress.update(task, description=f"{phase.run_id} {phase.phase_id}"[:48].ljust(48))
                 attempt = drain.attempt(candidate)
                 say(_line(attempt, candidate))
-                events = sum(item.events for item in drain.made)
-                progress.update(task, advance=1, yielded=events)
+                progress.update(task, advance=1, so_far=_so_far(drain))
                 candidate = None if only else drain.next_candidate()
         except KeyboardInterrupt:
             say(f"interrupted after {len(drain.made)} attempts; --resume goes on")
             raise
 
 
+def _so_far(drain: Drain) -> str:
+    """Return the yield of this call, why the last empty attempt was empty, and what is skipped."""
+    parts = [_events(sum(attempt.events for attempt in drain.made))]
+    reasons = [item.zero_yield_reason for item in drain.made if item.zero_yield_reason]
+    if reasons:
+        parts.append(f"last empty: {reasons[-1]}")
+    _, skipped = drain.queue()
+    if skipped:
+        phases = sum(len(item.phases) for item in skipped)
+        parts.append(f"skipped {phases} ({skipped[-1].reason})")
+    return ", ".join(parts)
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count} events"
+
+
 def _line(attempt: Attempt, candidate: Candidate) -> str:
     """Return what came of an attempt, in one line."""
     ending = "timeout" if attempt.timed_out else "ok" if attempt.success else "failed"
-    came = "1 event" if attempt.events == 1 else f"{attempt.events} events"
+    came = _events(attempt.events)
     if attempt.zero_yield_reason:
         came += f": {attempt.zero_yield_reason}"
     if attempt.failure_pattern:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database
 from tokenest_py.collection.events import file_sizes, is_writable
 from tokenest_py.config import database_path, telemetry_globs
 from tokenest_py.errors import CollectionError, DatabaseBusyError
+from tokenest_py.recorder import DEFAULT_DIRECTORY
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["AllowEmptyOption", "LockTimeoutOption", "say", "show_database", "show_folder"]
+__all__ = [
+    "AllowEmptyOption",
+    "LockTimeoutOption",
+    "say",
+    "show_database",
+    "show_folder",
+    "telemetry_folder",
+]
 
 
 def say(line: str) -> None:
@@ -51,6 +57,11 @@ def show_database(
     return events
 
 
+def telemetry_folder() -> Path:
+    """Return the folder in which events are recorded: TOKENEST_TELEMETRY_DIR, or its default."""
+    return Path(os.environ.get("TOKENEST_TELEMETRY_DIR") or DEFAULT_DIRECTORY)
+
+
 def show_folder(folder: Path, *, to_write: bool) -> None:
     """Say which telemetry folder is in use, and whether a build would read it.
 
@@ -73,7 +84,5 @@ def _covers(glob: str, folder: Path) -> bool:
 
 
 def _relative(file: Path) -> Path:
-    from pathlib import Path
-
     here = Path.cwd()
     return file.relative_to(here) if file.is_relative_to(here) else file

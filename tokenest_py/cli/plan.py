@@ -12,7 +12,7 @@ import typer
 
 from tokenest_py.cli import output
 from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database, rows
-from tokenest_py.cli.guard import say, show_database
+from tokenest_py.cli.guard import say, show_database, show_folder, telemetry_folder
 from tokenest_py.cli.output import Format, FormatOption, OutputOption
 from tokenest_py.config import database_path, project_folder
 from tokenest_py.errors import DatabaseError, NoDataError
@@ -75,6 +75,7 @@ def plan(
     seeds = project_folder() / "seeds" / "collection"
     name = run or f"collection-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     events = show_database(allow_empty=allow_empty_db, lock_timeout=lock_timeout)
+    show_folder(telemetry_folder(), to_write=False)
     if achievable or not events:
         say("planning the ten achievable phases")
         phases = achievable_phases(seeds, name)

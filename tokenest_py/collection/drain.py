@@ -259,8 +259,8 @@ def new_session() -> str:
 
 def newest_session(journals: Sequence[Journal]) -> str | None:
     """Return the session of the newest attempt; None when there is none."""
-    attempts = [attempt for journal in journals for attempt in journal.attempts]
-    return max(attempts, key=lambda item: item.occurred_at).session_id if attempts else None
+    last = [journal.attempts[-1] for journal in journals if journal.attempts]
+    return max(last, key=lambda item: item.occurred_at).session_id if last else None
 
 
 def _refuse(phase_id: str, of_phase: Sequence[Attempt], others: int) -> None:

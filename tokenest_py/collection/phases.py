@@ -73,14 +73,21 @@ def read_phases(path: Path) -> tuple[Phase, ...]:
     except OSError as error:
         reason = f"cannot be read: {error.strerror}; run `tokenest plan` or give a run's folder"
         raise CollectionError(path, reason) from error
-    phases = []
+    phases: dict[str, Phase] = {}
+    run_id = None
     for line_no, line in enumerate(lines, start=1):
         if line.strip():
-            phases.append(parse_phase(_json(line, path, line_no), path, line_no))
-            _check_against(phases, path, line_no)
+            phase = parse_phase(_json(line, path, line_no), path, line_no)
+            run_id = run_id or phase.run_id
+            if phase.run_id != run_id:
+                reason = f"belongs to run {phase.run_id}, the first line to {run_id}"
+                raise CollectionError(path, f"{reason}; one run a folder", line_no)
+            if phase.phase_id in phases:
+                raise CollectionError(path, f"repeats phase_id {phase.phase_id}", line_no)
+            phases[phase.phase_id] = phase
     if not phases:
         raise CollectionError(path, "holds no phases; run `tokenest plan` again")
-    return tuple(sorted(phases, key=lambda phase: phase.phase_index))
+    return tuple(sorted(phases.values(), key=lambda phase: phase.phase_index))
 
 
 @functools.cache
@@ -103,14 +110,3 @@ def _json(line: bytes, path: Path, line_no: int) -> object:
         return json.loads(line.decode("utf-8"))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise CollectionError(path, "is not JSON; each line is one phase", line_no) from error
-
-
-def _check_against(phases: list[Phase], path: Path, line_no: int) -> None:
-    """Refuse a last phase that does not belong with those before it."""
-    new = phases[-1]
-    if new.run_id != phases[0].run_id:
-        reason = f"belongs to run {new.run_id}, the first line to {phases[0].run_id}"
-        raise CollectionError(path, f"{reason}; one run a folder", line_no)
-    for phase in phases[:-1]:
-        if phase.phase_id == new.phase_id:
-            raise CollectionError(path, f"repeats phase_id {new.phase_id}", line_no)

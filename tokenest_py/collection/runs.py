@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,9 @@ class Run:
                 raise CollectionError(
                     Path(error.filename or self.folder), f"cannot be written: {error.strerror}"
                 ) from error
+            attempts = Counter(attempt.phase_id for attempt in journal.attempts)
             for phase in self.phases:
-                end_orphan(self.log_path(phase.phase_id, _attempts(journal, phase) + 1))
+                end_orphan(self.log_path(phase.phase_id, attempts[phase.phase_id] + 1))
             yield journal
 
     @contextmanager
@@ -138,10 +140,6 @@ def find_run(name: str) -> Run:
         folder = RUNS_FOLDER / name
     phases = read_phases(folder / PHASES)
     return Run(folder, phases[0].run_id, phases)
-
-
-def _attempts(journal: Journal, phase: Phase) -> int:
-    return sum(attempt.phase_id == phase.phase_id for attempt in journal.attempts)
 
 
 def _replace(path: Path, text: str) -> None:

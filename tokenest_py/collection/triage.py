@@ -84,9 +84,12 @@ def queue(
         in_session = [attempt for attempt in attempts if attempt.session_id == session_id]
         stopped = _stopped(phases[0].run_id, in_session, limits)
         run_verdict = verdict(attempts)
+        by_phase: dict[str, list[Attempt]] = {}
+        for attempt in attempts:
+            by_phase.setdefault(attempt.phase_id, []).append(attempt)
         reasons: dict[str, list[str]] = {}
         for phase in phases:
-            of_phase = tuple(item for item in attempts if item.phase_id == phase.phase_id)
+            of_phase = tuple(by_phase.get(phase.phase_id, ()))
             if of_phase and of_phase[-1].success:
                 continue
             reason = stopped or _exhausted(of_phase, session_id, limits)
