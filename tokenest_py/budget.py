@@ -9,8 +9,6 @@ ceiling is not billed; it is reserved.
 
 from __future__ import annotations
 
-import math
-
 from tokenest_py._typing import TYPE_CHECKING, NamedTuple
 from tokenest_py.errors import UsageError
 
@@ -204,24 +202,27 @@ def _quantile(
     model: str | None,
     input_tokens: int | None,
     max_truncation: float,
-) -> tuple[str, float, int, int, bool] | None:
+) -> tuple[str, float | None, int, int, bool] | None:
     """Source, rate, tokens, n and identified of the narrowest cell with data, or None.
 
-    Of its rates the largest that is not above the one asked for counts, else the smallest.
+    Of its rates the largest that is not above the one asked for counts, else the smallest, and
+    then only as a lower bound. So does a cell wider than the category and complexity asked for:
+    it says nothing about them, and the budget is not below the one without quantiles.
     """
     cells = coefficients.cells
     if not cells:
         return None
     category, complexity = coefficients.category(estimate.category), estimate.complexity
+    alike = (category, complexity, "", None)
     keys: list[tuple[str, str, str, int | None]] = [
-        (category, complexity, "", None),
+        alike,
         (category, "", "", None),
         ("", "", "", None),
     ]
     if model:
         keys.insert(0, (category, complexity, model, None))
-        if input_tokens is not None and input_tokens > 0:
-            keys.insert(0, (category, complexity, model, input_bin(input_tokens)))
+    if input_tokens is not None and input_tokens > 0:
+        keys.insert(0, (category, complexity, model or "", input_bin(input_tokens)))
     for key in keys:
         rates = cells.get(key)
         if rates:
@@ -229,12 +230,20 @@ def _quantile(
             for candidate in rates:
                 if candidate[0] <= max_truncation:
                     found = candidate
-            return (CELL if key == keys[0] else PARENT, *found)
+            rate, tokens, n, identified = found
+            if rate > max_truncation or key[:2] != alike[:2]:
+                least = floor(coefficients, estimate)
+                if least > tokens:
+                    return FLOOR, None, least, 0, False
+                identified = identified and rate <= max_truncation
+            return (CELL if key == keys[0] else PARENT, rate, tokens, n, identified)
     return None
 
 
 def input_bin(input_tokens: int) -> int:
     """The bin of an input size: four to each doubling, floor(4 * log2(tokens))."""
+    import math  # as little as possible at the start
+
     return math.floor(4 * math.log2(input_tokens))
 
 

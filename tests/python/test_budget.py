@@ -127,7 +127,6 @@ def test_cap(cold: Estimator) -> None:
         ),
         ("implementation", {"model": "claude-sonnet-4-5", "input_tokens": 90}, 4000, "parent"),
         ("implementation", {"model": "other"}, 3000, "parent"),
-        ("backend", {}, 1000, "parent"),
     ],
 )
 def test_quantiles(
@@ -138,12 +137,56 @@ def test_quantiles(
     assert (found.max_tokens, found.source, found.n, found.identified) == (tokens, source, 60, True)
 
 
+@pytest.mark.parametrize(
+    ("category", "complexity", "tokens"),
+    [
+        ("backend", "low", 8192),  # only all calls have a quantile, and it is less
+        ("implementation", "high", 16384),  # only other complexities have one, and it is less
+        ("implementation", "maintenance", 8192),
+    ],
+)
+def test_a_cell_without_data_never_gets_less_than_its_floor(
+    warm: Estimator, category: str, complexity: str, tokens: int
+) -> None:
+    """What other calls need says nothing about the calls of a category that has none."""
+    found = warm.budget(warm.estimate(["src/a.py"], category, complexity))
+    assert (found.max_tokens, found.source, found.n) == (tokens, "cold-start floor", 0)
+    assert not found.identified
+
+
+def test_a_wider_cell_may_raise_a_floor(tmp_path: Path) -> None:
+    """Where all calls need more than the floor, so does a new category."""
+    rows = [quantile(0.02, 20_000)]
+    estimator = Estimator.load(vintages.write(tmp_path, lambda kept: kept + rows), strict=True)
+    found = estimator.budget(estimator.estimate(["src/a.py"], "backend", "low"))
+    assert (found.max_tokens, found.source, found.identified) == (20_000, "parent", True)
+
+
+def test_without_a_model_the_input_size_counts_too(tmp_path: Path) -> None:
+    """Calls recorded without complexity and model have cells of their own."""
+    rows = [
+        quantile(0.02, 300, category="judge"),
+        quantile(0.02, 500, category="judge", input_bin=49),
+    ]
+    estimator = Estimator.load(vintages.write(tmp_path, lambda kept: kept + rows), strict=True)
+    estimate = estimator.estimate(None, "judge")
+    assert estimator.budget(estimate, input_tokens=5000).max_tokens == 500
+    assert estimator.budget(estimate, input_tokens=90).max_tokens == 300
+    assert estimator.budget(estimate, model="any", input_tokens=5000).max_tokens == 300
+
+
 def test_unidentified(warm: Estimator) -> None:
     """A quantile that the data do not show is one that is said not to be shown."""
     estimate = warm.estimate(["src/a.py"], "implementation", "low")
-    for asked in (0.01, 0.001):
-        found = warm.budget(estimate, max_truncation=asked)
-        assert (found.max_tokens, found.identified, found.max_truncation) == (3500, False, 0.01)
+    found = warm.budget(estimate, max_truncation=0.01)
+    assert (found.max_tokens, found.identified, found.max_truncation) == (3500, False, 0.01)
+
+
+def test_a_looser_rate_is_only_a_lower_bound(warm: Estimator) -> None:
+    """For a stricter rate than the table has, the floors hold too."""
+    estimate = warm.estimate(["src/a.py"], "implementation", "low")
+    found = warm.budget(estimate, max_truncation=0.001)
+    assert (found.max_tokens, found.source, found.identified) == (8192, "cold-start floor", False)
 
 
 def test_input_bins() -> None:
