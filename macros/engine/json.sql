@@ -1,10 +1,19 @@
-{#- True for exactly one well-formed JSON value. DuckDB also lets a trailing comma pass. -#}
+{#- True for one well-formed JSON value. DuckDB lets a trailing comma pass; JSON does not. -#}
 {% macro json_is_valid(text) -%}
     {{ return(adapter.dispatch('json_is_valid', 'tokenest')(text)) }}
 {%- endmacro %}
 
 {% macro duckdb__json_is_valid(text) -%}
-    (json_valid({{ text }}) and not regexp_matches(right({{ text }}, 64), ',[ \t]*[}][ \t]*$'))
+    (json_valid({{ text }}) and not suffix({{ text }}, ',}') and not suffix({{ text }}, ', }'))
+{%- endmacro %}
+
+{#- How many members the object has, those of one name each for itself. -#}
+{% macro json_key_count(text) -%}
+    {{ return(adapter.dispatch('json_key_count', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_key_count(text) -%}
+    len(json_keys({{ text }}))
 {%- endmacro %}
 
 {% macro json_has_duplicate_keys(text) -%}

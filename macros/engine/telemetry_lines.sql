@@ -1,7 +1,7 @@
 {#-
     Reads whole files as bytes and gives one row per line, numbered from 1: source_file,
     file_bytes, modified_at, first_line_md5, has_open_tail, line_no, is_tail (no newline ends
-    it), line_text (null when the line is not UTF-8) and raw_text (never null).
+    it), is_utf8 and line_text (with \x escapes when it is not).
     One bad byte costs one line: a file that does not decode as a whole is split as escaped
     text and decoded line by line. Lines that have landed, and a last line still being
     written (unless `final`), are left out.
@@ -19,8 +19,8 @@
         has_open_tail,
         line_no,
         line_no = piece_count as is_tail,
-        case when is_text then piece else try(decode(cast(piece as blob))) end as line_text,
-        piece as raw_text
+        is_text or try(decode(cast(piece as blob))) is not null as is_utf8,
+        case when is_text then piece else {{ duckdb__decoded('piece') }} end as line_text
     from (
         select
             * exclude (pieces),

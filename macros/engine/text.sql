@@ -39,3 +39,20 @@
 {% macro duckdb__regex_replace_all(text, pattern, replacement) -%}
     regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}', 'g')
 {%- endmacro %}
+
+{#- Bytes of a text, without counting its letters. -#}
+{% macro byte_length(text) -%}
+    {{ return(adapter.dispatch('byte_length', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__byte_length(text) -%}
+    strlen({{ text }})
+{%- endmacro %}
+
+{% macro text_ends_with(text, ending) -%}
+    {{ return(adapter.dispatch('text_ends_with', 'tokenest')(text, ending)) }}
+{%- endmacro %}
+
+{% macro duckdb__text_ends_with(text, ending) -%}
+    suffix({{ text }}, {{ ending }})
+{%- endmacro %}

@@ -112,13 +112,33 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- True when the rule (the name of one of the macros above) holds for any of the fields. -#}
+{#- True when the rule (one of the macros above) holds for any of the fields. -#}
 {% macro any_field(rule, fields) -%}
-    (
+    coalesce(
         {%- for field in fields %}
-        coalesce({{ rule(field) }}, false)
-        {{- ' or' if not loop.last }}
+        {{ rule(field) }}{{ ' or' if not loop.last }}
+        {%- endfor %},
+        false
+    )
+{%- endmacro %}
+
+{#- True when any rule holds for any field: the one question that most lines are asked. -#}
+{% macro is_suspicious(fields, required) -%}
+    (
+        {{ any_field(is_missing, required) }}
+        or {{ any_field(is_wrong_type, fields) }}
+        or {{ any_field(is_not_a_time, fields | selectattr('type', 'equalto', 'time') | list) }}
+        or {{ any_field(is_out_of_range, fields | selectattr('type', 'equalto', 'whole') | list) }}
+    )
+{%- endmacro %}
+
+{#- True when an object names a key twice. As many keys as fields leave no room for that. -#}
+{% macro has_duplicate_key(text, fields) -%}
+    (
+        {{ json_key_count(text) }} <> {% for field in fields -%}
+            case when {{ field['name'] }} is null then 0 else 1 end{{ ' + ' if not loop.last }}
         {%- endfor %}
+        and {{ json_has_duplicate_keys(text) }}
     )
 {%- endmacro %}
 

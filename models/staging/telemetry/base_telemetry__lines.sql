@@ -25,13 +25,12 @@ cleaned as (
         has_open_tail,
         line_no,
         is_tail,
-        raw_text,
-        line_text is null as is_not_utf8,
-        length(raw_text) > {{ var('max_line_bytes') }} as is_too_long,
+        is_utf8,
         case
             when line_no = 1 and left(line_text, 1) = chr(65279)
                 then rtrim(substring(line_text, 2), chr(13))
-            else rtrim(line_text, chr(13))
+            when {{ text_ends_with('line_text', 'chr(13)') }} then rtrim(line_text, chr(13))
+            else line_text
         end as line_text
     from lines
 ),
@@ -39,20 +38,19 @@ cleaned as (
 checked as (
     select
         *,
-        coalesce(trim(line_text) = '', false) as is_blank,
-        coalesce(
-            not is_too_long and {{ json_is_valid('line_text') }},
-            false
-        ) as is_json
+        {{ byte_length('line_text') }} > {{ var('max_line_bytes') }} as is_too_long,
+        {{ regex_test('line_text', '^[ \t\r]*$') }} as is_blank,
+        {{ regex_test('line_text', '^[ \t\r]*[{]') }} as is_braced,
+        {{ json_is_valid('line_text') }} as is_json
     from cleaned
 ),
 
 parsed as (
     select
         *,
-        is_json and left(ltrim(line_text), 1) = '{' as is_object,
+        is_utf8 and is_json and is_braced and not is_too_long as is_object,
         case
-            when is_json and left(ltrim(line_text), 1) = '{'
+            when is_utf8 and is_json and is_braced and not is_too_long
                 then {{ json_record('line_text', event_member_names()) }}
         end as record
     from checked
@@ -67,9 +65,8 @@ members as (
         has_open_tail,
         line_no,
         is_tail,
-        raw_text,
+        is_utf8,
         line_text,
-        is_not_utf8,
         is_too_long,
         is_blank,
         is_json,
@@ -83,13 +80,14 @@ judged as (
         *,
         case
             when is_tail then 'torn_tail'
-            when is_not_utf8 then 'not_utf8'
+            when not is_utf8 then 'not_utf8'
             when is_blank then cast(null as string)
             when is_too_long then 'line_too_long'
             when not is_json then 'not_json'
             when not is_object then 'not_an_object'
+            when {{ has_duplicate_key('line_text', fields) }} then 'duplicate_key'
+            when not {{ is_suspicious(fields, required) }} then cast(null as string)
             when {{ any_field(is_not_a_json_value, fields) }} then 'not_json'
-            when {{ json_has_duplicate_keys('line_text') }} then 'duplicate_key'
             when {{ any_field(is_missing, required) }} then 'missing_field'
             when {{ any_field(is_wrong_type, fields) }} then 'wrong_type'
             when {{ any_field(is_not_a_time, fields) }} then 'not_a_time'
@@ -112,7 +110,7 @@ final as (
         end as reject_fields,
         case
             when reject_reason is not null
-                then left(coalesce(line_text, raw_text), {{ var('max_rejected_text') }})
+                then left(line_text, {{ var('max_rejected_text') }})
         end as line_text,
         case
             when reject_reason is null and not is_blank
