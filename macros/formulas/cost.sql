@@ -14,3 +14,14 @@
         )
     )
 {%- endmacro %}
+
+{#-
+    Pinball loss of a budget at 1 − rate, in tokens: a missing token costs 1 − rate, a spare one the
+    rate. The proper score for a quantile.
+-#}
+{% macro pinball(demand, budget, rate) -%}
+    case
+        when {{ demand }} > {{ budget }} then (1 - {{ rate }}) * ({{ demand }} - {{ budget }})
+        else {{ rate }} * ({{ budget }} - {{ demand }})
+    end
+{%- endmacro %}

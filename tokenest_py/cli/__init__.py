@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenest_py.cli import build, drain, estimate, identity, plan, replay
+from tokenest_py.cli import backtest, build, drain, estimate, identity, plan, replay, report
 from tokenest_py.errors import TokenestError
 
 if TYPE_CHECKING:
@@ -43,11 +43,13 @@ def _options(
 
 
 app.command()(build.build)
+app.command()(backtest.backtest)
 app.command()(estimate.estimate)
 app.command()(identity.identity)
 app.command()(plan.plan)
 app.command()(drain.drain)
 app.command()(replay.replay)
+app.command()(report.report)
 
 
 def run(arguments: Sequence[str]) -> int:
