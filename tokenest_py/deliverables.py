@@ -1,13 +1,12 @@
 """What a caller hands over as deliverables, and what each of them says: path, class, action.
 
 The readings are plain enough to be executed in SQL too (the replay does): ASCII letters alone are
-lowered, the expressions have no look-around, and each text is read by itself.
+lowered, and each text is read by itself. Texts with spaces are read in phrases.py.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
@@ -16,25 +15,13 @@ from tokenest_py._typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tokenest_py.coefficients import Coefficients
+    from tokenest_py.phrases import PhraseReader
 
 MAX_TEXT = 1024  # characters of a deliverable that are read; the expressions are quadratic
 MAX_DEPTH = 32  # levels of nesting that are walked, so that a cycle ends
 
 _UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _TO_SPACE = str.maketrans("\t\r\n", "   ")
-
-_EXTENSION = r"\.[A-Za-z][A-Za-z0-9]*"
-_QUOTED = re.compile(r'["`]([^"`]*[./][^"`]*)["`]')
-_NOTE = re.compile(r" +\([^()]*\)$")
-# a path with spaces: from the first word with a slash to a single extension at the very end
-_SPACED = re.compile(rf"^(?:[^ /]+ +)*([^ ]*/[^.]* [^.]*{_EXTENSION})$")
-_JOINED = re.compile(r" (?:and|at|by|for|from|in|into|of|or|to|using|with) ")
-_SLASH_EXTENSION = re.compile(rf"(?:^| )([^ ]*/[^ ]*{_EXTENSION})[,;:.]?(?: |$)")
-# "e.g." and "v1.2" are no files: two characters on one side of the dot, and a letter after it
-_NAME_EXTENSION = re.compile(
-    rf"(?:^| )([^ ][^ ]+{_EXTENSION}|[^ ]\.[A-Za-z][A-Za-z0-9]+)[,;:.]?(?: |$)"
-)
-_SLASH = re.compile(r"(?:^| )([^ ]*/[^ ]*)(?: |$)")
 
 
 class Deliverable(NamedTuple):
@@ -153,9 +140,7 @@ class Reader:
     def __init__(self, coefficients: Coefficients) -> None:
         """Compile the class rules and the action words."""
         self._actions = coefficients.action_words
-        words = "|".join(re.escape(word) for word in self._actions) or r"[^\s\S]"
-        self._action = re.compile(rf"(?:^|[ (\[])({words})(?:$|[ )\]:,;])")
-        self._lead_in = re.compile(rf"^(?:(?:{words}|file):? +)+")
+        self._phrases: PhraseReader | None = None
         self.class_categories = frozenset(
             label for _, method, label in coefficients.classes.values() if method == "category"
         )
@@ -210,31 +195,14 @@ class Reader:
         phrase = phrase.replace("\\", "/").strip(" ")
         if " " not in phrase:
             return clean_path(phrase), ""
-        path = find_path(phrase) or self._without_lead_in(phrase)
-        around = ascii_lower(phrase.replace(path, " ")) if path != phrase else ""
-        said = self._action.search(around)
-        return clean_path(path), self._actions[said[1]] if said else ""
+        if self._phrases is None:
+            from tokenest_py.phrases import (
+                PhraseReader,  # six expressions: not before one is needed
+            )
 
-    def _without_lead_in(self, phrase: str) -> str:
-        bare = _NOTE.sub("", phrase)
-        said = self._lead_in.match(ascii_lower(bare))
-        return bare[said.end() :] if said else bare
-
-
-def find_path(phrase: str) -> str:
-    """The path in a text with spaces, or an empty text when no word looks like one."""
-    quoted = _QUOTED.search(phrase)
-    if quoted:
-        return quoted[1]
-    phrase = _NOTE.sub("", phrase)
-    spaced = _SPACED.search(phrase)
-    if spaced and not _JOINED.search(spaced[1]):
-        return spaced[1]
-    for expression in (_SLASH_EXTENSION, _NAME_EXTENSION, _SLASH):
-        found = expression.search(phrase)
-        if found:
-            return found[1]
-    return ""
+            self._phrases = PhraseReader(self._actions)
+        path, action = self._phrases.read(phrase)
+        return clean_path(path), action
 
 
 def has_extension(path: str) -> bool:

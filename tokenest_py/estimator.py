@@ -12,7 +12,7 @@ import os
 from functools import lru_cache
 from types import MappingProxyType
 
-from tokenest_py import documents, origin
+from tokenest_py import documents
 from tokenest_py._typing import TYPE_CHECKING
 from tokenest_py.budget import escalate, size
 from tokenest_py.deliverables import Reader, normalize
@@ -23,6 +23,7 @@ from tokenest_py.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from types import ModuleType
 
     from tokenest_py.budget import Budget, Escalation
     from tokenest_py.coefficients import Coefficients
@@ -118,7 +119,7 @@ class Estimator:
             return self._without_deliverables(rules, cell)
         if rules.documents and all(reading.is_document for reading in readings):
             items = [reading.deliverable for reading in readings]
-            choose = origin.choose if self._compat else documents.choose
+            choose = rules.origin.choose if rules.origin else documents.choose
             model, final, found = choose(rules.coefficients, items, cell.category, task)
             cell = rules.cell(final, complexity or "")
             if model != documents.DELIVERABLES:
@@ -310,15 +311,15 @@ class _Cell:
 
     def __init__(self, rules: _Rules, category: str, complexity: str) -> None:
         table = rules.coefficients
-        self.category = category if rules.compat else table.category(category)
+        self.category = category if rules.origin else table.category(category)
         self.complexity = table.complexity(complexity)
         key = self.category, self.complexity
         self.class_category = key[0] if key[0] in rules.reader.class_categories else ""
         self.multiplier = table.factor("multiplier", *key) or 1.0
         self.low = table.factor("multiplier_low", *key)
         self.high = table.factor("multiplier_high", *key)
-        if rules.compat:
-            key = origin.overhead_key(*key)
+        if rules.origin:
+            key = rules.origin.overhead_key(*key)
         self.overhead = table.overheads.get(key, int(table.constants["default_phase_overhead"]))
 
 
@@ -338,8 +339,8 @@ class _Reading:
         self.deliverable = item
         self.has_extension = item.has_extension
         self.has_action = item.has_action
-        if rules.compat:
-            self.is_document = origin.is_document(item.text)
+        if rules.origin:
+            self.is_document = rules.origin.is_document(item.text)
         else:
             self.is_document = item.name == documents.DOCUMENT
         full_path = "" if rules.workspace is None else rules.workspace.locate(item.path)
@@ -364,9 +365,13 @@ class _Rules:
     ) -> None:
         self.coefficients = coefficients
         self.workspace = workspace
-        self.compat = compat
         self.documents = coefficients.constants["documentation_models"] > 0
-        self.reader = origin.OriginReader(coefficients) if compat else Reader(coefficients)
+        self.origin: ModuleType | None = None
+        self.reader = Reader(coefficients)
+        if compat:
+            from tokenest_py import origin
+
+            self.origin, self.reader = origin, origin.OriginReader(coefficients)
         self.read = lru_cache(MAX_KEPT)(self._read)
         self.cell = lru_cache(MAX_KEPT)(self._cell)
 
