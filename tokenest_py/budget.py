@@ -14,7 +14,7 @@ from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
     from tokenest_py.coefficients import Coefficients
-    from tokenest_py.estimator import TokenEstimate
+    from tokenest_py.estimates import TokenEstimate
 
 CELL = "quantile cell"
 PARENT = "parent"
