@@ -4,6 +4,7 @@
     ├── CoefficientsError    a coefficients file that cannot be used
     ├── UsageError           exit code 2: a call that asks for something that does not exist
     ├── BuildError           a step of the build failed
+    ├── GateError            exit code 3: a gate failed
     ├── NoDataError          exit code 4: no telemetry, or not enough of it
     ├── CollectionError      a run, its journal or its worker cannot be used
     │   └── RunBusyError     exit code 75: another process drains the run
@@ -56,6 +57,12 @@ class DatabaseBusyError(DatabaseError):
 
 class BuildError(TokenestError):
     """A step of the build failed."""
+
+
+class GateError(TokenestError):
+    """A gate failed: what was asked for is there, and not good enough."""
+
+    exit_code = 3
 
 
 class NoDataError(TokenestError):

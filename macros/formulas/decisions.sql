@@ -42,6 +42,7 @@
     case
         when coalesce(n_clean, 0) = 0 then 'no data'
         when n_clean < {{ var('min_samples') }} then 'needs samples'
+        when median_smape is null or p50_estimate_ratio is null then 'no predictions'
         when
             median_smape < cast({{ var('target_smape') }} as double)
             and p50_estimate_ratio between

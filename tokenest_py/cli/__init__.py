@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenest_py.cli import backtest, build, drain, estimate, identity, plan, replay, report
+from tokenest_py.cli import (
+    backtest,
+    build,
+    drain,
+    estimate,
+    identity,
+    plan,
+    promote,
+    replay,
+    report,
+)
 from tokenest_py.errors import TokenestError
 
 if TYPE_CHECKING:
@@ -44,6 +54,8 @@ def _options(
 
 app.command()(build.build)
 app.command()(backtest.backtest)
+app.command()(promote.promote)
+app.command()(promote.rollback)
 app.command()(estimate.estimate)
 app.command()(identity.identity)
 app.command()(plan.plan)

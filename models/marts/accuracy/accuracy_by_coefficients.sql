@@ -45,6 +45,7 @@ grouped as (
 rated as (
     select
         *,
+        concat_ws(' ', estimator_version, nullif(coefficients_id, 'unknown')) as version_name,
         {{ accuracy_rates() }}
     from grouped
 ),
@@ -54,7 +55,7 @@ chained as (
     select
         *,
         row_number() over versions as version_no,
-        lag(concat_ws(' ', estimator_version, coefficients_id)) over versions as previous_version,
+        lag(version_name) over versions as previous_version,
         lag(truncation_rate) over versions as previous_truncation_rate,
         lag(truncation_lower) over versions as previous_truncation_lower,
         lag(truncation_upper) over versions as previous_truncation_upper,
@@ -93,6 +94,7 @@ final as (
         category,
         coefficients_id,
         estimator_version,
+        version_name,
         cast(version_no as bigint) as version_no,
         previous_version,
         first_seen,

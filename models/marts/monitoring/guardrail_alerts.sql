@@ -23,6 +23,7 @@ rules as (
     select
         name as rule_name,
         severity,
+        unit,
         allowed_share,
         description,
         action,
@@ -239,6 +240,7 @@ final as (
         shared.complexity,
         shared.figure,
         rules.threshold,
+        rules.unit,
         shared.n,
         shared.n_breaches,
         shared.breach_share,

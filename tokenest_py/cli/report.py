@@ -1,0 +1,111 @@
+"""`tokenest report`: what the telemetry says, as a page, as Markdown, as JSON or in a terminal."""
+
+from __future__ import annotations
+
+import io
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokenest_py.cli import output
+from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database
+from tokenest_py.cli.output import OutputOption
+from tokenest_py.config import database_path, exports_folder
+from tokenest_py.errors import GateError
+
+if TYPE_CHECKING:
+    from tokenest_py.report.content import Report
+
+__all__ = ["report"]
+
+
+class ReportFormat(StrEnum):
+    """How the report is written."""
+
+    HTML = "html"
+    MARKDOWN = "md"
+    JSON = "json"
+    TABLE = "table"
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+def report(
+    *,
+    form: Annotated[
+        ReportFormat,
+        typer.Option(
+            "--format",
+            case_sensitive=False,
+            help="html: one page, written to exports/report.html unless --output is given;"
+            " md, json: the same content; table, ndjson, csv: the four answers.",
+        ),
+    ] = ReportFormat.HTML,
+    output_file: OutputOption = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Exit with 3 when tier 1 fails or an alert is open."),
+    ] = False,
+    allow_empty: AllowEmptyOption = False,
+    lock_timeout: LockTimeoutOption = 30.0,
+) -> None:
+    """Tell whether calls are safe, what they cost, what changed and what to do next."""
+    from tokenest_py.report.content import read_report
+
+    with open_database(
+        database_path(), lock_timeout=lock_timeout, allow_empty=allow_empty
+    ) as connection:
+        content = read_report(connection)
+    if form is ReportFormat.HTML and output_file is None:
+        output_file = exports_folder() / "report.html"
+        output_file.parent.mkdir(parents=True, exist_ok=True)
+    output.write(_render(content, form), output_file)
+    if output_file is not None:
+        print(f"wrote {output_file}", file=sys.stderr)
+    if check:
+        _check(content)
+
+
+def _render(content: Report, form: ReportFormat) -> str:
+    from tokenest_py.report.render import as_html, as_json, as_markdown
+
+    match form:
+        case ReportFormat.HTML:
+            return as_html(content)
+        case ReportFormat.MARKDOWN:
+            return as_markdown(content)
+        case ReportFormat.JSON:
+            return as_json(content)
+        case ReportFormat.TABLE:
+            return _as_summary(content)
+        case ReportFormat.NDJSON | ReportFormat.CSV:
+            answers = [
+                {"question": a.question, "answer": a.figure, "state": a.state, "lines": "; ".join(a.lines)}
+                for a in content.answers
+            ]
+            return output.render(answers, output.Format(form.value))
+
+
+def _as_summary(content: Report) -> str:
+    from rich.console import Console
+
+    from tokenest_py.report.summary import print_summary
+
+    is_terminal = sys.stdout.isatty()
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=is_terminal, width=None if is_terminal else 120)
+    print_summary(content, console)
+    return "".join(line.rstrip() + "\n" for line in text.getvalue().splitlines())
+
+
+def _check(content: Report) -> None:
+    reasons = []
+    if content.tier_1 == "fail":
+        reasons.append("tier 1 fails")
+    if content.open_alerts:
+        reasons.append(f"{content.open_alerts} open alert(s)")
+    if reasons:
+        message = f"gate failed: {' and '.join(reasons)}; see tokenest report --format table"
+        raise GateError(message)

@@ -1,0 +1,40 @@
+"""The report in a few aligned lines, for the end of `tokenest build` and for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tokenest_py.report.content import Report
+
+__all__ = ["print_summary"]
+
+STYLES = {"good": "green", "bad": "red", "unclear": "yellow", "plain": "bold"}
+MOST_STEPS = 5
+
+
+def print_summary(report: Report, console: Console) -> None:
+    """Print the four answers, the question on the left; coloured in a terminal only."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for answer in report.answers:
+        table.add_row(
+            Text(answer.question, style="dim"),
+            Text(_printable(answer.figure), style=STYLES[answer.state]),
+        )
+        for line in answer.lines[:MOST_STEPS]:
+            table.add_row("", Text(f"- {_printable(line)}"))
+        if len(answer.lines) > MOST_STEPS:
+            table.add_row("", Text(f"and {len(answer.lines) - MOST_STEPS} more", style="dim"))
+    console.print(table)
+
+
+def _printable(text: str) -> str:
+    """Return the text without control characters: telemetry cannot drive the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
