@@ -144,6 +144,7 @@ def test_the_yield_by_run_and_reason(drained: Project) -> None:
         "select run_id, zero_yield_reason, blocker, attempts from marts.zero_yield order by all"
     ) == [
         ("old", "execution_error", "execution_error", 2),
+        ("old", "unknown", "unknown", 1),
         ("r", "limit_hit", "prompt_too_long", 1),
         ("r", "timeout", "timeout", 2),
     ]

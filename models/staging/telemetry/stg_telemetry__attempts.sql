@@ -46,13 +46,14 @@ final as (
         accepted.exit_code,
         accepted.duration_seconds,
         accepted.events,
-        accepted.zero_yield_reason,
         accepted.failure_pattern,
         accepted.fingerprint,
         accepted.run_verdict,
         accepted.source_file,
         accepted.line_no,
-        coalesce(category_aliases.label, accepted.category_key) as category
+        coalesce(category_aliases.label, accepted.category_key) as category,
+        case when accepted.events = 0 then coalesce(accepted.zero_yield_reason, 'unknown') end
+            as zero_yield_reason
     from accepted
     left join category_aliases
         on accepted.category_key = category_aliases.name
