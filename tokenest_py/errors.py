@@ -4,6 +4,7 @@
     ├── CoefficientsError    a coefficients file that cannot be used
     ├── UsageError           exit code 2: a call that asks for something that does not exist
     ├── BuildError           a step of the build failed
+    ├── ConsentError         exit code 2: nobody said yes
     ├── GateError            exit code 3: a gate failed
     ├── NoDataError          exit code 4: no telemetry, or not enough of it
     ├── CollectionError      a run, its journal or its worker cannot be used
@@ -57,6 +58,12 @@ class DatabaseBusyError(DatabaseError):
 
 class BuildError(TokenestError):
     """A step of the build failed."""
+
+
+class ConsentError(TokenestError):
+    """Nobody said yes, and nobody can be asked."""
+
+    exit_code = 2
 
 
 class GateError(TokenestError):

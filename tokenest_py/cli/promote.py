@@ -1,0 +1,207 @@
+"""`tokenest promote` and `tokenest rollback`: a person decides what the runtime reads."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tokenest_py.cli import output
+from tokenest_py.cli.backtest import RoundsOption, ShareOption, scores_of
+from tokenest_py.cli.database import LockTimeoutOption, open_database, rows
+from tokenest_py.cli.output import Format, FormatOption, OutputOption
+from tokenest_py.coefficients import PACKAGED
+from tokenest_py.config import coefficients_path, database_path, exports_folder
+from tokenest_py.errors import ConsentError, GateError, UsageError
+from tokenest_py.gates import Gate, backtest_gates, change_gate, drift_gate, source_gate
+from tokenest_py.promotion import changes, publish, read_table, roll_back
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tokenest_py.promotion import Change, Table
+
+__all__ = ["promote", "rollback"]
+
+SHOWN_CHANGES = 20
+EXPORTED = """
+    select kind, category, complexity, model, input_bin, max_truncation, round(value, 6) as value
+    from exports.coefficients
+    where n is not null
+"""
+
+TargetOption = Annotated[
+    Path | None,
+    typer.Option("--to", help="The file that the runtime reads; over TOKENEST_COEFFICIENTS."),
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+
+
+def promote(
+    *,
+    candidate: Annotated[
+        Path | None, typer.Option(help="The table to promote; without it the last build's.")
+    ] = None,
+    target: TargetOption = None,
+    yes: YesOption = False,
+    rate: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Rate of truncation that is promised.")
+    ] = 0.02,
+    max_increase: Annotated[float, typer.Option(min=1, help="Largest step up, a factor.")] = 2.0,
+    max_decrease: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Largest step down, a factor.")
+    ] = 0.7,
+    rounds: RoundsOption = 5,
+    share: ShareOption = 0.4,
+    form: FormatOption = Format.TABLE,
+    output_file: OutputOption = None,
+    lock_timeout: LockTimeoutOption = 30.0,
+) -> None:
+    """Show what would change, back-test it, and publish it when every gate passes."""
+    path = _target(target)
+    proposed = read_table(candidate or exports_folder() / "coefficients.ndjson")
+    current = read_table(path if path.exists() else PACKAGED)
+    found = changes(current, proposed)
+    console = Console(stderr=True)
+    _say(console, f"{current.coefficients_id} -> {proposed.coefficients_id} at {path}")
+    if not found:
+        _say(console, "nothing differs, nothing to promote")
+        return
+    if form is Format.TABLE:
+        output.write(_shown_changes(found))
+    gates = [change_gate(found, most_up=max_increase, most_down=max_decrease)]
+    gates += _measured(proposed, path, rate, rounds, share, lock_timeout)
+    output.write(
+        output.render([asdict(gate) for gate in gates], form)
+        if form is Format.TABLE
+        else output.render(_records(found, gates), form),
+        output_file,
+    )
+    failed = [gate.name for gate in gates if not gate.passes]
+    if failed:
+        reason = f"not promoted: {', '.join(failed)} failed; {path} is as it was"
+        raise GateError(reason)
+    _confirm(f"publish {proposed.coefficients_id} to {path}?", yes=yes)
+    kept = publish(proposed, path)
+    _say(console, f"published {proposed.coefficients_id} to {path}; the one before is {kept}")
+
+
+def rollback(*, target: TargetOption = None, yes: YesOption = False) -> None:
+    """Publish the table before the present one again."""
+    path = _target(target)
+    _confirm(f"restore the table before the present one to {path}?", yes=yes)
+    taken, restored = roll_back(path)
+    _say(Console(stderr=True), f"took back {taken}; {path} is {restored} again")
+
+
+def _target(given: Path | None) -> Path:
+    path = given or coefficients_path()
+    if path is None:
+        raise UsageError(
+            "--to", None, "a file, or set TOKENEST_COEFFICIENTS to what the runtime reads"
+        )
+    return path.absolute()
+
+
+def _measured(
+    proposed: Table, path: Path, rate: float, rounds: int, share: float, lock_timeout: float
+) -> list[Gate]:
+    """The gates that need the database it was exported from."""
+    with open_database(database_path(), lock_timeout=lock_timeout) as connection:
+        exported = rows(connection, EXPORTED)
+        signals = rows(connection, "select category, verdict from marts.drift_signals")
+    scores = scores_of(
+        table=path if path.exists() else Path(PACKAGED),
+        rates=[rate],
+        rounds=rounds,
+        share=share,
+        lock_timeout=lock_timeout,
+    )
+    return [
+        source_gate(proposed, exported),
+        drift_gate(signals),
+        *backtest_gates(scores, rate=rate, proposed="refitted", current="given table"),
+    ]
+
+
+def _shown_changes(found: Sequence[Change]) -> str:
+    """A count by kind, and the widest changes in full."""
+    kinds = sorted({change.key["kind"] for change in found})
+    counts = [
+        {"kind": kind}
+        | {
+            action: sum(c.action == action and c.key["kind"] == kind for c in found)
+            for action in ("add", "change", "remove")
+        }
+        for kind in kinds
+    ]
+    widest = sorted(found, key=_width, reverse=True)[:SHOWN_CHANGES]
+    more = len(found) - len(widest)
+    tail = f"and {more} more; --format json shows all\n" if more else ""
+    return (
+        output.render(counts, Format.TABLE)
+        + "\n"
+        + output.render([_as_row(change) for change in widest], Format.TABLE)
+        + tail
+        + "\n"
+    )
+
+
+def _width(change: Change) -> float:
+    factor = change.factor
+    return 0.0 if factor is None else max(factor, 1 / factor)
+
+
+def _as_row(change: Change) -> dict[str, Any]:
+    return {
+        "action": change.action,
+        "what": " / ".join(str(part) for part in change.key.values()),
+        "current": None if change.current is None else change.current.get("value"),
+        "proposed": None if change.proposed is None else change.proposed.get("value"),
+        "factor": change.factor,
+    }
+
+
+def _records(found: Sequence[Change], gates: Sequence[Gate]) -> list[dict[str, Any]]:
+    """Gates and changes as records of one shape, for machines."""
+    names = (
+        "record",
+        "name",
+        "passes",
+        "figure",
+        "limit",
+        "about",
+        "action",
+        "current",
+        "proposed",
+    )
+    blank = dict.fromkeys(names)
+    return [blank | {"record": "gate", **asdict(gate)} for gate in gates] + [
+        blank
+        | {
+            "record": "change",
+            "name": row["what"],
+            "action": row["action"],
+            "current": row["current"],
+            "proposed": row["proposed"],
+        }
+        for row in map(_as_row, found)
+    ]
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        reason = "nobody can be asked here, so nothing was changed; say --yes"
+        raise ConsentError(reason)
+    if not typer.confirm(question):
+        raise typer.Abort
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True, markup=False)
