@@ -16,6 +16,7 @@ import typer
 from tokenest_py.cli import (
     backtest,
     build,
+    calibrate,
     drain,
     estimate,
     identity,
@@ -53,6 +54,7 @@ def _options(
 
 
 app.command()(build.build)
+app.command()(calibrate.calibrate)
 app.command()(backtest.backtest)
 app.command()(promote.promote)
 app.command()(promote.rollback)
