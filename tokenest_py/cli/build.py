@@ -33,10 +33,22 @@ if TYPE_CHECKING:
 
 __all__ = ["build"]
 
-CALIBRATION_COLUMNS = [
-    "method", "estimator_version", "category", "complexity", "n", "multiplier", "confidence",
-    "action",
-]  # fmt: skip
+# The multiplier that is exported, beside the origin's; the mart has every method.
+CALIBRATION = """
+    select
+        category, complexity, method, estimator_version, n, multiplier, confidence, action,
+        is_exported
+    from marts.calibration_multipliers
+    where method in ('t5_exact', 'median_shrunk')
+    order by category, complexity, method, estimator_version
+"""
+
+EXPORTED = """
+    select
+        count(case when kind = 'multiplier' then 1 end) as multipliers,
+        count(case when kind = 'budget' then 1 end) as budgets
+    from exports.coefficients
+"""
 
 
 def build(
@@ -68,12 +80,10 @@ def build(
     _run_dbt(_arguments(final=final, full_refresh=full_refresh), console)
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
         landed = _landed(connection)
-        calibration = rows(
-            connection,
-            f"select {', '.join(CALIBRATION_COLUMNS)} from marts.calibration_multipliers"
-            " order by method, category, complexity, estimator_version",
-        )
-    console.print(_summary(landed, time.monotonic() - started), highlight=False, soft_wrap=True)
+        calibration = rows(connection, CALIBRATION)
+        exported = rows(connection, EXPORTED)[0]
+    seconds = time.monotonic() - started
+    console.print(_summary(landed, exported, seconds), highlight=False, soft_wrap=True)
     if not landed["accepted"]:
         message = (
             f"no event landed from {', '.join(telemetry_globs())}:"
@@ -82,7 +92,7 @@ def build(
         raise NoDataError(message)
     if not calibration and form is Format.TABLE:
         console.print("no calibration yet: no successful call carries a prediction")
-    output.write(output.render(calibration, form, columns=CALIBRATION_COLUMNS), output_file)
+    output.write(output.render(calibration, form), output_file)
 
 
 def _refuse_nothing_to_build(path: Path) -> None:
@@ -216,11 +226,12 @@ def _landed(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     )[0]
 
 
-def _summary(landed: dict[str, Any], seconds: float) -> str:
+def _summary(landed: dict[str, Any], exported: dict[str, Any], seconds: float) -> str:
     gone = f"; {landed['gone']} of the files are gone or not asked for" if landed["gone"] else ""
     return (
         f"{landed['lines']} lines in {landed['files']} files = {landed['accepted']} events"
         f" + {landed['duplicate']} duplicate + {landed['quarantined']} quarantined"
         f" + {landed['blank']} blank{gone} ({seconds:.1f} s)\n"
-        f"coefficients: {exports_folder() / 'coefficients.ndjson'}"
+        f"{exported['multipliers']} multipliers and {exported['budgets']} budgets in"
+        f" {exports_folder() / 'coefficients.ndjson'}"
     )
