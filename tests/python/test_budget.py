@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import vintages
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tokenest_py import Estimator
@@ -187,6 +187,41 @@ def test_a_looser_rate_is_only_a_lower_bound(warm: Estimator) -> None:
     estimate = warm.estimate(["src/a.py"], "implementation", "low")
     found = warm.budget(estimate, max_truncation=0.001)
     assert (found.max_tokens, found.source, found.identified) == (8192, "cold-start floor", False)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(
+        st.tuples(st.integers(0, 4), st.sampled_from([0.005, 0.02, 0.05, 0.1])),
+        st.integers(1, 40_000),
+        max_size=12,
+    )
+)
+def test_monotone(tmp_path: Path, drawn: dict[tuple[int, float], int]) -> None:
+    """Whatever cells a table has, a stricter rate never gets fewer tokens."""
+    cells: list[dict[str, object]] = [
+        {},
+        {"category": "implementation"},
+        {"category": "implementation", "complexity": "low"},
+        {"category": "implementation", "complexity": "low", "model": "m"},
+        {"category": "implementation", "complexity": "low", "model": "m", "input_bin": 40},
+    ]
+    rows = []
+    for level, cell in enumerate(cells):
+        most = 10**6
+        for (at, rate), tokens in sorted(drawn.items(), key=lambda item: item[0][1]):
+            if at == level:
+                most = min(most, tokens)
+                rows.append(quantile(rate, most, **cell))
+    estimator = Estimator.load(
+        vintages.write(tmp_path, lambda packaged: packaged + rows), strict=True
+    )
+    estimate = estimator.estimate(["src/a.py"], "implementation", "low")
+    found = [
+        estimator.budget(estimate, model="m", input_tokens=1024, max_truncation=rate).max_tokens
+        for rate in (0.001, 0.005, 0.01, 0.02, 0.05, 0.07, 0.1, 0.5)
+    ]
+    assert found == sorted(found, reverse=True)
 
 
 def test_input_bins() -> None:
