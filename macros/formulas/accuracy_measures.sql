@@ -85,10 +85,10 @@
     coalesce(nullif(concat_ws(' / ', category, complexity, deliverable_bucket), ''), 'all')
 {%- endmacro %}
 
-{#- Timestamp: the end of what an analysis looks at, the newest event or var as_of. -#}
+{#- Aggregate, timestamp: the end of what an analysis looks at, the newest event or var as_of. -#}
 {% macro as_of(occurred_at) -%}
     {%- if var('as_of') -%}
-        cast('{{ var("as_of") }}' as timestamp)
+        max(cast('{{ var("as_of") }}' as timestamp))
     {%- else -%}
         max({{ occurred_at }})
     {%- endif -%}
