@@ -50,7 +50,6 @@ final as (
         model,
         input_tokens,
         coefficients_id,
-        coalesce(estimator_version, 'unknown') as estimator_version,
         predicted_output_tokens,
         selected_budget,
         actual_max_tokens,
@@ -73,16 +72,17 @@ final as (
         is_repeated,
         is_count_zero,
         is_ceiling_unknown,
-        coalesce(
-            is_success and not is_truncated
-            and not is_synthetic and not is_failure_stub and not is_repeated,
-            false
-        ) as is_clean,
         recorded_smape,
         recorded_estimate_ratio,
         recorded_underestimated,
         source_file,
-        line_no
+        line_no,
+        coalesce(estimator_version, 'unknown') as estimator_version,
+        coalesce(
+            is_success and not is_truncated
+            and not is_synthetic and not is_failure_stub and not is_repeated,
+            false
+        ) as is_clean
     from scored
 )
 

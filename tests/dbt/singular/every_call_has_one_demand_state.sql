@@ -18,7 +18,13 @@ calls as (
     from {{ ref('int_demand') }}
 )
 
-select *
+select
+    events.event_count,
+    calls.call_count,
+    calls.attempt_count,
+    calls.observed,
+    calls.censored,
+    calls.excluded
 from events
 cross join calls
 where
