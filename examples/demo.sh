@@ -33,7 +33,7 @@ step drain "$demo/runs/first" --worker "$worker" --phase string-helper --force
 
 echo
 echo "3. The rest. The agent answers some, is cut off, fails, hangs, and does nothing."
-step drain "$demo/runs/first" --worker "$worker" --batch-size 12 --phase-timeout-seconds 3
+step drain "$demo/runs/first" --worker "$worker" --batch-size 12 --phase-timeout-seconds 5
 
 echo
 echo "4. Land the events and the attempts, score, calibrate."

@@ -70,7 +70,7 @@ def drained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     words = " ".join(worker_words(project.folder))
     done = subprocess.run(
         [sys.executable, "-m", "tokenest_py", "drain", "r", "--worker", words,
-         "--phase-timeout-seconds", "3"],
+         "--phase-timeout-seconds", "5"],
         cwd=project.folder,
         env=project.environment() | {"TOKENEST_TELEMETRY_DIR": "telemetry"},
         capture_output=True, text=True, check=False,
@@ -235,3 +235,26 @@ def test_the_agent_s_lines_work(tmp_path: Path) -> None:
     (file,) = (tmp_path / "telemetry").iterdir()
     event = json.loads(file.read_text())
     assert (event["run_id"], event["phase_id"], event["actual_max_tokens"]) == ("r", "p", 8192)
+
+
+def test_the_stand_in_agent_shows_every_ending(project: Project) -> None:
+    """What `make demo` drains: answers, a truncation and its retry, a limit, a crash, a hang."""
+    environment = project.environment() | {"TOKENEST_TELEMETRY_DIR": "telemetry"}
+    worker = f"{sys.executable} {ROOT / 'examples' / 'agent.py'} {{phase_file}}"
+    for arguments in (
+        ["plan", "--run", "first"],
+        ["drain", "first", "--worker", worker, "--batch-size", "12", "--format", "json",
+         "--phase-timeout-seconds", "6"],
+    ):  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "tokenest_py", *arguments],
+            cwd=project.folder, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    total = json.loads(done.stdout)[-1]
+    assert (total["attempts"], total["phases"], total["events"]) == (11, 10, 7)
+    assert total["zero_yield"] == {
+        "limit_hit": 1, "timeout": 1, "failed_before_call": 1, "success_without_calls": 1,
+    }  # fmt: skip
+    assert total["failure_patterns"]["output_truncated"] == 1
+    assert total["succeeded"] == 7
