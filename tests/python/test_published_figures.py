@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import duckdb
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from dbt_project import Project
 
 # figure_id: what the rows give, to the digits shown
 CORRECTED = {
@@ -47,38 +43,6 @@ REPRODUCED = {
 }
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database that a build of the published figures leaves."""
-    folder = tmp_path_factory.mktemp("published")
-    environment = {name: value for name, value in os.environ.items() if "TOKENEST" not in name}
-    environment |= {
-        "TOKENEST_DB": str(folder / "tokenest.duckdb"),
-        "TOKENEST_EXPORTS": str(folder / "exports"),
-    }
-    build = subprocess.run(
-        [
-            Path(sys.executable).with_name("dbt"),
-            "build",
-            *("--select", "+published_figures", "--indirect-selection", "buildable"),
-            *("--target-path", folder / "target", "--log-path", folder / "logs"),
-        ],
-        cwd=PROJECT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert build.returncode == 0, build.stdout + build.stderr
-    return folder / "tokenest.duckdb"
-
-
-def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
-    """Rows of a query."""
-    with duckdb.connect(str(database), read_only=True) as connection:
-        return connection.sql(query).fetchall()
-
-
 def digits(value: float) -> int:
     """Decimal places of a golden value."""
     return len(str(value).partition(".")[2])
@@ -88,11 +52,10 @@ def digits(value: float) -> int:
     ("verdict", "golden"), [("corrected", CORRECTED), ("reproduced", REPRODUCED)]
 )
 def test_figures_are_what_their_rows_give(
-    database: Path, verdict: str, golden: dict[str, float]
+    samples: Project, verdict: str, golden: dict[str, float]
 ) -> None:
     """Golden values, worked from the documents' own rows."""
-    found = rows(
-        database,
+    found = samples.rows(
         f"""
         select figure_id, recomputed_value
         from marts.published_figures
@@ -105,10 +68,9 @@ def test_figures_are_what_their_rows_give(
     assert recomputed == golden
 
 
-def test_only_known_figures_are_corrected(database: Path) -> None:
+def test_only_known_figures_are_corrected(samples: Project) -> None:
     """Every other figure follows from its rows, or cannot be derived from them."""
-    found = rows(
-        database,
+    found = samples.rows(
         "select figure_id, verdict from marts.published_figures where verdict <> 'reproduced'",
     )
     assert dict(found) == dict.fromkeys(CORRECTED, "corrected") | {
@@ -117,10 +79,9 @@ def test_only_known_figures_are_corrected(database: Path) -> None:
     }
 
 
-def test_production_samples_are_scored_row_by_row(database: Path) -> None:
+def test_production_samples_are_scored_row_by_row(samples: Project) -> None:
     """S0's table: smape in percent, none for the truncated call, and the test row flagged."""
-    found = rows(
-        database,
+    found = samples.rows(
         """
         select event_id, round(smape, 1), round(estimate_ratio, 2), underestimated, is_synthetic
         from marts.estimates
@@ -139,10 +100,9 @@ def test_production_samples_are_scored_row_by_row(database: Path) -> None:
     ]
 
 
-def test_every_published_sample_is_shipped(database: Path) -> None:
+def test_every_published_sample_is_shipped(samples: Project) -> None:
     """telemetry/ holds the samples of the three documents and nothing else."""
-    found = rows(
-        database,
+    found = samples.rows(
         """
         select
             samples.document,

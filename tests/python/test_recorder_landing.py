@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 from recorded import EVENT, REQUIRED
 
 from tokenest_py.recorder import Recorder
 
-PROJECT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from dbt_project import Project
+
 LARGEST = 2**53 - 1
 
 
-def test_acknowledged_events_are_accepted(tmp_path: Path) -> None:
+def test_acknowledged_events_are_accepted(project: Project) -> None:
     """Every field, the least a record may have, the extremes, and texts that were hostile."""
-    recorder = Recorder(tmp_path / "telemetry", enabled=True, max_bytes=2000)
+    recorder = Recorder(project.telemetry().parent, enabled=True, max_bytes=2000)
     assert recorder.record(**EVENT)
     assert recorder.record(**REQUIRED)
     assert recorder.record(**REQUIRED | {"actual_output_tokens": LARGEST}, attempt=0)
@@ -33,29 +31,8 @@ def test_acknowledged_events_are_accepted(tmp_path: Path) -> None:
     status = recorder.status()
     assert status.attempts == status.written == 26
 
-    environment = {name: value for name, value in os.environ.items() if "TOKENEST" not in name}
-    environment |= {
-        "TOKENEST_TELEMETRY": str(tmp_path / "telemetry" / "**" / "*.ndjson"),
-        "TOKENEST_DB": str(tmp_path / "tokenest.duckdb"),
-        "TOKENEST_EXPORTS": str(tmp_path / "exports"),
-    }
-    build = subprocess.run(
-        [
-            Path(sys.executable).with_name("dbt"),
-            "build",
-            *("--select", "+line_accounting", "--indirect-selection", "buildable"),
-            *("--target-path", tmp_path / "target", "--log-path", tmp_path / "logs"),
-        ],
-        cwd=PROJECT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert build.returncode == 0, build.stdout + build.stderr
-    with duckdb.connect(str(tmp_path / "tokenest.duckdb"), read_only=True) as connection:
-        landed = connection.sql(
-            "select count(*), sum(lines), sum(accepted) from marts.line_accounting"
-        ).fetchall()
-    files = len(list((tmp_path / "telemetry").iterdir()))
+    project.land()
+    landed = project.rows("select count(*), sum(lines), sum(accepted) from marts.line_accounting")
+    files = len(list(project.telemetry().parent.iterdir()))
     assert landed == [(files, 26, 26)]
     assert files > 3
