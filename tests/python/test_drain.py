@@ -520,8 +520,11 @@ def test_an_orphaned_worker_is_ended_before_its_phase_is_repeated(tmp_path: Path
     controller.kill()
     controller.wait()
     assert is_alive(orphan)
-    with draining(tmp_path, phase_timeout=4.0) as drain:
+    said: list[str] = []
+    with find_run(str(tmp_path / "r")).drained_into(tmp_path / "telemetry", said.append):
         assert not is_alive(orphan)
+    assert said == ["ended what an interrupted attempt at p1 had left running"]
+    with draining(tmp_path, phase_timeout=4.0) as drain:
         made = drain.attempt(drain.next_candidate())
     assert (made.attempt, made.events, made.timed_out) == (1, 1, True)
 

@@ -119,7 +119,7 @@ def drain(
         if dry_run:
             journals = [(run, run.journal(folder)) for run in found]
         else:
-            journals = [(run, held.enter_context(run.drained_into(folder))) for run in found]
+            journals = [(run, held.enter_context(run.drained_into(folder, say))) for run in found]
         session = newest_session([journal for _, journal in journals]) if resume else None
         drain = Drain(
             journals,

@@ -18,7 +18,7 @@ from tokenest_py.collection.worker import end_orphan
 from tokenest_py.errors import CollectionError, RunBusyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["RUNS_FOLDER", "Run", "create_run", "find_run"]
 
@@ -61,8 +61,12 @@ class Run:
         return Journal(path, self.run_id)
 
     @contextmanager
-    def drained_into(self, telemetry_folder: Path) -> Iterator[Journal]:
+    def drained_into(
+        self, telemetry_folder: Path, say: Callable[[str], None] | None = None
+    ) -> Iterator[Journal]:
         """Hold the run for this process and yield its journal; end what a killed one left.
+
+        `say` is told of each attempt that was left running.
 
         Raises:
             RunBusyError: Another process drains the run.
@@ -81,7 +85,9 @@ class Run:
                 ) from error
             attempts = Counter(attempt.phase_id for attempt in journal.attempts)
             for phase in self.phases:
-                end_orphan(self.log_path(phase.phase_id, attempts[phase.phase_id] + 1))
+                log = self.log_path(phase.phase_id, attempts[phase.phase_id] + 1)
+                if end_orphan(log) and say is not None:
+                    say(f"ended what an interrupted attempt at {phase.phase_id} had left running")
             yield journal
 
     @contextmanager
