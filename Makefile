@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format docs lock clean
+.PHONY: help setup build test lint format demo bench soak docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -39,6 +39,17 @@ format: $(STAMP)  ## rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/sqlfluff fix --disable-progress-bar models tests/dbt
+
+demo: $(STAMP)  ## plan, drain, build and report on a recorded agent that costs nothing
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
+
+bench: $(STAMP)  ## what proves the speed: paired, ratios, in one run
+	@$(BIN)/python benchmarks/estimator.py
+	@$(BIN)/python benchmarks/recorder.py
+	@$(BIN)/python benchmarks/calibration.py
+
+soak: $(STAMP)  ## the kill trials in large
+	@$(BIN)/python benchmarks/recorder_kill_trials.py --kills 2000 --control-kills 100
 
 docs: $(STAMP)  ## the dbt documentation as one page: target/static_index.html
 	@$(BIN)/dbt docs generate --static --quiet
