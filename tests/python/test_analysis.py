@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shutil
 import statistics
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from dbt_project import ROOT, Project, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 ANALYSIS = ["-s", "+accuracy_tiers", "+accuracy_bands", "+truncation_triage", "+guardrail_alerts",
             "+acceptance_scorecards", "+accuracy_drift", "+truncation_what_if",
@@ -51,6 +51,7 @@ def s0(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_v3_figures_come_out_the_same_on_the_same_rows(s1: Project) -> None:
+    """The origin's analyzer, success-only and with 1.1: 13 records, all under, 0.11 / 0.14."""
     (row,) = s1.rows(
         "select n, n_underestimated, underestimation_rate, n_truncated, p50_estimate_ratio,"
         " mean_estimate_ratio, mean_smape, median_smape"
@@ -63,9 +64,9 @@ def test_v3_figures_come_out_the_same_on_the_same_rows(s1: Project) -> None:
 
 
 def test_the_p90_of_v3_is_exclusive_and_ours_is_interpolated(s1: Project) -> None:
+    """V3 says 0.29; by interpolation between neighbours (type 7) the same rows give 0.26."""
     ratios = [
-        ratio
-        for (ratio,) in s1.rows("select estimate_ratio from marts.estimates where is_success")
+        ratio for (ratio,) in s1.rows("select estimate_ratio from marts.estimates where is_success")
     ]
     assert round(statistics.quantiles(ratios, n=10)[8], 2) == 0.29
     (row,) = s1.rows(
@@ -77,6 +78,7 @@ def test_the_p90_of_v3_is_exclusive_and_ours_is_interpolated(s1: Project) -> Non
 
 
 def test_thirteen_rows_decide_nothing_although_v3_would_tune(s1: Project) -> None:
+    """V3 decides on any number of rows; here the verdict waits and says for what."""
     rows = s1.rows(
         "select verdict, direction, tier_1, is_tier_1_certain, reason from marts.accuracy_tiers"
         " where scope = 'success' and stratification = 'overall'"
@@ -93,6 +95,7 @@ def test_thirteen_rows_decide_nothing_although_v3_would_tune(s1: Project) -> Non
 
 
 def test_intervals_are_wilsons(s1: Project) -> None:
+    """Every interval of the mart equals the textbook formula."""
     rows = s1.rows(
         "select n_underestimated, n_decided, underestimation_lower, underestimation_upper"
         " from marts.accuracy_tiers where n_decided > 0"
@@ -109,6 +112,7 @@ def test_intervals_are_wilsons(s1: Project) -> None:
 
 
 def test_the_distributions_of_s0(s0: Project) -> None:
+    """Counts of the document's two distribution tables."""
     bands = s0.rows(
         "select measure, band_label, n from marts.accuracy_bands order by measure, band_no"
     )
@@ -118,6 +122,7 @@ def test_the_distributions_of_s0(s0: Project) -> None:
 
 
 def test_success_by_complexity_of_s0_says_how_little_it_is(s0: Project) -> None:
+    """The document's table, each row flagged as too small."""
     rows = s0.rows(
         "select complexity, n_outcome, n_success, is_small_sample from marts.accuracy_tiers"
         " where scope = 'all' and stratification = 'complexity' order by complexity"
@@ -126,6 +131,7 @@ def test_success_by_complexity_of_s0_says_how_little_it_is(s0: Project) -> None:
 
 
 def test_the_scorecard_of_s0_corrects_its_document(s0: Project) -> None:
+    """Criteria by the rows; what telemetry cannot show is said so."""
     rows = s0.rows(
         "select criterion, value, status from marts.acceptance_scorecards"
         " where document = 'S0' order by criterion_no"
@@ -180,6 +186,7 @@ def triage(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_seven_reruns_of_a_phase_are_one_phase(triage: Project) -> None:
+    """The origin's `2.12, n = 7` is one phase with a factor of at least 1.35."""
     rows = triage.rows(
         "select n_events, event_mean_factor, bound_factor from marts.truncated_phases"
         " where phase_id = 'docs'"
@@ -190,6 +197,7 @@ def test_seven_reruns_of_a_phase_are_one_phase(triage: Project) -> None:
 
 
 def test_a_triage_of_few_phases_advises_nothing(triage: Project) -> None:
+    """Two phases are not three, however many events they made."""
     rows = triage.rows(
         "select segment, n_phases, n_events, verdict from marts.truncation_triage"
         " where segmentation in ('category', 'deliverable_bucket') order by segment"
@@ -203,9 +211,9 @@ def test_a_triage_of_few_phases_advises_nothing(triage: Project) -> None:
 
 
 def test_counts_of_zero_are_not_large_phases(triage: Project) -> None:
+    """A count of 0 has a bucket of its own."""
     ((events, mean),) = triage.rows(
-        "select n_events, event_mean_factor from marts.truncation_triage"
-        " where segment = '0'"
+        "select n_events, event_mean_factor from marts.truncation_triage where segment = '0'"
     )
     # The origin shows these as "20+ files, 1.87, n = 5".
     assert (events, round(mean, 2)) == (5, 1.87)

@@ -11,7 +11,6 @@ import typer
 
 from tokenest_py.cli import output
 from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database
-from tokenest_py.cli.output import OutputOption
 from tokenest_py.config import database_path, exports_folder
 from tokenest_py.errors import GateError
 
@@ -43,7 +42,7 @@ def report(
             " md, json: the same content; table, ndjson, csv: the four answers.",
         ),
     ] = ReportFormat.HTML,
-    output_file: OutputOption = None,
+    output_file: output.OutputOption = None,
     check: Annotated[
         bool,
         typer.Option("--check", help="Exit with 3 when tier 1 fails or an alert is open."),
@@ -82,7 +81,12 @@ def _render(content: Report, form: ReportFormat) -> str:
             return _as_summary(content)
         case ReportFormat.NDJSON | ReportFormat.CSV:
             answers = [
-                {"question": a.question, "answer": a.figure, "state": a.state, "lines": "; ".join(a.lines)}
+                {
+                    "question": a.question,
+                    "answer": a.figure,
+                    "state": a.state,
+                    "lines": "; ".join(a.lines),
+                }
                 for a in content.answers
             ]
             return output.render(answers, output.Format(form.value))

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import altair as alt
+
     from tokenest_py.report.content import Report
+
+    Chart = alt.LayerChart | alt.FacetChart | alt.HConcatChart
 
 __all__ = ["can_draw", "draw_charts"]
 
@@ -43,7 +47,7 @@ def draw_charts(report: Report) -> dict[str, str]:
     return drawn
 
 
-def _room(rows: Rows) -> Any:
+def _room(rows: Rows) -> Chart | None:
     import altair as alt
 
     shown = [_plain(r) for r in rows if r["truncation_rate"] is not None]
@@ -53,7 +57,7 @@ def _room(rows: Rows) -> Any:
     target = shown[0]["target_truncation"]
     height = 26 * len(shown)
     order = [r["stratum"] for r in shown]
-    base = alt.Chart(alt.Data(values=shown), height=height).encode(
+    base = alt.Chart(alt.InlineData(values=shown), height=height).encode(
         y=alt.Y("stratum:N", title=None, sort=order)
     )
     rate = alt.Axis(format="%", orient="top", tickCount=4)
@@ -64,7 +68,7 @@ def _room(rows: Rows) -> Any:
             x2="truncation_upper:Q",
         ),
         base.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x="truncation_rate:Q"),
-        alt.Chart(alt.Data(values=[{"target": target}]))
+        alt.Chart(alt.InlineData(values=[{"target": target}]))
         .mark_rule(strokeDash=[5, 3], strokeWidth=1.5, color=RED)
         .encode(x="target:Q"),
     )  # fmt: skip
@@ -83,7 +87,7 @@ def _room(rows: Rows) -> Any:
     return alt.hconcat(cut_off.properties(width=210), room.properties(width=120), spacing=16)
 
 
-def _predictions(rows: Rows) -> Any:
+def _predictions(rows: Rows) -> Chart | None:
     import altair as alt
 
     if not rows:
@@ -92,12 +96,12 @@ def _predictions(rows: Rows) -> Any:
     low, high = 10 ** math.floor(math.log10(min(tokens))), max(tokens) * 1.3
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
     axis = alt.Axis(format="~s", tickCount=5)
-    data = alt.Data(values=[_plain(r) for r in rows])
+    data = alt.InlineData(values=[_plain(r) for r in rows])
     base = alt.Chart(data).encode(
         x=alt.X("predicted_output_tokens:Q", title="predicted tokens", scale=scale, axis=axis),
         y=alt.Y("actual_output_tokens:Q", title="actual tokens", scale=scale, axis=axis),
     )
-    even = alt.Chart(alt.Data(values=[{"x": low, "y": low}, {"x": high, "y": high}]))
+    even = alt.Chart(alt.InlineData(values=[{"x": low, "y": low}, {"x": high, "y": high}]))
     line = even.mark_line(color=MUTED, strokeWidth=1, clip=False).encode(x="x:Q", y="y:Q")
     is_bound = alt.datum.is_truncated
     finished = base.transform_filter(~is_bound).mark_point(
@@ -109,7 +113,7 @@ def _predictions(rows: Rows) -> Any:
     return alt.layer(line, finished, bounds)
 
 
-def _trend(rows: Rows) -> Any:
+def _trend(rows: Rows) -> Chart | None:
     import altair as alt
 
     values = [
@@ -127,7 +131,7 @@ def _trend(rows: Rows) -> Any:
     ]
     if not values:
         return None
-    data = alt.Data(values=values)
+    data = alt.InlineData(values=values)
     colour = alt.Color(
         "measure:N",
         scale=alt.Scale(domain=["underestimation", "truncation"], range=[BLUE, RED]),
@@ -145,7 +149,9 @@ def _trend(rows: Rows) -> Any:
         y2="upper:Q",
     )  # fmt: skip
     points = base.mark_point(filled=True, size=70, opacity=1).encode(y="rate:Q")
-    counts = alt.Chart(alt.Data(values=[v for v in values if v["measure"] == values[0]["measure"]]))
+    counts = alt.Chart(
+        alt.InlineData(values=[v for v in values if v["measure"] == values[0]["measure"]])
+    )
     n = counts.mark_text(color=MUTED, baseline="top", dy=-2, y=0).encode(
         x=x, text=alt.Text("n:Q", format=",")
     )
@@ -156,7 +162,7 @@ _VERDICTS = ["no data", "no predictions", "needs samples", "needs tuning", "well
 _SHADES = [f"var(--cell-{number})" for number in range(5)]
 
 
-def _coverage(rows: Rows) -> Any:
+def _coverage(rows: Rows) -> Chart | None:
     import altair as alt
 
     known = {r["category"] for r in rows if r["n"]}
@@ -165,7 +171,7 @@ def _coverage(rows: Rows) -> Any:
         return None
     order = ["low", "medium", "high", "maintenance"]
     order += sorted({r["complexity"] for r in shown} - set(order))
-    base = alt.Chart(alt.Data(values=shown)).encode(
+    base = alt.Chart(alt.InlineData(values=shown)).encode(
         x=alt.X("complexity:N", title=None, sort=order, axis=alt.Axis(orient="top", labelAngle=0)),
         y=alt.Y("category:N", title=None),
     )
@@ -181,7 +187,7 @@ def _coverage(rows: Rows) -> Any:
     return alt.layer(boxes, numbers).properties(height=height)
 
 
-_CHARTS: dict[str, Callable[[Rows], Any]] = {
+_CHARTS: dict[str, Callable[[Rows], Chart | None]] = {
     "room": _room,
     "predictions": _predictions,
     "trend": _trend,
@@ -189,7 +195,7 @@ _CHARTS: dict[str, Callable[[Rows], Any]] = {
 }
 
 
-def _svg(chart: Any) -> str:
+def _svg(chart: Chart) -> str:
     import vl_convert
 
     spec = chart.to_dict(validate=False)
@@ -197,16 +203,20 @@ def _svg(chart: Any) -> str:
         spec.setdefault("width", WIDTH)
         spec.setdefault("height", HEIGHT)
     spec["background"] = "transparent"
+    # The browser's font may be wider than the one that the drawing was laid out with.
+    spec["padding"] = {"left": 30, "top": 5, "right": 12, "bottom": 5}
     spec["config"] = {
         "aria": False,
         "font": "sans-serif",
         "view": {"stroke": GRID},
         "axis": {
             "labelColor": MUTED, "titleColor": INK, "gridColor": GRID, "domainColor": GRID,
-            "tickColor": GRID, "labelFontSize": 13, "titleFontSize": 13, "titleFontWeight": "normal",
-            "labelLimit": 190,
+            "tickColor": GRID, "labelFontSize": 13, "titleFontSize": 13,
+            "titleFontWeight": "normal", "labelLimit": 190,
         },
-        "legend": {"labelColor": INK, "labelFontSize": 13, "titleColor": INK},
+        "legend": {
+            "labelColor": INK, "labelFontSize": 13, "titleColor": INK, "columnPadding": 30,
+        },
         "text": {"fontSize": 13, "font": "sans-serif"},
     }  # fmt: skip
     return _checked(vl_convert.vegalite_to_svg(spec))
@@ -217,12 +227,14 @@ _ELEMENTS = {"svg", "g", "path", "rect", "line", "text", "circle", "defs", "clip
 
 def _checked(svg: str) -> str:
     """Return the SVG once it is known to hold drawing elements alone: nothing runs or loads."""
-    for element in ElementTree.fromstring(svg).iter():
+    for element in ET.fromstring(svg).iter():
         name = element.tag.rpartition("}")[2]
         attributes = {key.rpartition("}")[2].lower() for key in element.attrib}
         loads = {key for key in attributes if key.startswith("on") or key in {"href", "src"}}
         if name not in _ELEMENTS or loads:
-            message = f"a chart holds <{name} {' '.join(loads)}>, which does not belong in a drawing"
+            message = (
+                f"a chart holds <{name} {' '.join(loads)}>, which does not belong in a drawing"
+            )
             raise ValueError(message)
     return svg
 

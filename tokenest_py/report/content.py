@@ -63,9 +63,7 @@ def read_report(connection: duckdb.DuckDBPyConnection) -> Report:
     Raises DatabaseError when marts are missing that every build makes.
     """
     headline = {question.name: _answer_rows(connection, question) for question in HEADLINE}
-    sections = tuple(
-        Section(question, _answer_rows(connection, question)) for question in SECTIONS
-    )
+    sections = tuple(Section(question, _answer_rows(connection, question)) for question in SECTIONS)
     alerts = next(s.rows for s in sections if s.question.name == "alerts")
     recent = headline["recent"][0] if headline["recent"] else {}
     open_alerts = [alert for alert in alerts if alert["is_open"]]
@@ -115,10 +113,9 @@ def _safety(recent: dict[str, Any]) -> Answer:
         return Answer(question, "unknown", "unclear", ("No call says how it stopped.",), sql)
     rate, target = recent["truncation_rate"], recent["target_truncation"]
     interval = f"{percent(recent['truncation_lower'])} to {percent(recent['truncation_upper'])}"
-    lines = [
-        f"{recent['n_truncated']} of {count(recent['n_stop_known'], 'recent call')} cut off;"
-        f" 95 % interval {interval}; target at most {percent(target)}.",
-    ]
+    calls = count(recent["n_stop_known"], "recent call")
+    evidence = f"{recent['n_truncated']} of {calls} cut off; 95 % interval {interval}"
+    lines = [f"{evidence}; target at most {percent(target)}."]
     if recent["underestimation_rate"] is not None:
         lines.append(
             f"{percent(recent['underestimation_rate'])} needed more than predicted"
@@ -144,15 +141,15 @@ def _cost(recent: dict[str, Any]) -> Answer:
         line = "No recent call records its ceiling (actual_max_tokens, selected_budget)."
         return Answer(question, "unknown", "unclear", (line,), sql)
     used, reserved = recent["tokens_used"], recent["tokens_reserved"]
-    lines = [
-        f"{reserved:,.0f} tokens reserved, {used:,.0f} used. Room is not billed; it counts"
-        " against rate limits and reserved capacity.",
-        f"Half of the calls reserve more than {factor(recent['p50_ceiling_ratio'])}, a tenth more"
-        f" than {factor(recent['p90_ceiling_ratio'])} of what they use.",
-    ]
+    half, tenth = factor(recent["p50_ceiling_ratio"]), factor(recent["p90_ceiling_ratio"])
+    not_billed = "Room is not billed; it counts against rate limits and reserved capacity."
+    lines = (
+        f"{reserved:,.0f} tokens reserved, {used:,.0f} used. {not_billed}",
+        f"Half of the calls reserve more than {half}, a tenth more than {tenth} of what they use.",
+    )
     within = recent["p90_ceiling_ratio"] < recent["target_p90_ceiling_ratio"]
     figure = f"{factor(recent['reserved_ratio'])} reserved for each token used"
-    return Answer(question, figure, "plain" if within else "unclear", tuple(lines), sql)
+    return Answer(question, figure, "plain" if within else "unclear", lines, sql)
 
 
 _STATES = {"better": "good", "worse": "bad"}
@@ -175,13 +172,17 @@ def _change(headline: dict[str, Rows]) -> Answer:
         )
     weeks = headline["weeks"]
     if len(weeks) > 1:
+        if not lines:
+            figure = (
+                f"Truncated {percent(weeks[1]['truncation_rate'])} →"
+                f" {percent(weeks[0]['truncation_rate'])} in the newest week"
+            )
         lines.append(
             f"Week of {weeks[0]['period_start']:%Y-%m-%d}: {percent(weeks[0]['truncation_rate'])}"
             f" truncated of {count(weeks[0]['n'], 'call')}; the one before:"
             f" {percent(weeks[1]['truncation_rate'])} of {weeks[1]['n']:,}."
         )
-    for drift in headline["drift"]:
-        lines.append(f"Newest runs against the first ones: {drift['drift']}.")
+    lines += [f"Newest runs against the first ones: {row['drift']}." for row in headline["drift"]]
     return Answer("What changed?", figure, state, tuple(lines), HEADLINE[2].sql)
 
 

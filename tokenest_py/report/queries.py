@@ -111,9 +111,9 @@ limit 100""",
     Question(
         "room",
         "Truncation against reserved room",
-        "Recent calls by stratum: how many were cut off, with the 95 % interval, and how many tokens"
-        " were reserved for each token used. Room is reserved, not billed. The dashed line is the"
-        " chosen rate of truncation.",
+        "Recent calls by stratum: how many were cut off, with the 95 % interval, and how many"
+        " tokens were reserved for each token used. Room is reserved, not billed. The dashed line"
+        " is the chosen rate of truncation.",
         """\
 select
     stratum, n, reserved_ratio, truncation_rate, truncation_lower, truncation_upper,
@@ -173,9 +173,9 @@ limit 400""",
         " truncation decides nothing: a call that was cut off seldom succeeds.",
         """\
 select
-    scope, stratum, n, n_success, underestimation_rate, truncation_rate, truncation_lower,
-    truncation_upper, target_truncation, p50_estimate_ratio, p90_estimate_ratio,
-    p90_ceiling_ratio, median_smape, verdict, direction, reason
+    scope, stratum, verdict, direction, n, n_success, underestimation_rate, truncation_rate,
+    truncation_lower, truncation_upper, target_truncation, p50_estimate_ratio,
+    p90_estimate_ratio, p90_ceiling_ratio, median_smape, reason
 from marts.accuracy_tiers
 where stratification = 'overall' or (scope = 'all' and stratification = 'category_complexity')
 order by stratification = 'overall' desc, scope asc, n desc, stratum asc

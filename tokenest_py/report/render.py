@@ -36,20 +36,26 @@ def as_html(report: Report) -> str:
 
     # The drawings are checked to be nothing but drawings (charts._checked).
     charts = {name: Markup(svg) for name, svg in draw_charts(report).items()}
-    return _environment(autoescape=True).get_template("page.html.j2").render(
-        report=report,
-        charts=charts,
-        bar=_bar,
-        state=_state,
-        states=STATE_COLUMNS,
-        alternative=_alternative,
+    return (
+        _environment(autoescape=True)
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            charts=charts,
+            bar=_bar,
+            state=_state,
+            states=STATE_COLUMNS,
+            alternative=_alternative,
+        )
     )
 
 
 def as_markdown(report: Report) -> str:
     """Return the same content as Markdown; text of the telemetry cannot become markup."""
-    text = _environment(autoescape=False).get_template("page.md.j2").render(
-        report=report, md=_markdown_text
+    text = (
+        _environment(autoescape=False)
+        .get_template("page.md.j2")
+        .render(report=report, md=_markdown_text)
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 

@@ -19,7 +19,7 @@ def percent(rate: float | None) -> str:
 
 
 def factor(ratio: float | None) -> str:
-    """Return a ratio as a factor (2.10 times), with fewer decimals where it is large; n/a for None."""
+    """Return a ratio as a factor (2.10 times), without decimals from 100; n/a for None."""
     if ratio is None:
         return "n/a"
     return f"{ratio:,.0f}{TIMES}" if ratio >= 100 else f"{ratio:.2f}{TIMES}"
