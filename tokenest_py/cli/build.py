@@ -202,8 +202,8 @@ def _failure(result: NodeResult) -> str:
 
 def _warning(result: NodeResult) -> str:
     node = result.node
-    about = " ".join((node.description or "").split()).partition(". ")[0]
-    return f"{node.name}: {about or result.message} ({result.failures} row(s))"
+    about = " ".join((node.description or "").split()).rstrip(".")
+    return f"{about or node.name} ({node.name}: {result.failures} found)"
 
 
 def _first_sentence(text: str) -> str:
