@@ -324,7 +324,7 @@ def test_the_order_of_landing_does_not_matter(tmp_path: Path) -> None:
 def test_real_telemetry_adds_up(tmp_path: Path, real_data: Path) -> None:
     """Everything beside the checkout, unchanged. docs/event_record.md says what becomes of it."""
     project = Project(tmp_path)
-    project.dbt_build("--exclude-resource-type", "unit_test", telemetry=f"{real_data}/**/*.ndjson")
+    project.dbt_build(telemetry=f"{real_data}/**/*.ndjson")
     found = {
         name: (lines, accepted, quarantined)
         for name, lines, accepted, quarantined in project.rows(
