@@ -43,11 +43,12 @@ CALIBRATION = """
     order by category, complexity, method, estimator_version
 """
 
-EXPORTED = """
+OUTCOME = """
     select
-        count(case when kind = 'multiplier' then 1 end) as multipliers,
-        count(case when kind = 'budget' then 1 end) as budgets
-    from exports.coefficients
+        (select count(*) from marts.estimates) as events,
+        (select count(*) from marts.drain_attempts) as attempts,
+        (select count(*) from exports.coefficients where kind = 'multiplier') as multipliers,
+        (select count(*) from exports.coefficients where kind = 'budget') as budgets
 """
 
 
@@ -81,10 +82,10 @@ def build(
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
         landed = _landed(connection)
         calibration = rows(connection, CALIBRATION)
-        exported = rows(connection, EXPORTED)[0]
+        outcome = rows(connection, OUTCOME)[0]
     seconds = time.monotonic() - started
-    console.print(_summary(landed, exported, seconds), highlight=False, soft_wrap=True)
-    if not landed["accepted"]:
+    console.print(_summary(landed | outcome, seconds), highlight=False, soft_wrap=True)
+    if not outcome["events"]:
         message = (
             f"no event landed from {', '.join(telemetry_globs())}:"
             f" {landed['quarantined']} line(s) quarantined (marts.rejected_lines)"
@@ -217,7 +218,6 @@ def _landed(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return rows(
         connection,
         "select count(*) as files, coalesce(sum(lines), 0)::bigint as lines,"
-        " coalesce(sum(accepted), 0)::bigint as accepted,"
         " coalesce(sum(duplicate), 0)::bigint as duplicate,"
         " coalesce(sum(quarantined), 0)::bigint as quarantined,"
         " coalesce(sum(blank), 0)::bigint as blank,"
@@ -226,12 +226,13 @@ def _landed(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     )[0]
 
 
-def _summary(landed: dict[str, Any], exported: dict[str, Any], seconds: float) -> str:
-    gone = f"; {landed['gone']} of the files are gone or not asked for" if landed["gone"] else ""
+def _summary(found: dict[str, Any], seconds: float) -> str:
+    attempts = f" + {found['attempts']} attempts" if found["attempts"] else ""
+    gone = f"; {found['gone']} of the files are gone or not asked for" if found["gone"] else ""
     return (
-        f"{landed['lines']} lines in {landed['files']} files = {landed['accepted']} events"
-        f" + {landed['duplicate']} duplicate + {landed['quarantined']} quarantined"
-        f" + {landed['blank']} blank{gone} ({seconds:.1f} s)\n"
-        f"{exported['multipliers']} multipliers and {exported['budgets']} budgets in"
+        f"{found['lines']} lines in {found['files']} files = {found['events']} events{attempts}"
+        f" + {found['duplicate']} duplicate + {found['quarantined']} quarantined"
+        f" + {found['blank']} blank{gone} ({seconds:.1f} s)\n"
+        f"{found['multipliers']} multipliers and {found['budgets']} budgets in"
         f" {exports_folder() / 'coefficients.ndjson'}"
     )
