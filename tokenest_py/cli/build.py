@@ -23,6 +23,8 @@ from tokenest_py.config import (
     telemetry_globs,
 )
 from tokenest_py.errors import BuildError, NoDataError
+from tokenest_py.report.content import read_report
+from tokenest_py.report.summary import print_summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +85,7 @@ def build(
         landed = _landed(connection)
         calibration = rows(connection, CALIBRATION)
         outcome = rows(connection, OUTCOME)[0]
+        content = read_report(connection)
     seconds = time.monotonic() - started
     console.print(_summary(landed | outcome, seconds), highlight=False, soft_wrap=True)
     if not outcome["events"]:
@@ -94,6 +97,7 @@ def build(
     if not calibration and form is Format.TABLE:
         console.print("no calibration yet: no successful call carries a prediction")
     output.write(output.render(calibration, form), output_file)
+    print_summary(content, console, most_lines=0)
 
 
 def _refuse_nothing_to_build(path: Path) -> None:

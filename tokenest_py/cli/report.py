@@ -101,7 +101,7 @@ def _as_summary(content: Report) -> str:
     text = io.StringIO()
     console = Console(file=text, force_terminal=is_terminal, width=None if is_terminal else 120)
     print_summary(content, console)
-    return "".join(line.rstrip() + "\n" for line in text.getvalue().splitlines())
+    return text.getvalue()
 
 
 def _check(content: Report) -> None:

@@ -209,13 +209,39 @@ order by cell_level asc, n desc, category asc, complexity asc, max_truncation as
 limit 80""",
     ),
     Question(
+        "rates",
+        "Which rate of truncation is cheapest",
+        "What a call costs on average under the budget for each rate, relative to the cheapest:"
+        " tokens generated, answers paid for twice, and reserved room at its price.",
+        """\
+select
+    category, max_truncation, n, budget_tokens, cost_per_call, cost_ratio, is_cheapest, is_current
+from marts.alpha_by_cost
+order by n desc, category asc, max_truncation asc
+limit 40""",
+    ),
+    Question(
+        "signals",
+        "Drift of demand",
+        "Whether the newest calls still look like the ones before; the figure stands in its"
+        " interval.",
+        """\
+select category, signal_name, n_now, n_before, figure, figure_low, figure_high, threshold, verdict
+from marts.drift_signals
+order by verdict = 'ok' asc, category asc, signal_name asc
+limit 40""",
+    ),
+    Question(
         "multipliers",
         "Multipliers",
-        "By which factor predictions missed, by the method that is exported.",
+        "By which factor predictions missed: the origin's rule (t5_exact) beside the method that is"
+        " exported.",
         """\
-select method, estimator_version, category, complexity, n, multiplier, confidence, action, gate_note
+select
+    method, estimator_version, category, complexity, n, multiplier, confidence, action,
+    is_exported, gate_note
 from marts.calibration_multipliers
-where method in ('median', 't5_exact')
+where method in ('median_shrunk', 't5_exact')
 order by method asc, n desc, multiplier_key asc
 limit 40""",
     ),

@@ -144,10 +144,19 @@ def _kind(values: list[object]) -> str:
 
 STATE_COLUMNS = {"verdict", "status", "version_change", "severity", "tier_1", "tier_2"}
 _STATE_CLASSES = {
-    "bad": {"tune", "not met", "worse", "critical", "fail", "raise the estimate", "needs tuning"},
-    "good": {"leave", "met", "better", "pass", "well tuned"},
+    "bad": {
+        "tune",
+        "not met",
+        "worse",
+        "critical",
+        "fail",
+        "roll_back",
+        "raise the estimate",
+        "needs tuning",
+    },
+    "good": {"leave", "met", "better", "pass", "well tuned", "ok"},
     "unclear": {"insufficient data", "needs samples", "no data", "warning", "unknown"},
-}
+}  # fmt: skip
 
 
 def _state(value: object) -> str:

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 __all__ = ["print_summary"]
 
 STYLES = {"good": "green", "bad": "red", "unclear": "yellow", "plain": "bold"}
-MOST_STEPS = 5
+MOST_LINES = 5
 
 
-def print_summary(report: Report, console: Console) -> None:
-    """Print the four answers, the question on the left; coloured in a terminal only."""
+def print_summary(report: Report, console: Console, *, most_lines: int = MOST_LINES) -> None:
+    """Print the four answers, each with its first lines; coloured in a terminal only."""
     from rich.table import Table
     from rich.text import Text
 
@@ -28,11 +28,14 @@ def print_summary(report: Report, console: Console) -> None:
             Text(answer.question, style="dim"),
             Text(_printable(answer.figure), style=STYLES[answer.state]),
         )
-        for line in answer.lines[:MOST_STEPS]:
+        for line in answer.lines[:most_lines]:
             table.add_row("", Text(f"- {_printable(line)}"))
-        if len(answer.lines) > MOST_STEPS:
-            table.add_row("", Text(f"and {len(answer.lines) - MOST_STEPS} more", style="dim"))
-    console.print(table)
+        if len(answer.lines) > most_lines > 0:
+            table.add_row("", Text(f"and {len(answer.lines) - most_lines} more", style="dim"))
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        console.file.write(f"{line.rstrip()}\n")
 
 
 def _printable(text: str) -> str:
