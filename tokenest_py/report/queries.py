@@ -252,8 +252,8 @@ limit 40""",
         " bound: the call was cut off before it was done.",
         """\
 select
-    segmentation, segment, n_phases, n_events, median_factor, event_mean_factor,
-    ceiling_below_prediction_share, verdict
+    segmentation, segment, verdict, n_phases, n_events, median_factor, event_mean_factor,
+    ceiling_below_prediction_share
 from marts.truncation_triage
 order by n_phases desc, segmentation asc, segment asc
 limit 20""",
