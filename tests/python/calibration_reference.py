@@ -9,7 +9,8 @@ from dataclasses import dataclass
 Cell = tuple[object, ...]
 
 LEVELS = (0, 1, 2, 3, 4)
-STEP = 16
+STEP = 4
+MINIMUM = 16
 UNIDENTIFIED_FACTOR = 1.5
 SPARSE_BELOW = 12
 
@@ -73,7 +74,7 @@ def quantile(calls: list[Call], rate: float) -> Quantile:
 
 def rounded(tokens: float) -> int:
     """A budget rounded up to a multiple of the step."""
-    return max(STEP, math.ceil(round(tokens / STEP, 9)) * STEP)
+    return max(MINIMUM, math.ceil(round(tokens / STEP, 9)) * STEP)
 
 
 def budgets(

@@ -189,7 +189,7 @@ def test_exported_budgets_load_and_say_what_the_marts_say(built: Project) -> Non
     assert loaded == exported
     kept_back = [row for row in rows if not row[10] and row[9] is not None]
     assert kept_back
-    assert all(abs(row[9] - row[11]) < 16 for row in kept_back)
+    assert all(abs(row[9] - row[11]) < 4 for row in kept_back)
 
 
 def test_without_enough_calls_there_is_no_budget(tmp_path: Path) -> None:
