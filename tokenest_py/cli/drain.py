@@ -194,10 +194,11 @@ def _work(drain: Drain, only: Candidate | None) -> None:
             candidate = only or drain.next_candidate()
             while candidate is not None:
                 phase = candidate.phase
-                progress.update(task, description=f"{phase.run_id} {phase.phase_id}"[:48].ljust(48))
+                name = f"{phase.run_id} {phase.phase_id}"[:48].ljust(48)
+                progress.update(task, description=name, refresh=True)
                 attempt = drain.attempt(candidate)
                 say(_line(attempt, candidate))
-                progress.update(task, advance=1, so_far=_so_far(drain))
+                progress.update(task, advance=1, so_far=_so_far(drain), refresh=True)
                 candidate = None if only else drain.next_candidate()
         except KeyboardInterrupt:
             say(f"interrupted after {len(drain.made)} attempts; --resume goes on")
