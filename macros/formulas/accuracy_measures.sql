@@ -4,8 +4,9 @@
 -#}
 
 {#- Boolean: the event counts in an analysis. Test rows and copies of one call do not. -#}
-{% macro is_analysed() -%}
-    (not is_synthetic and not is_repeated)
+{% macro is_analysed(relation=none) -%}
+    {%- set of = relation ~ '.' if relation else '' -%}
+    (not {{ of }}is_synthetic and not {{ of }}is_repeated)
 {%- endmacro %}
 
 {#-
@@ -55,7 +56,6 @@
     {{ quantiles('smape', [0.5, 0.9]) }} as smape_quantiles,
     {{ quantiles('estimate_ratio', [0.5, 0.9]) }} as estimate_ratio_quantiles,
     {{ quantiles('ceiling_ratio', [0.5, 0.9]) }} as ceiling_ratio_quantiles,
-    median(abs(log_error)) as median_abs_log_error,
     sum(cast(case when ceiling_tokens is not null then actual_output_tokens end as double))
         as tokens_used,
     sum(cast(ceiling_tokens as double)) as tokens_reserved

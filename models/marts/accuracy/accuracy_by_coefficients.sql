@@ -35,6 +35,7 @@ grouped as (
             {{ 'category' if columns else "'all'" }} as category,
             min(occurred_at) as first_seen,
             max(occurred_at) as last_seen,
+            median(abs(log_error)) as median_abs_log_error,
             {{ accuracy_counts() }}
         from events
         {{ group_by_columns(['coefficients_id', 'estimator_version'] + columns) }}

@@ -6,6 +6,14 @@
     'category_complexity': ['category', 'complexity'],
     'category_bucket': ['category', 'deliverable_bucket'],
 } %}
+{% set scopes = {
+    'all': ('true', stratifications.keys() | list),
+    'recent': ('is_recent', ['overall', 'category_complexity']),
+    'success': (
+        'is_success',
+        ['overall', 'category', 'complexity', 'deliverable_bucket', 'category_complexity'],
+    ),
+} %}
 
 with
 
@@ -28,7 +36,6 @@ clock as (
 
 events as (
     select
-        estimates.event_id,
         estimates.deliverable_bucket,
         estimates.predicted_output_tokens,
         estimates.actual_output_tokens,
@@ -38,7 +45,6 @@ events as (
         estimates.is_clean,
         estimates.underestimated,
         estimates.smape,
-        estimates.log_error,
         estimates.estimate_ratio,
         estimates.ceiling_ratio,
         coalesce(estimates.category, 'unknown') as category,
@@ -47,46 +53,31 @@ events as (
         and estimates.occurred_at <= clock.as_of as is_recent
     from estimates
     cross join clock
-    where not estimates.is_synthetic and not estimates.is_repeated
+    where {{ is_analysed('estimates') }}
 ),
 
--- every event once among all, and once more where it is recent, and where it is a success
-scoped as (
-    select
-        *,
-        'all' as scope
-    from events
-    union all
-    select
-        *,
-        'recent' as scope
-    from events
-    where is_recent
-    union all
-    select
-        *,
-        'success' as scope
-    from events
-    where is_success
-),
-
+-- one scan a stratum and scope: nothing is copied, however many events there are
 grouped as (
-    {% for stratification, columns in stratifications.items() %}
-        select
-            '{{ stratification }}' as stratification,
-            scope,
-            {{ split_columns(columns) }},
-            {{ accuracy_counts() }},
-            avg(predicted_output_tokens) as mean_predicted,
-            avg(case when not is_truncated then actual_output_tokens end) as mean_actual,
-            avg(case when is_truncated then predicted_output_tokens end)
-                as truncated_mean_predicted,
-            avg(case when is_truncated then actual_output_tokens end) as truncated_mean_bound,
-            count(case when is_truncated and underestimated then 1 end)
-                as n_truncated_underestimated
-        from scoped
-        {{ group_by_columns(['scope'] + columns) }}
-        {{ 'union all' if not loop.last }}
+    {% for scope, (condition, names) in scopes.items() %}
+        {%- set is_last_scope = loop.last %}
+        {% for stratification in names %}
+            select
+                '{{ scope }}' as scope,
+                '{{ stratification }}' as stratification,
+                {{ split_columns(stratifications[stratification]) }},
+                {{ accuracy_counts() }},
+                avg(predicted_output_tokens) as mean_predicted,
+                avg(case when not is_truncated then actual_output_tokens end) as mean_actual,
+                avg(case when is_truncated then predicted_output_tokens end)
+                    as truncated_mean_predicted,
+                avg(case when is_truncated then actual_output_tokens end) as truncated_mean_bound,
+                count(case when is_truncated and underestimated then 1 end)
+                    as n_truncated_underestimated
+            from events
+            where {{ condition }}
+            {{ group_by_columns(stratifications[stratification]) }}
+            {{ 'union all' if not (is_last_scope and loop.last) }}
+        {% endfor %}
     {% endfor %}
 ),
 
@@ -101,14 +92,18 @@ named as (
 
 -- few: the combinations that occur, with the successes in each
 cells as (
-    select
-        scope,
-        category,
-        complexity,
-        deliverable_bucket,
-        count(case when is_success then 1 end) as n_success
-    from scoped
-    group by scope, category, complexity, deliverable_bucket
+    {% for scope, (condition, _) in scopes.items() %}
+        select
+            '{{ scope }}' as scope,
+            category,
+            complexity,
+            deliverable_bucket,
+            count(case when is_success then 1 end) as n_success
+        from events
+        where {{ condition }}
+        group by category, complexity, deliverable_bucket
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 cell_mixes as (

@@ -36,7 +36,7 @@ events as (
     from estimates
     inner join runs
         on estimates.run_id = runs.run_id
-    where not estimates.is_synthetic and not estimates.is_repeated
+    where {{ is_analysed('estimates') }}
 ),
 
 -- each event counts in its week and in its block of runs, of its category and of all
@@ -55,6 +55,7 @@ grouped as (
                 min(occurred_at) as first_seen,
                 max(occurred_at) as last_seen,
                 count(distinct run_id) as n_runs,
+                median(abs(log_error)) as median_abs_log_error,
                 {{ accuracy_counts() }}
             from events
             {{ group_by_columns([period] + columns) }}
