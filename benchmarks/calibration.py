@@ -16,153 +16,28 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibration_pipeline import Pipeline, sizes
+from calibration_calls import (
+    Score,
+    budgets_of,
+    cut_off,
+    generated_set,
+    goal,
+    missed,
+    public_sets,
+)
+from calibration_loops import closed_loop, drift
+from calibration_pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
 RATES = (0.05, 0.02)
 TOLERANCE = {0.05: 0.01, 0.02: 0.007}
 LESS_THAN_ORIGIN = {0.05: 0.4, 0.02: 0.6}
-START = datetime(2026, 1, 1, tzinfo=UTC)
 WHOLE = {"history_calls": 0, "history_days": 0}
-missed: list[str] = []
-
-
-@dataclass(frozen=True, slots=True)
-class Stratum:
-    """Generated calls of one kind: lognormal demand that grows with the prompt."""
-
-    category: str
-    complexity: str
-    median: float
-    sigma: float
-    growth: float  # exponent of the prompt's size
-
-
-STRATA = (
-    Stratum("implementation", "low", 900, 0.6, 0.2),
-    Stratum("implementation", "high", 3000, 0.8, 0.1),
-    Stratum("testing", "low", 1400, 0.4, 0.3),
-    Stratum("documentation", "low", 2200, 0.9, 0.0),
-    Stratum("judge", "low", 60, 0.5, 0.1),
-    Stratum("chat", "medium", 350, 1.0, 0.2),
-)
-
-
-def draw(stratum: Stratum, chance: random.Random, scale: float = 1.0) -> tuple[int, int]:
-    """Prompt and demand of one call, in tokens."""
-    prompt = max(1, round(chance.lognormvariate(7, 0.8)))
-    centre = stratum.median * scale * (prompt / 1100) ** stratum.growth
-    return prompt, max(1, round(chance.lognormvariate(math.log(centre), stratum.sigma)))
-
-
-def event(number: int, **fields: Any) -> dict[str, Any]:
-    """A staged event; later numbers are later calls."""
-    return {
-        "event_id": f"e{number:08}",
-        "occurred_at": (START + timedelta(seconds=number)).replace(tzinfo=None).isoformat(),
-        "run_id": "r",
-        "phase_id": f"p{number:08}",
-        "model": "m",
-        "is_truncated": False,
-        "is_success": True,
-        "is_control": False,
-    } | fields
-
-
-def observed(number: int, category: str, prompt: int, demand: int, **fields: Any) -> dict[str, Any]:
-    """A call that ended by itself, under no ceiling."""
-    return event(
-        number, category=category, input_tokens=prompt, actual_output_tokens=demand, **fields
-    )
-
-
-def cut_off(found: dict[str, Any], ceiling: int) -> dict[str, Any]:
-    """The same call under a ceiling."""
-    if found["actual_output_tokens"] <= ceiling:
-        return found | {"actual_max_tokens": ceiling}
-    return found | {
-        "actual_max_tokens": ceiling,
-        "actual_output_tokens": ceiling,
-        "is_truncated": True,
-        "is_success": False,
-    }
-
-
-def pinball(demand: float, budget: float, rate: float) -> float:
-    """Loss of one budget: a missing token costs 1 - rate, a spare one the rate."""
-    return (1 - rate) * (demand - budget) if demand > budget else rate * (budget - demand)
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How budgets held on held-out calls."""
-
-    truncation: float
-    loss: float
-    reserved: float
-
-    @classmethod
-    def of(cls, demands: Sequence[int], budgets: Sequence[float], rate: float) -> Score:
-        """The score of one budget a call."""
-        pairs = list(zip(demands, budgets, strict=True))
-        return cls(
-            statistics.fmean(demand > budget for demand, budget in pairs),
-            statistics.fmean(pinball(demand, budget, rate) for demand, budget in pairs),
-            sum(budgets) / sum(demands),
-        )
-
-
-def goal(name: str, figure: float, low: float, high: float) -> str:
-    """A mark for the table; a missed goal is remembered."""
-    if low <= figure <= high:
-        return "ok"
-    missed.append(f"{name}: {figure:.4f} is not within {low:g} and {high:g}")
-    return "MISSED"
-
-
-def budgets_of(estimator: Any, calls: Sequence[dict[str, Any]], rate: float) -> list[int]:
-    """What the runtime gives each call."""
-    size = sizes(estimator)
-    return [
-        size(call["category"], call.get("complexity"), call["model"], call["input_tokens"], rate)
-        for call in calls
-    ]
-
-
-# --- held-out calls ---------------------------------------------------------------------------
-
-
-def public_sets(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """The public traces, each in order of time."""
-    sets = {}
-    for path in sorted(folder.glob("*.ndjson")):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        records = sorted(map(json.loads, lines), key=lambda r: (r["occurred_at"], r["event_id"]))
-        sets[path.stem] = [
-            observed(number, r["category"], r["input_tokens"], r["actual_output_tokens"], model=None)
-            for number, r in enumerate(records)
-        ]
-    return sets
-
-
-def generated_set(seed: int, calls: int = 12_000) -> list[dict[str, Any]]:
-    """Calls of all strata, mixed."""
-    chance = random.Random(seed)
-    found = []
-    for number in range(calls):
-        stratum = chance.choice(STRATA)
-        prompt, demand = draw(stratum, chance)
-        found.append(
-            observed(number, stratum.category, prompt, demand, complexity=stratum.complexity)
-        )
-    return found
 
 
 def origin_budgets(train: Sequence[dict[str, Any]], test: Sequence[dict[str, Any]]) -> list[float]:
@@ -226,43 +101,52 @@ def held_out(
 ) -> None:
     """The first 60 % calibrate, the last 40 % judge."""
     print("\nHeld-out 40 %: truncation, and pinball loss as a ratio to the referee and the origin")
-    print(f"{'set':24}{'window':12}{'rate':>5} {'cut off':>8} {'goal':7}"
-          f"{'/referee':>9}{'/origin':>9} {'reserved':>9}")  # fmt: skip
+    print(f"{'set':24}{'budgets':12}{'rate':>5} {'cut off':>8} {'/referee':>9} {'/origin':>8}"
+          f" {'reserved':>9}")  # fmt: skip
     ratios: dict[tuple[str, float], list[tuple[float, float, float]]] = {}
     for name, calls in sets.items():
         end = round(0.6 * len(calls))
         train, test = calls[:end], calls[end:]
         demands = [call["actual_output_tokens"] for call in test]
         judged = referee_budgets(referee, calls, folder)
-        for window, pipeline in windows.items():
-            estimator = pipeline.calibrate(train)
-            for rate in RATES:
-                ours = Score.of(demands, budgets_of(estimator, test, rate), rate)
-                origin = Score.of(demands, origin_budgets(train, test), rate)
-                theirs = Score.of(demands, judged[rate], rate) if judged else None
-                against = ours.loss / theirs.loss if theirs else math.nan
-                ratios.setdefault((window, rate), []).append(
-                    (ours.truncation, against, ours.loss / origin.loss)
+        for rate in RATES:
+            origin = Score.of(demands, origin_budgets(train, test), rate)
+            scores = {"origin x 1.2": origin}
+            for window in ("default", "all calls"):
+                estimator = windows[window].calibrate(train)
+                scores[window] = Score.of(demands, budgets_of(estimator, test, rate), rate)
+            if judged:
+                scores["referee"] = Score.of(demands, judged[rate], rate)
+            for budgets, score in scores.items():
+                against = score.loss / scores["referee"].loss if judged else math.nan
+                _line(name, budgets, rate, score.truncation, against, score.loss / origin.loss,
+                      f"{score.reserved:9.2f}")  # fmt: skip
+                ratios.setdefault((budgets, rate), []).append(
+                    (score.truncation, against, score.loss / origin.loss)
                 )
-                print(f"{name:24}{window:12}{rate:5.0%} {ours.truncation:8.2%} {'':7}"
-                      f"{against:9.3f}{ours.loss / origin.loss:9.3f} {ours.reserved:9.2f}")  # fmt: skip
-                if theirs and window == "default":
-                    print(f"{'':24}{'(referee)':12}{rate:5.0%} {theirs.truncation:8.2%} {'':7}"
-                          f"{1:9.3f}{theirs.loss / origin.loss:9.3f} {theirs.reserved:9.2f}")  # fmt: skip
-    for (window, rate), rows in ratios.items():
+    for (budgets, rate), rows in ratios.items():
         truncation = statistics.fmean(row[0] for row in rows)
-        against = math.exp(statistics.fmean(math.log(row[1]) for row in rows)) if referee else math.nan
-        origin = math.exp(statistics.fmean(math.log(row[2]) for row in rows))
+        against = _geometric_mean([row[1] for row in rows])
+        origin_ratio = _geometric_mean([row[2] for row in rows])
         marks = ""
-        if window == "default":
-            spread = TOLERANCE[rate]
-            marks = goal(f"held-out truncation at {rate:.0%}", truncation, rate - spread, rate + spread)
+        if budgets == "default":
+            at, spread = f"at {rate:.0%}", TOLERANCE[rate]
+            marks = goal(f"held-out truncation {at}", truncation, rate - spread, rate + spread)
             if referee:
-                marks += " " + goal(f"pinball against the referee at {rate:.0%}", against, 0, 1.05)
+                marks += " " + goal(f"pinball against the referee {at}", against, 0, 1.05)
             most = 1 - LESS_THAN_ORIGIN[rate]
-            marks += " " + goal(f"pinball against the origin at {rate:.0%}", origin, 0, most)
-        print(f"{'ALL (mean)':24}{window:12}{rate:5.0%} {truncation:8.2%} {'':7}"
-              f"{against:9.3f}{origin:9.3f}  {marks}")  # fmt: skip
+            marks += " " + goal(f"pinball against the origin {at}", origin_ratio, 0, most)
+        _line("ALL (mean)", budgets, rate, truncation, against, origin_ratio, marks)
+
+
+def _line(
+    name: str, budgets: str, rate: float, truncation: float, against: float, origin: float, end: str
+) -> None:
+    print(f"{name:24}{budgets:12}{rate:5.0%} {truncation:8.2%} {against:9.3f} {origin:8.3f} {end}")
+
+
+def _geometric_mean(ratios: Sequence[float]) -> float:
+    return math.exp(statistics.fmean(math.log(ratio) for ratio in ratios))
 
 
 # --- censored training calls ------------------------------------------------------------------
@@ -317,128 +201,6 @@ def _quarter_cut(train: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-# --- the closed loop --------------------------------------------------------------------------
-
-
-def closed_loop(
-    windows: dict[str, Pipeline],
-    *,
-    rounds: int = 12,
-    calls: int = 300,
-    rate: float = 0.05,
-) -> None:
-    """Budgets decide what is seen, and what is seen decides the next budgets."""
-    print(f"\nClosed loop: truncation at {rate:.0%} after each of {rounds} recalibrations,"
-          f" {len(STRATA)} strata, {calls} calls each a round")  # fmt: skip
-    variants: dict[str, tuple[str, float, Callable[[dict[str, Any]], dict[str, Any] | None]]] = {
-        "control calls 5 %": ("default", 0.05, lambda found: found),
-        "no control calls": ("default", 0.0, lambda found: found),
-        "origin's filter": ("default", 0.0, lambda f: None if f["is_truncated"] else f),
-    }
-    for name, (window, share, keep) in variants.items():
-        held = _loop(windows[window], share, keep, rounds, calls, rate)
-        mark = ""
-        if name == "control calls 5 %":
-            goal("closed loop, lowest round", min(held), 0.035, 1)
-            mark = goal("closed loop, highest round", max(held), 0, 0.06)
-        print(f"{name:20}" + " ".join(f"{figure:6.2%}" for figure in held) + f"  {mark}")
-
-
-def _loop(
-    pipeline: Pipeline,
-    control_share: float,
-    keep: Callable[[dict[str, Any]], dict[str, Any] | None],
-    rounds: int,
-    calls: int,
-    rate: float,
-) -> list[float]:
-    chance = random.Random(7)
-    judges = [(stratum, draw(stratum, chance)) for stratum in STRATA for _ in range(4000)]
-    kept: list[dict[str, Any]] = []
-    number = 0
-    for stratum in STRATA:
-        for _ in range(calls):
-            prompt, demand = draw(stratum, chance)
-            fields = {"complexity": stratum.complexity}
-            kept.append(observed(number, stratum.category, prompt, demand, **fields))
-            number += 1
-    held = []
-    for _ in range(rounds):
-        size = sizes(pipeline.calibrate(kept))
-        held.append(
-            statistics.fmean(
-                demand > size(stratum.category, stratum.complexity, "m", prompt, rate)
-                for stratum, (prompt, demand) in judges
-            )
-        )
-        for stratum in STRATA:
-            for _ in range(calls):
-                prompt, demand = draw(stratum, chance)
-                found = observed(
-                    number, stratum.category, prompt, demand, complexity=stratum.complexity
-                )
-                number += 1
-                if chance.random() < control_share:
-                    kept.append(found | {"is_control": True})
-                    continue
-                ceiling = size(stratum.category, stratum.complexity, "m", prompt, rate)
-                seen = keep(
-                    cut_off(found, ceiling) | {"selected_budget": ceiling, "coefficients_id": "x"}
-                )
-                if seen is not None:
-                    kept.append(seen)
-    return held
-
-
-# --- drift ------------------------------------------------------------------------------------
-
-
-def drift(windows: dict[str, Pipeline], *, rate: float = 0.05, batch: int = 200) -> None:
-    """Demand grows by 1.6 at once; how long until the budgets hold again?"""
-    print(f"\nDemand x 1.6 at once: truncation at {rate:.0%} in each 200 calls of a category,"
-          " from the shift on (mean of the strata)")  # fmt: skip
-    for name, pipeline in windows.items():
-        found = [_shifted(pipeline, stratum, rate, batch) for stratum in STRATA]
-        held = [statistics.fmean(column) for column in zip(*found, strict=True)]
-        mark = ""
-        if name == "default":
-            # the 1,000 calls after the shift are five batches; the sixth has to hold
-            mark = goal("truncation 1,000 calls after the shift", held[5], 0, 1.5 * rate)
-        print(f"{name:20}" + " ".join(f"{figure:6.2%}" for figure in held) + f"  {mark}")
-
-
-def _shifted(pipeline: Pipeline, stratum: Stratum, rate: float, batch: int) -> list[float]:
-    chance = random.Random(11)
-    kept: list[dict[str, Any]] = []
-    number = 0
-    held = []
-    for round_ in range(18):
-        scale = 1.6 if round_ >= 8 else 1.0
-        size = sizes(pipeline.calibrate(kept)) if kept else None
-        judges = [draw(stratum, chance, scale) for _ in range(2000)]
-        if round_ >= 8 and size is not None:
-            held.append(
-                statistics.fmean(
-                    demand > size(stratum.category, stratum.complexity, "m", prompt, rate)
-                    for prompt, demand in judges
-                )
-            )
-        for _ in range(batch):
-            prompt, demand = draw(stratum, chance, scale)
-            found = observed(
-                number, stratum.category, prompt, demand, complexity=stratum.complexity
-            )
-            number += 1
-            if size is None or chance.random() < 0.05:
-                kept.append(found | {"is_control": True})
-                continue
-            ceiling = size(stratum.category, stratum.complexity, "m", prompt, rate)
-            kept.append(
-                cut_off(found, ceiling) | {"selected_budget": ceiling, "coefficients_id": "x"}
-            )
-    return held
-
-
 def main() -> None:
     """Run all parts, or one."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -448,10 +210,11 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tokenest-bench-") as name:
         folder = Path(name)
-        target = {"target_truncation": 0.05, "as_of": None}
+        target = {"target_truncation": 0.05}
         windows = {
-            "default": Pipeline(folder / "default", target | {"history_days": 0}),
+            "default": Pipeline(folder / "default", target),
             "all calls": Pipeline(folder / "whole", target | WHOLE),
+            "no feedback": Pipeline(folder / "no-feedback", target | {"adaptive_gain": 0}),
         }
         sets = public_sets(options.public)
         if not sets:

@@ -22,7 +22,10 @@ from tokenest_py import Estimator
 from tokenest_py.coefficient_file import content_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeAlias
+
+    Sizer: TypeAlias = Callable[[str | None, str | None, str | None, int | None, float], int]
 
 ROOT = Path(__file__).parents[1]
 DBT = Path(sys.executable).parent / "dbt"
@@ -120,7 +123,7 @@ class Pipeline:
             sys.exit(f"dbt {arguments[0]} failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
 
 
-def sizes(estimator: Estimator) -> Any:
+def sizes(estimator: Estimator) -> Sizer:
     """A function of (category, complexity, model, input_tokens, rate): max_tokens."""
     estimate = cache(estimator.estimate)
 
