@@ -30,6 +30,7 @@ def call_fields(estimate: object, budget: object, response: object) -> dict[str,
         "predicted_output_tokens": _get(estimate, "estimated_tokens"),
         "selected_budget": _get(budget, "max_tokens"),
         "actual_max_tokens": _get(budget, "max_tokens"),
+        "is_control": _get(budget, "is_control") or None,
     } | _known(response_fields(response))
 
 

@@ -20,6 +20,7 @@ CELL = "quantile cell"
 PARENT = "parent"
 FLOOR = "cold-start floor"
 CLAMP = "explicit clamp"
+CONTROL = "control call"
 
 # What each provider's API calls the ceiling on output tokens.
 PARAMETERS = {
@@ -44,7 +45,8 @@ class Budget(NamedTuple):
     Attributes:
         max_tokens: What to send as the ceiling: visible output and reasoning together.
         source: "quantile cell" (the very cell asked for), "parent" (a wider one), "cold-start
-            floor" (no quantile: floor and buffer) or "explicit clamp" (the caller's own limit).
+            floor" (no quantile: floor and buffer), "explicit clamp" (the caller's own limit) or
+            "control call" (the most that could be asked for, on purpose).
         n: Calls that the quantile rests on; 0 for a floor.
         identified: Whether the data show the quantile and no limit has lowered it.
         max_truncation: The truncation rate that the quantile is for; None for a floor.
@@ -54,6 +56,7 @@ class Budget(NamedTuple):
         limit: The most that could be asked for in this call.
         is_retry: Whether this is the one larger ceiling after a truncation.
         coefficients_id: The table that the number comes from.
+        is_control: Whether this is a control call; record it as such.
     """
 
     max_tokens: int
@@ -66,6 +69,7 @@ class Budget(NamedTuple):
     limit: int
     is_retry: bool
     coefficients_id: str
+    is_control: bool = False
 
     @property
     def visible_tokens(self) -> int:
@@ -101,6 +105,7 @@ def size(
     max_truncation: float,
     max_tokens: int | None,
     reasoning_tokens: int,
+    control_share: float = 0.0,
 ) -> Budget:
     """The budget of one call; see `Estimator.budget`."""
     if not 0 < max_truncation < 1:
@@ -109,6 +114,8 @@ def size(
         raise UsageError("max_tokens", max_tokens, "a whole number of at least 1")
     if reasoning_tokens < 0:
         raise UsageError("reasoning_tokens", reasoning_tokens, "a whole number of at least 0")
+    if not 0 <= control_share <= 1:
+        raise UsageError("control_share", control_share, "a share from 0 to 1")
     found = _quantile(coefficients, estimate, model, input_tokens, max_truncation)
     if found is None:
         source, rate, wanted, n, identified = FLOOR, None, floor(coefficients, estimate), 0, False
@@ -121,6 +128,8 @@ def size(
         source, tokens, clamped_by = CLAMP, max_tokens, "max_tokens"
     limit = limit if max_tokens is None else min(limit, max_tokens)
     is_retry = False
+    if control_share and _drawn(control_share):
+        source, tokens, n, identified, rate, clamped_by = CONTROL, limit, 0, False, None, ""
     return Budget(
         tokens,
         source,
@@ -132,7 +141,14 @@ def size(
         limit,
         is_retry,
         coefficients.coefficients_id,
+        source == CONTROL,
     )
+
+
+def _drawn(share: float) -> bool:
+    from random import random  # loads OpenSSL, so only where control calls are asked for
+
+    return random() < share
 
 
 def floor(coefficients: Coefficients, estimate: TokenEstimate) -> int:

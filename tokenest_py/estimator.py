@@ -138,6 +138,7 @@ class Estimator:
         max_truncation: float = 0.02,
         max_tokens: int | None = None,
         reasoning_tokens: int = 0,
+        control_share: float = 0.0,
     ) -> Budget:
         """The ceiling to send with a call, in tokens.
 
@@ -151,6 +152,8 @@ class Estimator:
             max_tokens: The caller's own limit.
             reasoning_tokens: Headroom for reasoning, added to what visible output needs. Leave it
                 at 0 when the recorded output tokens include reasoning already.
+            control_share: The share of calls, drawn at random, that get the most that may be
+                asked for. They keep the tail of the demand known; 0.05 is enough. Off by default.
         """
         return size(
             self._current().coefficients,
@@ -160,6 +163,7 @@ class Estimator:
             max_truncation=max_truncation,
             max_tokens=max_tokens,
             reasoning_tokens=reasoning_tokens,
+            control_share=control_share,
         )
 
     def after_truncation(

@@ -344,6 +344,18 @@ def test_denied_truncation(cold: Estimator) -> None:
     assert window.budget is None
 
 
+def test_control_calls(warm: Estimator) -> None:
+    """A share of the calls gets the most there is, and says so; none by default."""
+    estimate = warm.estimate(["src/a.py"], "implementation", "low")
+    found = warm.budget(estimate, model="gpt-4o", control_share=1)
+    assert (found.max_tokens, found.is_control, found.source) == (16384, True, "control call")
+    assert (found.identified, found.clamped_by, found.max_truncation) == (False, "", None)
+    assert warm.budget(estimate, max_tokens=9000, control_share=1).max_tokens == 9000
+    drawn = sum(warm.budget(estimate, control_share=0.25).is_control for _ in range(2000))
+    assert 400 < drawn < 600  # five standard deviations from 500
+    assert not any(warm.budget(estimate).is_control for _ in range(100))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -352,6 +364,7 @@ def test_denied_truncation(cold: Estimator) -> None:
         {"max_truncation": float("nan")},
         {"max_tokens": 0},
         {"reasoning_tokens": -1},
+        {"control_share": 1.5},
     ],
 )
 def test_impossible_arguments(cold: Estimator, arguments: dict[str, Any]) -> None:
