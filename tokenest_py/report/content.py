@@ -201,8 +201,8 @@ def _next_steps(headline: dict[str, Rows], recent: dict[str, Any], alerts: Rows)
     if headline["gap"]:
         gap = headline["gap"][0]
         steps.append(
-            f"Collect {gap['category']} / {gap['complexity']} with {gap['deliverable_bucket']}"
-            f" deliverables: {gap['needed_for_minimum']} clean calls are missing."
+            f"Collect {gap['category']} / {gap['complexity']} (deliverables:"
+            f" {gap['deliverable_bucket']}): {gap['needed_for_minimum']} clean calls are missing."
         )
     quarantined = headline["quarantine"][0]["n"]
     if quarantined:
