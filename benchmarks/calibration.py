@@ -186,7 +186,7 @@ def _quarter_cut(train: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Ceilings are other calls' demands of the category, times what makes a quarter fall below."""
     chance = random.Random(3)
     others = {}
-    for category in {call["category"] for call in train}:
+    for category in sorted({call["category"] for call in train}):
         demands = [c["actual_output_tokens"] for c in train if c["category"] == category]
         others[category] = chance.sample(demands, len(demands))
     ceilings = [others[call["category"]].pop() for call in train]
@@ -199,6 +199,16 @@ def _quarter_cut(train: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         cut_off(call, max(1, round(ceiling * factor)))
         for call, ceiling in zip(train, ceilings, strict=True)
     ]
+
+
+def _has_lightgbm(python: Path | None) -> bool:
+    if python is None:
+        return False
+    try:
+        done = subprocess.run([python, "-c", "import lightgbm"], capture_output=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
 
 
 def main() -> None:
@@ -220,10 +230,11 @@ def main() -> None:
         if not sets:
             print(f"no public traces in {options.public}: generated calls only")
         sets["generated"] = generated_set(1)
-        if options.referee is None:
-            print("no --referee: the columns of LightGBM are left out")
+        referee = options.referee if _has_lightgbm(options.referee) else None
+        if referee is None:
+            print("no LightGBM (--referee PYTHON): its columns are left out")
         if options.only in (None, "held-out"):
-            held_out(sets, windows, options.referee, folder)
+            held_out(sets, windows, referee, folder)
         if options.only in (None, "censored"):
             censored(sets, windows["default"])
         if options.only in (None, "loop"):
