@@ -79,7 +79,8 @@ def write(folder: Path, lines: int, *, seed: int = 1, prefix: str = "ev", first:
                 elif draw < 0.011 and previous:
                     text = previous
                 else:
-                    text = previous = json.dumps(event(number, random_, first), separators=(",", ":")).encode()
+                    record = event(number, random_, first)
+                    text = previous = json.dumps(record, separators=(",", ":")).encode()
                 total += file.write(text + b"\n")
                 number += 1
         file_no += 1
