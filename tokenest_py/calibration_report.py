@@ -67,7 +67,9 @@ def as_patch(
         for row in facts.budgets
     }  # fmt: skip
     multipliers = {
-        (row["category"], row["complexity"]): row for row in facts.multipliers if row["is_exported"]
+        (row["category"], row["complexity"]): row
+        for row in facts.multipliers
+        if row["is_exported"] and row["max_truncation"] is None
     }
     return {
         "format_version": FORMAT_VERSION,
@@ -231,7 +233,7 @@ def _multipliers(facts: Facts) -> list[str]:
         for row in facts.multipliers
         if row["max_truncation"] is None
     ]
-    exported = sum(row["is_exported"] for row in facts.multipliers)
+    exported = sum(row["exported"] for row in shown)
     return [
         f"{exported} are proposed. An interval is 95 %; - where so few calls give none.",
         "",

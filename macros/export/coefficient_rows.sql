@@ -45,7 +45,7 @@
     concat_ws(
         '|'
         {%- for column in coefficient_key_columns() %},
-        coalesce(cast({{ column }} as string), '')
+        {{ key_part(column) }}
         {%- endfor %}
     )
 {%- endmacro %}

@@ -16,7 +16,6 @@
 
 {#-
     Text: the cell of a row at a level; null where the column that the level adds is null.
-    A | within a name is written %7C, so that two cells never have one text.
 -#}
 {% macro demand_cell(level) -%}
     {%- set columns = demand_levels()[level] -%}
@@ -29,7 +28,7 @@
                     concat_ws(
                         '|'
                         {%- for column in columns %},
-                        coalesce(replace(replace(cast({{ column }} as string), '%', '%25'), '|', '%7C'), '')
+                        {{ key_part(column) }}
                         {%- endfor %}
                     )
         end

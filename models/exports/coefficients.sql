@@ -65,7 +65,7 @@ multipliers as (
         {{ within_bounds('range_low', 0.001, 100) }} as range_low,
         {{ within_bounds('range_high', 0.01, 1000) }} as range_high
     from calibration_multipliers
-    where is_exported
+    where is_exported and max_truncation is null
 ),
 
 multipliers_low as (

@@ -44,6 +44,7 @@ def random_calls(seed: int) -> list[dict[str, Any]]:
         ("testing", "medium", "model-a", 1),
         (None, "low", "model-a", 5),
         ("odd|name", "low", "50%", 15),
+        ("odd", "name|low", "50%", 3),  # one key, if keys were only joined
         ("always_cut", "low", "model-a", 4),
     ]
     for category, complexity, model, count in cells:

@@ -87,7 +87,7 @@ stepped as (
 
 final as (
     select
-        concat_ws('|', kept.category, cast(kept.batch_no as string)) as batch_key,
+        concat_ws('|', {{ key_part('kept.category') }}, cast(kept.batch_no as string)) as batch_key,
         kept.category,
         kept.batch_no,
         kept.starts_at,

@@ -91,7 +91,8 @@ compared as (
 
 final as (
     select
-        concat_ws('|', category, {{ plain_number('max_truncation') }}) as cost_key,
+        concat_ws('|', {{ key_part('category') }}, {{ plain_number('max_truncation') }})
+            as cost_key,
         category,
         max_truncation,
         cast(n_calls as bigint) as n,

@@ -61,7 +61,8 @@ ratio_methods as (
         cast(null as double) as range_low,
         cast(null as double) as range_high,
         {{ ratio('n', 'n + ' ~ var('shrinkage_calls')) }} as own_weight,
-        n as n_gated
+        n as n_gated,
+        false as is_exported_budget
     from grouped
 ),
 
@@ -79,7 +80,8 @@ shrunk as (
         {{ ratio('range_low_tokens', 'base_estimate_tokens') }} as range_low,
         {{ ratio('range_high_tokens', 'base_estimate_tokens') }} as range_high,
         {{ ratio('n_event', 'n_event + ' ~ var('shrinkage_calls')) }} as own_weight,
-        least(n_observed, n_replayed) as n_gated
+        least(n_observed, n_replayed) as n_gated,
+        false as is_exported_budget
     from cells
     where median_tokens is not null and base_estimate_tokens > 0
 ),
@@ -102,7 +104,9 @@ budget_ratios as (
             cast(null as double) as range_low,
             cast(null as double) as range_high,
             budget_quantiles.own_weight,
-            least(budget_quantiles.n_observed, cells.n_replayed) as n_gated
+            least(budget_quantiles.n_observed, cells.n_replayed) as n_gated,
+            budget_quantiles.is_exported and budget_quantiles.method = '{{ budget }}'
+                as is_exported_budget
         from budget_quantiles
         inner join cells
             on
@@ -206,9 +210,9 @@ final as (
         concat_ws(
             '|',
             method,
-            estimator_version,
-            category,
-            complexity,
+            {{ key_part('estimator_version') }},
+            {{ key_part('category') }},
+            {{ key_part('complexity') }},
             {{ plain_number('max_truncation') }}
         ) as multiplier_key,
         method,
@@ -235,7 +239,7 @@ final as (
         action,
         vetoes,
         {{ gate_note() }} as gate_note,
-        may_be_exported = 1 and choice = 1 as is_exported
+        may_be_exported = 1 and choice = 1 or is_exported_budget as is_exported
     from chosen
 )
 
