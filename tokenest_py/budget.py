@@ -155,6 +155,8 @@ def floor(coefficients: Coefficients, estimate: TokenEstimate) -> int:
     """The budget without quantiles, in tokens: max(floor, int(estimate * buffer)).
 
     The floor is that of the category and the complexity, else of the complexity, else of all.
+    A multiplier may raise the estimate here and not lower it: it puts the estimate in the middle of
+    the demand, and half of the calls need more than the middle.
     """
     floors = coefficients.floors
     category = coefficients.category(estimate.category)
@@ -163,7 +165,8 @@ def floor(coefficients: Coefficients, estimate: TokenEstimate) -> int:
         base = floors.get(("", estimate.complexity))
     if base is None:
         base = floors["", ""]
-    return max(base, int(estimate.estimated_tokens * buffer(coefficients, estimate)))
+    most = max(estimate.estimated_tokens, estimate.base_tokens)
+    return max(base, int(most * buffer(coefficients, estimate)))
 
 
 def buffer(coefficients: Coefficients, estimate: TokenEstimate) -> float:

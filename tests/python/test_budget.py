@@ -79,7 +79,8 @@ def test_vintages(
 def test_floors(cold: Estimator, category: str, floors: tuple[int, ...]) -> None:
     """An estimate of next to nothing gets the floor of its category and complexity."""
     for complexity, tokens in zip(("low", "medium", "high", "maint", "?"), floors, strict=True):
-        small = cold.estimate(["src/a.sql"], category, complexity)._replace(estimated_tokens=1)
+        small = cold.estimate(["src/a.sql"], category, complexity)
+        small = small._replace(estimated_tokens=1, base_tokens=1)
         assert cold.budget(small).max_tokens == tokens
 
 
@@ -103,6 +104,19 @@ def test_buffers(
     """The largest factor among the conditions that hold is taken."""
     found = cold.estimate(deliverables, category, complexity)
     assert cold.budget(found).max_tokens == int(found.estimated_tokens * factor)
+
+
+def test_a_multiplier_never_lowers_a_cold_start(tmp_path: Path) -> None:
+    """It centres the estimate; a ceiling made from the centre would cut off half of the calls."""
+    large = ["src/a.py"] * 7
+    for multiplier, tokens in ((0.4, 24960), (1.5, 37440)):
+        row = {"kind": "multiplier", "value": multiplier}
+        path = vintages.write(tmp_path, lambda rows, row=row: [*rows, row])
+        estimator = Estimator.load(path, strict=True)
+        estimate = estimator.estimate(large, "implementation", "low")
+        assert estimate.base_tokens == 20800
+        assert estimate.estimated_tokens == int(20800 * multiplier)
+        assert estimator.budget(estimate).max_tokens == tokens
 
 
 def test_cap(cold: Estimator) -> None:
