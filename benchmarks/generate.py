@@ -1,7 +1,7 @@
 """Writes generated telemetry: events of about 525 bytes with all fields, in files of 64 MiB.
 
-1 % of the lines repeat an earlier event, 0.1 % are bad in one of several ways. The same seed
-gives the same bytes.
+1 % of the lines repeat an earlier event, 0.1 % are bad in one of several ways, and there is one
+path for each ten events, a few of them in most. The same seed gives the same bytes.
 
     python benchmarks/generate.py FOLDER --lines 1000000
 """
@@ -24,33 +24,38 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 BAD_LINES = [b"{not json", b'{"run_id": "\xff"}', b"[1, 2]", b"{}", b'{"run_id": 3}']
 
 
-def event(number: int, random_: random.Random, first: int = 0) -> dict[str, object]:
+def path(random_: random.Random, distinct: int) -> str:
+    """One of so many paths; a tenth of them is drawn in half of the cases."""
+    number = int(distinct * random_.random() ** 3.3)
+    part = PARTS[number % len(PARTS)]
+    return f"src/{part}/{PARTS[number // 10 % len(PARTS)]}_{number}{SUFFIXES[number % 7 % 5]}"
+
+
+def event(
+    number: int, random_: random.Random, first: int = 0, distinct_paths: int = 1000
+) -> dict[str, object]:
     """The record of one call."""
     category = random_.choice(CATEGORIES)
     complexity = random_.choice(COMPLEXITIES)
-    count = random_.randint(1, 2)
+    count = 1 if random_.random() < 0.8 else 2
     centre = 600 * (1 + CATEGORIES.index(category)) * (1 + COMPLEXITIES.index(complexity))
     demand = max(1, int(random_.lognormvariate(0, 0.6) * centre))
     ceiling = random_.choice([4096, 8192, 16384])
     truncated = demand >= ceiling
     return {
-        "event_id": f"{random_.getrandbits(128):032x}",
+        "event_id": f"{random_.getrandbits(64):016x}",
         "occurred_at": (START + timedelta(seconds=first + number)).isoformat()[:19] + "Z",
-        "run_id": f"run-{number // 500:06d}",
-        "phase_id": f"phase-{number % 500:03d}",
+        "run_id": f"r-{number // 500:06d}",
+        "phase_id": f"p-{number % 500:03d}",
         "attempt": 1,
         "category": category,
         "complexity": complexity,
-        "deliverables": [
-            f"src/{random_.choice(PARTS)}/{random_.choice(PARTS)}_{number}{i}"
-            f"{random_.choice(SUFFIXES)}"
-            for i in range(count)
-        ],
+        "deliverables": [path(random_, distinct_paths) for _ in range(count)],
         "deliverable_count": count,
         "provider": "provider",
         "model": random_.choice(MODELS),
         "input_tokens": random_.randint(200, 60000),
-        "coefficients_id": "0123456789abcdef",
+        "coefficients_id": "0123abcd",
         "estimator_version": "1",
         "predicted_output_tokens": int(centre * 1.3),
         "selected_budget": ceiling,
@@ -79,7 +84,7 @@ def write(folder: Path, lines: int, *, seed: int = 1, prefix: str = "ev", first:
                 elif draw < 0.011 and previous:
                     text = previous
                 else:
-                    record = event(number, random_, first)
+                    record = event(number, random_, first, max(1000, lines // 10))
                     text = previous = json.dumps(record, separators=(",", ":")).encode()
                 total += file.write(text + b"\n")
                 number += 1

@@ -21,7 +21,7 @@
 {%- endmacro %}
 
 {% macro duckdb__json_has_duplicate_keys(text) -%}
-    (len(json_keys({{ text }})) <> len(list_distinct(json_keys({{ text }}))))
+    (len(json_keys({{ text }})) <> list_unique(json_keys({{ text }})))
 {%- endmacro %}
 
 {#-

@@ -1,15 +1,14 @@
 {#-
     Reads whole files as bytes and gives one row per line, numbered from 1: source_file,
-    file_bytes, modified_at, first_line_md5, has_open_tail, line_no, is_tail (no newline ends
-    it), is_utf8 and line_text (with \x escapes when it is not).
-    One bad byte costs one line: a file that does not decode as a whole is split as escaped
-    text and decoded line by line. Lines that have landed, and a last line still being
-    written (unless `final`), are left out.
+    file_bytes, modified_at, first_line_md5, has_open_tail, line_no, is_last (of those that land
+    now), is_tail (no newline ends it), is_utf8 and line_text (with \x escapes when it is not).
+    Lines that have landed, and a last line still being written (unless `final`), are left out.
 -#}
 {% macro telemetry_lines(files) -%}
     {{ return(adapter.dispatch('telemetry_lines', 'tokenest')(files)) }}
 {%- endmacro %}
 
+{#- first_line_md5 and has_open_tail come before unnest: once a file, not once a line. -#}
 {% macro duckdb__telemetry_lines(files) %}
     select
         source_file,
@@ -18,34 +17,34 @@
         first_line_md5,
         has_open_tail,
         line_no,
+        line_no = last_line_no as is_last,
         line_no = piece_count as is_tail,
-        is_text or try(decode(cast(piece as blob))) is not null as is_utf8,
-        case when is_text then piece else {{ duckdb__decoded('piece') }} end as line_text
+        is_utf8,
+        case when is_utf8 then piece else escaped_piece end as line_text
     from (
         select
-            * exclude (pieces),
-            len(pieces) as piece_count,
-            pieces[len(pieces)] <> '' as has_open_tail,
-            md5({{ duckdb__decoded('pieces[1]') }}) as first_line_md5,
+            *,
+            case when is_text then true else {{ duckdb__is_whole('piece', 'escaped_piece') }} end
+                as is_utf8
+        from (
+        select
+            * exclude (pieces, escaped_pieces),
             generate_subscripts(pieces, 1) as line_no,
-            unnest(pieces) as piece
+            unnest(pieces) as piece,
+            unnest(escaped_pieces) as escaped_piece
         from (
             select
-                contents.source_file,
-                contents.file_bytes,
-                contents.modified_at,
+                split.* exclude (first_line),
                 landed.landed_lines,
-                contents.whole is not null as is_text,
-                {{ duckdb__pieces('contents') }} as pieces
-            from (
-                select
-                    filename as source_file,
-                    size as file_bytes,
-                    cast(last_modified as timestamp) as modified_at,
-                    content,
-                    try(decode(content)) as whole
-                from {{ duckdb__blobs(files | map(attribute='path') | list) }}
-            ) as contents
+                len(split.pieces) as piece_count,
+                split.pieces[len(split.pieces)] <> '' as has_open_tail,
+                md5(split.first_line) as first_line_md5,
+                {% if var('final') -%}
+                    len(split.pieces) - case when split.pieces[len(split.pieces)] = '' then 1 else 0 end
+                {%- else -%}
+                    len(split.pieces) - 1
+                {%- endif %} as last_line_no
+            from ({{ duckdb__split_files(files | map(attribute='path') | list) }}) as split
             inner join (
                 {% for file in files -%}
                     select
@@ -57,12 +56,11 @@
                     select null as source_file, 0 as landed_lines
                 {% endfor %}
             ) as landed
-                on contents.source_file = landed.source_file
+                on split.source_file = landed.source_file
+        )
         )
     )
-    where
-        line_no > landed_lines
-        and (line_no < piece_count {%- if var('final') %} or piece <> ''{% endif %})
+    where line_no > landed_lines and line_no <= last_line_no
 {% endmacro %}
 
 {#- The md5 of the first line of each of the files. -#}
@@ -73,32 +71,64 @@
 {% macro duckdb__first_line_md5s(paths) %}
     select
         source_file,
-        md5({{ duckdb__decoded('pieces[1]') }}) as first_line_md5
+        md5(first_line) as first_line_md5
+    from ({{ duckdb__split_files(paths) }})
+{% endmacro %}
+
+{#-
+    One row per file, with its lines as a list. One bad byte costs one line: a file that is not
+    UTF-8 as a whole is split twice, without its bad bytes and with all bytes escaped (\x0A), and
+    a line is UTF-8 when it has as many bytes either way. One reader uses one thread, so there are
+    as many readers as threads.
+-#}
+{% macro duckdb__split_files(paths) %}
+    {%- set readers = 1 -%}
+    {%- if paths -%}
+        {%- set readers = run_query("select current_setting('threads') as n").rows[0]['n'] | int -%}
+    {%- endif %}
+    select
+        source_file,
+        file_bytes,
+        modified_at,
+        is_text,
+        pieces,
+        escaped_pieces,
+        case
+            when is_text or {{ duckdb__is_whole('pieces[1]', 'escaped_pieces[1]') }} then pieces[1]
+            else escaped_pieces[1]
+        end as first_line
     from (
         select
             source_file,
+            file_bytes,
+            modified_at,
             whole is not null as is_text,
-            {{ duckdb__pieces('contents') }} as pieces
+            string_split(coalesce(whole, decode(content, 'ignore')), chr(10)) as pieces,
+            case when whole is null then string_split(cast(content as varchar), '\x0A') end
+                as escaped_pieces
         from (
+            {% for reader in range(readers) -%}
+            {%- set own_paths = paths[reader::readers] -%}
+            {%- if own_paths or loop.first %}
+            {{ 'union all' if not loop.first }}
             select
                 filename as source_file,
+                size as file_bytes,
+                cast(last_modified as timestamp) as modified_at,
                 content,
                 try(decode(content)) as whole
-            from {{ duckdb__blobs(paths) }}
-        ) as contents
+            from {{ duckdb__blobs(own_paths) }}
+            {% endif -%}
+            {%- endfor %}
+        )
     )
 {% endmacro %}
 
-{#- Lines as text, or escaped (\x0A) when the file as a whole is not UTF-8. -#}
-{% macro duckdb__pieces(files) -%}
-    case
-        when {{ files }}.whole is not null then string_split({{ files }}.whole, chr(10))
-        else string_split(cast({{ files }}.content as varchar), '\x0A')
-    end
-{%- endmacro %}
-
-{% macro duckdb__decoded(piece) -%}
-    coalesce(case when is_text then {{ piece }} else try(decode(cast({{ piece }} as blob))) end, {{ piece }})
+{#- Each escape is four characters for one byte; a backslash of the text is escaped too. -#}
+{% macro duckdb__is_whole(piece, escaped_piece) -%}
+    strlen({{ piece }})
+    = strlen({{ escaped_piece }})
+    - 3 * ((strlen({{ escaped_piece }}) - strlen(replace({{ escaped_piece }}, '\x', ''))) // 2)
 {%- endmacro %}
 
 {#- read_blob takes globs: each special character of a name stands in brackets of its own. -#}

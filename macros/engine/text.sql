@@ -49,6 +49,14 @@
     strlen({{ text }})
 {%- endmacro %}
 
+{% macro text_starts_with(text, beginning) -%}
+    {{ return(adapter.dispatch('text_starts_with', 'tokenest')(text, beginning)) }}
+{%- endmacro %}
+
+{% macro duckdb__text_starts_with(text, beginning) -%}
+    starts_with({{ text }}, {{ beginning }})
+{%- endmacro %}
+
 {% macro text_ends_with(text, ending) -%}
     {{ return(adapter.dispatch('text_ends_with', 'tokenest')(text, ending)) }}
 {%- endmacro %}

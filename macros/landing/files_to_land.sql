@@ -50,7 +50,10 @@
     order by source_file
 {% endmacro %}
 
-{#- One row per file that has landed: how far, and how the file looked then. -#}
+{#-
+    One row per file that has landed: how far, and how the file looked then. What a landing saw of
+    a file stands on the last line that it landed from it.
+-#}
 {% macro landed_files(relation) %}
     select
         source_file,
@@ -61,7 +64,22 @@
         max_by(has_open_tail, line_no) as has_open_tail,
         bool_or(coalesce(reject_reason = 'torn_tail', false)) as has_torn_tail
     from {{ relation }}
+    where file_bytes is not null
     group by source_file
+{% endmacro %}
+
+{#- Landings are numbered, so that what is built on the lines can take up the new ones alone. -#}
+{% macro this_landing_no() %}
+    {% if execute and is_incremental() %}
+        {{ return(run_query(last_landing(this)).rows[0]['landing_no'] + 1) }}
+    {% endif %}
+    {{ return(1) }}
+{% endmacro %}
+
+{% macro last_landing(relation) %}
+    select coalesce(max(landing_no), 0) as landing_no
+    from {{ relation }}
+    where file_bytes is not null
 {% endmacro %}
 
 {% macro refuse_changed_first_lines(files) %}

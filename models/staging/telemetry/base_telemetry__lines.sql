@@ -24,6 +24,7 @@ cleaned as (
         first_line_md5,
         has_open_tail,
         line_no,
+        is_last,
         is_tail,
         is_utf8,
         case
@@ -35,24 +36,31 @@ cleaned as (
     from lines
 ),
 
-checked as (
+measured as (
     select
         *,
         {{ byte_length('line_text') }} > {{ var('max_line_bytes') }} as is_too_long,
         {{ regex_test('line_text', '^[ \t\r]*$') }} as is_blank,
-        {{ regex_test('line_text', '^[ \t\r]*[{]') }} as is_braced,
-        {{ json_is_valid('line_text') }} as is_json
+        {{ regex_test('line_text', '^[ \t\r]*[{]') }} as is_braced
     from cleaned
 ),
 
+checked as (
+    select
+        *,
+        case
+            when is_utf8 and not is_too_long then {{ json_is_valid('line_text') }} else false
+        end as is_json
+    from measured
+),
+
+-- case, and not "and", wherever a test is dear: only case leaves out what needs no answer
 parsed as (
     select
         *,
-        is_utf8 and is_json and is_braced and not is_too_long as is_object,
-        case
-            when is_utf8 and is_json and is_braced and not is_too_long
-                then {{ json_record('line_text', event_member_names()) }}
-        end as record
+        is_json and is_braced as is_object,
+        case when is_json and is_braced then {{ json_record('line_text', event_member_names()) }} end
+            as record
     from checked
 ),
 
@@ -64,6 +72,7 @@ members as (
         first_line_md5,
         has_open_tail,
         line_no,
+        is_last,
         is_tail,
         is_utf8,
         line_text,
@@ -75,31 +84,47 @@ members as (
     from parsed
 ),
 
+valued as (
+    select
+        *,
+        {{ event_values() }}
+    from members
+),
+
+compared as (
+    select
+        *,
+        coalesce({{ is_plain(fields) }}, false) as is_plain,
+        case when is_object then {{ has_unique_keys('line_text', fields) }} end as has_unique_keys
+    from valued
+),
+
 judged as (
     select
         *,
         case
+            when is_plain and has_unique_keys and not is_tail then cast(null as string)
             when is_tail then 'torn_tail'
             when not is_utf8 then 'not_utf8'
             when is_blank then cast(null as string)
             when is_too_long then 'line_too_long'
             when not is_json then 'not_json'
             when not is_object then 'not_an_object'
-            when {{ has_duplicate_key('line_text', fields) }} then 'duplicate_key'
-            when not {{ is_suspicious(fields, required) }} then cast(null as string)
+            when not has_unique_keys then 'duplicate_key'
             when {{ any_field(is_not_a_json_value, fields) }} then 'not_json'
             when {{ any_field(is_missing, required) }} then 'missing_field'
             when {{ any_field(is_wrong_type, fields) }} then 'wrong_type'
             when {{ any_field(is_not_a_time, fields) }} then 'not_a_time'
             when {{ any_field(is_out_of_range, fields) }} then 'out_of_range'
         end as reject_reason
-    from members
+    from compared
 ),
 
 final as (
     select
         source_file,
         line_no,
+        {{ this_landing_no() }} as landing_no,
         is_blank,
         reject_reason,
         case reject_reason
@@ -114,13 +139,15 @@ final as (
         end as line_text,
         case
             when reject_reason is null and not is_blank
-                then coalesce({{ typed_value(fields[0]) }}, 'md5:' || md5(line_text))
+                then coalesce(event_id_value, 'md5:' || md5(line_text))
         end as event_key,
-        {{ typed_event_columns() }},
-        file_bytes,
-        modified_at,
-        first_line_md5,
-        has_open_tail
+        case when reject_reason is null and not is_blank then event_id_value is not null end
+            as has_event_id,
+        {{ stored_event_columns() }},
+        case when is_last then file_bytes end as file_bytes,
+        case when is_last then modified_at end as modified_at,
+        case when is_last then first_line_md5 end as first_line_md5,
+        case when is_last then has_open_tail end as has_open_tail
     from judged
 )
 

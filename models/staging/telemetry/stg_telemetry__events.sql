@@ -78,7 +78,7 @@ canonical_complexities as (
 canonical as (
     select
         accepted.event_key as event_id,
-        accepted.event_id is not null as has_event_id,
+        accepted.has_event_id,
         accepted.occurred_at,
         accepted.run_id,
         accepted.phase_id,
