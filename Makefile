@@ -28,7 +28,7 @@ build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/*
 	@$(if $(TELEMETRY),TOKENEST_TELEMETRY='$(TELEMETRY)') $(BIN)/tokenest build
 
 test: lint  ## everything that CI runs
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(STAMP)  ## ruff, mypy and sqlfluff
 	@$(BIN)/ruff check .
