@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from warm_dbt import PLACES, ROOT, WarmDbt
 
-ROOT = Path(__file__).parents[2]
+__all__ = ["BIN", "DBT", "ROOT", "Project", "event", "line", "seeded_database"]
+
 BIN = Path(sys.executable).parent
+DBT = WarmDbt()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,8 @@ class Project:
         (self.folder / "exports").mkdir(exist_ok=True)
         return kept | {
             "DO_NOT_TRACK": "1",
-            "DBT_TARGET_PATH": str(self.folder.parent / "dbt" / "target"),
-            "DBT_LOG_PATH": str(self.folder.parent / "dbt" / "logs"),
+            "DBT_TARGET_PATH": str(DBT.target()),
+            "DBT_LOG_PATH": str(DBT.folder / "logs"),
             "TOKENEST_DB": "tokenest.duckdb",
             "TOKENEST_EXPORTS": "exports",
             "TOKENEST_TELEMETRY": telemetry or "telemetry/**/*.ndjson",
@@ -59,40 +64,38 @@ class Project:
         self, *arguments: str, telemetry: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run dbt on the checkout's project; its scratch is shared by the tests of a session."""
-        scratch = self.folder.parent / "dbt"
-        places = [
-            "--project-dir",
-            ROOT,
-            "--profiles-dir",
-            ROOT,
-            "--target-path",
-            scratch / "target",
-        ]
-        return subprocess.run(
-            [BIN / "dbt", "--no-use-colors", *arguments, *places, "--log-path", scratch / "logs"],
+        return DBT.run(arguments, self.folder, self.environment(telemetry))
+
+    def plain_dbt_build(self, telemetry: str | None = None) -> None:
+        """Run `dbt build` as users do: a new process, nothing there before, nothing left out."""
+        done = subprocess.run(
+            [BIN / "dbt", "--no-use-colors", "build", *PLACES],
             cwd=self.folder,
             env=self.environment(telemetry),
             capture_output=True,
             text=True,
             check=False,
         )
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
-    def dbt_build(
-        self, *arguments: str, telemetry: str | None = None, unit_tests: bool = False
-    ) -> str:
+    def dbt_build(self, *arguments: str, telemetry: str | None = None) -> str:
         """Run `dbt build`, which has to succeed; return what it printed.
 
-        Unit tests try the formulas and not the data: one build of the test run has them.
+        The seeds are there before it, and their tests and the unit tests are left out: they try
+        what is the same in every build, and a plain one has them all.
         """
-        without = () if unit_tests else ("--exclude-resource-type", "unit_test")
-        done = self.dbt("build", *arguments, *without, telemetry=telemetry)
+        if not self.database.exists():
+            shutil.copy(seeded_database(), self.database)
+        options = ["--no-write-json", "--log-level-file", "none", "--indirect-selection",
+                   "cautious", "--exclude", "path:seeds", "--exclude-resource-type",
+                   "unit_test"]  # fmt: skip
+        done = self.dbt("build", *options, *arguments, telemetry=telemetry)
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
         return done.stdout
 
     def land(self, *arguments: str) -> None:
         """Run only what landing needs: the lines, their repetitions and their account."""
-        self.dbt_build("-s", "+line_accounting", "+rejected_lines", "--indirect-selection",
-                       "cautious", *arguments)  # fmt: skip
+        self.dbt_build("-s", "+line_accounting", "+rejected_lines", *arguments)
 
     def tokenest(
         self, *arguments: str, telemetry: str | None = None
@@ -111,6 +114,16 @@ class Project:
         """The rows of a query on the built database."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(query, parameters).fetchall()
+
+
+@functools.cache
+def seeded_database() -> Path:
+    """A database that holds the seeds alone."""
+    project = Project(DBT.folder / "seeds")
+    project.folder.mkdir()
+    done = project.dbt("seed")
+    assert done.returncode == 0, done.stdout
+    return project.database
 
 
 def event(**fields: object) -> dict[str, Any]:

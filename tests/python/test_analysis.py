@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANALYSIS = ["-s", "+accuracy_tiers", "+accuracy_bands", "+truncation_triage", "+guardrail_alerts",
-            "+acceptance_scorecards", "+accuracy_drift", "+truncation_what_if",
-            "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious"]  # fmt: skip
+            "+acceptance_scorecards", "+accuracy_drift", "+truncation_what_if"]  # fmt: skip
 
 
 def built(folder: Path, lines: Iterable[bytes], *arguments: str) -> Project:

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RATES = [0.01, 0.02, 0.05, 0.1]
-BUILD = ("-s", "+coefficients", "--indirect-selection", "cautious",
-         "--exclude-resource-type", "unit_test")  # fmt: skip
+BUILD = ("-s", "+coefficients")
 QUERY = """
     select cell_level, category, complexity, model, input_bin, max_truncation, n, n_observed,
         own_quantile_tokens, budget_blend_tokens, is_exported, fallback_tokens

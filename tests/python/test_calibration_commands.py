@@ -52,8 +52,7 @@ def build(project: Project, count: int) -> Project:
     text = "".join(json.dumps(record) + "\n" for record in calls(count))
     project.telemetry().write_text(text, encoding="utf-8")
     project.dbt_build("-s", "+coefficients", "+drift_signals", "+alpha_by_cost",
-                      "+demand_accounting", "--indirect-selection", "cautious",
-                      "--exclude-resource-type", "unit_test")  # fmt: skip
+                      "+demand_accounting")  # fmt: skip
     return project
 
 

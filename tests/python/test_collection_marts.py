@@ -86,7 +86,7 @@ def drained(tmp_path_factory: pytest.TempPathFactory) -> Project:
         other.append(replace(item, run_id="old", event_id=f"old-{item.phase_id}"))
     marts = ("collection_yield", "zero_yield", "run_triage", "estimates", "line_accounting",
              "rejected_lines")  # fmt: skip
-    project.dbt_build("-s", *(f"+{m}" for m in marts), "--indirect-selection", "cautious")
+    project.dbt_build("-s", *(f"+{m}" for m in marts))
     return project
 
 

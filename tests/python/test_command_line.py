@@ -28,14 +28,6 @@ def built(
     return project, done
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project that plain `dbt build` made without any telemetry."""
-    project = Project(tmp_path_factory.mktemp("empty"))
-    project.dbt_build()
-    return project
-
-
 def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
     """The lines of standard error that are errors."""
     return [text for text in done.stderr.splitlines() if text.startswith("tokenest: ")]

@@ -6,19 +6,10 @@ import re
 
 import pytest
 from dbt_project import ROOT, Project
-from test_report import MARTS
 
 DOCUMENT = (ROOT / "docs" / "marts.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.*?)```", DOCUMENT, flags=re.DOTALL)
 ROWS = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", DOCUMENT, flags=re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The marts of the published samples."""
-    project = Project(tmp_path_factory.mktemp("samples"))
-    project.dbt_build(*MARTS, telemetry=str(ROOT / "telemetry" / "**" / "*.ndjson"))
-    return project
 
 
 def test_there_are_ten_queries() -> None:

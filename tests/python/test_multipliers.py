@@ -32,7 +32,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
              actual_output_tokens=1400),
     ]  # fmt: skip
     project.telemetry().write_bytes(b"".join(lines))
-    project.dbt_build("-s", "+calibration_multipliers", "--indirect-selection", "cautious")
+    project.dbt_build("-s", "+calibration_multipliers")
     return project
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dbt_project import ROOT, Project
+from dbt_project import DBT, ROOT, Project
 
 KEY_TESTS = {"unique_combination_of_columns"}
 
@@ -24,8 +24,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     project = Project(tmp_path_factory.mktemp("rules"))
     done = project.dbt("parse")
     assert done.returncode == 0, done.stdout
-    path = project.folder.parent / "dbt" / "target" / "manifest.json"
-    found: dict[str, Any] = json.loads(path.read_text())
+    found: dict[str, Any] = json.loads((DBT.target() / "manifest.json").read_text())
     return found
 
 

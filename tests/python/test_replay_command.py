@@ -83,7 +83,7 @@ def test_nothing_to_replay_is_said(project: Project) -> None:
     project.telemetry().write_bytes(
         line(event_id="e-1", deliverables=None) + line(event_id="e-2", deliverables=["ab" * 8])
     )
-    models_only = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+    models_only = ["--exclude-resource-type", "test"]
     project.dbt_build("-s", "+stg_telemetry__events", *models_only)
     done = project.tokenest("replay")
     assert (done.returncode, done.stdout) == (1, "")

@@ -19,8 +19,7 @@ from tokenest_py.report.words import cell, count, factor, percent
 if TYPE_CHECKING:
     from pathlib import Path
 
-MARTS = ["-s", "+path:models/marts", "--exclude-resource-type", "unit_test",
-         "--indirect-selection", "cautious"]  # fmt: skip
+MARTS = ["-s", "+path:models/marts"]
 HOSTILE = "</script><script>alert(1)</script>"
 HOSTILE_MARKDOWN = "|[x](http://example.com)`<b>"
 
@@ -236,17 +235,15 @@ def test_without_the_charting_library_the_page_has_its_tables(calm: Project) -> 
     assert "pip install 'tokenest[report]'" in bare
 
 
-def test_a_database_without_events_is_refused_or_shown_empty(tmp_path: Path) -> None:
+def test_a_database_without_events_is_refused_or_shown_empty(empty: Project) -> None:
     """Refused in one line, or every form of an empty report."""
-    project = Project(tmp_path)
-    project.dbt_build(*MARTS)
-    refused = project.tokenest("report")
+    refused = empty.tokenest("report")
     assert refused.returncode != 0
     assert refused.stderr.count("\n") == 1
     for form in ("html", "md", "json", "table", "ndjson", "csv"):
-        done = project.tokenest("report", "--format", form, "--allow-empty-db")
+        done = empty.tokenest("report", "--format", form, "--allow-empty-db")
         assert done.returncode == 0, done.stderr
-    text = (project.folder / "exports" / "report.html").read_text(encoding="utf-8")
+    text = (empty.folder / "exports" / "report.html").read_text(encoding="utf-8")
     assert "No events have landed." in text
 
 
@@ -254,8 +251,7 @@ def test_a_build_that_lacks_marts_is_named(tmp_path: Path) -> None:
     """One line that says to build again."""
     project = Project(tmp_path)
     project.telemetry().write_bytes(line())
-    project.dbt_build("-s", "+estimates", "--exclude-resource-type", "unit_test",
-                      "--indirect-selection", "cautious")  # fmt: skip
+    project.dbt_build("-s", "+estimates")
     done = project.tokenest("report")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
