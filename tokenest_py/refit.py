@@ -7,12 +7,11 @@ figures come from the same SQL as the real ones, and no later row can reach them
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tokenest_py.config import project_folder
+from tokenest_py.dbt_runner import run_dbt
 from tokenest_py.errors import BuildError
 
 if TYPE_CHECKING:
@@ -102,39 +101,13 @@ class Refit:
                 )
 
     def _build(self, arguments: Sequence[str], exports: Path) -> None:
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-        from dbt.cli.main import dbtRunner
-
-        project = str(project_folder())
-        with _environment(TOKENEST_DB=str(self.database), TOKENEST_EXPORTS=str(exports)):
-            outcome = dbtRunner().invoke(
-                ["--log-level", "none", "--log-level-file", "none", *arguments,
-                 "--project-dir", project, "--profiles-dir", project, "--vars", "{backtest: true}",
-                 "--target-path", str(self.folder / "target")]
-            )  # fmt: skip
-        if outcome.result is not None:
-            # dbt keeps the file open, and DuckDB lets nobody else read it until it is closed.
-            DuckDBConnectionManager.env().close()
-            DuckDBConnectionManager.close_all_connections()
-        if not outcome.success:
-            results = getattr(outcome.result, "results", [])
-            failed = [r for r in results if str(r.status) in {"error", "fail", "runtime error"}]
-            reason = f"{failed[0].node.name}: {failed[0].message}" if failed else outcome.exception
-            raise BuildError(f"back-test: {reason}")
-
-
-@contextmanager
-def _environment(**changes: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes, DO_NOT_TRACK="1")
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        run = run_dbt(
+            [*arguments, "--vars", "{backtest: true}"],
+            settings={"TOKENEST_DB": str(self.database), "TOKENEST_EXPORTS": str(exports)},
+            scratch=self.folder,
+        )
+        if run.failure:
+            raise BuildError(f"back-test: {run.failure}")
 
 
 def _quoted(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +21,7 @@ from tokenest_py.config import (
     setting,
     telemetry_globs,
 )
+from tokenest_py.dbt_runner import run_dbt
 from tokenest_py.errors import BuildError, NoDataError
 from tokenest_py.report.content import read_report
 from tokenest_py.report.summary import print_summary
@@ -134,16 +134,8 @@ def _prepare(path: Path, lock_timeout: float) -> None:
 
 
 def _arguments(*, final: bool, full_refresh: bool) -> list[str]:
-    project = project_folder()
-    os.environ["DO_NOT_TRACK"] = "1"
-    for name in ("TOKENEST_TELEMETRY", "TOKENEST_DB", "TOKENEST_EXPORTS"):
-        os.environ[name] = setting(name)
     # Unit tests try the formulas, not the data: they belong to `make test` and `dbt build`.
-    arguments = ["--log-level", "none", "build", "--exclude-resource-type", "unit_test"]
-    arguments += ["--project-dir", str(project), "--profiles-dir", str(project)]
-    if project != Path.cwd() and "DBT_TARGET_PATH" not in os.environ:
-        scratch = database_path().parent / ".tokenest"
-        arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
     if full_refresh:
         arguments.append("--full-refresh")
     if final:
@@ -151,12 +143,16 @@ def _arguments(*, final: bool, full_refresh: bool) -> list[str]:
     return arguments
 
 
-def _run_dbt(arguments: Sequence[str], console: Console) -> None:
-    """Run dbt in this process; raise BuildError with the first failure, in one line."""
-    console.print("starting dbt", highlight=False)
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-    from dbt.cli.main import dbtRunner
+def _scratch() -> Path | None:
+    """Return a folder for dbt's own files, unless it has one: in the project, or as asked."""
+    if project_folder() == Path.cwd() or "DBT_TARGET_PATH" in os.environ:
+        return None
+    return database_path().parent / ".tokenest"
 
+
+def _run_dbt(arguments: Sequence[str], console: Console) -> None:
+    """Run dbt with a progress display; raise BuildError with the first failure, in one line."""
+    console.print("starting dbt", highlight=False)
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -177,45 +173,23 @@ def _run_dbt(arguments: Sequence[str], console: Console) -> None:
         elif event.info.name == "NodeFinished":
             progress.advance(task)
 
+    names = ("TOKENEST_TELEMETRY", "TOKENEST_DB", "TOKENEST_EXPORTS")
+    settings = {name: setting(name) for name in names}
     with progress:
-        outcome = dbtRunner(callbacks=[show]).invoke(list(arguments))
-    if outcome.result is not None:
-        # dbt keeps the file open, and DuckDB lets nobody else read it until it is closed.
-        DuckDBConnectionManager.env().close()
-        DuckDBConnectionManager.close_all_connections()
-    failed = [r for r in getattr(outcome.result, "results", []) if r.status in _FAILED]
-    warned = [r for r in getattr(outcome.result, "results", []) if str(r.status) == "warn"]
-    for result in warned:
-        console.print(
-            f"warning: {_warning(result)}", style="yellow", highlight=False, soft_wrap=True
-        )
-    if failed:
-        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        raise BuildError(f"{_failure(failed[0])}{more}")
-    if outcome.exception is not None:
-        raise BuildError(_first_sentence(str(outcome.exception)))
-
-
-_FAILED = {"error", "fail", "runtime error"}
-
-
-def _failure(result: NodeResult) -> str:
-    name = getattr(result.node, "name", "dbt")
-    message = _first_sentence(result.message or "failed")
-    return message if message.startswith("telemetry file") else f"{name}: {message}"
+        run = run_dbt(arguments, settings=settings, scratch=_scratch(), on_event=show)
+    for result in run.results:
+        if str(result.status) == "warn":
+            console.print(
+                f"warning: {_warning(result)}", style="yellow", highlight=False, soft_wrap=True
+            )
+    if run.failure:
+        raise BuildError(run.failure)
 
 
 def _warning(result: NodeResult) -> str:
     node = result.node
     about = " ".join((node.description or "").split()).rstrip(".")
     return f"{about or node.name} ({node.name}: {result.failures} found)"
-
-
-def _first_sentence(text: str) -> str:
-    """Return dbt's message without its frame: the line that says what happened."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    lines = [line for line in lines if not re.match(r"(Compilation|Runtime|Database) Error", line)]
-    return lines[0] if lines else text.strip()
 
 
 def _landed(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
