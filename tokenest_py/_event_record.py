@@ -19,7 +19,7 @@ from tokenest_py.estimator import ESTIMATOR_VERSION
 
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, without its import
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from typing import SupportsIndex, TypeAlias, TypedDict
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         complexity: str | None
         deliverables: object
         deliverable_count: int | None
+        breakdown: Sequence[str] | None
         provider: str | None
         model: str | None
         input_tokens: int | None
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 MAX_DELIVERABLES = 20
 MAX_TEXT = 200
+MAX_BREAKDOWN = 400  # parts; there are fewer classes, states and factors of size
 MAX_WHOLE_NUMBER = 2**53 - 1  # larger ones do not survive every JSON reader
 MAX_DELIVERABLES_READ = 100_000  # bounds cycles, nesting and endless generators
 PATH_MODES = ("full", "basename", "hash", "none")
@@ -61,6 +63,7 @@ PATH_MODES = ("full", "basename", "hash", "none")
 _ELLIPSIS = "..."
 _UNPRINTABLE = re.compile("[\x00-\x1f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 _SUFFIX = re.compile(r"[^/](\.[A-Za-z0-9]{1,10})$")
+_PART = re.compile(r"[^\x00-\x1f]+:\d{1,9}(:(assumed|\d[\d.e+-]{0,30}))?", re.ASCII)
 _TIME = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?")
 _to_json = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -282,6 +285,16 @@ def _whole(value: SupportsIndex | float) -> int:
     return number
 
 
+def _breakdown(value: object) -> list[str]:
+    """Return the parts of an estimate as `TokenEstimate.recorded_breakdown` has them."""
+    if not isinstance(value, (list, tuple)) or len(value) > MAX_BREAKDOWN:
+        raise TypeError
+    parts = list(map(_text, value))
+    if not all(map(_PART.fullmatch, parts)):
+        raise ValueError
+    return parts
+
+
 def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
@@ -313,6 +326,7 @@ _READERS: dict[str, Callable[..., object]] = {
     "category": _text,
     "complexity": _text,
     "deliverable_count": _whole,
+    "breakdown": _breakdown,
     "provider": _text,
     "model": _text,
     "input_tokens": _whole,

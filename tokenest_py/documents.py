@@ -78,12 +78,27 @@ def parts(
     coefficients: Coefficients, model: str, files: int, found: frozenset[str], scope_paths: int
 ) -> dict[str, int]:
     """The tokens of a document model by part, before the safety margin."""
-    context = "none" if scope_paths == 0 else "some"
-    if scope_paths > coefficients.constants["scope_strong_above"]:
-        context = "strong"
+    context = _context(coefficients, scope_paths)
     if model == HISTORY:
         return _history_parts(coefficients.constants, files, context)
     return _synthesis_parts(coefficients.constants, files, found, context)
+
+
+def recorded_parts(
+    coefficients: Coefficients, model: str, files: int, found: frozenset[str], scope_paths: int
+) -> tuple[str, ...]:
+    """The coefficients that `parts` adds up and how often; shares of the writing follow."""
+    context = _context(coefficients, scope_paths)
+    if model == HISTORY:
+        return f"doc_sot_context_{context}:1", f"doc_sot_per_file:{files}"
+    asked = [f"doc_synthesis_{name}:1" for name in ("api_reference", "examples") if name in found]
+    return f"doc_synthesis_investigate_{context}:1", f"doc_synthesis_per_file:{files}", *asked
+
+
+def _context(coefficients: Coefficients, scope_paths: int) -> str:
+    if scope_paths > coefficients.constants["scope_strong_above"]:
+        return "strong"
+    return "some" if scope_paths else "none"
 
 
 def _synthesis_parts(

@@ -48,6 +48,8 @@ class TokenEstimate(NamedTuple):
         base_tokens: The prediction before the multiplier.
         multiplier: The calibration's factor on the whole prediction; 1.0 without one.
         parts: What each deliverable adds, in the order given; empty for the document models.
+        document_parts: For the document models, the coefficients that were added up and how
+            often, as `recorded_breakdown` has them.
     """
 
     estimated_tokens: int
@@ -66,3 +68,21 @@ class TokenEstimate(NamedTuple):
     base_tokens: int
     multiplier: float
     parts: tuple[Part, ...]
+    document_parts: tuple[str, ...] = ()
+
+    @property
+    def recorded_breakdown(self) -> tuple[str, ...]:
+        """What was added up, as the event record keeps it: `backend_new:2`, without any path.
+
+        `backend_modified:1:0.63` has the factor of the files' size, and `test_new:1:assumed` was
+        taken as new because nothing said so.
+        """
+        if not self.parts:
+            return self.document_parts
+        counts: dict[tuple[str, str], int] = {}
+        for part in self.parts:
+            note = "" if part.size_factor == 1 else f":{part.size_factor}"
+            if part.decided_by == "assumed":
+                note = ":assumed"
+            counts[part.label, note] = counts.get((part.label, note), 0) + 1
+        return tuple([f"{label}:{count}{note}" for (label, note), count in counts.items()])

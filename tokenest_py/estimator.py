@@ -125,8 +125,11 @@ class Estimator:
             if model != documents.DELIVERABLES:
                 table, files = rules.coefficients, len(items)
                 breakdown = documents.parts(table, model, files, found, len(scope_paths))
+                recorded = documents.recorded_parts(table, model, files, found, len(scope_paths))
                 confidence = table.constants[f"confidence_{model}"]
-                return self._finish(rules, cell, model, 0, breakdown, confidence, readings, ())
+                return self._finish(
+                    rules, cell, model, 0, breakdown, confidence, readings, (), recorded
+                )
         return self._by_deliverables(rules, cell, readings, assume)
 
     def budget(
@@ -274,6 +277,7 @@ class Estimator:
         confidence: float,
         readings: list[_Reading],
         parts: tuple[Part, ...],
+        document_parts: tuple[str, ...] = (),
     ) -> TokenEstimate:
         """Add margin and multiplier to the sum of overhead and breakdown."""
         table = rules.coefficients
@@ -297,6 +301,7 @@ class Estimator:
             base,
             cell.multiplier,
             parts,
+            document_parts,
         )
 
 

@@ -15,6 +15,7 @@
         {'name': 'complexity', 'type': 'text'},
         {'name': 'deliverables', 'type': 'text_list'},
         {'name': 'deliverable_count', 'type': 'whole'},
+        {'name': 'breakdown', 'type': 'text_list'},
         {'name': 'provider', 'type': 'text'},
         {'name': 'model', 'type': 'text'},
         {'name': 'input_tokens', 'type': 'whole'},

@@ -23,6 +23,10 @@ deliverables as (
     select * from {{ ref('int_deliverables') }}
 ),
 
+breakdown_parts as (
+    select * from {{ ref('int_breakdown_parts') }}
+),
+
 phase_overheads as (
     select * from {{ ref('phase_overheads') }}
 ),
@@ -69,25 +73,61 @@ totals as (
     group by listed.event_id
 ),
 
+parts as (
+    select
+        event_id,
+        {{ unnest_list('breakdown') }} as part
+    from events
+),
+
+-- one part that the current rules cannot read, or parts of two models, spoil a breakdown
+breakdowns as (
+    select
+        parts.event_id,
+        cast(sum(breakdown_parts.part_tokens) as bigint) as part_tokens,
+        cast(sum(breakdown_parts.file_count) as bigint) as file_count,
+        cast(sum(breakdown_parts.assumed_new_count) as bigint) as assumed_new_count,
+        min(breakdown_parts.replay_model) as replay_model,
+        bool_and(breakdown_parts.is_document) as is_all_documents
+    from parts
+    cross join constants
+    left join breakdown_parts
+        on
+            parts.part = breakdown_parts.part
+            and (
+                constants.documentation_models <> 0
+                or breakdown_parts.replay_model = 'deliverables'
+            )
+    group by parts.event_id
+    having
+        count(*) = count(breakdown_parts.part)
+        and count(distinct breakdown_parts.replay_model) = 1
+        and sum(breakdown_parts.file_count) > 0
+),
+
 judged as (
     select
         events.event_id,
         coalesce(events.category, 'implementation') as category,
         events.complexity,
         totals.marginal_tokens,
-        totals.file_count,
-        totals.assumed_new_count,
         totals.asks_api_reference,
         totals.asks_examples,
         totals.has_history_file,
+        breakdowns.replay_model as recorded_model,
+        breakdowns.part_tokens as recorded_tokens,
         case
+            when breakdowns.event_id is not null then 'breakdown'
             when totals.event_id is null then 'no_deliverables'
             when events.deliverable_count > {{ list_size('events.deliverables') }}
                 then 'deliverables_cut'
             when totals.is_hidden then 'deliverables_hidden'
             else 'deliverables'
         end as replay_basis,
-        constants.documentation_models <> 0 and totals.is_all_documents as is_documentation,
+        coalesce(breakdowns.file_count, totals.file_count) as file_count,
+        coalesce(breakdowns.assumed_new_count, totals.assumed_new_count) as assumed_new_count,
+        constants.documentation_models <> 0
+        and coalesce(breakdowns.is_all_documents, totals.is_all_documents) as is_documentation,
         totals.asks_api_reference
         or (totals.asks_examples and (totals.asks_usage_guide or totals.asks_research))
             as asks_synthesis
@@ -95,6 +135,8 @@ judged as (
     cross join constants
     left join totals
         on events.event_id = totals.event_id
+    left join breakdowns
+        on events.event_id = breakdowns.event_id
 ),
 
 -- a category that names its model gets that model, so that a stored category replays
@@ -102,6 +144,7 @@ modelled as (
     select
         *,
         case
+            when replay_basis = 'breakdown' then recorded_model
             when not is_documentation then 'deliverables'
             when category = 'doc_synthesis' then 'doc_synthesis'
             when category = 'doc_sot_update' or has_history_file then 'doc_sot_update'
@@ -109,7 +152,7 @@ modelled as (
             else 'deliverables'
         end as replay_model
     from judged
-    where replay_basis = 'deliverables'
+    where replay_basis in ('breakdown', 'deliverables')
 ),
 
 named as (
@@ -123,26 +166,38 @@ named as (
     from modelled
 ),
 
--- task text and scope paths are not stored: no research, and no context to read
-sized as (
+-- without a breakdown task text and scope paths are not known: no research, and no context to read
+added_up as (
     select
         named.*,
-        constants.safety_margin,
-        case named.replay_model
-            when 'doc_synthesis'
+        case
+            when named.replay_basis = 'breakdown' then named.recorded_tokens
+            when named.replay_model = 'doc_synthesis'
                 then {{ doc_synthesis_tokens('named', 'constants') }}
-            when 'doc_sot_update'
+            when named.replay_model = 'doc_sot_update'
                 then {{ doc_sot_update_tokens('named', 'constants') }}
-            else
-                coalesce(phase_overheads.value, floor(constants.default_phase_overhead))
-                + named.marginal_tokens
-        end as tokens
+            else named.marginal_tokens
+        end as part_tokens
     from named
+    cross join constants
+),
+
+sized as (
+    select
+        added_up.*,
+        constants.safety_margin,
+        added_up.part_tokens
+        + case added_up.replay_model
+            when 'doc_synthesis' then {{ doc_synthesis_coordination('added_up', 'constants') }}
+            when 'doc_sot_update' then {{ doc_sot_consistency('added_up', 'constants') }}
+            else coalesce(phase_overheads.value, floor(constants.default_phase_overhead))
+        end as tokens
+    from added_up
     cross join constants
     left join phase_overheads
         on
-            named.replayed_category = phase_overheads.category
-            and named.complexity = phase_overheads.complexity
+            added_up.replayed_category = phase_overheads.category
+            and added_up.complexity = phase_overheads.complexity
 ),
 
 final as (

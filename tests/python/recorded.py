@@ -18,6 +18,7 @@ EVENT: dict[str, Any] = {
     "complexity": "low",
     "deliverables": ["src/api.py", "tests/test_api.py"],
     "deliverable_count": 2,
+    "breakdown": ["backend_new:1", "test_modified:1:0.63"],
     "provider": "anthropic",
     "model": "claude-sonnet-4-5",
     "input_tokens": 5000,

@@ -192,6 +192,27 @@ def test_a_wrong_number_drops_the_event(value: object, recorder: Recorder, folde
     assert not lines(folder)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "backend_new:1",
+        {"backend_new": 2000},
+        ["backend_new"],
+        ["backend_new:1:?"],
+        [1],
+        ["x:1"] * 401,
+    ],
+)
+def test_what_is_no_breakdown_drops_the_event(
+    value: object, recorder: Recorder, folder: Path
+) -> None:
+    """Tokens by class, as an estimate shows them, do not say how many files there were."""
+    values: dict[str, Any] = {**EVENT, "breakdown": value}
+    assert not recorder.record(**values)
+    assert holds(recorder, 0, {"invalid_breakdown": 1})
+    assert not lines(folder)
+
+
 class Label(enum.Enum):
     """A label as an application may keep it."""
 

@@ -242,6 +242,7 @@ def test_estimate_and_budget_fill_the_prediction(recorder: Recorder, tmp_path: P
     assert (event["category"], event["complexity"]) == ("implementation", "low")
     assert event["deliverables"] == ["src/api.py", "tests/test_api.py"]
     assert (event["deliverable_count"], event["attempt"]) == (2, 1)
+    assert event["breakdown"] == ["backend_new:1:assumed", "test_new:1:assumed"]
 
 
 def test_given_fields_win(recorder: Recorder, tmp_path: Path) -> None:

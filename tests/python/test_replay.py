@@ -13,11 +13,14 @@ from dbt_project import ROOT, Project, event
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tokenest_py import Estimator
+from tokenest_py import Estimator, Recorder
 from tokenest_py.coefficients import PACKAGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tokenest_py import TokenEstimate
 
 
 def seed(name: str) -> list[dict[str, str]]:
@@ -148,12 +151,63 @@ def generated() -> dict[str, dict[str, Any]]:
     return {f"g-{i}": event(event_id=f"g-{i}", **call) for i, call in enumerate(generated_calls())}
 
 
+def workspace(folder: Path) -> list[str]:
+    """Paths of files of every size, written to the folder."""
+    for number, ending in enumerate([".py", ".tsx", ".sql", ".md", "_test.go", ".json"] * 4):
+        lines = (10, 100, 300, 600)[number % 4]
+        imports = "import a\n" * (0, 8, 20)[number % 3]
+        indent = " " * (0, 9, 18)[number // 8]
+        (folder / f"file{number}{ending}").write_text(imports + f"{indent}x = 1\n" * lines)
+    return sorted(path.name for path in folder.iterdir())
+
+
+def recorded_calls(project: Project, folder: Path) -> dict[str, TokenEstimate]:
+    """Estimates by the id of the event that recorded them, in every mode of privacy."""
+    estimator = Estimator.load(PACKAGED, workspace=folder)
+    bare = Estimator.load(PACKAGED)
+    lists = [*chunks(workspace(folder) * 9), *chunks(drawn(documents, 600))]
+    lists += [*chunks(drawn(deliverables, 300)), [f"src/{i}.py" for i in range(99)]]
+    spellings = zip(cycle([None, *CATEGORIES]), cycle([None, *COMPLEXITIES]), strict=False)
+    tasks = cycle(["", "Document the REST API from scratch", "with examples and a tutorial"])
+    modes = cycle(("full", "basename", "hash", "none"))
+    estimates = {}
+    for number, (given_list, spelling) in enumerate(zip(lists, spellings, strict=False)):
+        scope = ["a.py"] * (0, 3, 11)[number % 3]
+        found = (estimator if number % 4 else bare).estimate(
+            given_list, *spelling, task=next(tasks), scope_paths=scope
+        )
+        recorder = Recorder(project.telemetry().parent, enabled=True, paths=next(modes))
+        response = {"usage": {"output_tokens": 800}}
+        assert recorder.record_response(
+            found, response, run_id="r", phase_id=f"p-{number}", event_id=f"b-{number}"
+        )
+        recorder.close()
+        estimates[f"b-{number}"] = found
+    return estimates
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Where the replay is built."""
+    return Project(tmp_path_factory.mktemp("replay"))
+
+
+@pytest.fixture(scope="module")
+def recorded(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, TokenEstimate]:
+    """Estimates that the recorder wrote with their breakdown, by the id of their event."""
+    return recorded_calls(project, tmp_path_factory.mktemp("workspace"))
+
+
 @pytest.fixture(scope="module")
 def replayed(
-    tmp_path_factory: pytest.TempPathFactory, generated: dict[str, dict[str, Any]]
+    project: Project,
+    generated: dict[str, dict[str, Any]],
+    recorded: dict[str, TokenEstimate],
 ) -> Project:
     """A build of the replay on generated events, some by hand, and the published samples."""
-    project = Project(tmp_path_factory.mktemp("replay"))
+    assert recorded  # their events are written
     write(project, "generated.ndjson", generated.values())
     write(project, "by_hand.ndjson", BY_HAND)
     for samples in (ROOT / "telemetry").glob("*.ndjson"):
@@ -213,6 +267,35 @@ def test_sql_and_python_estimate_alike(
     ]
     wrong.sort(key=len)
     assert not wrong, f"{len(wrong)} of {len(generated)} differ; shortest: " + "\n".join(wrong[:5])
+
+
+def test_a_recorded_breakdown_replays_to_the_estimate(
+    replayed: Project, recorded: dict[str, TokenEstimate]
+) -> None:
+    """Existing files, task text and scope paths included, whatever the record says of paths."""
+    found = replays(replayed)
+    expected = {
+        name: (
+            "breakdown",
+            estimate.base_tokens,
+            estimate.model,
+            estimate.category,
+            sum(part.decided_by == "assumed" for part in estimate.parts),
+        )
+        if estimate.model != "no_deliverables"
+        else ("no_deliverables", None, None, None, 0)
+        for name, estimate in recorded.items()
+    }
+    wrong = [
+        f"{recorded[name].recorded_breakdown}: SQL {found.get(name)}, Python {expected[name]}"
+        for name in recorded
+        if found.get(name) != expected[name]
+    ]
+    assert not wrong, f"{len(wrong)} of {len(recorded)} differ: " + "\n".join(wrong[:5])
+    parts = {text.partition(":")[0] for item in recorded.values() for text in item.document_parts}
+    assert len(parts) == 10  # every part of both document models
+    factors = {part.size_factor for item in recorded.values() for part in item.parts}
+    assert len(factors) > 5
 
 
 def test_sql_and_python_read_texts_alike(replayed: Project) -> None:

@@ -58,6 +58,7 @@ TABLE = {
     "ratio new": "replayed_estimate_ratio",
     "replayed from": "replay_basis",
 }
+REPLAYED = ("breakdown", "deliverables")
 REASONS = {
     "no_deliverables": "have no recorded deliverables",
     "deliverables_cut": "record fewer deliverables than they had",
@@ -77,7 +78,7 @@ def replay(
 ) -> None:
     """Set each recorded prediction beside the one that the current rules make of its event."""
     samples, sums, bases = _results(database_path(), lock_timeout, allow_empty=allow_empty_db)
-    replayed = bases.get("deliverables", 0)
+    replayed = sum(bases.get(basis, 0) for basis in REPLAYED)
     if not replayed:
         raise NoDataError(f"none of {sum(bases.values())} event(s) can be replayed: {_not(bases)}")
     if summary:

@@ -90,6 +90,7 @@ canonical as (
         accepted.deliverables,
         coalesce(accepted.deliverable_count, {{ list_size('accepted.deliverables') }})
             as deliverable_count,
+        accepted.breakdown,
         accepted.provider,
         accepted.model,
         accepted.input_tokens,
