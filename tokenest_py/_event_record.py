@@ -10,16 +10,15 @@ from __future__ import annotations
 import functools
 import json
 import operator
-import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
 
+from tokenest_py.deliverables import normalize
 from tokenest_py.estimator import ESTIMATOR_VERSION
 
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, without its import
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from typing import SupportsIndex, TypeAlias, TypedDict
 
@@ -57,7 +56,6 @@ MAX_DELIVERABLES = 20
 MAX_TEXT = 200
 MAX_BREAKDOWN = 400  # parts; there are fewer classes, states and factors of size
 MAX_WHOLE_NUMBER = 2**53 - 1  # larger ones do not survive every JSON reader
-MAX_DELIVERABLES_READ = 100_000  # bounds cycles, nesting and endless generators
 PATH_MODES = ("full", "basename", "hash", "none")
 
 _ELLIPSIS = "..."
@@ -148,68 +146,8 @@ def _read_fields(
 
 
 def _first_deliverables(value: object) -> tuple[list[str], int]:
-    if isinstance(value, (list, tuple)) and set(map(type, value)) == {str}:
-        texts = [text for text in map(str.strip, value) if text]
-        return texts[:MAX_DELIVERABLES], len(texts)
-    kept: list[str] = []
-    count = 0
-    for text in _deliverables(value):
-        count += 1
-        if count <= MAX_DELIVERABLES:
-            kept.append(text)
-    return kept, count
-
-
-def _deliverables(value: object) -> Iterator[str]:
-    """Yield each deliverable of a text, a path, an object with a path, or any nesting of them."""
-    pending: list[Iterator[object]] = [iter((value,))]
-    read = 0
-    while pending:
-        item = next(pending[-1], _END)
-        if item is _END:
-            pending.pop()
-            continue
-        read += 1
-        if read > MAX_DELIVERABLES_READ:
-            raise ValueError(value)
-        text = _path_of(item)
-        if text is None:
-            pending.append(_items(item))
-        elif text := text.strip():
-            yield text
-
-
-_END = object()
-
-
-def _path_of(item: object) -> str | None:
-    """Return the deliverable that `item` is, or None where it holds others.
-
-    An action stands before its path, as the estimator writes it too, so that it replays.
-    """
-    if isinstance(item, str):
-        return str.__str__(item)
-    if item is None:
-        return ""
-    if isinstance(item, os.PathLike):
-        return os.fsdecode(item)
-    if isinstance(item, Mapping):
-        path, action = item.get("path"), item.get("action")
-    else:
-        path, action = getattr(item, "path", None), getattr(item, "action", None)
-    if isinstance(path, os.PathLike):
-        path = os.fsdecode(path)
-    if not isinstance(path, str):
-        return None
-    return f"{action} {path}" if isinstance(action, str) else str.__str__(path)
-
-
-def _items(item: object) -> Iterator[object]:
-    if isinstance(item, Mapping):
-        return iter(item.values())
-    if isinstance(item, Iterable) and not isinstance(item, (bytes, bytearray, memoryview)):
-        return iter(item)
-    raise TypeError
+    texts = [f"{action} {text}" if action else text for text, action in normalize(value)]
+    return texts[:MAX_DELIVERABLES], len(texts)
 
 
 def _basenames(paths: list[str]) -> list[str]:

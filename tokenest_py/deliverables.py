@@ -12,13 +12,16 @@ from itertools import groupby
 from operator import itemgetter
 
 from tokenest_py._typing import TYPE_CHECKING, NamedTuple
+from tokenest_py.errors import TokenestError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tokenest_py.coefficients import Coefficients
     from tokenest_py.phrases import PhraseReader
 
 MAX_TEXT = 1024  # characters of a deliverable that are read; the expressions are quadratic
-MAX_DEPTH = 32  # levels of nesting that are walked, so that a cycle ends
+MAX_VALUES = 100_000  # that are walked
 
 _UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _TO_SPACE = str.maketrans("\t\r\n", "   ")
@@ -45,40 +48,62 @@ def normalize(deliverables: object) -> list[tuple[str, str | None]]:
 
     Accepts None, a text, anything nested in mappings and iterables, and objects or mappings with
     `path` and `action`. Other keys are discarded, other scalars become their text, empty texts
-    are dropped. A set is walked in sorted order, so that the result does not vary.
+    are dropped. A set is walked in sorted order, so that the result does not vary, and what
+    contains itself is walked once.
+
+    Raises TokenestError when there are more than MAX_VALUES: an endless generator, or nesting
+    that multiplies.
     """
+    if (type(deliverables) is list or type(deliverables) is tuple) and set(
+        map(type, deliverables)
+    ) == {str}:  # most often
+        return [(text, None) for text in map(str.strip, deliverables) if text]
     found: list[tuple[str, str | None]] = []
-    _walk(deliverables, found, MAX_DEPTH)
+    walked: list[tuple[object, Iterator[object]]] = [(None, iter((deliverables,)))]
+    inside = {id(None)}  # what is being walked, and None
+    values = 0
+    while walked:
+        container, members = walked[-1]
+        for member in members:
+            values += 1
+            if values > MAX_VALUES:
+                raise TokenestError(f"deliverables hold more than {MAX_VALUES} values; pass paths")
+            if type(member) is str:
+                text, action = member, None
+            elif id(member) in inside:
+                continue
+            elif (read := _read(member)) is not None:
+                text, action = read
+            else:
+                inside.add(id(member))
+                walked.append((member, iter(_members(member))))
+                break
+            text = text.strip()
+            if text:
+                found.append((text, action))
+        else:
+            walked.pop()
+            inside.discard(id(container))
     return found
 
 
-def _walk(value: object, found: list[tuple[str, str | None]], depth: int) -> None:
+def _read(value: object) -> tuple[str, str | None] | None:
+    """The deliverable that a value is, or None where it holds others."""
     if isinstance(value, str):
-        _add(value, None, found)
-        return
-    if value is None or depth == 0:
-        return
+        return str.__str__(value), None
     if type(value) is list or type(value) is tuple:
-        members: Iterable[object] = value
-    elif isinstance(path := _member(value, "path"), str):
+        return None
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value), None
+    path = _member(value, "path")
+    if isinstance(path, os.PathLike):
+        path = os.fsdecode(path)
+    if isinstance(path, str):
         action = _member(value, "action")
-        _add(path, action if isinstance(action, str) else "", found)
-        return
-    else:
-        members = _members(value)
-    for member in members:
-        if type(member) is str:  # without a call for the most common case
-            text = member.strip()
-            if text:
-                found.append((text, None))
-        else:
-            _walk(member, found, depth - 1)
-
-
-def _add(text: str, action: str | None, found: list[tuple[str, str | None]]) -> None:
-    text = text.strip()
-    if text:
-        found.append((text, action))
+        return path, action if isinstance(action, str) else ""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).decode("utf-8", "replace"), None
+    return None if isinstance(value, Iterable) else (str(value), None)
 
 
 def _member(value: object, name: str) -> object:
@@ -90,11 +115,7 @@ def _members(value: object) -> Iterable[object]:
         return value.values()
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=str)
-    if isinstance(value, bytes):
-        return [value.decode("utf-8", "replace")]
-    if isinstance(value, os.PathLike):
-        return [os.fspath(value)]
-    return value if isinstance(value, Iterable) else [str(value)]
+    return value if isinstance(value, Iterable) else ()
 
 
 def ascii_lower(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import repeat
 from pathlib import PurePosixPath, PureWindowsPath
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tokenest_py.coefficients import load
 from tokenest_py.deliverables import MAX_TEXT, Reader, ascii_lower, clean_path, normalize
+from tokenest_py.errors import TokenestError
 
 READER = Reader(load())
 WORDS = st.sampled_from(["src", "app", "[id]", "(shop)", "@types", "v1.2", "news", "address", "x"])
@@ -48,13 +50,28 @@ def test_objects() -> None:
 
     found = normalize([{"path": " a.py ", "action": "add", "size": 4}, Change(), {"path": ""}])
     assert found == [("a.py", "add"), ("b.py", "")]
+    assert normalize({"path": PurePosixPath("a.py"), "action": "add"}) == [("a.py", "add")]
 
 
 def test_cycles_end() -> None:
-    """A list that holds itself ends at the depth limit."""
+    """What holds itself, once or twice or by way of another, is walked once."""
     cycle: list[object] = ["a.py"]
-    cycle.append(cycle)
-    assert set(normalize(cycle)) == {("a.py", None)}
+    cycle += [cycle, {"again": cycle}, cycle, "b.py"]
+    assert normalize(cycle) == [("a.py", None), ("b.py", None)]
+    assert normalize([["c.py"]] * 2) == [("c.py", None)] * 2
+
+
+def test_depth_has_no_bound_and_number_has() -> None:
+    """50,000 levels are walked; an endless generator and nesting that multiplies are refused."""
+    deep: object = "a.py"
+    multiplied: object = "a.py"
+    for level in range(50_000):
+        deep = [deep]
+        multiplied = [multiplied] * 10 if level < 30 else multiplied
+    assert normalize(deep) == [("a.py", None)]
+    for value in (multiplied, repeat("a.py"), repeat(["a.py"])):
+        with pytest.raises(TokenestError, match="more than 100000 values"):
+            normalize(value)
 
 
 def test_os_path_likes() -> None:
