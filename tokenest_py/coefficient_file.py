@@ -233,6 +233,8 @@ def _fault(group: list[dict[str, Any]]) -> str:
     key, allowed = _CHOICES.get(kind, ("kind", (kind,)))
     if not set(columns[key]).issubset(allowed):
         return f"{key} {columns[key][0]!r} is not one of {', '.join(allowed)}"
+    if kind == "deliverable_class" and "label" not in keys and set(columns["method"]) != {"any"}:
+        return "a deliverable_class without a label needs the method any"
     values = columns.get("value", ())
     if values and not low <= min(values) <= max(values) <= high:
         return f"the value of a {kind} is not between {low:g} and {high:g}"

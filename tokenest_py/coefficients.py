@@ -108,12 +108,18 @@ class Coefficients:
         """The steps (below, factor) of a measure of a file, in order; the last has no bound."""
         return [step for (name, _), step in sorted(self.file_sizes.items()) if name == measure]
 
-    def factor(self, kind: str, category: str, complexity: str) -> float | None:
-        """The multiplier of a cell, else of its category, else of all calls; None without one."""
-        for key in ((kind, category, complexity), (kind, category, ""), (kind, "", "")):
-            if key in self.multipliers:
-                return self.multipliers[key]
-        return None
+    def factors(self, category: str, complexity: str) -> tuple[float, float | None, float | None]:
+        """The multiplier of a cell, else of its category, else of all calls, and its own range.
+
+        Without one 1; without a range None. The range holds the multiplier.
+        """
+        found = self.multipliers.get
+        for key in ((category, complexity), (category, ""), ("", "")):
+            factor = found(("multiplier", *key))
+            if factor is not None:
+                low, high = found(("multiplier_low", *key)), found(("multiplier_high", *key))
+                return factor, low and min(low, factor), high and max(high, factor)
+        return 1.0, None, None
 
     def limit(self, model: str, name: str) -> int | None:
         """A model's max_output or context_window in tokens, from the longest name that fits."""

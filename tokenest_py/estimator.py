@@ -324,9 +324,7 @@ class _Cell:
         self.complexity = table.complexity(complexity)
         key = self.category, self.complexity
         self.class_category = key[0] if key[0] in rules.reader.class_categories else ""
-        self.multiplier = table.factor("multiplier", *key) or 1.0
-        self.low = table.factor("multiplier_low", *key)
-        self.high = table.factor("multiplier_high", *key)
+        self.multiplier, self.low, self.high = table.factors(*key)
         if rules.origin:
             key = rules.origin.overhead_key(*key)
         self.overhead = table.overheads.get(key, int(table.constants["default_phase_overhead"]))

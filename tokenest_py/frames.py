@@ -104,13 +104,14 @@ def _cells(
             for model in MODELS:
                 final = category if model == documents.DELIVERABLES else model
                 default = int(table.constants["default_phase_overhead"])
+                multiplier, low, high = table.factors(final, complexity)
                 outcomes.append(
                     {
                         "estimated_category": final,
                         "overhead": table.overheads.get((final, complexity), default),
-                        "multiplier": table.factor("multiplier", final, complexity) or 1.0,
-                        "low": table.factor("multiplier_low", final, complexity),
-                        "high": table.factor("multiplier_high", final, complexity),
+                        "multiplier": multiplier,
+                        "low": low,
+                        "high": high,
                     }
                 )
     bounds = {"low": pl.Float64(), "high": pl.Float64()}

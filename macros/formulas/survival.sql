@@ -128,6 +128,28 @@
     )
 {%- endmacro %}
 
+{#- The same with the rank below, k = floor((n + 1)·(1 − rate)). -#}
+{% macro conformal_share_below(n_event, rate) -%}
+    least(
+        cast(1 as double),
+        floor(({{ n_event }} + 1) * (1 - cast({{ rate }} as double)) + 1e-9)
+        / nullif(cast({{ n_event }} as double), 0)
+    )
+{%- endmacro %}
+
+{#-
+    Tokens at the rank (n + 1)·(1 − rate) itself, between the two whole ranks beside it, in
+    logarithms: rounding the rank up costs half a call of room in each cell, which adds up in the
+    blend of many small ones. The upper one where there is no lower.
+-#}
+{% macro between_ranks(lower, upper, n_event, rate) -%}
+    {%- set rank = '(' ~ n_event ~ ' + 1) * (1 - cast(' ~ rate ~ ' as double))' -%}
+    {{ upper }} * power(
+        coalesce({{ lower }}, {{ upper }}) / cast({{ upper }} as double),
+        ceil({{ rank }} - 1e-9) - {{ rank }}
+    )
+{%- endmacro %}
+
 {#- Boolean: there are enough observed calls, at least 1/rate − 1, for a quantile at the rate. -#}
 {% macro has_enough_events(n_event, rate) -%}
     (({{ n_event }} + 1) * cast({{ rate }} as double) >= 1 - 1e-9)

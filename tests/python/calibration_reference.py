@@ -46,29 +46,39 @@ class Quantile:
 
 
 def quantile(calls: list[Call], rate: float) -> Quantile:
-    """The Kaplan-Meier quantile of a cell at the conformal share; calls must not be empty."""
+    """The Kaplan-Meier quantile of a cell at the conformal rank; calls must not be empty.
+
+    `own` is read at the rank rounded up, `blended` lies between the whole ranks beside it.
+    """
     observed = Counter(call.tokens for call in calls if call.is_observed)
     everyone = Counter(call.tokens for call in calls)
     n_observed = sum(observed.values())
     largest = max(everyone)
     if not n_observed:
         return Quantile(0, has_enough=False, is_beyond=True, own=0, blended=0.0)
-    rank = math.ceil(round((n_observed + 1) * (1 - rate), 9))
-    share = min(1.0, rank / n_observed)
+    rank = round((n_observed + 1) * (1 - rate), 9)
     at_risk, survival = len(calls), 1.0
-    reached = None
+    curve = []
     for tokens in sorted(everyone):
         survival *= 1 - observed[tokens] / at_risk
         at_risk -= everyone[tokens]
-        if survival <= 1 - share + 1e-9:
-            reached = tokens
-            break
+        curve.append((tokens, survival))
+
+    def reached_at(whole_rank: int) -> int | None:
+        share = min(1.0, whole_rank / n_observed)
+        return next((tokens for tokens, alive in curve if alive <= 1 - share + 1e-9), None)
+
+    reached = reached_at(math.ceil(rank))
+    below = reached_at(math.floor(rank)) if rank >= 1 else reached
+    blended = largest * UNIDENTIFIED_FACTOR
+    if reached is not None and below is not None:
+        blended = reached * (below / reached) ** (math.ceil(rank) - rank)
     return Quantile(
         n_observed,
         has_enough=round((n_observed + 1) * rate, 9) >= 1,
         is_beyond=reached is None,
         own=largest if reached is None else reached,
-        blended=largest * UNIDENTIFIED_FACTOR if reached is None else float(reached),
+        blended=blended,
     )
 
 

@@ -145,6 +145,10 @@ def test_damaged_files(tmp_path: Path, data: bytes, message: str) -> None:
             {"kind": "deliverable_class", "position": 999, "name": "a", "method": "regex"},
             "'regex' is not one of prefix",
         ),
+        (
+            {"kind": "deliverable_class", "position": 999, "name": "a", "method": "suffix"},
+            "a deliverable_class without a label needs the method any",
+        ),
         ({"kind": "token_weight", "name": "a", "label": "gone", "value": 1}, "'gone' is not one"),
         ({"kind": "stop_reason", "name": "max_tokens", "label": "complete"}, "stands twice"),
         ([1], "not a JSON object"),

@@ -265,18 +265,29 @@ def test_multiplier(tmp_path: Path) -> None:
                 "complexity": "low",
                 "value": 0.45,
             },
+            {"kind": "multiplier_high", "category": "backend", "value": 0.3},
+            {"kind": "multiplier", "category": "backend", "complexity": "low", "value": 0.75},
+            {
+                "kind": "multiplier_low",
+                "category": "backend",
+                "complexity": "low",
+                "value": 0.8,
+            },
         ]
 
     estimator = Estimator.load(vintages.write(tmp_path, change), strict=True)
     low, medium, other = (
         estimator.estimate(["src/a.py"], *cell)
-        for cell in (("implementation", "low"), ("implementation", "medium"), ("backend", "low"))
+        for cell in (("implementation", "low"), ("implementation", "medium"), ("database", "low"))
     )
     assert (low.base_tokens, low.multiplier, low.estimated_tokens) == (5200, 0.321, 1669)
     assert (low.low, low.high) == (1040, 2340)
     assert (medium.base_tokens, medium.estimated_tokens) == (6500, 3250)
     assert (medium.low, medium.high) == (2275, 4225)
     assert (other.multiplier, other.estimated_tokens) == (1.0, 5200)
+    # a range is that of its own multiplier, and holds the estimate
+    odd = estimator.estimate(["src/a.py"], "backend", "low")
+    assert (odd.low, odd.estimated_tokens, odd.high) == (3900, 3900, 5070)
 
 
 def test_results_are_immutable(estimator: Estimator) -> None:

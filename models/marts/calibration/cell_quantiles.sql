@@ -47,7 +47,8 @@ shared as (
         {{ has_enough_events('n_event', 'max_truncation') }} as has_enough_events,
         {{ has_enough_events('n_event', 'rate_used') }} as has_enough_for_rate_used,
         {{ conformal_share('n_event', 'max_truncation') }} as strict_share,
-        {{ conformal_share('n_event', 'rate_used') }} as share_used
+        {{ conformal_share('n_event', 'rate_used') }} as share_used,
+        {{ conformal_share_below('n_event', 'rate_used') }} as share_below
     from rated
 ),
 
@@ -60,6 +61,8 @@ read_off as (
             as strict_tokens,
         {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.share_used') }}
             as reached_tokens,
+        {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.share_below') }}
+            as below_tokens,
         {{ survival_quantile(
             'demand_tokens', 'ln_survival', share_bound('shared.share_used', 'shared.n_event', '-')
         ) }} as low_tokens,
@@ -110,7 +113,12 @@ final as (
             when shared.n_observed > 0
                 then
                     coalesce(
-                        cast(read_off.reached_tokens as double),
+                        {{ between_ranks(
+                            'read_off.below_tokens',
+                            'read_off.reached_tokens',
+                            'shared.n_event',
+                            'shared.rate_used',
+                        ) }},
                         shared.max_demand_tokens * cast({{ var('unidentified_factor') }} as double)
                     )
         end as blended_tokens,
