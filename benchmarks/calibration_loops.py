@@ -86,12 +86,14 @@ def _loop(
     return held
 
 
-def drift(windows: dict[str, Pipeline], *, rate: float = 0.05, batch: int = 200) -> None:
-    """Demand grows by 1.6 at once; how long until the budgets hold again?"""
-    print(f"\nDemand x 1.6 at once: truncation at {rate:.0%} in each 200 calls of a category,"
-          " from the shift on (mean of the strata)")  # fmt: skip
+def drift(
+    windows: dict[str, Pipeline], *, rate: float = 0.05, batch: int = 200, quiet: int = 10_000
+) -> None:
+    """Demand grows by 1.6 at once, after a long quiet time; how long until the budgets hold?"""
+    print(f"\nDemand x 1.6 after {quiet} quiet calls: truncation at {rate:.0%} in each {batch}"
+          " calls of a category, from the shift on (mean of the strata)")  # fmt: skip
     for name, pipeline in windows.items():
-        found = [_shifted(pipeline, stratum, rate, batch) for stratum in STRATA]
+        found = [_shifted(pipeline, stratum, rate, batch, quiet) for stratum in STRATA]
         held = [statistics.fmean(column) for column in zip(*found, strict=True)]
         mark = ""
         if name == "default":
@@ -100,16 +102,21 @@ def drift(windows: dict[str, Pipeline], *, rate: float = 0.05, batch: int = 200)
         print(f"{name:20}" + " ".join(f"{figure:6.2%}" for figure in held) + f"  {mark}")
 
 
-def _shifted(pipeline: Pipeline, stratum: Stratum, rate: float, batch: int) -> list[float]:
+def _shifted(
+    pipeline: Pipeline, stratum: Stratum, rate: float, batch: int, quiet: int
+) -> list[float]:
     chance = random.Random(11)
-    kept: list[dict[str, Any]] = []
-    number = 0
+    kept = [
+        observed(number, stratum.category, *draw(stratum, chance), complexity=stratum.complexity)
+        for number in range(quiet)
+    ]
+    number = quiet
     held = []
-    for round_ in range(18):
-        scale = 1.6 if round_ >= 8 else 1.0
-        size = sizes(pipeline.calibrate(kept)) if kept else None
+    for round_ in range(14):
+        scale = 1.6 if round_ >= 5 else 1.0
+        size = sizes(pipeline.calibrate(kept))
         judges = [draw(stratum, chance, scale) for _ in range(2000)]
-        if round_ >= 8 and size is not None:
+        if round_ >= 5:
             held.append(
                 statistics.fmean(
                     demand > size(stratum.category, stratum.complexity, "m", prompt, rate)
@@ -122,7 +129,7 @@ def _shifted(pipeline: Pipeline, stratum: Stratum, rate: float, batch: int) -> l
                 number, stratum.category, prompt, demand, complexity=stratum.complexity
             )
             number += 1
-            if size is None or chance.random() < 0.05:
+            if chance.random() < 0.05:
                 kept.append(found | {"is_control": True})
                 continue
             ceiling = size(stratum.category, stratum.complexity, "m", prompt, rate)

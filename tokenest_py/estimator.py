@@ -89,8 +89,8 @@ class Estimator:
         category: str | None = None,
         complexity: str | None = None,
         *,
-        task: str = "",
-        scope_paths: Collection[str] = (),
+        task: str | None = None,
+        scope_paths: Collection[str] | None = None,
         assume: str | None = None,
     ) -> TokenEstimate:
         """The output tokens that a call will need.
@@ -120,12 +120,12 @@ class Estimator:
         if rules.documents and all(reading.is_document for reading in readings):
             items = [reading.deliverable for reading in readings]
             choose = rules.origin.choose if rules.origin else documents.choose
-            model, final, found = choose(rules.coefficients, items, cell.category, task)
+            model, final, found = choose(rules.coefficients, items, cell.category, task or "")
             cell = rules.cell(final, complexity or "")
             if model != documents.DELIVERABLES:
-                table, files = rules.coefficients, len(items)
-                breakdown = documents.parts(table, model, files, found, len(scope_paths))
-                recorded = documents.recorded_parts(table, model, files, found, len(scope_paths))
+                table, files, scope = rules.coefficients, len(items), len(scope_paths or ())
+                breakdown = documents.parts(table, model, files, found, scope)
+                recorded = documents.recorded_parts(table, model, files, found, scope)
                 confidence = table.constants[f"confidence_{model}"]
                 return self._finish(
                     rules, cell, model, 0, breakdown, confidence, readings, (), recorded

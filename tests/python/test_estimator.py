@@ -103,7 +103,11 @@ def test_task_text(estimator: Estimator) -> None:
     """The task text alone can ask for a synthesis."""
     plain = estimator.estimate(["docs/guide.md"], "documentation", "low")
     asked = estimator.estimate(
-        ["docs/guide.md"], "documentation", "low", task="Write examples from scratch"
+        ["docs/guide.md"],
+        "documentation",
+        "low",
+        task="Write examples from scratch",
+        scope_paths=None,
     )
     # 2500 + 1400 + 850, times 1.3
     assert (plain.category, plain.estimated_tokens) == ("documentation", 2600)
