@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from dbt_project import ROOT, Project
+from hypothesis import settings
+
+settings.register_profile("tokenest", deadline=None)  # a busy machine is no fault
+settings.load_profile("tokenest")
 
 if TYPE_CHECKING:
     from collections.abc import Callable

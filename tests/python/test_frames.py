@@ -64,7 +64,7 @@ def one_by_one(estimator: Estimator, calls: list[Call], assume: str) -> list[tup
     return [(e.estimated_tokens, e.low, e.high, e.confidence, e.category) for e in found]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     calls=st.lists(
         st.tuples(st.one_of(st.none(), st.lists(TEXTS, max_size=9)), CATEGORIES, COMPLEXITIES),
