@@ -235,7 +235,7 @@ def _multipliers(facts: Facts) -> list[str]:
     ]
     exported = sum(row["exported"] for row in shown)
     return [
-        f"{exported} are proposed. An interval is 95 %; - where so few calls give none.",
+        f"{exported} proposed. An interval is 95 %; - where so few calls give none.",
         "",
         *_table(shown, tuple(shown[0]) if shown else ()),
     ]

@@ -99,11 +99,12 @@ def roll_back(target: Path) -> tuple[str, str]:
     What is taken back is kept as `rolled-back-<id>.ndjson`. Raises NoDataError without a history.
     """
     target = target.resolve()
+    if not history(target):  # before a folder is made for the lock
+        raise _nothing_earlier(target)
     with _locked(target) as folder:
         entries = history(target)
         if not entries:
-            reason = f"{folder} holds no earlier table; nothing was promoted to {target} yet"
-            raise NoDataError(reason)
+            raise _nothing_earlier(target)
         restored = read_table(entries[-1])
         taken = _table(_current_data(target), str(target))
         _replace(folder / f"rolled-back-{taken.coefficients_id}.ndjson", taken.data)
@@ -111,6 +112,11 @@ def roll_back(target: Path) -> tuple[str, str]:
         entries[-1].unlink()
         _flush_folder(folder)
     return taken.coefficients_id, restored.coefficients_id
+
+
+def _nothing_earlier(target: Path) -> NoDataError:
+    folder = _history_folder(target)
+    return NoDataError(f"{folder} holds no earlier table; nothing was promoted to {target} yet")
 
 
 def history(target: Path) -> list[Path]:

@@ -82,7 +82,7 @@
 {% macro gate_note() -%}
     case
         when not passes_min_samples
-            then cast({{ var('min_samples') }} - n_gated as string) || ' more calls needed'
+            then cast({{ var('min_samples') }} - n_gated as string) || ' more needed'
         when gates_contradict
             then
                 'the gates contradict each other: ' || cast(n_gated as string)

@@ -75,6 +75,13 @@ def test_publish_and_roll_back(tmp_path: Path) -> None:
     assert not list(target.parent.glob("*.tmp"))
 
 
+def test_a_refused_roll_back_leaves_no_folder(tmp_path: Path) -> None:
+    """Nothing was promoted, nothing is made."""
+    with pytest.raises(NoDataError, match="nothing was promoted"):
+        roll_back(tmp_path / "live.ndjson")
+    assert not list(tmp_path.iterdir())
+
+
 def test_history_numbers_go_on_after_a_roll_back(tmp_path: Path) -> None:
     """What is published next never overwrites what is kept."""
     target = tmp_path / "coefficients.ndjson"
