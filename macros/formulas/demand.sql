@@ -5,7 +5,7 @@
     case
         when {{ is_synthetic('predicted_output_tokens', 'recorded_quality_flags') }}
             then 'synthetic'
-        when {{ is_repeated() }} then 'repeated'
+        when is_repeated then 'repeated'
         when actual_output_tokens <= 0 then 'missing'
         when
             coalesce(

@@ -12,19 +12,3 @@
 {% macro is_failure_stub(actual, is_success) -%}
     ({{ actual }} < {{ var('stub_max_tokens') }} and not coalesce({{ is_success }}, false))
 {%- endmacro %}
-
-{#-
-    The same call told again: an event without an event_id that repeats run, phase, attempt,
-    prediction and output of an earlier one. Events with an id are calls of their own.
--#}
-{% macro is_repeated() -%}
-    (
-        not has_event_id
-        and row_number() over (
-            partition by
-                has_event_id, run_id, phase_id, attempt,
-                predicted_output_tokens, actual_output_tokens
-            order by occurred_at asc, source_file asc, line_no asc
-        ) > 1
-    )
-{%- endmacro %}

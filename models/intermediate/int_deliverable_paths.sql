@@ -1,7 +1,14 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key='deliverable',
+    post_hook='{{ remember_landing() }}',
+) }}
+
 with
 
 events as (
     select * from {{ ref('stg_telemetry__events') }}
+    {{ since_last_landing() }}
 ),
 
 action_words as (

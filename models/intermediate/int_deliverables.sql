@@ -1,7 +1,14 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key=['class_category', 'deliverable'],
+    post_hook='{{ remember_landing() }}',
+) }}
+
 with
 
 events as (
     select * from {{ ref('stg_telemetry__events') }}
+    {{ since_last_landing() }}
 ),
 
 paths as (

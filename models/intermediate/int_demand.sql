@@ -1,7 +1,28 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key=['run_id', 'phase_id'],
+    pre_hook='{{ forget_conflicts(["run_id", "phase_id"]) }}',
+    post_hook='{{ remember_landing() }}',
+) }}
+
 with
 
 events as (
     select * from {{ ref('stg_telemetry__events') }}
+    {{ of_changed_phases() }}
+),
+
+repeated_events as (
+    select * from {{ ref('int_repeated_events') }}
+),
+
+marked as (
+    select
+        events.*,
+        repeated_events.event_id is not null as is_repeated
+    from events
+    left join repeated_events
+        on events.event_id = repeated_events.event_id
 ),
 
 judged as (
@@ -22,7 +43,7 @@ judged as (
         {{ unusable_reason() }} as unusable_reason,
         {{ attempt_outcome() }} as outcome,
         {{ censoring_bound() }} as bound_tokens
-    from events
+    from marked
 ),
 
 -- a retry has a higher attempt number than the event of its phase before it

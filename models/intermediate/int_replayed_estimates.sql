@@ -1,3 +1,10 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key='event_id',
+    pre_hook='{{ forget_conflicts(["event_id"]) }}',
+    post_hook='{{ remember_landing() }}',
+) }}
+
 {% set constant_names = [
     'safety_margin',
     'default_phase_overhead',
@@ -17,6 +24,7 @@ with
 
 events as (
     select * from {{ ref('stg_telemetry__events') }}
+    {{ since_last_landing() }}
 ),
 
 deliverables as (

@@ -1,20 +1,34 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key=['run_id', 'phase_id'],
+    pre_hook='{{ forget_conflicts(["run_id", "phase_id"]) }}',
+    post_hook='{{ remember_landing() }}',
+) }}
+
 with
 
 events as (
     select * from {{ ref('stg_telemetry__events') }}
+    {{ of_changed_phases() }}
+),
+
+repeated_events as (
+    select * from {{ ref('int_repeated_events') }}
 ),
 
 flagged as (
     select
-        *,
-        actual_max_tokens is null as is_ceiling_unknown,
-        {{ deliverable_bucket('deliverable_count') }} as deliverable_bucket,
-        coalesce(actual_max_tokens, selected_budget) as ceiling_tokens,
-        {{ is_synthetic('predicted_output_tokens', 'recorded_quality_flags') }} as is_synthetic,
-        {{ is_failure_stub('actual_output_tokens', 'is_success') }} as is_failure_stub,
-        {{ is_repeated() }} as is_repeated,
-        coalesce(deliverable_count = 0, false) as is_count_zero
+        events.*,
+        events.actual_max_tokens is null as is_ceiling_unknown,
+        {{ deliverable_bucket('events.deliverable_count') }} as deliverable_bucket,
+        coalesce(events.actual_max_tokens, events.selected_budget) as ceiling_tokens,
+        {{ is_synthetic('events.predicted_output_tokens', 'events.recorded_quality_flags') }} as is_synthetic,
+        {{ is_failure_stub('events.actual_output_tokens', 'events.is_success') }} as is_failure_stub,
+        repeated_events.event_id is not null as is_repeated,
+        coalesce(events.deliverable_count = 0, false) as is_count_zero
     from events
+    left join repeated_events
+        on events.event_id = repeated_events.event_id
 ),
 
 scored as (
@@ -77,6 +91,7 @@ final as (
         recorded_underestimated,
         source_file,
         line_no,
+        landing_no,
         coalesce(estimator_version, 'unknown') as estimator_version,
         coalesce(
             is_success and not is_truncated

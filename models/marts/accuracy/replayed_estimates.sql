@@ -1,7 +1,15 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key=['run_id', 'phase_id'],
+    pre_hook='{{ forget_conflicts(["run_id", "phase_id"]) }}',
+    post_hook='{{ remember_landing() }}',
+) }}
+
 with
 
 estimates as (
     select * from {{ ref('estimates') }}
+    {{ of_changed_phases() }}
 ),
 
 replays as (

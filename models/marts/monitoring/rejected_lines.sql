@@ -23,18 +23,14 @@ unreadable as (
 -- an id that came with several contents: the record says which, the raw line is in the file
 conflicts as (
     select
-        lines.source_file,
-        lines.line_no,
-        repeated_lines.verdict as reject_reason,
+        source_file,
+        line_no,
+        verdict as reject_reason,
         'event_id' as reject_fields,
-        lines.event_key as event_id,
-        {{ event_as_text('lines') }} as line_text
-    from lines
-    inner join repeated_lines
-        on
-            lines.source_file = repeated_lines.source_file
-            and lines.line_no = repeated_lines.line_no
-    where repeated_lines.verdict = 'id_conflict'
+        event_key as event_id,
+        line_text
+    from repeated_lines
+    where verdict = 'id_conflict'
 ),
 
 final as (

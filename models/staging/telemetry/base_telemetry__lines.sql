@@ -1,7 +1,9 @@
 {{ config(
     materialized='incremental',
+    incremental_strategy='append',
     on_schema_change='fail',
     pre_hook='{{ forget_completed_tails() }}',
+    post_hook='{{ mark_first_landing() }}',
 ) }}
 
 -- depends_on: {{ ref('base_telemetry__files') }}
@@ -124,7 +126,7 @@ final as (
     select
         source_file,
         line_no,
-        {{ this_landing_no() }} as landing_no,
+        cast({{ this_landing_no() }} as bigint) as landing_no,
         is_blank,
         reject_reason,
         case reject_reason

@@ -1,13 +1,31 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key='event_key',
+    post_hook='{{ remember_landing() }}',
+) }}
+
 with
 
 lines as (
     select * from {{ ref('base_telemetry__lines') }}
 ),
 
+{% if is_incremental() %}
+new_keys as (
+    select distinct event_key
+    from lines
+    {{ since_last_landing() }}
+),
+{% endif %}
+
 repeated_keys as (
     select event_key
     from lines
-    where event_key is not null
+    where
+        event_key is not null
+        {%- if is_incremental() %}
+        and event_key in (select new_keys.event_key from new_keys)
+        {%- endif %}
     group by event_key
     having count(*) > 1
 ),
@@ -17,8 +35,12 @@ repeated as (
     select
         lines.source_file,
         lines.line_no,
+        lines.landing_no,
         lines.event_key,
-        {{ event_content_md5('lines') }} as content_md5
+        lines.run_id,
+        lines.phase_id,
+        {{ event_content_md5('lines') }} as content_md5,
+        {{ event_as_text('lines') }} as line_text
     from lines
     inner join repeated_keys
         on lines.event_key = repeated_keys.event_key
@@ -34,9 +56,7 @@ contents as (
 
 ranked as (
     select
-        repeated.source_file,
-        repeated.line_no,
-        repeated.event_key,
+        repeated.*,
         contents.content_count,
         row_number() over (
             partition by repeated.event_key
@@ -51,8 +71,12 @@ final as (
     select
         source_file,
         line_no,
+        landing_no,
         event_key,
-        case when content_count > 1 then 'id_conflict' else 'duplicate' end as verdict
+        run_id,
+        phase_id,
+        case when content_count > 1 then 'id_conflict' else 'duplicate' end as verdict,
+        case when content_count > 1 then line_text end as line_text
     from ranked
     where content_count > 1 or occurrence > 1
 )

@@ -1,7 +1,15 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key='event_id',
+    pre_hook='{{ forget_conflicts(["event_id"]) }}',
+    post_hook='{{ remember_landing() }}',
+) }}
+
 with
 
 lines as (
     select * from {{ ref('base_telemetry__lines') }}
+    {{ since_last_landing() }}
 ),
 
 repeated_lines as (
@@ -116,7 +124,8 @@ canonical as (
         accepted.waste_ratio as recorded_estimate_ratio,
         accepted.underestimated as recorded_underestimated,
         accepted.source_file,
-        accepted.line_no
+        accepted.line_no,
+        accepted.landing_no
     from accepted
     left join category_aliases
         on accepted.category_key = category_aliases.name
