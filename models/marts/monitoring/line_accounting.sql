@@ -49,7 +49,10 @@ final as (
         coalesce(lines_by_file.blank_count, 0) as blank,
         coalesce(lines_by_file.landed_bytes, 0) as landed_bytes,
         files.source_file is not null as is_present,
-        coalesce(lines_by_file.has_open_tail, files.file_bytes > 0) as is_in_flight
+        -- a tail that came after whole lines had landed shows by the size alone
+        coalesce(lines_by_file.has_open_tail, false)
+        or coalesce(files.file_bytes > coalesce(lines_by_file.landed_bytes, 0), false)
+            as is_in_flight
     from files
     full outer join lines_by_file
         on files.source_file = lines_by_file.source_file
