@@ -1,0 +1,46 @@
+{#-
+    Limits which files the rest of the run can touch: the folders of the telemetry and of the
+    seeds, and the exports folder, which is made where it is missing. Neither setting can be taken
+    back while the database is open. dbt-duckdb sets the time zone on every connection, so that
+    the configuration as a whole cannot be locked.
+-#}
+{% macro limit_file_access() -%}
+    {{ return(adapter.dispatch('limit_file_access', 'tokenest')()) }}
+{%- endmacro %}
+
+{% macro default__limit_file_access() -%}
+{%- endmacro %}
+
+{% macro duckdb__limit_file_access() %}
+    {% if execute and flags.WHICH in ['build', 'run', 'seed', 'test'] %}
+        {% set exports = env_var('TOKENEST_EXPORTS', 'exports') %}
+        {% do duckdb__make_folder(exports) %}
+        {% set folders = [exports ~ '/'] %}
+        {% for glob in env_var('TOKENEST_TELEMETRY', 'telemetry/**/*.ndjson').split(',') %}
+            {% do folders.append(duckdb__folder_of(glob | trim)) %}
+        {% endfor %}
+        {% for seed in graph.nodes.values() | selectattr('resource_type', 'equalto', 'seed') %}
+            {% do folders.append(seed.root_path ~ '/' ~ duckdb__folder_of(seed.original_file_path)) %}
+        {% endfor %}
+        {% do run_query('set allowed_directories = [' ~ text_literals(folders | unique) ~ ']') %}
+        {% do run_query('set enable_external_access = false') %}
+    {% endif %}
+{% endmacro %}
+
+{#- The folder that everything a glob can match lies in: what stands before its first pattern. -#}
+{% macro duckdb__folder_of(glob) -%}
+    {%- set fixed = modules.re.split('[*?[]', glob)[0] -%}
+    {{- return(fixed.rpartition('/')[0] ~ '/' if '/' in fixed else './') -}}
+{%- endmacro %}
+
+{#- An empty partitioned copy makes a folder, and nothing in it. -#}
+{% macro duckdb__make_folder(path) %}
+    {% set names = path.rstrip('/').split('/') %}
+    {% for name in names if name %}
+        {% do run_query(
+            'copy (select 1 as a, 1 as b where false) to '
+            ~ text_literals([names[:loop.index + (path.startswith('/') | int)] | join('/')])
+            ~ ' (format csv, partition_by (a), overwrite_or_ignore)'
+        ) %}
+    {% endfor %}
+{% endmacro %}
