@@ -78,6 +78,13 @@ def _first_sentence(text: str) -> str:
 def _failure(result: NodeResult) -> str:
     name = getattr(result.node, "name", "dbt")
     message = _first_sentence(result.message or "failed")
+    if outside := re.match(r'Permission Error: Cannot access file "(.+)"', message):
+        return (
+            f"telemetry file {outside[1]} is a link that leads out of the folders of"
+            " TOKENEST_TELEMETRY; name its target's folder there, or put the file in its place"
+        )
+    if re.search("No space left on device|File too large", message):
+        return f"{name}: {message}; make room, then build again: what had landed is kept"
     return message if message.startswith("telemetry file") else f"{name}: {message}"
 
 

@@ -12,7 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tokenest_py.cli import output
-from tokenest_py.cli.database import LockTimeoutOption, check_file, open_database, rows, wait_for
+from tokenest_py.cli.database import (
+    LockTimeoutOption,
+    busy,
+    check_file,
+    open_database,
+    rows,
+    wait_for,
+)
 from tokenest_py.cli.output import Format, FormatOption, OutputOption
 from tokenest_py.config import (
     database_path,
@@ -182,6 +189,9 @@ def _run_dbt(arguments: Sequence[str], console: Console) -> None:
             console.print(
                 f"warning: {_warning(result)}", style="yellow", highlight=False, soft_wrap=True
             )
+    if run.failure and "Could not set lock" in run.failure:
+        # Another process was quicker after the wait for the database was over.
+        raise busy(database_path(), run.failure, 0)
     if run.failure:
         raise BuildError(run.failure)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AllowEmptyOption",
     "LockTimeoutOption",
+    "busy",
     "check_file",
     "open_database",
     "rows",
@@ -98,17 +99,20 @@ def wait_for(path: Path, timeout: float, *, read_only: bool) -> duckdb.DuckDBPyC
             if "Could not set lock" not in str(error):
                 raise DatabaseError(_one_line(path, error)) from error
             if time.monotonic() >= deadline:
-                raise DatabaseBusyError(_busy(path, str(error), timeout)) from error
+                raise busy(path, str(error), timeout) from error
         except duckdb.Error as error:
             raise DatabaseError(_one_line(path, error)) from error
         time.sleep(min(pause * random.uniform(0.5, 1.5), max(0.0, deadline - time.monotonic())))
         pause = min(pause * 2, 2.0)
 
 
-def _busy(path: Path, message: str, timeout: float) -> str:
+def busy(path: Path, message: str, timeout: float) -> DatabaseBusyError:
+    """Return the error that names the holder, whom DuckDB's message gives."""
     holder = re.search(r"held in (.+?) \(PID (\d+)\)", message)
     who = f"process {holder[2]} ({Path(holder[1]).name})" if holder else "another process"
-    return f"database {path} is held by {who}; waited {timeout:g} s (--lock-timeout)"
+    return DatabaseBusyError(
+        f"database {path} is held by {who}; waited {timeout:g} s (--lock-timeout)"
+    )
 
 
 def _check_ours(connection: duckdb.DuckDBPyConnection, path: Path, *, allow_empty: bool) -> None:

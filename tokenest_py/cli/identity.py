@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from tokenest_py.cli import output
 from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database, rows
 from tokenest_py.cli.output import Format, FormatOption, OutputOption
 from tokenest_py.config import database_path
+from tokenest_py.errors import DatabaseError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +25,9 @@ def identity(
     *,
     form: FormatOption = Format.TABLE,
     output_file: OutputOption = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every value of every table: finds a damaged block.")
+    ] = False,
     allow_empty_db: AllowEmptyOption = False,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
@@ -29,6 +35,8 @@ def identity(
     path = database_path()
     with open_database(path, lock_timeout=lock_timeout, allow_empty=allow_empty_db) as connection:
         facts = _facts(path, connection)
+        if deep:
+            facts.append({"what": "rows read in full", "value": _read_in_full(path, connection)})
     output.write(output.render(facts, form, columns=["what", "value"]), output_file)
 
 
@@ -54,14 +62,45 @@ def _facts(path: Path, connection: duckdb.DuckDBPyConnection) -> list[dict[str, 
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    names = rows(
-        connection,
-        "select table_schema, table_name from information_schema.tables"
-        " where table_schema in ('staging', 'marts', 'exports') order by all",
-    )
-    counted = []
-    for row in names:
-        schema, table = (row[key].replace('"', '""') for key in ("table_schema", "table_name"))
-        count = rows(connection, f'select count(*) as n from "{schema}"."{table}"')[0]["n"]
-        counted.append({"name": f"{schema}.{table}", "n": count})
-    return counted
+    return [
+        {"name": f"{schema}.{table}", "n": _one(connection, f"select count(*) from {quoted}")}
+        for schema, table, quoted in _names(connection)
+        if schema in {"staging", "marts", "exports"}
+    ]
+
+
+def _read_in_full(path: Path, connection: duckdb.DuckDBPyConnection) -> int:
+    """Read every value, so that DuckDB checks the sum of every block; return the rows.
+
+    Raises DatabaseError, naming the table, when a block is not what was written.
+    """
+    import duckdb
+
+    read = 0
+    for schema, table, quoted in _names(connection):
+        try:
+            read += _one(connection, f"select count(hash(r)) from {quoted} as r")
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            message = (
+                f"{path} is damaged, table {schema}.{table}: {reason}; rebuild it from the"
+                f" telemetry files: move it away, then run `tokenest build` (docs/operations.md)"
+            )
+            raise DatabaseError(message) from error
+    return read
+
+
+def _names(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """Schema, name and quoted name of every table."""
+    found = connection.execute(
+        "select table_schema, table_name from information_schema.tables order by all"
+    ).fetchall()
+    return [
+        (schema, table, ".".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names))
+        for names in found
+        for schema, table in [names]
+    ]
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    return int((connection.execute(query).fetchone() or (0,))[0])

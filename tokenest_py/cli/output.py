@@ -104,7 +104,7 @@ def _as_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
 def _csv_cell(value: object) -> object:
     """Return the value; text that a spreadsheet would run as a formula gets a quote in front."""
     plain = _plain(value)
-    if isinstance(plain, str) and plain[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+    if isinstance(plain, str) and plain[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"}:
         return f"'{plain}"
     return plain
 

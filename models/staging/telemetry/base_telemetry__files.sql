@@ -1,3 +1,5 @@
+{{ config(post_hook="{{ check_files(this) }}") }}
+
 with
 
 files as (
