@@ -1,0 +1,310 @@
+"""Kill builds, and the writers beside them, with signal 9; then count every line again.
+
+    python benchmarks/landing_kill_trials.py --landing 180 --whole 20
+
+Real recorders append events while `tokenest build` runs, so that files grow before, during and
+between builds. A trial kills the builder, and every third time the writers with it: half of the
+trials at a random moment, half right before one chosen SQL statement (begin and commit are
+statements too). Then the database is opened again: the lines that it holds have to be the first
+ones of each file, each once, with a verdict. The next build has to complete, an event recorded
+after the kill has to land, and every line of every file has to be accounted for, counted by
+reading the files. Every acknowledged event is there exactly once. The same check has to catch a
+landing in two steps without a transaction: else it could not see a loss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import mmap
+import os
+import random
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
+from dbt.cli.main import dbtRunner
+
+from tokenest_py import Recorder
+from tokenest_py.cli import run
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACES = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
+LINES = "staging.base_telemetry__lines"
+LANDING = ["-s", "+line_accounting", "+rejected_lines", "+stg_telemetry__events"]
+SETTINGS = {
+    "TOKENEST_DB": "tokenest.duckdb",
+    "TOKENEST_EXPORTS": "exports",
+    "TOKENEST_TELEMETRY": "telemetry/*.ndjson",
+    "DBT_TARGET_PATH": "target",
+    "DBT_LOG_PATH": "logs",
+    "DO_NOT_TRACK": "1",
+}
+WRITERS = 2
+PAUSE = 0.01  # seconds between two events of a writer
+REQUIRED = {"phase_id": "kill-trial", "category": "testing", "actual_output_tokens": 7}
+
+# The first lines of each file, each once, each with one verdict; and no account that is off.
+ROWS = f"""
+    select source_file, count(*), count(distinct line_no), max(line_no),
+        count(case when is_blank or reject_reason is not null or event_key is not null then 1 end)
+    from {LINES} group by source_file
+"""
+UNBALANCED = """
+    select count(*) from marts.line_accounting
+    where lines <> accepted + duplicate + quarantined + blank
+"""
+
+
+@dataclass
+class Place:
+    """A database, its telemetry, its writers, and what went wrong with them so far."""
+
+    folder: Path
+    memory: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 8))
+    writers: dict[str, tuple[int, mmap.mmap]] = field(default_factory=dict)
+    acknowledged: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    fresh: int = 0
+
+    @property
+    def database(self) -> Path:
+        """The file that builds write to."""
+        return self.folder / "tokenest.duckdb"
+
+    def newlines(self) -> dict[str, int]:
+        """Complete lines of each file, counted by reading the bytes."""
+        files = (self.folder / "telemetry").glob("*.ndjson")
+        return {f"telemetry/{file.name}": file.read_bytes().count(b"\n") for file in files}
+
+    def start_writer(self, name: str) -> None:
+        """Fork a process that records events until it is killed."""
+        memory = mmap.mmap(-1, 8)
+        child = os.fork()
+        if child == 0:
+            recorder = Recorder(self.folder / "telemetry", enabled=True, max_bytes=64 * 1024)
+            while True:
+                number = struct.unpack_from("<q", memory)[0] + 1
+                if recorder.record(run_id=name, attempt=number, **REQUIRED):
+                    struct.pack_into("<q", memory, 0, number)
+                time.sleep(PAUSE)
+        self.writers[name] = (child, memory)
+
+    def kill_writers(self) -> None:
+        """End them as a crash would."""
+        for child, _ in self.writers.values():
+            os.kill(child, signal.SIGKILL)
+        for name, (child, memory) in self.writers.items():
+            os.waitpid(child, 0)
+            self.acknowledged[name] = struct.unpack_from("<q", memory)[0]
+        self.writers.clear()
+
+    def acknowledged_now(self) -> dict[str, int]:
+        """How many events of each run were acknowledged until now."""
+        living = {name: struct.unpack_from("<q", m)[0] for name, (_, m) in self.writers.items()}
+        return self.acknowledged | living | {"fresh": self.fresh}
+
+    def record_fresh(self) -> None:
+        """Record one event from a process that nobody kills."""
+        recorder = Recorder(self.folder / "telemetry", enabled=True)
+        if not recorder.record(run_id="fresh", attempt=self.fresh + 1, **REQUIRED):
+            sys.exit(f"the fresh event was not recorded: {recorder.status()}")
+        recorder.close()
+        self.fresh += 1
+
+    def start_build(self, *, whole: bool, kill_before: int = 0) -> int:
+        """Fork a build that notes each SQL statement and kills itself before a chosen one."""
+        struct.pack_into("<q", self.memory, 0, 0)
+        child = os.fork()
+        if child == 0:
+            log = os.open("build.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            note_statements(self.memory, kill_before)
+            os._exit(run(["build"]) if whole else land())
+        return child
+
+    def build(self, *, whole: bool) -> list[str]:
+        """Run a build that has to complete; return its SQL statements."""
+        _, status = os.waitpid(self.start_build(whole=whole), 0)
+        if os.waitstatus_to_exitcode(status) != 0:
+            log = (self.folder / "build.log").read_text(encoding="utf-8")
+            self.faults.append(f"a build after a kill did not complete: {log[-600:]}")
+        return (self.folder / "statements").read_text(encoding="utf-8").splitlines()
+
+
+def land() -> int:
+    """Run the part of the build that lands; return its exit code."""
+    options = ["--exclude-resource-type", "unit_test", "--indirect-selection", "cautious"]
+    outcome = dbtRunner().invoke(["--no-write-json", "build", *LANDING, *options, *PLACES])
+    sys.stdout.flush()
+    return 0 if outcome.success else 1
+
+
+def note_statements(memory: mmap.mmap, kill_before: int) -> None:
+    """Write each SQL statement of this process to a file, and kill it before the chosen one."""
+    execute = DuckDBCursorWrapper.execute
+    notes = os.open("statements", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+
+    def noted(self: DuckDBCursorWrapper, sql: str, bindings: object = None) -> object:
+        number = struct.unpack_from("<q", memory)[0] + 1
+        struct.pack_into("<q", memory, 0, number)
+        if number == kill_before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.write(notes, " ".join(sql.split())[-300:].encode() + b"\n")
+        return execute(self, sql, bindings)
+
+    DuckDBCursorWrapper.execute = noted
+
+
+def examine_reopened(place: Place, database: Path | None = None) -> list[str]:
+    """Open the database as the kill left it; return what is wrong with its lines."""
+    database = database or place.database
+    if not database.exists():
+        return []
+    counted = place.newlines()
+    found = []
+    with duckdb.connect(str(database), read_only=True) as connection:
+        tables = {row[0] for row in connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables()"
+        ).fetchall()}  # fmt: skip
+        if LINES in tables:
+            for file, rows, distinct, last, judged in connection.execute(ROWS).fetchall():
+                if not rows == distinct == last == judged or last > counted[file]:
+                    found.append(f"{file}: {rows} rows for the lines to {last} of {counted[file]}")
+        if "marts.line_accounting" in tables:
+            unbalanced = connection.execute(UNBALANCED).fetchone()
+            if unbalanced != (0,):
+                found.append(f"{unbalanced} accounts do not add up")
+    return found
+
+
+def examine_built(place: Place, before: dict[str, int], acknowledged: dict[str, int]) -> list[str]:
+    """Compare a completed build with the files and the acknowledged events from before it."""
+    now, found = place.newlines(), []
+    with duckdb.connect(str(place.database), read_only=True) as connection:
+        accounts = connection.execute(
+            "select source_file, lines, accepted, quarantined + duplicate + blank"
+            " from marts.line_accounting"
+        ).fetchall()
+        events = dict(
+            connection.execute(
+                "select run_id, struct_pack(rows := count(*), numbers := count(distinct attempt),"
+                " last := max(attempt)) from staging.stg_telemetry__events group by run_id"
+            ).fetchall()
+        )
+    for file, lines, accepted, other in accounts:
+        if not before.get(file, 0) <= lines <= now[file] or (accepted, other) != (lines, 0):
+            found.append(f"{file}: {lines} lines, {accepted} accepted; {now[file]} in the file")
+    if missing := set(before) - {file for file, *_ in accounts}:
+        found.append(f"no account of {missing}")
+    for name, count in acknowledged.items():
+        seen = events.get(name, {"rows": 0, "numbers": 0, "last": 0})
+        if count and not (seen["rows"] == seen["numbers"] == seen["last"] >= count):
+            found.append(f"{name}: {count} events acknowledged, {seen} landed")
+    return found
+
+
+def trial(
+    place: Place, number: int, *, whole: bool, seconds: float, targets: list[int]
+) -> list[str]:
+    """Kill one build, look, build again, look; return the statements of the completed build."""
+    for index in range(WRITERS - len(place.writers)):
+        place.start_writer(f"writer-{number}-{index}")
+    if number % 2:
+        child = place.start_build(whole=whole, kill_before=random.choice(targets))
+    else:
+        child = place.start_build(whole=whole)
+        time.sleep(random.uniform(0, seconds))
+    if number % 3 == 0:
+        place.kill_writers()
+    if number % 2 == 0:
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    place.faults += examine_reopened(place)
+    place.record_fresh()
+    before, acknowledged = place.newlines(), place.acknowledged_now()
+    statements = place.build(whole=whole)
+    place.faults += examine_built(place, before, acknowledged)
+    return statements
+
+
+def landing_without_transaction(place: Place) -> list[str]:
+    """Land what is there in two committed steps, killed between; return what the check sees."""
+    control = place.folder / "control.duckdb"
+    for suffix in ("", ".wal"):
+        if (log := Path(f"{place.database}{suffix}")).exists():
+            shutil.copy(log, f"{control}{suffix}")
+    child = os.fork()
+    if child == 0:
+        connection = duckdb.connect(str(control))
+        connection.execute(f"create temp table landed as from {LINES}")
+        connection.execute(f"truncate {LINES}")
+        connection.execute(f"insert into {LINES} from landed where line_no % 2 = 0")
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    return examine_reopened(place, control)
+
+
+def targets_of(statements: list[str]) -> list[int]:
+    """Numbers of the statements to kill before: all, and those around the landing many times."""
+    near = [
+        number + step
+        for number, sql in enumerate(statements, start=1)
+        if "base_telemetry__lines" in sql
+        for step in (0, 1)
+    ]
+    return [*range(1, len(statements) + 1), *near * (len(statements) // max(1, len(near)))]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the trials and print a line for each kind; return 0 when all went as promised."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--landing", type=int, default=180, help="kills of the landing")
+    parser.add_argument("--whole", type=int, default=20, help="kills of whole builds")
+    parser.add_argument("--directory", type=Path, help="where to work (default: temporary)")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(dir=options.directory) as root:
+        place = Place(Path(root).resolve())
+        os.chdir(root)
+        os.environ.update(SETTINGS)
+        place.record_fresh()
+        place.build(whole=False)
+        # Every build is forked from here: dbt has been imported and has read the project.
+        dbtRunner().invoke(["--log-level", "none", "parse", *PLACES])
+        place.record_fresh()
+        started = time.monotonic()
+        statements = place.build(whole=False)
+        print(f"{'build':8} {'kills':>5} {'statements':>10} {'events':>8} {'faults':>6}")
+        for whole, kills in ((False, options.landing), (True, options.whole)):
+            targets = targets_of(statements)
+            seconds = (time.monotonic() - started) * (3 if whole else 1)
+            for number in range(1, kills + 1):
+                started = time.monotonic()
+                statements = trial(place, number, whole=whole, seconds=seconds, targets=targets)
+            events = sum(place.acknowledged_now().values())
+            print(
+                f"{'whole' if whole else 'landing':8} {kills:5} {len(statements):10} {events:8,}"
+                f" {len(place.faults):6}"
+            )
+        place.kill_writers()
+        place.build(whole=False)
+        place.faults += examine_built(place, place.newlines(), place.acknowledged_now())
+        seen = landing_without_transaction(place)
+    print(*place.faults, sep="\n", end="\n" if place.faults else "")
+    print(f"control  {len(seen):5} files whose landing in two steps, without a transaction, shows")
+    kept = bool(seen) and not place.faults
+    print(
+        "kept: nothing was lost or counted twice, and the control shows it" if kept else "NOT kept"
+    )
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
