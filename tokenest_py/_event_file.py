@@ -53,7 +53,8 @@ class EventFile:
 
         Raises:
             OSError: Nothing of the line was written, or with `fsync` it may not have lasted.
-            DroppedEventError: A part was written. The next line will not be glued to it.
+            DroppedEventError: A part was written, and the next line will not be glued to it; or
+                the host took the descriptor away meanwhile, and nobody knows where the line is.
         """
         fd = self._ready()
         if self._is_torn:
@@ -69,6 +70,9 @@ class EventFile:
             raise DroppedEventError("short_write")
         if self._fsync:
             self._sync(fd)
+        if self._stat(fd) is None:  # it was ours before the write
+            self._fd = -1
+            raise DroppedEventError("descriptor_lost")
         self._is_torn = False
         self._has_lines = True
 
@@ -117,7 +121,7 @@ class EventFile:
         name = f"events-{started}-{os.getpid()}-{self._token}-{self._number:04d}.ndjson"
         path = self._directory / name
         fd = os.open(path, _FLAGS, 0o600)
-        state = os.fstat(fd)
+        state = path.stat()  # by its name: the number may be the host's already
         self._fd, self._identity, self.path = fd, (state.st_dev, state.st_ino), path
         self._opened_at = time.monotonic()
         self._has_lines = self._is_torn = False

@@ -332,6 +332,31 @@ report(host=(folder / "host.txt").read_text())
     assert sorted(phases(tmp_path)[0]) == ["1", "2", "3", "4", "x"]
 
 
+def test_descriptor_taken_during_the_write_is_no_acknowledgement(tmp_path: Path) -> None:
+    """Between our check and our write the host takes the number: dropped, and counted."""
+    report = run(
+        """
+write = os.write
+
+def late(fd, line):
+    os.close(fd)
+    host = os.open(folder / "host.txt", os.O_CREAT | os.O_RDWR)
+    assert host == fd, (host, fd)
+    return write(fd, line)
+
+record()
+os.write = late
+record()
+os.write = write
+record()
+report()
+""",
+        tmp_path,
+    )
+    assert report["dropped"] == {"descriptor_lost": 1}
+    assert sorted(phases(tmp_path)[0]) == ["1", "3"]
+
+
 # Threads, forks and interrupts.
 
 

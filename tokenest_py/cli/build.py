@@ -102,7 +102,7 @@ def build(
         )
         raise NoDataError(message)
     if not calibration and form is Format.TABLE:
-        console.print("no calibration yet: no successful call carries a prediction")
+        console.print("no multipliers yet: no successful call carries a prediction")
     output.write(output.render(calibration, form), output_file)
     print_summary(content, console, most_lines=0)
 
