@@ -17,8 +17,8 @@
             'sparse_below', 'shrinkage_calls', 'estimate_range', 'max_budget_cells',
             'history_calls', 'history_days', 'half_life_calls', 'adaptive_batch_calls',
             'adaptive_batches', 'adaptive_gain', 'veto_truncation', 'veto_median_shift',
-            'drift_watch', 'drift_act', 'reserved_token_price', 'input_token_price',
-            'retry_reservation',
+            'failed_call_shift', 'drift_watch', 'drift_act', 'reserved_token_price',
+            'input_token_price', 'retry_reservation',
         ]},
         {'pattern': number, 'is_text': false, 'is_list': true, 'what': 'a list of numbers', 'names': [
             'synthetic_predicted_tokens', 'truncation_rates', 'cost_rates', 'what_if_quantiles',

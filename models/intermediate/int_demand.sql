@@ -178,6 +178,7 @@ final as (
         cast(n_attempts as bigint) as n_attempts,
         case when excluded_reason is null then outcome else 'excluded' end as demand_state,
         excluded_reason,
+        actual_output_tokens,
         case
             when excluded_reason is null and outcome = 'observed' then actual_output_tokens
             when excluded_reason is null then most_bound_tokens
