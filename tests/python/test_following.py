@@ -67,7 +67,9 @@ def differences(found: Project, expected: Project) -> dict[str, tuple[list[objec
             # a sum of doubles depends on the order of its rows in the last digit
             columns = ", ".join(
                 f"round({column}, 9)" if kind == "DOUBLE" else column
-                for (column, kind, *_) in connection.execute(f"describe expected.{table}").fetchall()
+                for (column, kind, *_) in connection.execute(
+                    f"describe expected.{table}"
+                ).fetchall()
                 if column not in OF_THE_LANDING
             )
             query = "select {0} from {1}.{3} except all select {0} from {2}.{3}"
