@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from dbt_project import Project, line
+from test_recorder_faults import PRIVATE_MOUNT
 
 from tokenest_py.cli.database import open_database
 from tokenest_py.errors import DatabaseError
@@ -151,17 +152,32 @@ def test_every_command_waits_for_a_busy_database_and_names_its_holder(copied: Pr
             assert "waited 0.1 s (--lock-timeout)" in done.stderr
 
 
-def test_a_disk_that_is_full_costs_nothing_that_had_landed(copied: Project) -> None:
+# A build whose files may not grow beyond $1 bytes, and one on a disk of so many.
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+from tokenest_py.cli import run
+sys.exit(run(["build"]))
+"""
+ON_A_SMALL_DISK = """
+mkdir disk && mount -t tmpfs -o size=$1 none disk && cp tokenest.duckdb disk/ || exit 99
+TOKENEST_DB=disk/tokenest.duckdb "$0" -m tokenest_py build
+code=$?
+cp disk/tokenest.duckdb* . && exit $code
+"""
+FULL = {"a limit on files": ([], ["-c", LIMITED])} | (
+    {"a small disk": ([*PRIVATE_MOUNT, "sh", "-c", ON_A_SMALL_DISK], [])} if PRIVATE_MOUNT else {}
+)
+
+
+@pytest.mark.parametrize("kind", FULL)
+def test_a_disk_that_is_full_costs_nothing_that_had_landed(copied: Project, kind: str) -> None:
     """A build that may not write any further ends in one line; with room again it completes."""
     more = b"".join(line(event_id=f"full-{n}", model="m" * 400) for n in range(20_000))
     copied.telemetry("more.ndjson").write_bytes(more)
-    limit = copied.database.stat().st_size + 200_000
-    program = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2);"
-        " from tokenest_py.cli import run; sys.exit(run(['build']))"
-    )
+    before, after = FULL[kind]
     done = subprocess.run(
-        [sys.executable, "-c", program, str(limit)],
+        [*before, sys.executable, *after, str(copied.database.stat().st_size + 200_000)],
         cwd=copied.folder, env=copied.environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
