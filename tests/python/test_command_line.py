@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from dbt_project import BIN, ROOT, Project, line
+from dbt_project import BIN, DBT, ROOT, Project
 
 from tokenest_py.cli.output import Format, render
 
@@ -46,7 +46,8 @@ def test_build_says_what_it_did_and_ends_with_the_calibration(
     assert any(row.startswith("implementation") and " t5_exact " in row for row in rows)
     assert "Traceback" not in done.stderr
     assert project.coefficients.is_file()
-    assert project.database.stat().st_mode & 0o077 == 0
+    private = [project.database, project.coefficients]
+    assert [path.stat().st_mode & 0o777 for path in private] == [0o600, 0o600]
 
 
 def test_a_second_build_does_not_create(
@@ -184,12 +185,33 @@ def test_a_busy_database_names_its_holder(
         holder.communicate(b"")
 
 
-def test_a_failing_step_is_one_line(project: Project) -> None:
-    """A wrong variable stops the build before anything is written."""
-    project.telemetry().write_bytes(line())
-    done = project.dbt("build", "--vars", "{under_multiplier: many}")
+@pytest.mark.parametrize(
+    ("given", "name", "expected"),
+    [
+        ("{under_multiplier: many}", "under_multiplier", "a number of at least 0"),
+        ("{min_samples: .nan}", "min_samples", "a number of at least 0"),
+        ("{cost_rates: [0.1, '0.2) --']}", "cost_rates", "a list of numbers"),
+        ("{partial_usage_flags: [\"a', 'b\"]}", "partial_usage_flags", "a list of words"),
+        ('{exported_budget: "x\' --"}', "exported_budget", "the name of a method"),
+        ('{as_of: "2026\' --"}', "as_of", "a time such as 2026-01-31 00:00:00, or null"),
+    ],
+)
+def test_a_wrong_variable_stops_the_build(
+    project: Project, given: str, name: str, expected: str
+) -> None:
+    """In one line, before anything is written."""
+    done = project.dbt("build", "-s", "base_telemetry__files", "--vars", given)
     assert done.returncode != 0
-    assert "var under_multiplier is many; it must be a number" in done.stdout
+    assert f"var {name} is " in done.stdout
+    assert f"; it must be {expected}" in done.stdout
+
+
+def test_the_exports_folder_is_made(project: Project) -> None:
+    """Plain dbt makes it at the start, with what lies above it."""
+    environment = project.environment() | {"TOKENEST_EXPORTS": "new/deep/exports"}
+    done = DBT.run(["build", "-s", "base_telemetry__files"], project.folder, environment)
+    assert done.returncode == 0, done.stdout
+    assert list((project.folder / "new" / "deep" / "exports").iterdir()) == []
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["build", "--format", "xml"]])

@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from dbt_project import Project, line
 from test_recorder_faults import PRIVATE_MOUNT
@@ -213,3 +214,17 @@ def test_a_link_that_leads_out_is_refused_in_one_line(copied: Project, tmp_path:
     assert done.returncode == 1
     assert "telemetry file telemetry/out.ndjson is a link that leads out" in one_line(done)
     assert copied.rows("select count(*) from " + LINES) == [(3,)]
+
+
+def test_an_older_database_says_what_to_do(copied: Project) -> None:
+    """A table without a column of today stops the build unchanged; a full refresh is the fix."""
+    with duckdb.connect(str(copied.database)) as connection:
+        connection.execute(f"alter table {LINES} drop column is_control")
+    copied.telemetry("more.ndjson").write_bytes(line(event_id="e-2"))
+    done = copied.tokenest("build")
+    assert done.returncode == 1
+    assert "made by another version of tokenest" in one_line(done)
+    assert "tokenest build --full-refresh" in done.stderr
+    assert copied.rows(f"select count(*) from {LINES}") == [(1,)]
+    copied.land("--full-refresh")
+    assert copied.rows("select sum(accepted) from marts.line_accounting") == [(2,)]

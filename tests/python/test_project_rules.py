@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from dbt_project import DBT, ROOT, Project
 
 KEY_TESTS = {"unique_combination_of_columns"}
@@ -197,3 +198,19 @@ def test_each_formula_is_written_once() -> None:
                 continue
             assert text not in bodies, f"{name} and {bodies[text]} are the same"
             bodies[text] = name
+
+
+def test_every_variable_is_checked() -> None:
+    """What may be set from outside is of a known kind before it reaches any SQL."""
+    variables = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    checked = re.findall(r"'(\w+)'", (ROOT / "macros" / "check_vars.sql").read_text())
+    assert set(variables) <= set(checked)
+    # Those that are no var there have their default where they are used, and are flags.
+    named = {
+        name
+        for folder in ("macros", "models")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".sql", ".yml"}
+        for name in re.findall(r"var\([\"'](\w+)[\"']", path.read_text(encoding="utf-8"))
+    }
+    assert named - set(variables) <= {"backtest"}
