@@ -190,7 +190,7 @@ def test_a_busy_database_names_its_holder(
     [
         ("{under_multiplier: many}", "under_multiplier", "a number of at least 0"),
         ("{min_samples: .nan}", "min_samples", "a number of at least 0"),
-        ("{cost_rates: [0.1, '0.2) --']}", "cost_rates", "a list of numbers"),
+        ("{truncation_rates: [0.1, '0.2) --']}", "truncation_rates", "a list of numbers"),
         ("{partial_usage_flags: [\"a', 'b\"]}", "partial_usage_flags", "a list of words"),
         ('{exported_budget: "x\' --"}', "exported_budget", "the name of a method"),
         ('{as_of: "2026\' --"}', "as_of", "a time such as 2026-01-31 00:00:00, or null"),
