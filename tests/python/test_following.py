@@ -53,9 +53,9 @@ def write(project: Project, contents: dict[str, bytes]) -> None:
         project.telemetry(name).write_bytes(content)
 
 
-def differences(found: Project, expected: Project) -> dict[str, tuple[list[object], list[object]]]:
+def differences(found: Project, expected: Project) -> dict[str, object]:
     """Rows that one database has and the other has not, by table."""
-    different = {}
+    different: dict[str, object] = {}
     with duckdb.connect() as connection:
         for name, project in (("found", found), ("expected", expected)):
             connection.execute(f"attach '{project.database}' as {name} (read_only)")

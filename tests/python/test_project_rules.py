@@ -214,3 +214,23 @@ def test_every_variable_is_checked() -> None:
         for name in re.findall(r"(?<!env_)var\([\"'](\w+)[\"']", path.read_text(encoding="utf-8"))
     }
     assert named - set(variables) <= {"backtest"}
+
+
+def test_rows_that_follow_the_landing_follow_their_vars(manifest: dict[str, Any]) -> None:
+    """following_vars() names every var that the models with rows of their own can read."""
+
+    def macros(names: list[str], found: set[str]) -> set[str]:
+        for name in set(names) - found:
+            if name.startswith("macro.tokenest."):
+                found.add(name)
+                macros(manifest["macros"][name]["depends_on"]["macros"], found)
+        return found
+
+    read = set()
+    for node in models(manifest):
+        if node["config"]["materialized"] == "incremental" and node["config"]["unique_key"]:
+            used = macros(node["depends_on"]["macros"], set())
+            texts = [node["raw_code"], *(manifest["macros"][name]["macro_sql"] for name in used)]
+            read |= {name for text in texts for name in re.findall(r"\bvar\(['\"](\w+)", text)}
+    source = manifest["macros"]["macro.tokenest.following_vars"]["macro_sql"]
+    assert read == set(re.findall(r"'(\w+)'", source))
