@@ -215,8 +215,8 @@ def trial(
     place: Place, number: int, *, whole: bool, seconds: float, targets: list[int]
 ) -> list[str]:
     """Kill one build, look, build again, look; return the statements of the completed build."""
-    for index in range(WRITERS - len(place.writers)):
-        place.start_writer(f"writer-{number}-{index}")
+    while len(place.writers) < WRITERS:
+        place.start_writer(f"writer-{len(place.acknowledged) + len(place.writers)}")
     if number % 2:
         child = place.start_build(whole=whole, kill_before=random.choice(targets))
     else:
