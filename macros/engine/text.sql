@@ -1,3 +1,14 @@
+{#- 'a', 'b': quoted and escaped, so that a file's name can never be read as SQL. -#}
+{% macro text_literals(values) -%}
+    {{ return(adapter.dispatch('text_literals', 'tokenest')(values)) }}
+{%- endmacro %}
+
+{% macro duckdb__text_literals(values) -%}
+    {%- for value in values -%}
+        '{{ value | replace("'", "''") }}'{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
 {% macro regex_test(text, pattern) -%}
     {{ return(adapter.dispatch('regex_test', 'tokenest')(text, pattern)) }}
 {%- endmacro %}

@@ -72,5 +72,5 @@
 
 {#- A double as text without exponent or trailing zeros, at most six decimals: the same on every engine. -#}
 {% macro plain_number(value) -%}
-    rtrim(rtrim(cast(cast({{ value }} as decimal(28, 6)) as string), '0'), '.')
+    trim(trailing '.' from trim(trailing '0' from cast(cast({{ value }} as decimal(28, 6)) as string)))
 {%- endmacro %}

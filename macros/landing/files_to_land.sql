@@ -115,10 +115,3 @@
         {% endif %}
     {% endif %}
 {% endmacro %}
-
-{#- 'a', 'b': quoted and escaped, so that a file's name can never be read as SQL. -#}
-{% macro text_literals(values) -%}
-    {%- for value in values -%}
-        '{{ value | replace("'", "''") }}'{{ ', ' if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}

@@ -27,7 +27,7 @@ events as (
 landed as (
     select
         count(*) as landed_events,
-        avg(case when {{ list_size('deliverables') }} > 0 then 1.0 else 0.0 end)
+        avg(case when {{ list_size('deliverables') }} > 0 then 1 else 0 end)
             as deliverables_share
     from events
 ),

@@ -11,7 +11,7 @@ events as (
 runs as (
     select
         run_id,
-        max_by(run_verdict, occurred_at) as verdict,
+        {{ value_of_largest('run_verdict', 'occurred_at') }} as verdict,
         count(*) as attempts,
         count(distinct session_id) as sessions,
         count(distinct phase_id) as phases_attempted,
@@ -19,9 +19,12 @@ runs as (
         count(distinct case when is_success then phase_id end) as phases_succeeded,
         count(case when is_timeout then 1 end) as timeouts,
         sum(events) as events,
-        max_by(fingerprint, fingerprint_repeats) as most_repeated_fingerprint,
+        {{ value_of_largest('fingerprint', 'fingerprint_repeats') }}
+            as most_repeated_fingerprint,
         coalesce(max(fingerprint_repeats), 0) as most_repeats,
-        max_by(coalesce(failure_pattern, zero_yield_reason), occurred_at) as last_blocker,
+        {{ value_of_largest(
+            'coalesce(failure_pattern, zero_yield_reason)', 'occurred_at'
+        ) }} as last_blocker,
         min(occurred_at) as first_attempt_at,
         max(occurred_at) as last_attempt_at
     from attempts

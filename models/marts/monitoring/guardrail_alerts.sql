@@ -95,7 +95,10 @@ call_alerts as (
         count(
             case when call_figures.is_recent and call_figures.figure > rules.threshold then 1 end
         ) as n_breaches,
-        max_by(call_figures.event_id, call_figures.figure) as event_id,
+        {{ value_of_largest(
+            'call_figures.event_id',
+            'case when call_figures.figure > rules.threshold then call_figures.figure end',
+        ) }} as event_id,
         min(case when call_figures.figure > rules.threshold then call_figures.occurred_at end)
             as first_seen,
         max(case when call_figures.figure > rules.threshold then call_figures.occurred_at end)

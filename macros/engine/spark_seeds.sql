@@ -1,0 +1,18 @@
+{#- dbt-spark sets a seed's texts between quotes as they are; some hold a quote or a backslash. -#}
+{% macro spark__load_csv_rows(model, agate_table) %}
+    {%- set types = model['config'].get('column_types', {}) -%}
+    {%- set query -%}
+        insert into {{ this.render() }} values
+        {%- for row in agate_table.rows %}
+            (
+                {%- for column in agate_table.column_names -%}
+                    cast({{ 'null' if row[column] is none else text_literals([row[column] | string]) }}
+                    as {{ types.get(column) or adapter.convert_type(agate_table, loop.index0) }})
+                    {{- ', ' if not loop.last }}
+                {%- endfor -%}
+            ){{ ',' if not loop.last }}
+        {%- endfor %}
+    {%- endset -%}
+    {% do run_query(query) %}
+    {{ return(query) }}
+{% endmacro %}
