@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 REFEREE := .venv-bench
+SPARK := .venv-spark
 TELEMETRY ?=
+HAS_JAVA = java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])'
 export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format demo bench soak docs lock clean
+.PHONY: help setup build test test-spark test-spark-cluster lint format demo bench soak docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -29,6 +31,21 @@ build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/*
 
 test: lint  ## everything that CI runs
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@if $(HAS_JAVA); then $(MAKE) --no-print-directory test-spark; \
+		else echo "left out: the parity with Spark, which needs Java 17 or newer on the path"; fi
+
+test-spark: $(STAMP) $(SPARK)/.installed  ## build on DuckDB and on Spark, compare every table (Java 17)
+	@PYTHONPATH=tests/python:benchmarks $(BIN)/python tests/spark/parity.py $(SPARK)/bin/python
+
+test-spark-cluster: $(STAMP) $(SPARK)/.installed  ## the same with two workers, one of them killed
+	@PYTHONPATH=tests/python:benchmarks $(BIN)/python tests/spark/parity.py --cluster $(SPARK)/bin/python
+
+# Half a gigabyte that only these two need; the everyday install stays without.
+$(SPARK)/.installed: requirements-spark.lock
+	@echo "setting up $(SPARK) from requirements-spark.lock (about a minute, once)"
+	@$(PYTHON) -m venv --clear $(SPARK)
+	@$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
 
 lint: $(STAMP)  ## ruff, mypy and sqlfluff
 	@$(BIN)/ruff check .
@@ -67,6 +84,9 @@ lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade \
 		--extra pipeline --extra report --extra frames --extra dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --upgrade --constraint requirements.lock \
+		--extra spark pyproject.toml -o requirements-spark.lock
 
 clean:  ## remove what can be made again, but no database and no telemetry
 	@rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
