@@ -7,9 +7,10 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{#- RE2's $ is the end alone; Java's lets a last newline pass. -#}
+{#- RE2's $ is the end alone; Java's lets a last newline pass. [ and ] alone in brackets Java reads otherwise. -#}
 {% macro spark_pattern(pattern) -%}
-    '{{ pattern | replace('\\', '\\\\') | replace('$', '\\\\z') | replace("'", "''") }}'
+    '{{ pattern | replace('\\', '\\\\') | replace('[[]', '\\\\[') | replace('[]]', '\\\\]')
+        | replace('$', '\\\\z') | replace("'", "''") }}'
 {%- endmacro %}
 
 {% macro spark__regex_test(text, pattern) -%}
@@ -30,6 +31,10 @@
 
 {% macro spark__byte_length(text) -%}
     octet_length({{ text }})
+{%- endmacro %}
+
+{% macro spark__text_starts_with(text, beginning) -%}
+    startswith({{ text }}, {{ beginning }})
 {%- endmacro %}
 
 {% macro spark__text_ends_with(text, ending) -%}

@@ -1,9 +1,217 @@
-{% macro spark__telemetry_lines(files) %}select 1{% endmacro %}
-{% macro spark__first_line_md5s(paths) %}select 1{% endmacro %}
-{% macro spark__json_is_valid(text) -%}true{%- endmacro %}
-{% macro spark__json_key_count(text) -%}1{%- endmacro %}
-{% macro spark__json_has_duplicate_keys(text) -%}false{%- endmacro %}
-{% macro spark__json_record(text, names) -%}null{%- endmacro %}
-{% macro spark__json_member(record, name) -%}null{%- endmacro %}
-{% macro spark__json_text(json) -%}null{%- endmacro %}
-{% macro spark__json_text_list(json) -%}null{%- endmacro %}
+{#- Spark's half of telemetry_lines.sql, telemetry_files.sql and json.sql. -#}
+
+{#-
+    Makes telemetry.files, the listing of the globs, anew: Spark remembers a listing that it has
+    made. The last part of a glob names files, `**` before it all folders below; the rest is a
+    Hadoop glob. Files without a byte are not listed, as always with Spark.
+-#}
+{% macro spark__list_telemetry() %}
+    {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return('') }}{% endif %}
+    {% set files = source('telemetry', 'files') %}
+    {% do run_query('create schema if not exists ' ~ files.schema) %}
+    {% set selects = [] %}
+    {% for glob in env_var('TOKENEST_TELEMETRY', '').split(',') | map('trim') %}
+        {% if not glob.startswith('/') and '://' not in glob %}
+            {% do exceptions.raise_compiler_error(
+                "TOKENEST_TELEMETRY names '" ~ glob ~ "'; Spark needs absolute paths or URLs"
+            ) %}
+        {% endif %}
+        {% set folder, name = glob.rsplit('/', 1) %}
+        {% set table = files.schema ~ '.contents_' ~ loop.index %}
+        {% do run_query('drop table if exists ' ~ table) %}
+        {% do run_query(
+            'create table ' ~ table ~ ' using binaryFile options (path '
+            ~ text_literals([folder.split('/**')[0]]) ~ ', pathGlobFilter ' ~ text_literals([name])
+            ~ ", recursiveFileLookup '" ~ ('/**' in folder) ~ "')"
+        ) %}
+        {% do selects.append(
+            "select regexp_replace(path, '^file:/+', '/') as filename, length as size,"
+            ~ ' modificationTime as last_modified, content from ' ~ table
+        ) %}
+    {% endfor %}
+    {% do run_query('create or replace view ' ~ files ~ ' as ' ~ selects | join(' union all ')) %}
+{% endmacro %}
+
+{#-
+    Whole files as bytes. A file that is not UTF-8 as a whole is split as the hexadecimal of its
+    bytes, a blank after each, at 0A, and read line by line.
+-#}
+{% macro spark__telemetry_lines(files) %}
+    select
+        source_file,
+        file_bytes,
+        modified_at,
+        first_line_md5,
+        has_open_tail,
+        line_no,
+        line_no = last_line_no as is_last,
+        line_no = piece_count as is_tail,
+        is_text or {{ spark_decoded('piece') }} is not null as is_utf8,
+        {{ spark_line_text('piece') }} as line_text
+    from (
+        select
+            contents.*,
+            landed.landed_lines,
+            size(pieces) as piece_count,
+            element_at(pieces, -1) <> '' as has_open_tail,
+            md5({{ spark_line_text('pieces[0]') }}) as first_line_md5,
+            {% if var('final') -%}
+                size(pieces) - case when element_at(pieces, -1) = '' then 1 else 0 end
+            {%- else -%}
+                size(pieces) - 1
+            {%- endif %} as last_line_no
+        from ({{ spark_contents(files | map(attribute='path') | list) }}) as contents
+        inner join (
+            {% for file in files -%}
+                select
+                    {{ text_literals([file['path']]) }} as source_file,
+                    {{ file['landed_lines'] - (1 if file.get('has_torn_tail') else 0) }}
+                        as landed_lines
+                {{ 'union all' if not loop.last }}
+            {% else -%}
+                select cast(null as string) as source_file, 0 as landed_lines
+            {% endfor %}
+        ) as landed
+            on contents.source_file = landed.source_file
+    )
+    lateral view posexplode(pieces) as position, piece
+    lateral view explode(array(cast(position + 1 as bigint))) as line_no
+    where line_no > landed_lines and line_no <= last_line_no
+{% endmacro %}
+
+{% macro spark__first_line_md5s(paths) %}
+    select
+        source_file,
+        md5({{ spark_line_text('pieces[0]') }}) as first_line_md5
+    from ({{ spark_contents(paths) }})
+{% endmacro %}
+
+{#- One row per file, with its lines as a list; is_text: they are text and not escaped. -#}
+{% macro spark_contents(paths) %}
+    select
+        source_file,
+        file_bytes,
+        modified_at,
+        whole is not null as is_text,
+        case
+            when whole is not null then split(whole, '\n')
+            else split(regexp_replace(hex(content), '(..)', '$1 '), '0A ')
+        end as pieces
+    from (
+        select
+            filename as source_file,
+            size as file_bytes,
+            last_modified as modified_at,
+            content,
+            try_validate_utf8(cast(content as string)) as whole
+        from {{ source('telemetry', 'files') }}
+        where filename in ({{ text_literals(paths) if paths else "''" }})
+    )
+{% endmacro %}
+
+{#- The text of an escaped line; null when it is not UTF-8. -#}
+{% macro spark_decoded(piece) -%}
+    try_validate_utf8(cast(unhex(replace({{ piece }}, ' ', '')) as string))
+{%- endmacro %}
+
+{#- A line that is not UTF-8 reads as DuckDB writes bytes: \xE9, and so for quotes and backslashes. -#}
+{% macro spark_line_text(piece) -%}
+    case
+        when is_text then {{ piece }}
+        else coalesce(
+            {{ spark_decoded(piece) }},
+            array_join(
+                transform(
+                    split(trim({{ piece }}), ' '),
+                    byte -> case
+                        when byte between '20' and '7E' and byte not in ('22', '27', '5C')
+                            then chr(cast(conv(byte, 16, 10) as int))
+                        else '\\x' || byte
+                    end
+                ),
+                ''
+            )
+        )
+    end
+{%- endmacro %}
+
+{#- Reads one JSON value and nothing after it; what Spark lets pass by default is refused. -#}
+{% macro spark_json_options() -%}
+    map(
+        'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false',
+        'maxNestingDepth', '{{ var("max_line_bytes") }}'
+    )
+{%- endmacro %}
+
+{#-
+    The member after the text is reached only when the text is one whole value. Jackson lets half a
+    surrogate pair pass: pairs and other escapes are taken out, and none may be left.
+-#}
+{% macro spark__json_is_valid(text) -%}
+    (
+        coalesce(
+            from_json('{"value":' || {{ text }} || ',"end":0}', 'end int', {{ spark_json_options() }}).end = 0,
+            false
+        )
+        and not regexp_like(
+            regexp_replace(
+                {{ text }},
+                '\\\\(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2})',
+                ''
+            ),
+            '\\\\u[dD][89a-fA-F]'
+        )
+    )
+{%- endmacro %}
+
+{% macro spark__json_key_count(text) -%}
+    array_size(json_object_keys({{ text }}))
+{%- endmacro %}
+
+{% macro spark__json_has_duplicate_keys(text) -%}
+    (array_size(json_object_keys({{ text }})) <> array_size(array_distinct(json_object_keys({{ text }}))))
+{%- endmacro %}
+
+{% macro spark__json_record(text, names) -%}
+    from_json(
+        {{ text }},
+        '{% for name in names %}{{ name }} variant{{ ', ' if not loop.last }}{% endfor %}',
+        {{ spark_json_options() }}
+    )
+{%- endmacro %}
+
+{#-
+    Numbers as they were written, as far as the rules look at them: a variant forgets the .0 of 12.0,
+    which is a decimal and no whole number, and puts quotes around what no double holds (1e400).
+-#}
+{% macro spark__json_member(record, name) -%}
+    {%- set value = record ~ '.' ~ name -%}
+    {%- set text = 'to_json(' ~ value ~ ')' -%}
+    case regexp_extract(schema_of_variant({{ value }}), '^([A-Z]*)', 1)
+        when 'VOID' then cast(null as string)
+        when 'DOUBLE' then replace(replace({{ text }}, '"', ''), 'Infinity', '1e999')
+        when 'DECIMAL'
+            then {{ text }} || case when try_cast({{ text }} as bigint) is null then '' else '.0' end
+        else {{ text }}
+    end
+{%- endmacro %}
+
+{% macro spark__json_text(json) -%}
+    get_json_object({{ json }}, '$')
+{%- endmacro %}
+
+{% macro spark__json_text_list(json) -%}
+    from_json({{ json }}, 'array<string>')
+{%- endmacro %}
+
+{#- Parquet has no delete: what stays is written aside, and back. -#}
+{% macro spark__delete_rows(relation, condition) %}
+    {% set kept = relation ~ '__kept' %}
+    {% do run_query('drop table if exists ' ~ kept) %}
+    {% do run_query(
+        'create table ' ~ kept ~ ' using parquet as select * from ' ~ relation
+        ~ ' where not coalesce(' ~ condition ~ ', false)'
+    ) %}
+    {% do run_query('insert overwrite table ' ~ relation ~ ' select * from ' ~ kept) %}
+    {% do run_query('drop table ' ~ kept) %}
+{% endmacro %}

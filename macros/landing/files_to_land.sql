@@ -110,8 +110,10 @@
         {% set completed = files_to_land() | selectattr('has_torn_tail', 'defined')
             | selectattr('has_torn_tail') | map(attribute='path') | list %}
         {% if completed %}
-            delete from {{ this }}
-            where reject_reason = 'torn_tail' and source_file in ({{ text_literals(completed) }})
+            {{ delete_rows(
+                this,
+                "reject_reason = 'torn_tail' and source_file in (" ~ text_literals(completed) ~ ')',
+            ) }}
         {% endif %}
     {% endif %}
 {% endmacro %}

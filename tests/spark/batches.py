@@ -7,14 +7,16 @@ the end of files that have landed.
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import generate
-from dbt_project import ROOT, event, line
+from dbt_project import event, line
 from test_landing import BAD_LINES, GOOD_LINES
+from warm_dbt import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +45,14 @@ DELIVERABLES = [
     "C:\\repo\\src\\main.go",
     "Überblick/größe.md",
 ]
+BREAKDOWNS = [
+    None,
+    ["backend_modified:2:0.567", "test_new:3:assumed"],
+    ["doc_new:1"],
+    ["doc_sot_context_some:1", "doc_sot_per_file:4"],
+    ["robot_new:1"],
+    [],
+]
 REASONS = ["end_turn", "max_tokens", "STOP", "length", "content_filter", "ran_dry", None]
 
 
@@ -67,6 +77,7 @@ def _varied(first: int, last: int, start: datetime = START) -> Iterator[dict[str
             complexity=random_.choice(["low_complexity", "MEDIUM", "high", "maintenance", None]),
             deliverables=random_.sample(DELIVERABLES, random_.randint(0, 4)),
             deliverable_count=random_.choice([None, 0, 3, 9, 20]),
+            breakdown=random_.choice(BREAKDOWNS),
             model=random_.choice(["a|b", "100%", "some-model", None]),
             input_tokens=random_.choice([None, 0, 1, 900, 65537]),
             predicted_output_tokens=random_.choice([None, 0, 100, 700, 5200]),
@@ -112,6 +123,13 @@ def _attempts(first: int, last: int) -> Iterator[dict[str, Any]]:
         )
 
 
+def _at_whole_seconds(folder: Path) -> None:
+    """Cut the files' times to whole seconds: the engines read parts of a second differently."""
+    for path in folder.rglob("*.ndjson"):
+        seconds = int(path.stat().st_mtime)
+        os.utime(path, (seconds, seconds))
+
+
 def first_batch(folder: Path) -> None:
     """Everything that the first build finds."""
     shutil.copytree(ROOT / "telemetry", folder / "samples", ignore=shutil.ignore_patterns("*.md"))
@@ -119,13 +137,13 @@ def first_batch(folder: Path) -> None:
     good = b"\xef\xbb\xbf" + b"\n\n  \n".join(text for _, text in GOOD_LINES) + b"\n"
     (folder / "good.ndjson").write_bytes(good)
     (folder / "torn.ndjson").write_bytes(line(event_id="t-1") + line(event_id="t-2")[:40])
-    (folder / "empty.ndjson").write_bytes(b"")
     (folder / "it's [a] *.ndjson").write_bytes(line(event_id="n-1"))
     letters = json.dumps(event(event_id="b-1", run_id="é€"), ensure_ascii=False).encode()
     (folder / "one bad byte.ndjson").write_bytes(letters + b'\n{"run_id": "\xff"}\n' + letters)
     (folder / "varied.ndjson").write_bytes(_lines(_varied(0, 600)))
     (folder / "drain.ndjson").write_bytes(_lines(_attempts(0, 60)))
     generate.write(folder / "generated", 2600)
+    _at_whole_seconds(folder)
 
 
 def second_batch(folder: Path) -> None:
@@ -139,5 +157,7 @@ def second_batch(folder: Path) -> None:
     conflicting = b"".join(line(event_id=f"v-{n}", actual_output_tokens=7) for n in range(40, 50))
     bad = b"\n".join(text for _, text, _, _ in reversed(BAD_LINES)) + b"\n"
     (folder / "late.ndjson").write_bytes(late + repeated + conflicting + bad)
-    (folder / "drain.ndjson").open("ab").write(_lines(_attempts(50, 75)))
+    with (folder / "drain.ndjson").open("ab") as file:
+        file.write(_lines(_attempts(50, 75)))
     generate.write(folder / "generated", 700, seed=2, prefix="new", first=86_400)
+    _at_whole_seconds(folder)

@@ -13,7 +13,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dbt_project import ROOT
+from warm_dbt import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,9 +30,10 @@ cleaned as (
         is_tail,
         is_utf8,
         case
-            when line_no = 1 and left(line_text, 1) = chr(65279)
-                then rtrim(substring(line_text, 2), chr(13))
-            when {{ text_ends_with('line_text', 'chr(13)') }} then rtrim(line_text, chr(13))
+            when line_no = 1 and left(line_text, 1) = '{{ "\ufeff" }}'
+                then trim(trailing chr(13) from substring(line_text, 2))
+            when {{ text_ends_with('line_text', 'chr(13)') }}
+                then trim(trailing chr(13) from line_text)
             else line_text
         end as line_text
     from lines
