@@ -65,6 +65,10 @@
     listagg({{ value }}, ', ') within group (order by {{ value }})
 {%- endmacro %}
 
+{% macro spark__list_as_json(list) -%}
+    to_json({{ list }})
+{%- endmacro %}
+
 {#- to_json takes structures only: {"v":"text"} without its frame. -#}
 {% macro spark__json_quoted(text) -%}
     case

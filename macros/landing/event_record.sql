@@ -215,13 +215,19 @@
     {{ return(record_fields() | rejectattr('is_key', 'defined') | list) }}
 {% endmacro %}
 
+{#- A stored value as text, the same on every engine. -#}
+{% macro value_as_text(relation, field) -%}
+    {%- set value = relation ~ '.' ~ field['name'] -%}
+    {{ list_as_json(value) if field['type'] == 'text_list' else 'cast(' ~ value ~ ' as string)' }}
+{%- endmacro %}
+
 {#- What a stored record says, field by field, as readable text. -#}
 {% macro event_as_text(relation) -%}
     concat_ws(
         ', ',
         'event_id=' || {{ relation }}.event_key
         {%- for field in stored_fields() %},
-        '{{ field["name"] }}=' || cast({{ relation }}.{{ field['name'] }} as string)
+        '{{ field["name"] }}=' || {{ value_as_text(relation, field) }}
         {%- endfor %}
     )
 {%- endmacro %}
@@ -257,7 +263,7 @@
     md5(concat_ws(
         '|'
         {%- for field in stored_fields() %},
-        coalesce(cast({{ relation }}.{{ field['name'] }} as string), '')
+        coalesce({{ value_as_text(relation, field) }}, '')
         {%- endfor %}
     ))
 {%- endmacro %}

@@ -1,4 +1,4 @@
-"""A Spark session in a process of its own, on this machine: local, or on a cluster of two workers."""
+"""A Spark session in a process of its own, on this machine: alone, or with two workers."""
 
 from __future__ import annotations
 
@@ -239,8 +239,8 @@ class Session:
 def tasks_by_executor(events: Path) -> dict[str, int]:
     """How many tasks each executor finished, from the event log."""
     found: dict[str, int] = {}
-    for path in events.iterdir():
-        for text in path.read_text(encoding="utf-8").splitlines():
+    for path in events.glob("app-*"):
+        for text in path.read_bytes().splitlines():
             entry = json.loads(text)
             if (
                 entry["Event"] == "SparkListenerTaskEnd"

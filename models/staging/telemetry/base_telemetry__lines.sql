@@ -52,7 +52,9 @@ checked as (
     select
         *,
         case
-            when is_utf8 and not is_too_long then {{ json_is_valid('line_text') }} else false
+            when is_utf8 and not is_too_long
+                then {{ json_is_valid('line_text') }}
+            else false
         end as is_json
     from measured
 ),
