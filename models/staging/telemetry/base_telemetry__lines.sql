@@ -64,8 +64,9 @@ parsed as (
     select
         *,
         is_json and is_braced as is_object,
-        case when is_json and is_braced then {{ json_record('line_text', event_member_names()) }} end
-            as record
+        case
+            when is_json and is_braced then {{ json_record('line_text', event_member_names()) }}
+        end as record
     from checked
 ),
 

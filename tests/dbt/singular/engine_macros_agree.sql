@@ -7,32 +7,32 @@ with
 
 ranked as (
     select
-        1 as position,
+        1 as line_no,
         cast(4 as double) as measure,
         'b' as word
     union all
     select
-        2 as position,
+        2 as line_no,
         cast(4 as double) as measure,
         'c' as word
     union all
     select
-        3 as position,
+        3 as line_no,
         cast(1 as double) as measure,
         'd' as word
     union all
     select
-        4 as position,
+        4 as line_no,
         cast(9 as double) as measure,
         cast(null as string) as word
 ),
 
 aggregated as (
     select
-        {{ joined_text('word') }} as names,
-        {{ value_of_largest('word', 'measure') }} as largest,
+        {{ joined_text('word') }} as joined_words,
+        {{ value_of_largest('word', 'measure') }} as largest_word,
         {{ list_item(quantiles('measure', [0.5, 0.75]), 2) }} as upper_quartile,
-        {{ sha256_of_lines("coalesce(word, 'é')", 'position') }} as lines_sha256
+        {{ sha256_of_lines("coalesce(word, 'é')", 'line_no') }} as lines_sha256
     from ranked
 ),
 
@@ -133,13 +133,13 @@ cases as (
     union all
     select
         'joined_text' as macro_name,
-        names as found,
+        joined_words as found,
         'b, c, d' as expected
     from aggregated
     union all
     select
         'value_of_largest' as macro_name,
-        largest as found,
+        largest_word as found,
         'c' as expected
     from aggregated
     union all
