@@ -40,7 +40,7 @@ test-spark: $(STAMP) $(SPARK)/.installed  ## build on DuckDB and on Spark, compa
 test-spark-cluster: $(STAMP) $(SPARK)/.installed  ## the same with two workers, one of them killed
 	@PYTHONPATH=tests/python:benchmarks $(BIN)/python tests/spark/parity.py --cluster $(SPARK)/bin/python
 
-# Half a gigabyte that only these two need; the everyday install stays without.
+# 0.6 GB that only these two need; the everyday install stays without.
 $(SPARK)/.installed: requirements-spark.lock
 	@echo "setting up $(SPARK) from requirements-spark.lock (about a minute, once)"
 	@$(PYTHON) -m venv --clear $(SPARK)
