@@ -30,12 +30,13 @@ repeated_keys as (
     having count(*) > 1
 ),
 
--- content is what the record says, not how it was spelled: order of keys and spaces do not count
+-- content is what the record says, not how it was spelled: order of keys and spaces do not count;
+-- a verdict is as new as the newest line of its id, wherever the older ones stand
 repeated as (
     select
         lines.source_file,
         lines.line_no,
-        lines.landing_no,
+        max(lines.landing_no) over (partition by lines.event_key) as landing_no,
         lines.event_key,
         lines.run_id,
         lines.phase_id,
