@@ -36,7 +36,6 @@ def models(target: Path) -> list[tuple[str, str, str]]:
 def main(target: Path, built: Path, only: str = "") -> None:
     """Run the script."""
     with duckdb.connect(os.environ["TOKENEST_DB"]) as connection:
-        connection.execute("set memory_limit = '2GB'")
         connection.execute("set TimeZone = 'UTC'")
         if only:
             [select] = [sql for name, _, sql in models(target) if name.endswith(f".{only}")]

@@ -21,7 +21,6 @@ COLUMNS = {
 
 if __name__ == "__main__":
     with duckdb.connect(os.environ["TOKENEST_DB"]) as connection:
-        connection.execute("set memory_limit = '2GB'")
         connection.execute("set TimeZone = 'UTC'")
         columns = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
         connection.execute(
