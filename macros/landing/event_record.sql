@@ -111,7 +111,7 @@
 {%- endmacro %}
 
 {% macro is_time_text(value) -%}
-    {{ regex_test(value, '^"20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?"$') }}
+    {{ regex_test(value, '^"20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?"$') }}
 {%- endmacro %}
 
 {#- True when the rule (one of the macros above) holds for any of the fields. -#}

@@ -71,6 +71,7 @@ BAD_LINES: list[tuple[str, bytes, str, str | None]] = [
     ("milliseconds", record(occurred_at=1735000000000), "not_a_time", "occurred_at"),
     ("an ISO week", record(occurred_at="2025-W52-3"), "not_a_time", "occurred_at"),
     ("year 99999", record(occurred_at="99999-01-01T00:00:00Z"), "not_a_time", "occurred_at"),
+    ("hour 24", record(occurred_at="2025-12-24T24:00:00Z"), "not_a_time", "occurred_at"),
     ("month 13", record(occurred_at="2025-13-45T00:00:00Z"), "not_a_time", "occurred_at"),
     ("a day without time", record(occurred_at="2025-12-24"), "not_a_time", "occurred_at"),
     ("year 0001", record(occurred_at="0001-01-01T00:00:00Z"), "not_a_time", "occurred_at"),
