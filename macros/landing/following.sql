@@ -45,6 +45,17 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- For rows that depend on the other lines of their id: all lines of the ids that came. -#}
+{% macro and_of_new_ids() -%}
+    {%- if is_incremental() -%}
+        and event_key in (
+            select event_key
+            from {{ relation_named('base_telemetry__lines') }}
+            {{ since_last_landing() }}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
 {#- A post-hook: how far the model has come is as far as all that it is built from. -#}
 {% macro remember_landing() %}
     {% if execute and model.config.materialized == 'incremental' %}

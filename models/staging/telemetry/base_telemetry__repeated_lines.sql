@@ -10,22 +10,10 @@ lines as (
     select * from {{ ref('base_telemetry__lines') }}
 ),
 
-{% if is_incremental() %}
-new_keys as (
-    select distinct event_key
-    from lines
-    {{ since_last_landing() }}
-),
-{% endif %}
-
 repeated_keys as (
     select event_key
     from lines
-    where
-        event_key is not null
-        {%- if is_incremental() %}
-        and event_key in (select new_keys.event_key from new_keys)
-        {%- endif %}
+    where event_key is not null {{ and_of_new_ids() }}
     group by event_key
     having count(*) > 1
 ),
