@@ -7,6 +7,7 @@ REFEREE := .venv-bench
 SPARK := .venv-spark
 TELEMETRY ?=
 LINES ?= 100000 1000000
+FOLDER ?=
 HAS_JAVA = java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])'
 export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
@@ -62,11 +63,11 @@ format: $(STAMP)  ## rewrite the code in the house style
 demo: $(STAMP)  ## plan, drain, build and report on a recorded agent that costs nothing
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
-bench: $(STAMP) $(REFEREE)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000
+bench: $(STAMP) $(REFEREE)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000 FOLDER=/large
 	@$(BIN)/python benchmarks/estimator.py
 	@$(BIN)/python benchmarks/recorder.py
-	@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %)
 	@$(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
+	@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
 
 # Where LightGBM cannot be installed the benchmark says so and leaves its columns out.
 $(REFEREE)/.installed: benchmarks/requirements-calibration.lock

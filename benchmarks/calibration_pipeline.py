@@ -31,7 +31,8 @@ ROOT = Path(__file__).parents[1]
 DBT = Path(sys.executable).parent / "dbt"
 # In the order in which they build on each other, up to the export.
 MODELS = (
-    "int_demand", "int_demand_history", "int_demand_survival", "int_prediction_ratios",
+    "int_repeated_events", "int_demand", "int_demand_history", "int_demand_survival",
+    "int_prediction_ratios",
     "int_shrunk_medians", "int_multiplier_cells", "adaptive_rates", "cell_quantiles",
     "budget_quantiles", "calibration_multipliers", "coefficients",
 )  # fmt: skip
@@ -61,7 +62,7 @@ class Pipeline:
         """Build the project on no telemetry, and compile the calibration."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._dbt("build", "--exclude-resource-type", "unit_test", "test")
-        self._dbt("compile", "--select", *MODELS)
+        self._dbt("compile", "--full-refresh", "--select", *MODELS)
         compiled = {
             path.stem: path.read_text(encoding="utf-8")
             for path in (self.folder / "target" / "compiled").rglob("*.sql")

@@ -31,7 +31,8 @@ EVENT_TABLES = {
 }
 # From demand to the export; the rest of the project does not touch it.
 MODELS = (
-    "int_demand", "int_demand_history", "int_demand_survival", "int_prediction_ratios",
+    "int_repeated_events", "int_demand", "int_demand_history", "int_demand_survival",
+    "int_prediction_ratios",
     "int_shrunk_medians", "int_multiplier_cells", "adaptive_rates", "cell_quantiles",
     "budget_quantiles", "calibration_multipliers", "coefficients",
 )  # fmt: skip
@@ -58,7 +59,7 @@ class Refit:
         exports.mkdir()
         self._copy(before)
         self._build(
-            ["build", "--select", *MODELS, "--exclude-resource-type", "unit_test",
+            ["build", "--full-refresh", "--select", *MODELS, "--exclude-resource-type", "unit_test",
              "--indirect-selection", "cautious"], exports,
         )  # fmt: skip
         return exports / "coefficients.ndjson"
