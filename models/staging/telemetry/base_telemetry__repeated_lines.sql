@@ -10,10 +10,16 @@ lines as (
     select * from {{ ref('base_telemetry__lines') }}
 ),
 
+-- read apart from the lines: DuckDB keeps as a whole what is read twice
+event_keys as (
+    select event_key
+    from {{ ref('base_telemetry__lines') }}
+    where event_key is not null {{ and_of_new_ids() }}
+),
+
 repeated_keys as (
     select event_key
-    from lines
-    where event_key is not null {{ and_of_new_ids() }}
+    from event_keys
     group by event_key
     having count(*) > 1
 ),
