@@ -202,7 +202,8 @@ class Reader:
         lower = ascii_lower(path)
         base = lower.rpartition("/")[2]
         if not self._special.matches(path, lower, base, category):
-            return self._by_extension.get(lower.rpartition(".")[2], self._default)
+            _, dot, extension = lower.rpartition(".")
+            return self._by_extension.get(extension, self._default) if dot else self._default
         for rule in self.rules:
             if rule.matches(path, lower, base, category):
                 return rule.name

@@ -110,6 +110,14 @@ def test_any_text_is_read(text: str, action: str) -> None:
         assert len(found.path) <= MAX_TEXT
 
 
+@pytest.mark.parametrize(
+    ("path", "name"), [("a.json", "config"), ("json", "backend"), ("x.y/json", "backend")]
+)
+def test_an_extension_begins_with_a_dot(path: str, name: str) -> None:
+    """A file that is called json is no JSON file, as the replay in SQL has it."""
+    assert READER.classify(path, "") == name
+
+
 @given(st.text())
 def test_ascii_lower(text: str) -> None:
     """A to Z are lowered and nothing else, so that the length stays."""
