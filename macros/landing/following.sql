@@ -106,8 +106,7 @@
 
 {% macro is_outdated() %}
     {% if not execute or not config.get('unique_key') or target.type != 'duckdb' %}{{ return(false) }}{% endif %}
-    {% set state = landing_state(this) %}
-    {{ return(state['rules'] is not none and state['rules'] != rules_md5()) }}
+    {{ return(landing_state(this)['rules'] != rules_md5()) }}
 {% endmacro %}
 
 {% macro relation_named(name) %}
