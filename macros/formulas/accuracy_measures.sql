@@ -1,6 +1,7 @@
 {#-
-    The measures of a group of events of marts.estimates, each once: accuracy_counts() stands in
-    the query that groups, accuracy_rates() in one that reads its result.
+    The measures of a group of events of marts.estimates, each once: accuracy_cell() stands in the
+    query that groups events, accuracy_counts() in one that puts its cells together, and
+    accuracy_rates() in one that reads its result.
 -#}
 
 {#- Boolean: the event counts in an analysis. Test rows and copies of one call do not. -#}
@@ -40,7 +41,8 @@
     end
 {%- endmacro %}
 
-{% macro accuracy_counts() -%}
+{#- Counts and sums of the events of a cell, the finest group that a model looks at. -#}
+{% macro accuracy_cell() -%}
     count(*) as n,
     count(is_success) as n_outcome,
     count(case when is_success then 1 end) as n_success,
@@ -51,14 +53,26 @@
     count(is_truncated) as n_stop_known,
     count(case when is_truncated then 1 end) as n_truncated,
     count(smape) as n_scored,
-    avg(smape) as mean_smape,
-    avg(estimate_ratio) as mean_estimate_ratio,
-    {{ quantiles('smape', [0.5, 0.9]) }} as smape_quantiles,
-    {{ quantiles('estimate_ratio', [0.5, 0.9]) }} as estimate_ratio_quantiles,
-    {{ quantiles('ceiling_ratio', [0.5, 0.9]) }} as ceiling_ratio_quantiles,
+    sum(smape) as sum_smape,
+    count(estimate_ratio) as n_estimate_ratio,
+    sum(estimate_ratio) as sum_estimate_ratio,
     sum(cast(case when ceiling_tokens is not null then actual_output_tokens end as double))
         as tokens_used,
     sum(cast(ceiling_tokens as double)) as tokens_reserved
+{%- endmacro %}
+
+{#- The same of a stratum, from its cells. -#}
+{% macro accuracy_counts() -%}
+    {%- for count in [
+        'n', 'n_outcome', 'n_success', 'n_clean', 'n_failure_mode', 'n_decided',
+        'n_underestimated', 'n_stop_known', 'n_truncated', 'n_scored',
+    ] %}
+    cast(sum({{ count }}) as bigint) as {{ count }},
+    {%- endfor %}
+    {{ ratio('sum(sum_smape)', 'sum(n_scored)') }} as mean_smape,
+    {{ ratio('sum(sum_estimate_ratio)', 'sum(n_estimate_ratio)') }} as mean_estimate_ratio,
+    sum(tokens_used) as tokens_used,
+    sum(tokens_reserved) as tokens_reserved
 {%- endmacro %}
 
 {% macro accuracy_rates() -%}
@@ -71,18 +85,22 @@
     {{ ratio('n_truncated', 'n_stop_known') }} as truncation_rate,
     {{ wilson_lower('n_truncated', 'n_stop_known') }} as truncation_lower,
     {{ wilson_upper('n_truncated', 'n_stop_known') }} as truncation_upper,
-    {{ list_item('smape_quantiles', 1) }} as median_smape,
-    {{ list_item('smape_quantiles', 2) }} as p90_smape,
-    {{ list_item('estimate_ratio_quantiles', 1) }} as p50_estimate_ratio,
-    {{ list_item('estimate_ratio_quantiles', 2) }} as p90_estimate_ratio,
-    {{ list_item('ceiling_ratio_quantiles', 1) }} as p50_ceiling_ratio,
-    {{ list_item('ceiling_ratio_quantiles', 2) }} as p90_ceiling_ratio,
     {{ ratio('tokens_reserved', 'tokens_used') }} as reserved_ratio
 {%- endmacro %}
 
-{#- Text: the values of a stratum, joined; `all` when it spans everything. -#}
-{% macro stratum_name() -%}
-    coalesce(nullif(concat_ws(' / ', category, complexity, deliverable_bucket), ''), 'all')
+{#- The quantiles of a group, by counted_quantile over ranked values or value_quantile over events. -#}
+{% macro accuracy_quantiles(quantile) -%}
+    {{ quantile(0.5, 'smape') }} as median_smape,
+    {{ quantile(0.9, 'smape') }} as p90_smape,
+    {{ quantile(0.5, 'estimate_ratio') }} as p50_estimate_ratio,
+    {{ quantile(0.9, 'estimate_ratio') }} as p90_estimate_ratio,
+    {{ quantile(0.5, 'ceiling_ratio') }} as p50_ceiling_ratio,
+    {{ quantile(0.9, 'ceiling_ratio') }} as p90_ceiling_ratio
+{%- endmacro %}
+
+{#- Aggregate over events: the median or the 90 % quantile, both from one list. -#}
+{% macro value_quantile(probability, measure) -%}
+    {{ list_item(quantiles(measure, [0.5, 0.9]), [0.5, 0.9].index(probability) + 1) }}
 {%- endmacro %}
 
 {#- Aggregate, timestamp: the end of what an analysis looks at, the newest event or var as_of. -#}

@@ -5,9 +5,9 @@
     coalesce({{ ratio(actual, predicted) }}, cast(0 as double))
 {%- endmacro %}
 
-{#- Aggregate: the upper median, sorted[n // 2], as the origin takes it for even n. -#}
-{% macro upper_median(value) -%}
-    percentile_disc(0.5) within group (order by {{ value }} desc)
+{#- Aggregate over ranked values: the upper median, as the origin takes it for even n. -#}
+{% macro upper_median() -%}
+    {{ counted_rank('floor(n_values / 2) + 1') }}
 {%- endmacro %}
 
 {#- The origin's confidence, 0 to 1: 0.6 · min(1, n / 12) + 0.4 / (1 + population deviation). -#}

@@ -10,7 +10,7 @@
     {{ 'group by ' ~ columns | join(', ') if columns }}
 {%- endmacro %}
 
-{#- Aggregate: the share of the decided rows for which a boolean is true, 0 to 1; null when none is decided. -#}
-{% macro share_of(condition) -%}
-    avg(case when {{ condition }} then cast(1 as double) when not {{ condition }} then cast(0 as double) end)
+{#- Text: the values of a stratum, joined; `all` when it spans everything. -#}
+{% macro stratum_name() -%}
+    coalesce(nullif(concat_ws(' / ', category, complexity, deliverable_bucket, outcome), ''), 'all')
 {%- endmacro %}

@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 with
 
 estimates as (
@@ -7,75 +5,55 @@ estimates as (
 ),
 
 replayed_estimates as (
-    select * from {{ ref('int_replayed_estimates') }}
-),
-
-events as (
-    select
-        estimates.event_id,
-        estimates.estimator_version,
-        estimates.is_clean,
-        estimates.predicted_output_tokens,
-        estimates.actual_output_tokens,
-        replayed_estimates.replayed_output_tokens,
-        coalesce(estimates.category, 'unknown') as category,
-        coalesce(estimates.complexity, 'unknown') as complexity,
-        coalesce(estimates.is_success and not estimates.is_truncated, false) as is_kept_by_origin
-    from estimates
-    left join replayed_estimates
-        on estimates.event_id = replayed_estimates.event_id
+    select * from {{ ref('replayed_estimates') }}
 ),
 
 -- the origin kept what succeeded and was not cut off, and nothing else decided
 t5_exact as (
     select
         't5_exact' as method,
-        event_id,
         estimator_version,
         category,
         complexity,
         {{ t5_ratio('actual_output_tokens', 'predicted_output_tokens') }} as actual_ratio
-    from events
-    where is_kept_by_origin and predicted_output_tokens is not null
+    from estimates
+    where is_success and not is_truncated and predicted_output_tokens is not null
 ),
 
 logged_median as (
     select
         'median' as method,
-        event_id,
         estimator_version,
         category,
         complexity,
         {{ ratio('actual_output_tokens', 'predicted_output_tokens') }} as actual_ratio
-    from events
+    from estimates
     where is_clean and predicted_output_tokens > 0
 ),
 
 replayed_median as (
     select
         'median' as method,
-        event_id,
         'replayed' as estimator_version,
         category,
         complexity,
         {{ ratio('actual_output_tokens', 'replayed_output_tokens') }} as actual_ratio
-    from events
+    from replayed_estimates
     where is_clean and replayed_output_tokens > 0
 ),
 
 t5_damped as (
     select
         't5_damped' as method,
-        event_id,
         'replayed' as estimator_version,
         category,
         complexity,
         {{ t5_ratio('actual_output_tokens', 'replayed_output_tokens') }} as actual_ratio
-    from events
-    where is_kept_by_origin and replayed_output_tokens is not null
+    from replayed_estimates
+    where is_success and not is_truncated and replayed_output_tokens is not null
 ),
 
-final as (
+ratios as (
     select * from t5_exact
     union all
     select * from logged_median
@@ -83,6 +61,21 @@ final as (
     select * from replayed_median
     union all
     select * from t5_damped
+),
+
+-- equal ratios in one row: far fewer than events, and all that a quantile needs
+final as (
+    select
+        method,
+        estimator_version,
+        actual_ratio,
+        coalesce(category, 'unknown') as category,
+        coalesce(complexity, 'unknown') as complexity,
+        count(*) as n
+    from ratios
+    group by
+        method, estimator_version, actual_ratio,
+        coalesce(category, 'unknown'), coalesce(complexity, 'unknown')
 )
 
 select * from final

@@ -17,6 +17,8 @@ estimates as (
 events as (
     select
         deliverable_bucket,
+        actual_output_tokens,
+        ceiling_tokens,
         smape,
         estimate_ratio,
         ceiling_ratio,
@@ -26,33 +28,60 @@ events as (
         is_clean,
         coalesce(category, 'unknown') as category,
         coalesce(complexity, 'unknown') as complexity,
-        case
-            when is_success then 'success'
-            when not is_success then 'failure'
-            else 'unknown'
-        end as outcome
+        {{ outcome() }} as outcome
     from estimates
     where not is_synthetic
 ),
 
-strata as (
+cells as (
+    select
+        category,
+        complexity,
+        deliverable_bucket,
+        outcome,
+        {{ accuracy_cell() }}
+    from events
+    group by category, complexity, deliverable_bucket, outcome
+),
+
+counted as (
+    {{ counted_values(
+        'events',
+        ['category', 'complexity', 'deliverable_bucket', 'outcome'],
+        ['smape', 'estimate_ratio', 'ceiling_ratio'],
+    ) }}
+),
+
+ranked as (
     {% for stratification, columns in stratifications.items() %}
         select
             '{{ stratification }}' as stratification,
             {{ split_columns(columns) }},
-            count(*) as n,
-            count(case when is_clean then 1 end) as n_clean,
-            count(smape) as n_scored,
-            count(case when is_truncated then 1 end) as n_truncated,
-            count(case when underestimated is null then 1 end) as n_undecided,
-            avg(smape) as mean_smape,
-            {{ quantiles('smape', [0.5, 0.9]) }} as smape_quantiles,
-            {{ quantiles('estimate_ratio', [0.5, 0.75, 0.9]) }} as estimate_ratio_quantiles,
-            {{ quantiles('ceiling_ratio', [0.5, 0.75, 0.9]) }} as ceiling_ratio_quantiles,
-            {{ share_of('underestimated') }} as underestimation_rate,
-            {{ share_of('is_truncated') }} as truncation_rate,
-            {{ share_of('is_success') }} as success_rate
-        from events
+            {{ ranked_values(columns) }}
+        from counted
+        {{ group_by_columns(['measure', 'value'] + columns) }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+quantiles as (
+    select
+        stratification,
+        {{ stratum_name() }} as stratum,
+        {{ accuracy_quantiles(counted_quantile) }},
+        {{ counted_quantile(0.75, 'estimate_ratio') }} as p75_estimate_ratio,
+        {{ counted_quantile(0.75, 'ceiling_ratio') }} as p75_ceiling_ratio
+    from ranked
+    group by stratification, category, complexity, deliverable_bucket, outcome
+),
+
+grouped as (
+    {% for stratification, columns in stratifications.items() %}
+        select
+            '{{ stratification }}' as stratification,
+            {{ split_columns(columns) }},
+            {{ accuracy_counts() }}
+        from cells
         {{ group_by_columns(columns) }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
@@ -61,41 +90,43 @@ strata as (
 named as (
     select
         *,
-        coalesce(
-            nullif(concat_ws(' / ', category, complexity, deliverable_bucket, outcome), ''),
-            'all'
-        ) as stratum
-    from strata
+        {{ stratum_name() }} as stratum,
+        {{ accuracy_rates() }}
+    from grouped
     where n > 0
 ),
 
 final as (
     select
-        concat_ws('|', stratification, stratum) as stratum_key,
-        stratification,
-        stratum,
-        category,
-        complexity,
-        deliverable_bucket,
-        outcome,
-        n,
-        n_clean,
-        n_scored,
-        n_truncated,
-        n_undecided,
-        mean_smape,
-        {{ list_item('smape_quantiles', 1) }} as median_smape,
-        {{ list_item('smape_quantiles', 2) }} as p90_smape,
-        {{ list_item('estimate_ratio_quantiles', 1) }} as p50_estimate_ratio,
-        {{ list_item('estimate_ratio_quantiles', 2) }} as p75_estimate_ratio,
-        {{ list_item('estimate_ratio_quantiles', 3) }} as p90_estimate_ratio,
-        {{ list_item('ceiling_ratio_quantiles', 1) }} as p50_ceiling_ratio,
-        {{ list_item('ceiling_ratio_quantiles', 2) }} as p75_ceiling_ratio,
-        {{ list_item('ceiling_ratio_quantiles', 3) }} as p90_ceiling_ratio,
-        underestimation_rate,
-        truncation_rate,
-        success_rate
+        named.stratification,
+        named.stratum,
+        named.category,
+        named.complexity,
+        named.deliverable_bucket,
+        named.outcome,
+        named.n,
+        named.n_clean,
+        named.n_scored,
+        named.n_truncated,
+        named.mean_smape,
+        quantiles.median_smape,
+        quantiles.p90_smape,
+        quantiles.p50_estimate_ratio,
+        quantiles.p75_estimate_ratio,
+        quantiles.p90_estimate_ratio,
+        quantiles.p50_ceiling_ratio,
+        quantiles.p75_ceiling_ratio,
+        quantiles.p90_ceiling_ratio,
+        named.underestimation_rate,
+        named.truncation_rate,
+        named.success_rate,
+        concat_ws('|', named.stratification, named.stratum) as stratum_key,
+        named.n - named.n_decided as n_undecided
     from named
+    left join quantiles
+        on
+            named.stratification = quantiles.stratification
+            and named.stratum = quantiles.stratum
 )
 
 select * from final

@@ -17,13 +17,25 @@ events as (
         is_clean,
         underestimated,
         smape,
-        log_error,
         estimate_ratio,
         ceiling_ratio,
+        abs(log_error) as abs_log_error,
         coalesce(coefficients_id, 'unknown') as coefficients_id,
         coalesce(category, 'unknown') as category
     from estimates
     where {{ is_analysed() }}
+),
+
+cells as (
+    select
+        coefficients_id,
+        estimator_version,
+        category,
+        min(occurred_at) as first_seen,
+        max(occurred_at) as last_seen,
+        {{ accuracy_cell() }}
+    from events
+    group by coefficients_id, estimator_version, category
 ),
 
 grouped as (
@@ -33,22 +45,67 @@ grouped as (
             estimator_version,
             '{{ stratification }}' as stratification,
             {{ 'category' if columns else "'all'" }} as category,
-            min(occurred_at) as first_seen,
-            max(occurred_at) as last_seen,
-            median(abs(log_error)) as median_abs_log_error,
+            min(first_seen) as first_seen,
+            max(last_seen) as last_seen,
             {{ accuracy_counts() }}
-        from events
+        from cells
         {{ group_by_columns(['coefficients_id', 'estimator_version'] + columns) }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
+counted as (
+    {{ counted_values(
+        'events',
+        ['coefficients_id', 'estimator_version', 'category'],
+        ['smape', 'estimate_ratio', 'ceiling_ratio', 'abs_log_error'],
+    ) }}
+),
+
+ranked as (
+    {% for stratification, columns in stratifications.items() %}
+        {%- set stratum_columns = ['coefficients_id', 'estimator_version'] + columns %}
+        select
+            coefficients_id,
+            estimator_version,
+            '{{ stratification }}' as stratification,
+            {{ 'category' if columns else "'all'" }} as category,
+            {{ ranked_values(stratum_columns) }}
+        from counted
+        {{ group_by_columns(['measure', 'value'] + stratum_columns) }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+quantiles as (
+    select
+        coefficients_id,
+        estimator_version,
+        stratification,
+        category,
+        {{ accuracy_quantiles(counted_quantile) }},
+        {{ counted_quantile(0.5, 'abs_log_error') }} as median_abs_log_error
+    from ranked
+    group by coefficients_id, estimator_version, stratification, category
+),
+
 rated as (
     select
-        *,
-        concat_ws(' ', estimator_version, nullif(coefficients_id, 'unknown')) as version_name,
+        grouped.*,
+        quantiles.median_smape,
+        quantiles.p50_estimate_ratio,
+        quantiles.p50_ceiling_ratio,
+        quantiles.median_abs_log_error,
+        concat_ws(' ', grouped.estimator_version, nullif(grouped.coefficients_id, 'unknown'))
+            as version_name,
         {{ accuracy_rates() }}
     from grouped
+    left join quantiles
+        on
+            grouped.coefficients_id = quantiles.coefficients_id
+            and grouped.estimator_version = quantiles.estimator_version
+            and grouped.stratification = quantiles.stratification
+            and grouped.category = quantiles.category
 ),
 
 -- versions in the order in which they came into use

@@ -56,7 +56,27 @@ events as (
     where {{ is_analysed('estimates') }}
 ),
 
--- one scan a stratum and scope: nothing is copied, however many events there are
+cells as (
+    select
+        category,
+        complexity,
+        deliverable_bucket,
+        is_recent,
+        is_success,
+        {{ accuracy_cell() }},
+        count(predicted_output_tokens) as n_predicted,
+        sum(predicted_output_tokens) as sum_predicted,
+        count(case when not is_truncated then actual_output_tokens end) as n_actual,
+        sum(case when not is_truncated then actual_output_tokens end) as sum_actual,
+        count(case when is_truncated then predicted_output_tokens end) as n_truncated_predicted,
+        sum(case when is_truncated then predicted_output_tokens end) as sum_truncated_predicted,
+        count(case when is_truncated then actual_output_tokens end) as n_bound,
+        sum(case when is_truncated then actual_output_tokens end) as sum_bound,
+        count(case when is_truncated and underestimated then 1 end) as n_truncated_underestimated
+    from events
+    group by category, complexity, deliverable_bucket, is_recent, is_success
+),
+
 grouped as (
     {% for scope, (condition, names) in scopes.items() %}
         {%- set is_last_scope = loop.last %}
@@ -66,19 +86,54 @@ grouped as (
                 '{{ stratification }}' as stratification,
                 {{ split_columns(stratifications[stratification]) }},
                 {{ accuracy_counts() }},
-                avg(predicted_output_tokens) as mean_predicted,
-                avg(case when not is_truncated then actual_output_tokens end) as mean_actual,
-                avg(case when is_truncated then predicted_output_tokens end)
+                {{ ratio('sum(sum_predicted)', 'sum(n_predicted)') }} as mean_predicted,
+                {{ ratio('sum(sum_actual)', 'sum(n_actual)') }} as mean_actual,
+                {{ ratio('sum(sum_truncated_predicted)', 'sum(n_truncated_predicted)') }}
                     as truncated_mean_predicted,
-                avg(case when is_truncated then actual_output_tokens end) as truncated_mean_bound,
-                count(case when is_truncated and underestimated then 1 end)
-                    as n_truncated_underestimated
-            from events
+                {{ ratio('sum(sum_bound)', 'sum(n_bound)') }} as truncated_mean_bound,
+                cast(sum(n_truncated_underestimated) as bigint) as n_truncated_underestimated
+            from cells
             where {{ condition }}
             {{ group_by_columns(stratifications[stratification]) }}
             {{ 'union all' if not (is_last_scope and loop.last) }}
         {% endfor %}
     {% endfor %}
+),
+
+counted as (
+    {{ counted_values(
+        'events',
+        ['category', 'complexity', 'deliverable_bucket', 'is_recent', 'is_success'],
+        ['smape', 'estimate_ratio', 'ceiling_ratio'],
+    ) }}
+),
+
+ranked as (
+    {% for scope, (condition, names) in scopes.items() %}
+        {%- set is_last_scope = loop.last %}
+        {% for stratification in names %}
+            {%- set columns = stratifications[stratification] %}
+            select
+                '{{ scope }}' as scope,
+                '{{ stratification }}' as stratification,
+                {{ split_columns(columns) }},
+                {{ ranked_values(columns) }}
+            from counted
+            where {{ condition }}
+            {{ group_by_columns(['measure', 'value'] + columns) }}
+            {{ 'union all' if not (is_last_scope and loop.last) }}
+        {% endfor %}
+    {% endfor %}
+),
+
+quantiles as (
+    select
+        scope,
+        stratification,
+        {{ stratum_name() }} as stratum,
+        {{ accuracy_quantiles(counted_quantile) }}
+    from ranked
+    group by scope, stratification, category, complexity, deliverable_bucket, outcome
 ),
 
 named as (
@@ -90,16 +145,15 @@ named as (
     from grouped
 ),
 
--- few: the combinations that occur, with the successes in each
-cells as (
+scope_cells as (
     {% for scope, (condition, _) in scopes.items() %}
         select
             '{{ scope }}' as scope,
             category,
             complexity,
             deliverable_bucket,
-            count(case when is_success then 1 end) as n_success
-        from events
+            sum(n_success) as n_success
+        from cells
         where {{ condition }}
         group by category, complexity, deliverable_bucket
         {{ 'union all' if not loop.last }}
@@ -108,29 +162,31 @@ cells as (
 
 cell_mixes as (
     select
-        cells.scope,
-        cells.category,
-        cells.complexity,
-        cells.deliverable_bucket,
+        scope_cells.scope,
+        scope_cells.category,
+        scope_cells.complexity,
+        scope_cells.deliverable_bucket,
         required_mixes.dimension,
         required_mixes.name,
         case
-            when required_mixes.dimension = 'category' and cells.category = required_mixes.name
-                then cells.n_success
+            when
+                required_mixes.dimension = 'category'
+                and scope_cells.category = required_mixes.name
+                then scope_cells.n_success
             when
                 required_mixes.dimension = 'complexity'
-                and cells.complexity = required_mixes.name
-                then cells.n_success
+                and scope_cells.complexity = required_mixes.name
+                then scope_cells.n_success
             when
                 required_mixes.dimension = 'deliverables'
                 and deliverable_buckets.size = required_mixes.name
-                then cells.n_success
+                then scope_cells.n_success
             else 0
         end as n_success
-    from cells
+    from scope_cells
     cross join required_mixes
     left join deliverable_buckets
-        on cells.deliverable_bucket = deliverable_buckets.name
+        on scope_cells.deliverable_bucket = deliverable_buckets.name
 ),
 
 stratum_mixes as (
@@ -161,14 +217,25 @@ missing_mixes as (
         and not (dimension = 'category' and category is not null)
         and not (dimension = 'complexity' and complexity is not null)
         and not (dimension = 'deliverables' and deliverable_bucket is not null)
-    group by stratification, scope, category, complexity, deliverable_bucket
+    group by stratification, scope, category, complexity, deliverable_bucket, outcome
 ),
 
 rated as (
     select
         named.*,
+        quantiles.median_smape,
+        quantiles.p90_smape,
+        quantiles.p50_estimate_ratio,
+        quantiles.p90_estimate_ratio,
+        quantiles.p50_ceiling_ratio,
+        quantiles.p90_ceiling_ratio,
         missing_mixes.missing_mix
     from named
+    left join quantiles
+        on
+            named.scope = quantiles.scope
+            and named.stratification = quantiles.stratification
+            and named.stratum = quantiles.stratum
     left join missing_mixes
         on
             named.stratification = missing_mixes.stratification

@@ -45,6 +45,8 @@ final as (
         replayed_output_tokens,
         actual_output_tokens,
         is_truncated,
+        is_success,
+        is_clean,
         smape,
         estimate_ratio,
         underestimated,

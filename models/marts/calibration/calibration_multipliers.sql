@@ -14,12 +14,19 @@ budget_quantiles as (
 
 ranked as (
     select
-        *,
-        count(*) over (partition by method, estimator_version, category, complexity) as n,
-        row_number() over (
+        method,
+        estimator_version,
+        category,
+        complexity,
+        actual_ratio as value,
+        n,
+        sum(n) over (
             partition by method, estimator_version, category, complexity
             order by actual_ratio asc
-        ) as ratio_rank
+        ) as n_up_to,
+        sum(n) over (partition by method, estimator_version, category, complexity) as n_values,
+        sum(actual_ratio * n) over (partition by method, estimator_version, category, complexity)
+            as ratio_sum
     from ratios
 ),
 
@@ -29,16 +36,16 @@ grouped as (
         estimator_version,
         category,
         complexity,
-        n,
-        {{ upper_median('actual_ratio') }} as upper_median_ratio,
-        median(actual_ratio) as median_ratio,
-        min(actual_ratio) as min_ratio,
-        max(actual_ratio) as max_ratio,
-        stddev_pop(actual_ratio) as ratio_deviation,
-        max(case when ratio_rank = {{ median_rank('n', '-') }} then actual_ratio end) as low_ratio,
-        max(case when ratio_rank = {{ median_rank('n', '+') }} then actual_ratio end) as high_ratio
+        cast(max(n_values) as bigint) as n,
+        {{ upper_median() }} as upper_median_ratio,
+        {{ counted_quantile(0.5) }} as median_ratio,
+        min(value) as min_ratio,
+        max(value) as max_ratio,
+        sqrt(sum(n * power(value - ratio_sum / n_values, 2)) / max(n_values)) as ratio_deviation,
+        {{ counted_rank(median_rank('n_values', '-')) }} as low_ratio,
+        {{ counted_rank(median_rank('n_values', '+')) }} as high_ratio
     from ranked
-    group by method, estimator_version, category, complexity, n
+    group by method, estimator_version, category, complexity
 ),
 
 ratio_methods as (
