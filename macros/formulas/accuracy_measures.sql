@@ -112,6 +112,15 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Boolean: not after var as_of; always true without it. -#}
+{% macro is_until_as_of(occurred_at) -%}
+    {%- if var('as_of') -%}
+        {{ occurred_at }} <= cast('{{ var("as_of") }}' as timestamp)
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
 {#- Text: a rate as per cent with one decimal. -#}
 {% macro percent_text(rate) -%}
     cast(cast(100 * ({{ rate }}) as decimal(9, 1)) as string) || ' %'

@@ -4,15 +4,57 @@ demand as (
     select * from {{ ref('int_demand') }}
 ),
 
+-- read apart from the demand: DuckDB keeps as a whole what is read again after it was grouped
+days as (
+    select
+        category,
+        complexity,
+        model,
+        cast(date_trunc('day', occurred_at) as timestamp) as starts_at,
+        max(occurred_at) as last_call_at,
+        count(case when demand_state <> 'excluded' then 1 end) as n_usable
+    from {{ ref('int_demand') }}
+    where {{ is_until_as_of('occurred_at') }}
+    group by category, complexity, model, cast(date_trunc('day', occurred_at) as timestamp)
+),
+
 horizon as (
-    select {{ as_of('occurred_at') }} as ends_at
-    from demand
+    select {{ as_of('last_call_at') }} as ends_at
+    from days
+),
+
+followed_days as (
+    select
+        *,
+        sum(n_usable) over (
+            partition by category, complexity, model
+            order by starts_at desc
+        ) - n_usable as n_after
+    from days
+),
+
+-- only the days that hold the newest calls are sorted by call
+first_days as (
+    select
+        category,
+        complexity,
+        model,
+        min(starts_at) as starts_at
+    from followed_days
+    where {{ is_recent_call('n_after') }}
+    group by category, complexity, model
 ),
 
 usable as (
     select demand.*
     from demand
     cross join horizon
+    inner join first_days
+        on
+            demand.category is not distinct from first_days.category
+            and demand.complexity is not distinct from first_days.complexity
+            and demand.model is not distinct from first_days.model
+            and demand.occurred_at >= first_days.starts_at
     where
         demand.demand_state <> 'excluded'
         and {{ is_in_window('demand.occurred_at', 'horizon.ends_at') }}

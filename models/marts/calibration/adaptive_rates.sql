@@ -4,36 +4,72 @@ demand as (
     select * from {{ ref('int_demand') }}
 ),
 
-horizon as (
-    select {{ as_of('occurred_at') }} as ends_at
-    from demand
-),
-
 -- only calls that ran under a budget of ours say whether our budgets hold
 judged as (
     select
-        demand.category,
-        demand.occurred_at,
-        demand.is_first_truncated,
-        row_number() over (
-            partition by demand.category
-            order by demand.occurred_at asc, demand.call_id asc
-        ) - 1 as calls_before
+        category,
+        occurred_at,
+        call_id,
+        is_first_truncated
     from demand
-    cross join horizon
     where
-        demand.is_first_under_budget
-        and demand.category is not null
-        and demand.is_first_truncated is not null
-        and demand.occurred_at <= horizon.ends_at
-        and coalesce(demand.excluded_reason, '') not in ('synthetic', 'repeated')
+        is_first_under_budget
+        and category is not null
+        and is_first_truncated is not null
+        and {{ is_until_as_of('occurred_at') }}
+        and coalesce(excluded_reason, '') not in ('synthetic', 'repeated')
+),
+
+days as (
+    select
+        category,
+        cast(date_trunc('day', occurred_at) as timestamp) as starts_at,
+        count(*) as n_calls
+    from judged
+    group by category, cast(date_trunc('day', occurred_at) as timestamp)
+),
+
+numbered_days as (
+    select
+        category,
+        starts_at,
+        sum(n_calls) over (partition by category order by starts_at asc) - n_calls as calls_before,
+        sum(n_calls) over (partition by category order by starts_at desc) - n_calls as calls_after
+    from days
+),
+
+-- only the days that hold the newest batches, and one that is not full, are sorted by call
+first_days as (
+    select
+        category,
+        min(starts_at) as starts_at,
+        min(calls_before) as calls_before
+    from numbered_days
+    where calls_after < ({{ var('adaptive_batches') }} + 1) * {{ var('adaptive_batch_calls') }}
+    group by category
+),
+
+numbered as (
+    select
+        judged.category,
+        judged.occurred_at,
+        judged.is_first_truncated,
+        first_days.calls_before + row_number() over (
+            partition by judged.category
+            order by judged.occurred_at asc, judged.call_id asc
+        ) - 1 as calls_before
+    from judged
+    inner join first_days
+        on
+            judged.category = first_days.category
+            and judged.occurred_at >= first_days.starts_at
 ),
 
 batched as (
     select
         *,
         cast(floor(calls_before / {{ var('adaptive_batch_calls') }}) as bigint) + 1 as batch_no
-    from judged
+    from numbered
 ),
 
 batches as (

@@ -6,7 +6,7 @@ estimates as (
     select * from {{ ref('estimates') }}
 ),
 
-cells as (
+calls as (
     select
         run_id,
         phase_id,
@@ -26,7 +26,7 @@ cell_quantiles as (
         complexity,
         count(finished_tokens) as n_finished,
         {{ quantiles('finished_tokens', probabilities) }} as finished_quantiles
-    from cells
+    from calls
     group by category, complexity
     having count(case when is_truncated then 1 end) > 0
 ),
@@ -50,79 +50,120 @@ phase_needs as (
         run_id,
         phase_id,
         max(finished_tokens) as needed_tokens
-    from cells
-    where finished_tokens is not null
+    from calls
+    where
+        finished_tokens is not null
+        and (run_id, phase_id) in (
+            select
+                run_id,
+                phase_id
+            from calls
+            where is_truncated
+        )
     group by run_id, phase_id
 ),
 
-calls as (
+-- equal calls in one row, with their number
+truncated_calls as (
     select
-        cells.*,
-        phase_needs.needed_tokens
-    from cells
+        calls.category,
+        calls.complexity,
+        phase_needs.needed_tokens,
+        greatest(calls.actual_output_tokens, coalesce(calls.ceiling_tokens, 0)) as bound_tokens,
+        count(*) as n
+    from calls
     left join phase_needs
         on
-            cells.run_id = phase_needs.run_id
-            and cells.phase_id = phase_needs.phase_id
+            calls.run_id = phase_needs.run_id
+            and calls.phase_id = phase_needs.phase_id
+    where calls.is_truncated
+    group by
+        calls.category, calls.complexity,
+        greatest(calls.actual_output_tokens, coalesce(calls.ceiling_tokens, 0)),
+        phase_needs.needed_tokens
 ),
 
-tried as (
+reserved_calls as (
+    select
+        category,
+        complexity,
+        ceiling_tokens,
+        count(*) as n
+    from calls
+    where ceiling_tokens is not null
+    group by category, complexity, ceiling_tokens
+),
+
+saved as (
+    select
+        ceilings.category,
+        ceilings.complexity,
+        ceilings.quantile,
+        sum(truncated_calls.n) as n_truncated,
+        sum(
+            case
+                when ceilings.new_ceiling > truncated_calls.bound_tokens then truncated_calls.n
+                else 0
+            end
+        ) as n_given_more_room,
+        sum(
+            case
+                when
+                    ceilings.new_ceiling > truncated_calls.bound_tokens
+                    and truncated_calls.needed_tokens <= ceilings.new_ceiling
+                    then truncated_calls.n
+                else 0
+            end
+        ) as n_known_saved
+    from ceilings
+    inner join truncated_calls
+        on
+            ceilings.category = truncated_calls.category
+            and ceilings.complexity = truncated_calls.complexity
+    group by ceilings.category, ceilings.complexity, ceilings.quantile
+),
+
+reserved as (
+    select
+        ceilings.category,
+        ceilings.complexity,
+        ceilings.quantile,
+        sum(
+            greatest(ceilings.new_ceiling - reserved_calls.ceiling_tokens, 0) * reserved_calls.n
+        ) as extra_reserved_tokens
+    from ceilings
+    inner join reserved_calls
+        on
+            ceilings.category = reserved_calls.category
+            and ceilings.complexity = reserved_calls.complexity
+    group by ceilings.category, ceilings.complexity, ceilings.quantile
+),
+
+final as (
     select
         ceilings.category,
         ceilings.complexity,
         ceilings.quantile,
         ceilings.new_ceiling,
         ceilings.n_finished,
-        count(case when calls.is_truncated then 1 end) as n_truncated,
-        count(
-            case
-                when
-                    calls.is_truncated
-                    and ceilings.new_ceiling
-                    > greatest(calls.actual_output_tokens, coalesce(calls.ceiling_tokens, 0))
-                    then 1
-            end
-        ) as n_given_more_room,
-        count(
-            case
-                when
-                    calls.is_truncated
-                    and ceilings.new_ceiling
-                    > greatest(calls.actual_output_tokens, coalesce(calls.ceiling_tokens, 0))
-                    and calls.needed_tokens <= ceilings.new_ceiling
-                    then 1
-            end
-        ) as n_known_saved,
-        sum(
-            case
-                when calls.ceiling_tokens < ceilings.new_ceiling
-                    then ceilings.new_ceiling - calls.ceiling_tokens
-                else 0
-            end
-        ) as extra_reserved_tokens
+        cast(saved.n_truncated as bigint) as n_truncated,
+        cast(saved.n_known_saved as bigint) as n_known_saved,
+        cast(saved.n_given_more_room as bigint) as n_saved_at_most,
+        cast(coalesce(reserved.extra_reserved_tokens, 0) as double) as extra_reserved_tokens,
+        concat_ws(
+            '|', ceilings.category, ceilings.complexity, cast(ceilings.quantile as string)
+        ) as ceiling_key
     from ceilings
-    inner join calls
+    inner join saved
         on
-            ceilings.category = calls.category
-            and ceilings.complexity = calls.complexity
-    group by
-        ceilings.category, ceilings.complexity, ceilings.quantile, ceilings.new_ceiling,
-        ceilings.n_finished
-),
-
-final as (
-    select
-        category,
-        complexity,
-        quantile,
-        new_ceiling,
-        n_finished,
-        n_truncated,
-        n_known_saved,
-        n_given_more_room as n_saved_at_most,
-        cast(extra_reserved_tokens as double) as extra_reserved_tokens,
-        concat_ws('|', category, complexity, cast(quantile as string)) as ceiling_key
-    from tried
+            ceilings.category = saved.category
+            and ceilings.complexity = saved.complexity
+            and ceilings.quantile = saved.quantile
+    left join reserved
+        on
+            ceilings.category = reserved.category
+            and ceilings.complexity = reserved.complexity
+            and ceilings.quantile = reserved.quantile
 )
 
 select * from final
