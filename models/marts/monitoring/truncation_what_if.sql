@@ -44,23 +44,30 @@ ceilings as (
     {% endfor %}
 ),
 
+truncated_phases as (
+    select
+        run_id,
+        phase_id
+    from calls
+    where is_truncated
+),
+
 -- what a truncated phase needed is known where another call of it finished
 phase_needs as (
     select
-        run_id,
-        phase_id,
-        max(finished_tokens) as needed_tokens
+        calls.run_id,
+        calls.phase_id,
+        max(calls.finished_tokens) as needed_tokens
     from calls
     where
-        finished_tokens is not null
-        and (run_id, phase_id) in (
+        calls.finished_tokens is not null
+        and (calls.run_id, calls.phase_id) in (
             select
-                run_id,
-                phase_id
-            from calls
-            where is_truncated
+                truncated_phases.run_id,
+                truncated_phases.phase_id
+            from truncated_phases
         )
-    group by run_id, phase_id
+    group by calls.run_id, calls.phase_id
 ),
 
 -- equal calls in one row, with their number
