@@ -1,9 +1,9 @@
 """The yardstick of the build: every model's SELECT in one DuckDB session, in order.
 
-    python benchmarks/one_script.py TARGET BUILT [MODEL]
+    python benchmarks/one_script.py TARGET BUILT [MODEL ...]
 
 TARGET is dbt's target folder after a build, BUILT the database that it built, whose seeds are
-taken over. With MODEL only that one is computed, in BUILT itself and for nobody to keep.
+taken over. With MODELs only those are computed, in BUILT itself and for nobody to keep.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ def models(target: Path) -> list[tuple[str, str, str]]:
     ]
 
 
-def main(target: Path, built: Path, only: str = "") -> None:
+def main(target: Path, built: Path, *only: str) -> None:
     """Run the script."""
     with duckdb.connect(os.environ["TOKENEST_DB"]) as connection:
         connection.execute("set TimeZone = 'UTC'")
         if only:
-            [select] = [sql for name, _, sql in models(target) if name.endswith(f".{only}")]
-            connection.execute(f"create temp table result as {select}")
+            for name, _, select in models(target):
+                if name.partition(".")[2] in only:
+                    connection.execute(f"create temp table {name.partition('.')[2]} as {select}")
             return
         connection.execute(f"attach '{built}' as built (read_only)")
         for schema in ("seeds", "staging", "intermediate", "marts", "exports", "semantic"):

@@ -33,6 +33,7 @@ import generate
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 DBT = Path(sys.executable).with_name("dbt")
+CALIBRATION = ["int_prediction_ratios", "calibration_multipliers"]
 LANDING = ["base_telemetry__files", "base_telemetry__lines", "base_telemetry__repeated_lines"]
 GOALS = {  # the figure, its goal by lines (the largest entry that is not above them)
     "landing / read_json, CPU": {0: 1.6},
@@ -121,10 +122,11 @@ class Work:
         return self.dbt("run", "-s", *LANDING, database=database, globs=globs, memory="2GB")
 
     def build(self, database: Path, globs: str) -> Cost:
-        """Time `dbt build` with everything that `tokenest build` runs."""
+        """Time `dbt build` with everything that `tokenest build` runs, in 2 GB."""
         return self.dbt(
-            "build", "--exclude-resource-type", "unit_test", database=database, globs=globs
-        )
+            "build", "--exclude-resource-type", "unit_test",
+            database=database, globs=globs, memory="2GB",
+        )  # fmt: skip
 
     def python(self, script: str, *arguments: object, database: Path) -> Cost:
         """Time one of the yardsticks."""
@@ -178,13 +180,15 @@ def measure(work: Work, lines: int, new_lines: int, rounds: int) -> dict[str, fl
     figures["build, peak GB"] = whole.megabytes / 1024
     figures["built bytes an event"] = built.stat().st_size / lines
 
-    calibration = work.python("one_script.py", work.folder / "target", built,
-                              "calibration_multipliers", database=built)  # fmt: skip
+    calibration = work.python(
+        "one_script.py", work.folder / "target", built, *CALIBRATION, database=built
+    )
     show("calibration, in SQL", calibration)
     if lines <= 1_000_000:
         rows = fresh(work.folder / "rows.sqlite")
         work.python("row_by_row.py", "load", built, rows, database=built)
         peer = work.python("row_by_row.py", "calibrate", rows, database=built)
+        work.python("row_by_row.py", "compare", rows, built, database=built)
         show("calibration, row by row over SQLite", peer)
         figures["sqlite / calibration, CPU"] = peer.cpu / calibration.cpu
         figures["calibration / sqlite, memory"] = calibration.megabytes / peer.megabytes

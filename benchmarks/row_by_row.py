@@ -2,23 +2,35 @@
 
     python benchmarks/row_by_row.py load BUILT ROWS
     python benchmarks/row_by_row.py calibrate ROWS
+    python benchmarks/row_by_row.py compare ROWS BUILT
 
-Reads all events as rows, keeps the successful ones that were not cut off, and gives for each
-category and complexity the medians, the mean of the smape, and the multiplier of the square root.
+`calibrate` reads all events as rows and computes what marts.calibration_multipliers says of the
+methods that compare call by call, for each estimator version, category and complexity. `compare`
+fails when a figure of the mart is not the same.
 """
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import statistics
 import sys
 from collections import defaultdict
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FIELDS = (
     "event_id", "occurred_at", "run_id", "phase_id", "category", "complexity",
-    "deliverable_count", "model", "predicted_output_tokens", "selected_budget",
-    "actual_max_tokens", "actual_output_tokens", "stop_reason", "is_truncated", "is_success",
+    "deliverable_count", "model", "estimator_version", "predicted_output_tokens",
+    "replayed_output_tokens", "selected_budget", "actual_max_tokens", "actual_output_tokens",
+    "stop_reason", "is_truncated", "is_success", "is_clean",
 )  # fmt: skip
+INTERVAL_Z = 1.96
+
+Group: TypeAlias = tuple[str, str, str, str]
+Figures: TypeAlias = tuple["float | None", ...]
 
 
 def load(built: str, rows: str) -> None:
@@ -27,7 +39,11 @@ def load(built: str, rows: str) -> None:
 
     with duckdb.connect(built, read_only=True) as source, sqlite3.connect(rows) as sink:
         sink.execute(f"create table events ({', '.join(FIELDS)})")
-        cursor = source.execute(f"select {', '.join(FIELDS)} from marts.estimates")
+        cursor = source.execute(
+            f"select {', '.join(FIELDS)} from marts.estimates"
+            " left join (select event_id, replayed_output_tokens from marts.replayed_estimates)"
+            " using (event_id)"
+        )
         sink.executemany(
             f"insert into events values ({', '.join('?' * len(FIELDS))})",
             (
@@ -37,36 +53,73 @@ def load(built: str, rows: str) -> None:
         )
 
 
-def calibrate(rows: str) -> None:
-    """Print a line for each category and complexity."""
+def comparisons(row: sqlite3.Row) -> Iterator[tuple[str, str, int]]:
+    """The methods that the event counts for: method, estimator version, estimate."""
+    predicted, replayed = row["predicted_output_tokens"], row["replayed_output_tokens"]
+    if row["is_success"] and row["is_truncated"] == 0:
+        if predicted is not None:
+            yield "t5_exact", row["estimator_version"], predicted
+        if replayed is not None:
+            yield "t5_damped", "replayed", replayed
+    if row["is_clean"]:
+        if predicted:
+            yield "median", row["estimator_version"], predicted
+        if replayed:
+            yield "median", "replayed", replayed
+
+
+def calibrate(rows: str) -> dict[Group, Figures]:
+    """Return the figures of each method, version, category and complexity."""
     with sqlite3.connect(rows) as connection:
         connection.row_factory = sqlite3.Row
         events = connection.execute("select * from events").fetchall()
-    samples = [
-        {
-            "category": row["category"],
-            "complexity": row["complexity"],
-            "predicted": row["predicted_output_tokens"],
-            "actual": row["actual_output_tokens"],
-            "smape": 200
-            * abs(row["predicted_output_tokens"] - row["actual_output_tokens"])
-            / (row["predicted_output_tokens"] + row["actual_output_tokens"]),
-            "waste": row["predicted_output_tokens"] / row["actual_output_tokens"],
-        }
-        for row in events
-        if row["is_success"] and not row["is_truncated"] and row["actual_output_tokens"]
-    ]
     groups = defaultdict(list)
-    for sample in samples:
-        groups[sample["category"], sample["complexity"]].append(sample)
-    for (category, complexity), group in sorted(groups.items()):
-        ratio = statistics.median(s["actual"] / s["predicted"] for s in group)
-        print(
-            category, complexity, len(group), round(ratio**0.5, 3),
-            round(statistics.fmean(s["smape"] for s in group), 2),
-            round(statistics.median(s["waste"] for s in group), 2),
-        )  # fmt: skip
+    for row in events:
+        for method, version, estimate in comparisons(row):
+            group = method, version, row["category"] or "unknown", row["complexity"] or "unknown"
+            groups[group].append(row["actual_output_tokens"] / estimate if estimate else 0.0)
+    return {group: figures(group[0], sorted(ratios)) for group, ratios in groups.items()}
+
+
+def figures(method: str, ratios: list[float]) -> Figures:
+    """n, multiplier, ends of its interval, least, most and deviation of the sorted ratios."""
+    n = len(ratios)
+    half_width = INTERVAL_Z * math.sqrt(n) / 2
+    low, high = math.floor(n / 2 - half_width + 0.5), math.floor(n / 2 + 1 + half_width + 0.5)
+    multiplier = statistics.median(ratios) if method == "median" else ratios[n // 2]
+    ends = [
+        multiplier,
+        ratios[low - 1] if low >= 1 else None,
+        ratios[high - 1] if high <= n else None,
+    ]
+    if method == "t5_damped":
+        ends = [None if end is None else min(1.5, max(0.5, math.sqrt(end))) for end in ends]
+    mean = sum(ratios) / n
+    deviation = math.sqrt(sum((ratio - mean) ** 2 for ratio in ratios) / n)
+    return (n, *ends, ratios[0], ratios[-1], deviation)
+
+
+def compare(rows: str, built: str) -> None:
+    """Stop when the mart says anything else."""
+    import duckdb
+
+    with duckdb.connect(built, read_only=True) as connection:
+        mart = {
+            row[:4]: row[4:]
+            for row in connection.execute(
+                "select method, estimator_version, category, complexity, n, multiplier,"
+                " interval_low, interval_high, min_ratio, max_ratio, ratio_deviation"
+                " from marts.calibration_multipliers"
+                " where method in ('t5_exact', 't5_damped', 'median')"
+            ).fetchall()
+        }
+    for group, expected in calibrate(rows).items():
+        for one, other in zip(mart.pop(group), expected, strict=True):
+            if not (one == other or (one and other and math.isclose(one, other))):
+                sys.exit(f"{group}: the mart says {one}, row by row it is {other}")
+    if mart:
+        sys.exit(f"row by row there is no {next(iter(mart))}")
 
 
 if __name__ == "__main__":
-    {"load": load, "calibrate": calibrate}[sys.argv[1]](*sys.argv[2:])
+    {"load": load, "calibrate": calibrate, "compare": compare}[sys.argv[1]](*sys.argv[2:])

@@ -16,13 +16,29 @@ repeated_events as (
     select * from {{ ref('int_repeated_events') }}
 ),
 
+-- most phases are one event, and need no search for retries
+retried_phases as (
+    select
+        run_id,
+        phase_id
+    from {{ ref('stg_telemetry__events') }}
+    {{ of_changed_phases() }}
+    group by run_id, phase_id
+    having count(*) > 1
+),
+
 marked as (
     select
         events.*,
-        repeated_events.event_id is not null as is_repeated
+        repeated_events.event_id is not null as is_repeated,
+        retried_phases.run_id is null as is_alone
     from events
     left join repeated_events
         on events.event_id = repeated_events.event_id
+    left join retried_phases
+        on
+            events.run_id = retried_phases.run_id
+            and events.phase_id = retried_phases.phase_id
 ),
 
 judged as (
@@ -39,6 +55,7 @@ judged as (
         is_control,
         is_truncated,
         actual_output_tokens,
+        is_alone,
         {{ ran_under_budget() }} as ran_under_budget,
         {{ unusable_reason() }} as unusable_reason,
         {{ attempt_outcome() }} as outcome,
@@ -60,7 +77,7 @@ numbered as (
             else 1
         end as starts_call
     from judged
-    where unusable_reason is null and attempt is not null
+    where unusable_reason is null and attempt is not null and not is_alone
 ),
 
 linked as (
@@ -141,7 +158,7 @@ single_calls as (
         outcome,
         bound_tokens as most_bound_tokens
     from judged
-    where unusable_reason is not null or attempt is null
+    where unusable_reason is not null or attempt is null or is_alone
 ),
 
 calls as (
