@@ -15,10 +15,17 @@ action_words as (
     select * from {{ ref('action_words') }}
 ),
 
--- the few distinct texts, not every deliverable of every event
-deliverables as (
-    select distinct {{ unnest_list('deliverables') }} as deliverable
+listed as (
+    select {{ unnest_list('deliverables') }} as listed_text
     from events
+),
+
+-- the few distinct texts, not every deliverable of every event: min() keeps DuckDB from asking
+-- what follows of every one of them
+deliverables as (
+    select min(listed_text) as deliverable
+    from listed
+    group by listed_text
 ),
 
 phrases as (

@@ -27,6 +27,17 @@ events as (
     {{ since_last_landing() }}
 ),
 
+-- read apart from the events: DuckDB keeps as a whole what is read again after a join
+listing_events as (
+    select * from {{ ref('stg_telemetry__events') }}
+    {{ since_last_landing() }}
+),
+
+explained_events as (
+    select * from {{ ref('stg_telemetry__events') }}
+    {{ since_last_landing() }}
+),
+
 deliverables as (
     select * from {{ ref('int_deliverables') }}
 ),
@@ -52,12 +63,12 @@ class_categories as (
 
 listed as (
     select
-        events.event_id,
+        listing_events.event_id,
         coalesce(class_categories.class_category, '') as class_category,
-        {{ unnest_list('events.deliverables') }} as deliverable
-    from events
+        {{ unnest_list('listing_events.deliverables') }} as deliverable
+    from listing_events
     left join class_categories
-        on events.category = class_categories.class_category
+        on listing_events.category = class_categories.class_category
 ),
 
 totals as (
@@ -85,7 +96,7 @@ parts as (
     select
         event_id,
         {{ unnest_list('breakdown') }} as part
-    from events
+    from explained_events
 ),
 
 -- one part that the current rules cannot read, or parts of two models, spoil a breakdown
@@ -153,6 +164,7 @@ modelled as (
         *,
         case
             when replay_basis = 'breakdown' then recorded_model
+            when replay_basis <> 'deliverables' then cast(null as string)
             when not is_documentation then 'deliverables'
             when category = 'doc_synthesis' then 'doc_synthesis'
             when category = 'doc_sot_update' or has_history_file then 'doc_sot_update'
@@ -160,14 +172,13 @@ modelled as (
             else 'deliverables'
         end as replay_model
     from judged
-    where replay_basis in ('breakdown', 'deliverables')
 ),
 
 named as (
     select
         *,
         case
-            when replay_model <> 'deliverables' then replay_model
+            when coalesce(replay_model, '') <> 'deliverables' then replay_model
             when is_documentation then 'documentation'
             else category
         end as replayed_category
@@ -210,16 +221,16 @@ sized as (
 
 final as (
     select
-        judged.event_id,
-        judged.replay_basis,
-        sized.replay_model,
-        sized.replayed_category,
-        {{ whole_tokens('sized.tokens', 'sized.safety_margin') }} as replayed_output_tokens,
-        case when sized.replay_model = 'deliverables' then sized.assumed_new_count else 0 end
+        event_id,
+        replay_basis,
+        replay_model,
+        replayed_category,
+        case
+            when replay_model is not null then {{ whole_tokens('tokens', 'safety_margin') }}
+        end as replayed_output_tokens,
+        case when replay_model = 'deliverables' then assumed_new_count else 0 end
             as assumed_new_count
-    from judged
-    left join sized
-        on judged.event_id = sized.event_id
+    from sized
 )
 
 select * from final
