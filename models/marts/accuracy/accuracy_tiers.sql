@@ -29,9 +29,10 @@ deliverable_buckets as (
     select * from {{ ref('deliverable_buckets') }}
 ),
 
+-- read apart from the estimates: DuckDB keeps as a whole what is read again after it was grouped
 clock as (
     select {{ as_of('occurred_at') }} as as_of
-    from estimates
+    from {{ ref('estimates') }}
 ),
 
 events as (

@@ -35,9 +35,10 @@ rules as (
     from alert_rules
 ),
 
+-- read apart from the estimates: DuckDB keeps as a whole what is read again after it was grouped
 clock as (
     select {{ as_of('occurred_at') }} as as_of
-    from estimates
+    from {{ ref('estimates') }}
 ),
 
 events as (
