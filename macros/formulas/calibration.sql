@@ -5,9 +5,9 @@
     coalesce({{ ratio(actual, predicted) }}, cast(0 as double))
 {%- endmacro %}
 
-{#- Aggregate over ranked values: the upper median, as the origin takes it for even n. -#}
-{% macro upper_median() -%}
-    {{ counted_rank('floor(n_values / 2) + 1') }}
+{#- Which of n_values sorted values, from 1, the origin takes for the median: the upper of two. -#}
+{% macro upper_median_rank() -%}
+    floor(n_values / 2) + 1
 {%- endmacro %}
 
 {#- The origin's confidence, 0 to 1: 0.6 · min(1, n / 12) + 0.4 / (1 + population deviation). -#}
@@ -37,13 +37,13 @@
 {%- endmacro %}
 
 {#-
-    Which of n sorted values is the lower (-) or upper (+) end of an interval for their median:
-    n/2 and n/2 + 1, less and plus interval_z·sqrt(n)/2, rounded (Conover). 0 or above n where no
-    value is: the interval has no end there, as with 5 values or fewer.
+    Which of n_values sorted values is the lower (-) or upper (+) end of an interval for their
+    median: n/2 and n/2 + 1, less and plus interval_z·sqrt(n)/2, rounded (Conover). 0 or above n
+    where no value is: the interval has no end there, as with 5 values or fewer.
 -#}
-{% macro median_rank(n, sign) -%}
-    {%- set half_width = 'cast(' ~ var('interval_z') ~ ' as double) * sqrt(' ~ n ~ ') / 2' -%}
-    floor({{ n }} / 2e0 {{ '-' if sign == '-' else '+ 1 +' }} {{ half_width }} + 0.5)
+{% macro median_rank(sign) -%}
+    {%- set half_width = 'cast(' ~ var('interval_z') ~ ' as double) * sqrt(n_values) / 2' -%}
+    floor(n_values / 2e0 {{ '-' if sign == '-' else '+ 1 +' }} {{ half_width }} + 0.5)
 {%- endmacro %}
 
 {#-

@@ -7,6 +7,10 @@
     'category_complexity': ['category', 'complexity'],
     'category_complexity_bucket': ['category', 'complexity', 'deliverable_bucket'],
 } %}
+{% set strata = [] %}
+{% for stratification, columns in stratifications.items() %}
+    {% do strata.append({'labels': {'stratification': stratification}, 'columns': columns}) %}
+{% endfor %}
 
 with
 
@@ -52,17 +56,11 @@ counted as (
     ) }}
 ),
 
-ranked as (
-    {% for stratification, columns in stratifications.items() %}
-        select
-            '{{ stratification }}' as stratification,
-            {{ split_columns(columns) }},
-            {{ ranked_values(columns) }}
-        from counted
-        {{ group_by_columns(['measure', 'value'] + columns) }}
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
-),
+{{ ranked_values(
+    ['category', 'complexity', 'deliverable_bucket', 'outcome'],
+    strata,
+    ranks_of_quantiles([0.5, 0.75, 0.9]),
+) }},
 
 quantiles as (
     select

@@ -1,4 +1,11 @@
 {% set stratifications = {'overall': [], 'category': ['category']} %}
+{% set strata = [] %}
+{% for stratification, columns in stratifications.items() %}
+    {% do strata.append({
+        'labels': {'stratification': stratification},
+        'columns': ['coefficients_id', 'estimator_version'] + columns,
+    }) %}
+{% endfor %}
 
 with
 
@@ -62,27 +69,18 @@ counted as (
     ) }}
 ),
 
-ranked as (
-    {% for stratification, columns in stratifications.items() %}
-        {%- set stratum_columns = ['coefficients_id', 'estimator_version'] + columns %}
-        select
-            coefficients_id,
-            estimator_version,
-            '{{ stratification }}' as stratification,
-            {{ 'category' if columns else "'all'" }} as category,
-            {{ ranked_values(stratum_columns) }}
-        from counted
-        {{ group_by_columns(['measure', 'value'] + stratum_columns) }}
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
-),
+{{ ranked_values(
+    ['coefficients_id', 'estimator_version', 'category'],
+    strata,
+    ranks_of_quantiles([0.5, 0.9]),
+) }},
 
 quantiles as (
     select
         coefficients_id,
         estimator_version,
         stratification,
-        category,
+        coalesce(category, 'all') as category,
         {{ accuracy_quantiles(counted_quantile) }},
         {{ counted_quantile(0.5, 'abs_log_error') }} as median_abs_log_error
     from ranked

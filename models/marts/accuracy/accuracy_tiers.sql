@@ -14,6 +14,16 @@
         ['overall', 'category', 'complexity', 'deliverable_bucket', 'category_complexity'],
     ),
 } %}
+{% set strata = [] %}
+{% for scope, (condition, names) in scopes.items() %}
+    {% for stratification in names %}
+        {% do strata.append({
+            'labels': {'scope': scope, 'stratification': stratification},
+            'columns': stratifications[stratification],
+            'where': condition,
+        }) %}
+    {% endfor %}
+{% endfor %}
 
 with
 
@@ -79,25 +89,22 @@ cells as (
 ),
 
 grouped as (
-    {% for scope, (condition, names) in scopes.items() %}
-        {%- set is_last_scope = loop.last %}
-        {% for stratification in names %}
-            select
-                '{{ scope }}' as scope,
-                '{{ stratification }}' as stratification,
-                {{ split_columns(stratifications[stratification]) }},
-                {{ accuracy_counts() }},
-                {{ ratio('sum(sum_predicted)', 'sum(n_predicted)') }} as mean_predicted,
-                {{ ratio('sum(sum_actual)', 'sum(n_actual)') }} as mean_actual,
-                {{ ratio('sum(sum_truncated_predicted)', 'sum(n_truncated_predicted)') }}
-                    as truncated_mean_predicted,
-                {{ ratio('sum(sum_bound)', 'sum(n_bound)') }} as truncated_mean_bound,
-                cast(sum(n_truncated_underestimated) as bigint) as n_truncated_underestimated
-            from cells
-            where {{ condition }}
-            {{ group_by_columns(stratifications[stratification]) }}
-            {{ 'union all' if not (is_last_scope and loop.last) }}
-        {% endfor %}
+    {% for stratum in strata %}
+        select
+            '{{ stratum["labels"]["scope"] }}' as scope,
+            '{{ stratum["labels"]["stratification"] }}' as stratification,
+            {{ split_columns(stratum['columns']) }},
+            {{ accuracy_counts() }},
+            {{ ratio('sum(sum_predicted)', 'sum(n_predicted)') }} as mean_predicted,
+            {{ ratio('sum(sum_actual)', 'sum(n_actual)') }} as mean_actual,
+            {{ ratio('sum(sum_truncated_predicted)', 'sum(n_truncated_predicted)') }}
+                as truncated_mean_predicted,
+            {{ ratio('sum(sum_bound)', 'sum(n_bound)') }} as truncated_mean_bound,
+            cast(sum(n_truncated_underestimated) as bigint) as n_truncated_underestimated
+        from cells
+        where {{ stratum['where'] }}
+        {{ group_by_columns(stratum['columns']) }}
+        {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
@@ -109,23 +116,11 @@ counted as (
     ) }}
 ),
 
-ranked as (
-    {% for scope, (condition, names) in scopes.items() %}
-        {%- set is_last_scope = loop.last %}
-        {% for stratification in names %}
-            {%- set columns = stratifications[stratification] %}
-            select
-                '{{ scope }}' as scope,
-                '{{ stratification }}' as stratification,
-                {{ split_columns(columns) }},
-                {{ ranked_values(columns) }}
-            from counted
-            where {{ condition }}
-            {{ group_by_columns(['measure', 'value'] + columns) }}
-            {{ 'union all' if not (is_last_scope and loop.last) }}
-        {% endfor %}
-    {% endfor %}
-),
+{{ ranked_values(
+    ['category', 'complexity', 'deliverable_bucket', 'outcome'],
+    strata,
+    ranks_of_quantiles([0.5, 0.9]),
+) }},
 
 quantiles as (
     select

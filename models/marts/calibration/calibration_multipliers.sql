@@ -12,40 +12,95 @@ budget_quantiles as (
     select * from {{ ref('budget_quantiles') }}
 ),
 
-ranked as (
+counted as (
     select
-        method,
+        method as measure,
         estimator_version,
         category,
         complexity,
         actual_ratio as value,
-        n,
-        sum(n) over (
-            partition by method, estimator_version, category, complexity
-            order by actual_ratio asc
-        ) as n_up_to,
-        sum(n) over (partition by method, estimator_version, category, complexity) as n_values,
-        sum(actual_ratio * n) over (partition by method, estimator_version, category, complexity)
-            as ratio_sum
+        n
     from ratios
 ),
 
-grouped as (
+{{ ranked_values(
+    ['estimator_version', 'category', 'complexity'],
+    [{'labels': {}, 'columns': ['estimator_version', 'category', 'complexity']}],
+    quantile_ranks(0.5) + [upper_median_rank(), median_rank('-'), median_rank('+')],
+) }},
+
+medians as (
+    select
+        measure as method,
+        estimator_version,
+        category,
+        complexity,
+        {{ counted_rank(upper_median_rank()) }} as upper_median_ratio,
+        {{ counted_quantile(0.5) }} as median_ratio,
+        {{ counted_rank(median_rank('-')) }} as low_ratio,
+        {{ counted_rank(median_rank('+')) }} as high_ratio
+    from ranked
+    group by measure, estimator_version, category, complexity
+),
+
+totals as (
     select
         method,
         estimator_version,
         category,
         complexity,
-        cast(max(n_values) as bigint) as n,
-        {{ upper_median() }} as upper_median_ratio,
-        {{ counted_quantile(0.5) }} as median_ratio,
-        min(value) as min_ratio,
-        max(value) as max_ratio,
-        sqrt(sum(n * power(value - ratio_sum / n_values, 2)) / max(n_values)) as ratio_deviation,
-        {{ counted_rank(median_rank('n_values', '-')) }} as low_ratio,
-        {{ counted_rank(median_rank('n_values', '+')) }} as high_ratio
-    from ranked
+        cast(sum(n) as bigint) as n,
+        min(actual_ratio) as min_ratio,
+        max(actual_ratio) as max_ratio,
+        {{ ratio('sum(n * actual_ratio)', 'sum(n)') }} as mean_ratio
+    from ratios
     group by method, estimator_version, category, complexity
+),
+
+spread as (
+    select
+        totals.method,
+        totals.estimator_version,
+        totals.category,
+        totals.complexity,
+        sum(ratios.n * power(ratios.actual_ratio - totals.mean_ratio, 2)) as squared_deviations
+    from totals
+    inner join ratios
+        on
+            totals.method = ratios.method
+            and totals.estimator_version = ratios.estimator_version
+            and totals.category = ratios.category
+            and totals.complexity = ratios.complexity
+    group by totals.method, totals.estimator_version, totals.category, totals.complexity
+),
+
+grouped as (
+    select
+        totals.method,
+        totals.estimator_version,
+        totals.category,
+        totals.complexity,
+        totals.n,
+        totals.min_ratio,
+        totals.max_ratio,
+        medians.upper_median_ratio,
+        medians.median_ratio,
+        medians.low_ratio,
+        medians.high_ratio,
+        sqrt({{ ratio('spread.squared_deviations', 'totals.n') }}) as ratio_deviation
+    from totals
+    inner join spread
+        on
+            totals.method = spread.method
+            and totals.estimator_version = spread.estimator_version
+            and totals.category = spread.category
+            and totals.complexity = spread.complexity
+    inner join medians
+        on
+            totals.method = medians.method
+            and totals.estimator_version = medians.estimator_version
+            and totals.category = medians.category
+            and totals.complexity = medians.complexity
 ),
 
 ratio_methods as (
