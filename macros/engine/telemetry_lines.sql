@@ -19,30 +19,27 @@
         line_no,
         line_no = last_line_no as is_last,
         line_no = piece_count as is_tail,
-        is_utf8,
-        case when is_utf8 then piece else escaped_piece end as line_text
+        text is not null as is_utf8,
+        coalesce(text, escaped_piece) as line_text
     from (
         select
             *,
-            case when is_text then true else {{ duckdb__is_whole('piece', 'escaped_piece') }} end
-                as is_utf8
+            {{ duckdb__line_as_text('piece', 'escaped_piece') }} as text
         from (
         select
             * exclude (pieces, escaped_pieces),
-            generate_subscripts(pieces, 1) as line_no,
+            unnest(range(1, piece_count + 1)) as line_no,
             unnest(pieces) as piece,
             unnest(escaped_pieces) as escaped_piece
         from (
             select
                 split.* exclude (first_line),
                 landed.landed_lines,
-                len(split.pieces) as piece_count,
-                split.pieces[len(split.pieces)] <> '' as has_open_tail,
                 md5(split.first_line) as first_line_md5,
                 {% if var('final') -%}
-                    len(split.pieces) - case when split.pieces[len(split.pieces)] = '' then 1 else 0 end
+                    split.piece_count - case when split.has_open_tail then 0 else 1 end
                 {%- else -%}
-                    len(split.pieces) - 1
+                    split.piece_count - 1
                 {%- endif %} as last_line_no
             from ({{ duckdb__split_files(files | map(attribute='path') | list) }}) as split
             inner join (
@@ -77,9 +74,8 @@
 
 {#-
     One row per file, with its lines as a list. One bad byte costs one line: a file that is not
-    UTF-8 as a whole is split twice, without its bad bytes and with all bytes escaped (\x0A), and
-    a line is UTF-8 when it has as many bytes either way. One reader uses one thread, so there are
-    as many readers as threads.
+    UTF-8 as a whole is split twice, with a question mark for each bad byte and with all bytes
+    escaped (\x0A). One reader uses one thread, so there are as many readers as threads.
 -#}
 {% macro duckdb__split_files(paths) %}
     {%- set readers = 1 -%}
@@ -87,23 +83,23 @@
         {%- set readers = run_query("select current_setting('threads') as n").rows[0]['n'] | int -%}
     {%- endif %}
     select
-        source_file,
-        file_bytes,
-        modified_at,
-        is_text,
-        pieces,
-        escaped_pieces,
-        case
-            when is_text or {{ duckdb__is_whole('pieces[1]', 'escaped_pieces[1]') }} then pieces[1]
-            else escaped_pieces[1]
-        end as first_line
+        *,
+        coalesce(escaped_pieces[piece_count], pieces[piece_count]) <> '' as has_open_tail,
+        coalesce({{ duckdb__line_as_text('pieces[1]', 'escaped_pieces[1]') }}, escaped_pieces[1])
+            as first_line
     from (
+        select
+            * exclude (pieces),
+            coalesce(len(escaped_pieces), len(pieces)) as piece_count,
+            -- a newline in the midst of a character was replaced too: no piece is in its place
+            case when len(pieces) = coalesce(len(escaped_pieces), len(pieces)) then pieces end
+                as pieces
+        from (
         select
             source_file,
             file_bytes,
             modified_at,
-            whole is not null as is_text,
-            string_split(coalesce(whole, decode(content, 'ignore')), chr(10)) as pieces,
+            string_split(coalesce(whole, decode(content, 'replace')), chr(10)) as pieces,
             case when whole is null then string_split(cast(content as varchar), '\x0A') end
                 as escaped_pieces
         from (
@@ -121,14 +117,16 @@
             {% endif -%}
             {%- endfor %}
         )
+        )
     )
 {% endmacro %}
 
-{#- Each escape is four characters for one byte; a backslash of the text is escaped too. -#}
-{% macro duckdb__is_whole(piece, escaped_piece) -%}
-    strlen({{ piece }})
-    = strlen({{ escaped_piece }})
-    - 3 * ((strlen({{ escaped_piece }}) - strlen(replace({{ escaped_piece }}, '\x', ''))) // 2)
+{#- The line as it stands in the file; null when it is not UTF-8. -#}
+{% macro duckdb__line_as_text(piece, escaped_piece) -%}
+    case
+        when {{ escaped_piece }} is null or not contains({{ piece }}, '?') then {{ piece }}
+        else try(decode(cast({{ escaped_piece }} as blob)))
+    end
 {%- endmacro %}
 
 {#- read_blob takes globs: each special character of a name stands in brackets of its own. -#}
