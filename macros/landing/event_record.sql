@@ -61,7 +61,7 @@
 
 {#- A JSON number that JSON does not have (NaN, Infinity): the line is not JSON. -#}
 {% macro is_not_a_json_value(field) -%}
-    {{ field['name'] }} in ('NaN', '-NaN', 'Infinity', '-Infinity', 'inf', '-inf', 'nan', '-nan')
+    {{ regex_test(field['name'], '^-?(NaN|Infinity|inf|nan)$') }}
 {%- endmacro %}
 
 {#- Strict types: 12.7, "12" and true are no whole numbers, and nothing is rounded. -#}
