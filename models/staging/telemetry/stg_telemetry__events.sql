@@ -12,6 +12,12 @@ lines as (
     {{ since_last_landing() }}
 ),
 
+-- read apart from the lines: DuckDB keeps as a whole what is read twice
+line_complexities as (
+    select complexity from {{ ref('base_telemetry__lines') }}
+    {{ since_last_landing() }}
+),
+
 repeated_lines as (
     select * from {{ ref('base_telemetry__repeated_lines') }}
 ),
@@ -51,9 +57,9 @@ accepted as (
 
 -- low_complexity, high-level: the few distinct spellings, not every event
 complexity_spellings as (
-    select distinct complexity_key
-    from accepted
-    where complexity_key is not null
+    select distinct lower(trim(complexity)) as complexity_key
+    from line_complexities
+    where complexity is not null
 ),
 
 complexities as (
