@@ -16,44 +16,53 @@ from pathlib import Path
 import duckdb
 
 
-def models(target: Path) -> list[tuple[str, str, str]]:
-    """Return (schema.name, kind, SELECT) of each model that the last build ran, in its order."""
-    manifest = json.loads((target / "manifest.json").read_text())
+def compiled_models(target: Path) -> dict[str, str]:
+    """Return the SELECT of each model that the last build ran, in its order."""
     done = json.loads((target / "run_results.json").read_text())["results"]
-    ran = [r["unique_id"] for r in done if r["unique_id"].startswith("model.")]
-    nodes = [manifest["nodes"][name] for name in ran]
-    compiled = {r["unique_id"]: r["compiled_code"] for r in done}
-    return [
-        (
-            f"{node['schema']}.{node['alias']}",
-            "view" if node["config"]["materialized"] == "view" else "table",
-            compiled[node["unique_id"]],
-        )
-        for node in nodes
-    ]
+    return {
+        result["unique_id"]: result["compiled_code"]
+        for result in done
+        if result["unique_id"].startswith("model.")
+    }
 
 
-def main(target: Path, built: Path, *only: str) -> None:
-    """Run the script."""
+def compute(connection: duckdb.DuckDBPyConnection, target: Path, names: tuple[str, ...]) -> None:
+    """Compute some models from what is built."""
+    for model, select in compiled_models(target).items():
+        name = model.rpartition(".")[2]
+        if name in names:
+            connection.execute(f"create temp table {name} as {select}")
+
+
+def build(connection: duckdb.DuckDBPyConnection, target: Path, built: Path) -> None:
+    """Build every model, with the seeds of the built database."""
+    connection.execute(f"attach '{built}' as built (read_only)")
+    for schema in ("seeds", "staging", "intermediate", "marts", "exports", "semantic"):
+        connection.execute(f"create schema if not exists {schema}")
+    seeds = connection.execute(
+        "select table_name from duckdb_tables()"
+        " where database_name = 'built' and schema_name = 'seeds'"
+    ).fetchall()
+    for (seed,) in seeds:
+        connection.execute(f"create table seeds.{seed} as from built.seeds.{seed}")
+    connection.execute("detach built")
+    nodes = json.loads((target / "manifest.json").read_text())["nodes"]
+    for model, select in compiled_models(target).items():
+        node = nodes[model]
+        kind = "view" if node["config"]["materialized"] == "view" else "table"
+        connection.execute(f"create {kind} {node['schema']}.{node['alias']} as {select}")
+
+
+def main(target: Path, built: Path, *names: str) -> None:
+    """Run the script, with the settings of the profile."""
     with duckdb.connect(os.environ["TOKENEST_DB"]) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        if only:
-            for name, _, select in models(target):
-                if name.partition(".")[2] in only:
-                    connection.execute(f"create temp table {name.partition('.')[2]} as {select}")
-            return
-        connection.execute(f"attach '{built}' as built (read_only)")
-        for schema in ("seeds", "staging", "intermediate", "marts", "exports", "semantic"):
-            connection.execute(f"create schema if not exists {schema}")
-        seeds = connection.execute(
-            "select table_name from duckdb_tables()"
-            " where database_name = 'built' and schema_name = 'seeds'"
-        ).fetchall()
-        for (seed,) in seeds:
-            connection.execute(f"create table seeds.{seed} as from built.seeds.{seed}")
-        connection.execute("detach built")
-        for name, kind, select in models(target):
-            connection.execute(f"create {kind} {name} as {select}")
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute(f"set memory_limit = '{os.environ['TOKENEST_MEMORY_LIMIT']}'")
+        if names:
+            compute(connection, target, names)
+        else:
+            build(connection, target, built)
 
 
 if __name__ == "__main__":
