@@ -27,14 +27,14 @@ __all__ = ["Refit"]
 EVENT_TABLES = {
     "staging.stg_telemetry__events": "occurred_at",
     "marts.estimates": "occurred_at",
+    "marts.replayed_estimates": "occurred_at",
     "intermediate.int_replayed_estimates": "event_id",
 }
 # From demand to the export; the rest of the project does not touch it.
 MODELS = (
     "int_repeated_events", "int_demand", "int_demand_history", "int_demand_survival",
-    "int_prediction_ratios",
-    "int_shrunk_medians", "int_multiplier_cells", "adaptive_rates", "cell_quantiles",
-    "budget_quantiles", "calibration_multipliers", "coefficients",
+    "int_prediction_ratios", "int_shrunk_medians", "int_multiplier_cells", "adaptive_rates",
+    "cell_quantiles", "budget_quantiles", "calibration_multipliers", "coefficients",
 )  # fmt: skip
 
 
