@@ -10,63 +10,37 @@ run_blocks as (
 
 -- each event counts in its week and in its block of runs, of its category and of all
 periods as (
-    select
-        'week' as period_kind,
-        stratification,
-        category,
-        period_no,
-        period_start,
-        first_seen,
-        last_seen,
-        n_runs,
-        n,
-        n_outcome,
-        n_success,
-        n_clean,
-        n_decided,
-        n_underestimated,
-        n_stop_known,
-        n_truncated,
-        mean_smape,
-        median_smape,
-        p90_smape,
-        p50_estimate_ratio,
-        p90_estimate_ratio,
-        p50_ceiling_ratio,
-        p90_ceiling_ratio,
-        median_abs_log_error,
-        tokens_used,
-        tokens_reserved
-    from weeks
-    union all
-    select
-        'runs' as period_kind,
-        stratification,
-        category,
-        period_no,
-        period_start,
-        first_seen,
-        last_seen,
-        n_runs,
-        n,
-        n_outcome,
-        n_success,
-        n_clean,
-        n_decided,
-        n_underestimated,
-        n_stop_known,
-        n_truncated,
-        mean_smape,
-        median_smape,
-        p90_smape,
-        p50_estimate_ratio,
-        p90_estimate_ratio,
-        p50_ceiling_ratio,
-        p90_ceiling_ratio,
-        median_abs_log_error,
-        tokens_used,
-        tokens_reserved
-    from run_blocks
+    {% for period_kind, relation in [('week', 'weeks'), ('runs', 'run_blocks')] %}
+        select
+            '{{ period_kind }}' as period_kind,
+            stratification,
+            category,
+            period_no,
+            period_start,
+            first_seen,
+            last_seen,
+            n_runs,
+            n,
+            n_outcome,
+            n_success,
+            n_clean,
+            n_decided,
+            n_underestimated,
+            n_stop_known,
+            n_truncated,
+            mean_smape,
+            median_smape,
+            p90_smape,
+            p50_estimate_ratio,
+            p90_estimate_ratio,
+            p50_ceiling_ratio,
+            p90_ceiling_ratio,
+            median_abs_log_error,
+            tokens_used,
+            tokens_reserved
+        from {{ relation }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 final as (
