@@ -7,6 +7,15 @@
     quantile_cont({{ value }}, [{{ probabilities | join(', ') }}])
 {%- endmacro %}
 
+{#- Columns of a query that groups: {column: (measure, probability)}, those of a measure at once. -#}
+{% macro engine_quantiles(wanted) -%}
+    {%- set probabilities = wanted.values() | map('last') | unique | list -%}
+    {%- for column, (measure, probability) in wanted.items() %}
+    {{ list_item(quantiles(measure, probabilities), probabilities.index(probability) + 1) }} as {{ column }}
+    {{- ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
 {#- The item of a list, counted from 1. -#}
 {% macro list_item(list, position) -%}
     {{ return(adapter.dispatch('list_item', 'tokenest')(list, position)) }}

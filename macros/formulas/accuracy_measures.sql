@@ -88,20 +88,17 @@
     {{ ratio('tokens_reserved', 'tokens_used') }} as reserved_ratio
 {%- endmacro %}
 
-{#- The quantiles of a group, by counted_quantile over ranked values or value_quantile over events. -#}
-{% macro accuracy_quantiles(quantile) -%}
-    {{ quantile(0.5, 'smape') }} as median_smape,
-    {{ quantile(0.9, 'smape') }} as p90_smape,
-    {{ quantile(0.5, 'estimate_ratio') }} as p50_estimate_ratio,
-    {{ quantile(0.9, 'estimate_ratio') }} as p90_estimate_ratio,
-    {{ quantile(0.5, 'ceiling_ratio') }} as p50_ceiling_ratio,
-    {{ quantile(0.9, 'ceiling_ratio') }} as p90_ceiling_ratio
-{%- endmacro %}
-
-{#- Aggregate over events: the median or the 90 % quantile, both from one list. -#}
-{% macro value_quantile(probability, measure) -%}
-    {{ list_item(quantiles(measure, [0.5, 0.9]), [0.5, 0.9].index(probability) + 1) }}
-{%- endmacro %}
+{#- The quantiles of a group: {column: (measure, probability)}. -#}
+{% macro accuracy_quantiles() %}
+    {{ return({
+        'median_smape': ('smape', 0.5),
+        'p90_smape': ('smape', 0.9),
+        'p50_estimate_ratio': ('estimate_ratio', 0.5),
+        'p90_estimate_ratio': ('estimate_ratio', 0.9),
+        'p50_ceiling_ratio': ('ceiling_ratio', 0.5),
+        'p90_ceiling_ratio': ('ceiling_ratio', 0.9),
+    }) }}
+{% endmacro %}
 
 {#- Aggregate, timestamp: the end of what an analysis looks at, the newest event or var as_of. -#}
 {% macro as_of(occurred_at) -%}

@@ -1,53 +1,102 @@
 {#-
-    Exact quantiles of many values. An engine's own quantile keeps every value in memory and cannot
-    move them to disk, and sorting them all is slow. Here equal values are one row with their number
-    (counted_values), coarse buckets of values say in which of them a rank lies, and only those
-    buckets are sorted (ranked_values). Over their rows counted_rank() and counted_quantile() are
-    aggregates.
+    Exact quantiles of many values, stratum by stratum. An engine's own quantile keeps every value
+    in memory and, in DuckDB, cannot move them to disk; and sorting them all is slow. There equal
+    values are one row with their number (`counted`), coarse buckets of values say in which of them
+    a rank lies, and only those buckets are sorted (`ranked`). Over their rows counted_rank() and
+    counted_quantile() are aggregates.
 -#}
 
+{#-
+    The steps from events to `quantiles`, one row per stratum. A stratum has `labels` (name: text),
+    `columns` that split it and perhaps a condition, `where`. `names` are the columns that split any
+    stratum, null where one is not split by them, `flags` those that conditions ask for. `wanted` are
+    the quantiles: {column: (measure, probability)}.
+-#}
+{% macro stratum_quantiles(events, names, flags, strata, wanted) -%}
+    {{ return(adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, flags, strata, wanted)) }}
+{%- endmacro %}
+
+{#- Spark's percentile counts equal values itself, and spills. -#}
+{% macro default__stratum_quantiles(events, names, flags, strata, wanted) %}
+quantiles as (
+    {% for stratum in strata %}
+        select
+            {{ stratum_columns(stratum, names) }}
+            {{ engine_quantiles(wanted) }}
+        from {{ events }}
+        where {{ stratum.get('where', 'true') }}
+        {{ group_by_columns(stratum['columns']) }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+)
+{%- endmacro %}
+
+{% macro duckdb__stratum_quantiles(events, names, flags, strata, wanted) %}
+{%- set keys = (strata[0]['labels'].keys() | list + names) | join(', ') -%}
+{%- set ranks = [] -%}
+{%- for probability in wanted.values() | map('last') | unique -%}
+    {%- do ranks.extend(quantile_ranks(probability)) -%}
+{%- endfor -%}
+counted as (
+    {{ counted_values(events, names + flags, wanted.values() | map('first') | unique) }}
+),
+
+{{ ranked_values(names, strata, ranks) }},
+
+quantiles as (
+    select
+        {{ keys }},
+        {%- for column, (measure, probability) in wanted.items() %}
+        {{ counted_quantile(probability, measure) }} as {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from ranked
+    group by {{ keys }}
+)
+{%- endmacro %}
+
 {#- One row per cell, measure and value: how many events have it. -#}
-{% macro counted_values(relation, cell_columns, measures) -%}
+{% macro counted_values(events, cell_columns, measures) -%}
     {%- for measure in measures %}
     select
-        {% for column in cell_columns -%}
-        {{ column }},
-        {% endfor -%}
+        {{ cell_columns | join(', ') }},
         '{{ measure }}' as measure,
         {{ measure }} as value,
         count(*) as n
-    from {{ relation }}
+    from {{ events }}
     where {{ measure }} is not null
     group by {{ cell_columns | join(', ') }}, {{ measure }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
+{#- What names a stratum: its labels, and its columns with null for those that do not split it. -#}
+{% macro stratum_columns(stratum, names, relation='') -%}
+    {%- for name, label in stratum['labels'].items() %}
+    '{{ label }}' as {{ name }},
+    {%- endfor %}
+    {%- for name in names %}
+    {{ relation ~ name if name in stratum['columns'] else 'cast(null as string)' }} as {{ name }},
+    {%- endfor %}
+{%- endmacro %}
+
 {#-
     The steps from `counted` to `ranked`: the values of each stratum around the wanted ranks, with
-    n_up_to (values of the stratum up to this one) and n_values (all of them). A stratum has
-    `labels` (name: text), `columns` of `counted` and perhaps a condition, `where`; `names` are the
-    columns of all strata. `ranks` are expressions over n_values, counted from 1.
+    n_up_to (values of the stratum up to this one) and n_values (all of them). `ranks` are
+    expressions over n_values, counted from 1.
 -#}
 {% macro ranked_values(names, strata, ranks) %}
-{%- set labels = strata[0]['labels'].keys() | list -%}
-{%- set stratum = (labels + names + ['measure']) | join(', ') -%}
+{%- set stratum_key = (strata[0]['labels'].keys() | list + names + ['measure']) | join(', ') -%}
 {%- set bucket = 'floor(counted.value * 16)' -%}
 buckets as (
-    {% for part in strata %}
+    {% for stratum in strata %}
         select
-            {% for name, label in part['labels'].items() -%}
-            '{{ label }}' as {{ name }},
-            {% endfor -%}
-            {% for name in names -%}
-            {{ name if name in part['columns'] else 'cast(null as string)' }} as {{ name }},
-            {% endfor -%}
+            {{ stratum_columns(stratum, names) }}
             measure,
             {{ bucket }} as bucket,
             sum(n) as n
         from counted
-        where {{ part.get('where', 'true') }}
-        group by {{ (part['columns'] + ['measure', bucket]) | join(', ') }}
+        where {{ stratum.get('where', 'true') }}
+        group by {{ (stratum['columns'] + ['measure', bucket]) | join(', ') }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -55,8 +104,8 @@ buckets as (
 summed_buckets as (
     select
         *,
-        sum(n) over (partition by {{ stratum }} order by bucket asc) as n_up_to,
-        sum(n) over (partition by {{ stratum }}) as n_values
+        sum(n) over (partition by {{ stratum_key }} order by bucket asc) as n_up_to,
+        sum(n) over (partition by {{ stratum_key }}) as n_values
     from buckets
 ),
 
@@ -71,38 +120,33 @@ wanted_buckets as (
 ),
 
 ranked as (
-    {% for part in strata %}
+    {% for stratum in strata %}
         {%- set columns = ['counted.measure'] %}
-        {%- for column in part['columns'] %}{% do columns.append('counted.' ~ column) %}{% endfor %}
+        {%- for column in stratum['columns'] %}{% do columns.append('counted.' ~ column) %}{% endfor %}
         select
-            {% for name, label in part['labels'].items() -%}
-            '{{ label }}' as {{ name }},
-            {% endfor -%}
-            {% for name in names -%}
-            {{ 'counted.' ~ name if name in part['columns'] else 'cast(null as string)' }} as {{ name }},
-            {% endfor -%}
+            {{ stratum_columns(stratum, names, 'counted.') }}
             counted.measure,
             counted.value,
-            wanted.n_values,
-            wanted.n_up_to - wanted.n + sum(sum(counted.n)) over (
-                partition by {{ columns | join(', ') }}, wanted.bucket
+            wanted_buckets.n_values,
+            wanted_buckets.n_up_to - wanted_buckets.n + sum(sum(counted.n)) over (
+                partition by {{ columns | join(', ') }}, wanted_buckets.bucket
                 order by counted.value asc
             ) as n_up_to
         from counted
-        inner join wanted_buckets as wanted
+        inner join wanted_buckets
             on
-                counted.measure = wanted.measure
-                and {{ bucket }} = wanted.bucket
-                {%- for name, label in part['labels'].items() %}
-                and wanted.{{ name }} = '{{ label }}'
+                counted.measure = wanted_buckets.measure
+                and {{ bucket }} = wanted_buckets.bucket
+                {%- for name, label in stratum['labels'].items() %}
+                and wanted_buckets.{{ name }} = '{{ label }}'
                 {%- endfor %}
-                {%- for column in part['columns'] %}
-                and counted.{{ column }} is not distinct from wanted.{{ column }}
+                {%- for column in stratum['columns'] %}
+                and counted.{{ column }} is not distinct from wanted_buckets.{{ column }}
                 {%- endfor %}
-        where {{ part.get('where', 'true') }}
+        where {{ stratum.get('where', 'true') }}
         group by
-            {{ columns | join(', ') }}, counted.value, wanted.bucket, wanted.n,
-            wanted.n_up_to, wanted.n_values
+            {{ columns | join(', ') }}, counted.value, wanted_buckets.bucket,
+            wanted_buckets.n, wanted_buckets.n_up_to, wanted_buckets.n_values
         {{ 'union all' if not loop.last }}
     {% endfor %}
 )
@@ -112,15 +156,6 @@ ranked as (
 {% macro quantile_ranks(probability) %}
     {% set position = '(n_values - 1) * cast(' ~ probability ~ ' as double)' %}
     {{ return(['floor(' ~ position ~ ') + 1', 'ceil(' ~ position ~ ') + 1']) }}
-{% endmacro %}
-
-{#- The same of several probabilities. -#}
-{% macro ranks_of_quantiles(probabilities) %}
-    {% set ranks = [] %}
-    {% for probability in probabilities %}
-        {% do ranks.extend(quantile_ranks(probability)) %}
-    {% endfor %}
-    {{ return(ranks) }}
 {% endmacro %}
 
 {#- The value of a rank; null where there is none. -#}

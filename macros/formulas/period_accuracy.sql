@@ -5,6 +5,7 @@
 -#}
 {% macro period_accuracy(period) %}
 {%- set stratifications = {'overall': [], 'category': ['category']} -%}
+{%- set wanted = dict(accuracy_quantiles(), median_abs_log_error=('abs_log_error', 0.5)) -%}
 cells as (
     select
         run_id,
@@ -39,8 +40,7 @@ quantiles as (
             {{ period }},
             '{{ stratification }}' as stratification,
             {{ 'category' if columns else "'all'" }} as category,
-            {{ accuracy_quantiles(value_quantile) }},
-            {{ value_quantile(0.5, 'abs_log_error') }} as median_abs_log_error
+            {{ engine_quantiles(wanted) }}
         from events
         {{ group_by_columns([period] + columns) }}
         {{ 'union all' if not loop.last }}
@@ -51,13 +51,7 @@ periods as (
     select
         grouped.*,
         dense_rank() over (order by grouped.{{ period }} asc) as period_no,
-        quantiles.median_smape,
-        quantiles.p90_smape,
-        quantiles.p50_estimate_ratio,
-        quantiles.p90_estimate_ratio,
-        quantiles.p50_ceiling_ratio,
-        quantiles.p90_ceiling_ratio,
-        quantiles.median_abs_log_error
+        quantiles.{{ wanted.keys() | join(', quantiles.') }}
     from grouped
     inner join quantiles
         on

@@ -11,6 +11,6 @@
 {%- endmacro %}
 
 {#- Text: the values of a stratum, joined; `all` when it spans everything. -#}
-{% macro stratum_name() -%}
-    coalesce(nullif(concat_ws(' / ', category, complexity, deliverable_bucket, outcome), ''), 'all')
+{% macro stratum_name(columns=['category', 'complexity', 'deliverable_bucket', 'outcome']) -%}
+    coalesce(nullif(concat_ws(' / ', {{ columns | join(', ') }}), ''), 'all')
 {%- endmacro %}

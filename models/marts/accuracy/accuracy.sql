@@ -48,29 +48,23 @@ cells as (
     group by category, complexity, deliverable_bucket, outcome
 ),
 
-counted as (
-    {{ counted_values(
-        'events',
-        ['category', 'complexity', 'deliverable_bucket', 'outcome'],
-        ['smape', 'estimate_ratio', 'ceiling_ratio'],
-    ) }}
-),
-
-{{ ranked_values(
+{{ stratum_quantiles(
+    'events',
     ['category', 'complexity', 'deliverable_bucket', 'outcome'],
+    [],
     strata,
-    ranks_of_quantiles([0.5, 0.75, 0.9]),
+    dict(
+        accuracy_quantiles(),
+        p75_estimate_ratio=('estimate_ratio', 0.75),
+        p75_ceiling_ratio=('ceiling_ratio', 0.75),
+    ),
 ) }},
 
-quantiles as (
+named_quantiles as (
     select
-        stratification,
-        {{ stratum_name() }} as stratum,
-        {{ accuracy_quantiles(counted_quantile) }},
-        {{ counted_quantile(0.75, 'estimate_ratio') }} as p75_estimate_ratio,
-        {{ counted_quantile(0.75, 'ceiling_ratio') }} as p75_ceiling_ratio
-    from ranked
-    group by stratification, category, complexity, deliverable_bucket, outcome
+        *,
+        {{ stratum_name() }} as stratum
+    from quantiles
 ),
 
 grouped as (
@@ -107,24 +101,24 @@ final as (
         named.n_scored,
         named.n_truncated,
         named.mean_smape,
-        quantiles.median_smape,
-        quantiles.p90_smape,
-        quantiles.p50_estimate_ratio,
-        quantiles.p75_estimate_ratio,
-        quantiles.p90_estimate_ratio,
-        quantiles.p50_ceiling_ratio,
-        quantiles.p75_ceiling_ratio,
-        quantiles.p90_ceiling_ratio,
+        named_quantiles.median_smape,
+        named_quantiles.p90_smape,
+        named_quantiles.p50_estimate_ratio,
+        named_quantiles.p75_estimate_ratio,
+        named_quantiles.p90_estimate_ratio,
+        named_quantiles.p50_ceiling_ratio,
+        named_quantiles.p75_ceiling_ratio,
+        named_quantiles.p90_ceiling_ratio,
         named.underestimation_rate,
         named.truncation_rate,
         named.success_rate,
         concat_ws('|', named.stratification, named.stratum) as stratum_key,
         named.n - named.n_decided as n_undecided
     from named
-    left join quantiles
+    left join named_quantiles
         on
-            named.stratification = quantiles.stratification
-            and named.stratum = quantiles.stratum
+            named.stratification = named_quantiles.stratification
+            and named.stratum = named_quantiles.stratum
 )
 
 select * from final

@@ -61,31 +61,13 @@ grouped as (
     {% endfor %}
 ),
 
-counted as (
-    {{ counted_values(
-        'events',
-        ['coefficients_id', 'estimator_version', 'category'],
-        ['smape', 'estimate_ratio', 'ceiling_ratio', 'abs_log_error'],
-    ) }}
-),
-
-{{ ranked_values(
+{{ stratum_quantiles(
+    'events',
     ['coefficients_id', 'estimator_version', 'category'],
+    [],
     strata,
-    ranks_of_quantiles([0.5, 0.9]),
+    dict(accuracy_quantiles(), median_abs_log_error=('abs_log_error', 0.5)),
 ) }},
-
-quantiles as (
-    select
-        coefficients_id,
-        estimator_version,
-        stratification,
-        coalesce(category, 'all') as category,
-        {{ accuracy_quantiles(counted_quantile) }},
-        {{ counted_quantile(0.5, 'abs_log_error') }} as median_abs_log_error
-    from ranked
-    group by coefficients_id, estimator_version, stratification, category
-),
 
 rated as (
     select
@@ -103,7 +85,7 @@ rated as (
             grouped.coefficients_id = quantiles.coefficients_id
             and grouped.estimator_version = quantiles.estimator_version
             and grouped.stratification = quantiles.stratification
-            and grouped.category = quantiles.category
+            and grouped.category = coalesce(quantiles.category, 'all')
 ),
 
 -- versions in the order in which they came into use

@@ -108,28 +108,19 @@ grouped as (
     {% endfor %}
 ),
 
-counted as (
-    {{ counted_values(
-        'events',
-        ['category', 'complexity', 'deliverable_bucket', 'is_recent', 'is_success'],
-        ['smape', 'estimate_ratio', 'ceiling_ratio'],
-    ) }}
-),
-
-{{ ranked_values(
-    ['category', 'complexity', 'deliverable_bucket', 'outcome'],
+{{ stratum_quantiles(
+    'events',
+    ['category', 'complexity', 'deliverable_bucket'],
+    ['is_recent', 'is_success'],
     strata,
-    ranks_of_quantiles([0.5, 0.9]),
+    accuracy_quantiles(),
 ) }},
 
-quantiles as (
+named_quantiles as (
     select
-        scope,
-        stratification,
-        {{ stratum_name() }} as stratum,
-        {{ accuracy_quantiles(counted_quantile) }}
-    from ranked
-    group by scope, stratification, category, complexity, deliverable_bucket, outcome
+        *,
+        {{ stratum_name(['category', 'complexity', 'deliverable_bucket']) }} as stratum
+    from quantiles
 ),
 
 named as (
@@ -219,19 +210,19 @@ missing_mixes as (
 rated as (
     select
         named.*,
-        quantiles.median_smape,
-        quantiles.p90_smape,
-        quantiles.p50_estimate_ratio,
-        quantiles.p90_estimate_ratio,
-        quantiles.p50_ceiling_ratio,
-        quantiles.p90_ceiling_ratio,
+        named_quantiles.median_smape,
+        named_quantiles.p90_smape,
+        named_quantiles.p50_estimate_ratio,
+        named_quantiles.p90_estimate_ratio,
+        named_quantiles.p50_ceiling_ratio,
+        named_quantiles.p90_ceiling_ratio,
         missing_mixes.missing_mix
     from named
-    left join quantiles
+    left join named_quantiles
         on
-            named.scope = quantiles.scope
-            and named.stratification = quantiles.stratification
-            and named.stratum = quantiles.stratum
+            named.scope = named_quantiles.scope
+            and named.stratification = named_quantiles.stratification
+            and named.stratum = named_quantiles.stratum
     left join missing_mixes
         on
             named.stratification = missing_mixes.stratification
