@@ -95,6 +95,8 @@ def _varied(first: int, last: int, start: datetime = START) -> Iterator[dict[str
             underestimated=random_.choice([None, True, False]),
         )
         yield record
+        if number % 33 == 0:  # it has no id: the same call once more
+            yield record | {"occurred_at": record["occurred_at"].replace(":00+", ":30+")}
 
 
 def _attempts(first: int, last: int) -> Iterator[dict[str, Any]]:
