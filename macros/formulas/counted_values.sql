@@ -12,12 +12,12 @@
     stratum, null where one is not split by them, `flags` those that conditions ask for. `wanted` are
     the quantiles: {column: (measure, probability)}.
 -#}
-{% macro stratum_quantiles(events, names, flags, strata, wanted) -%}
-    {{ return(adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, flags, strata, wanted)) }}
+{% macro stratum_quantiles(events, names, strata, wanted, flags=[]) -%}
+    {{ return(adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, strata, wanted, flags)) }}
 {%- endmacro %}
 
 {#- Spark's percentile counts equal values itself, and spills. -#}
-{% macro default__stratum_quantiles(events, names, flags, strata, wanted) %}
+{% macro default__stratum_quantiles(events, names, strata, wanted, flags=[]) %}
 quantiles as (
     {% for stratum in strata %}
         select
@@ -31,7 +31,7 @@ quantiles as (
 )
 {%- endmacro %}
 
-{% macro duckdb__stratum_quantiles(events, names, flags, strata, wanted) %}
+{% macro duckdb__stratum_quantiles(events, names, strata, wanted, flags=[]) %}
 {%- set keys = (strata[0]['labels'].keys() | list + names) | join(', ') -%}
 {%- set ranks = [] -%}
 {%- for probability in wanted.values() | map('last') | unique -%}

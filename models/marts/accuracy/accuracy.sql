@@ -49,11 +49,10 @@ cells as (
 ),
 
 {{ stratum_quantiles(
-    'events',
-    ['category', 'complexity', 'deliverable_bucket', 'outcome'],
-    [],
-    strata,
-    dict(
+    events='events',
+    names=['category', 'complexity', 'deliverable_bucket', 'outcome'],
+    strata=strata,
+    wanted=dict(
         accuracy_quantiles(),
         p75_estimate_ratio=('estimate_ratio', 0.75),
         p75_ceiling_ratio=('ceiling_ratio', 0.75),

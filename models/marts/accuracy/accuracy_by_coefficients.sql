@@ -62,11 +62,10 @@ grouped as (
 ),
 
 {{ stratum_quantiles(
-    'events',
-    ['coefficients_id', 'estimator_version', 'category'],
-    [],
-    strata,
-    dict(accuracy_quantiles(), median_abs_log_error=('abs_log_error', 0.5)),
+    events='events',
+    names=['coefficients_id', 'estimator_version', 'category'],
+    strata=strata,
+    wanted=dict(accuracy_quantiles(), median_abs_log_error=('abs_log_error', 0.5)),
 ) }},
 
 rated as (

@@ -109,11 +109,11 @@ grouped as (
 ),
 
 {{ stratum_quantiles(
-    'events',
-    ['category', 'complexity', 'deliverable_bucket'],
-    ['is_recent', 'is_success'],
-    strata,
-    accuracy_quantiles(),
+    events='events',
+    names=['category', 'complexity', 'deliverable_bucket'],
+    flags=['is_recent', 'is_success'],
+    strata=strata,
+    wanted=accuracy_quantiles(),
 ) }},
 
 named_quantiles as (
