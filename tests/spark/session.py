@@ -80,7 +80,7 @@ class Cluster:
             "master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(page)
         )
         for number in range(WORKERS):
-            arguments = ["--host", "127.0.0.1", "--cores", "1", "--memory", "1200m"]
+            arguments = ["--host", "127.0.0.1", "--cores", "1", "--memory", "2g"]
             arguments += ["--webui-port", "0", "--work-dir", str(self.folder / f"work-{number}")]
             self.workers.append(self._spawn("worker.Worker", *arguments, self.url))
         deadline = time.monotonic() + PATIENCE
@@ -171,7 +171,7 @@ class Session:
             "spark.eventLog.dir": f"file://{self.events}",
             "spark.eventLog.compress": "false",
             "spark.eventLog.rolling.enabled": "false",
-            "spark.executor.memory": "800m",
+            "spark.executor.memory": "2g",
             "spark.executor.cores": "1",
             "spark.cores.max": str(WORKERS),
             "spark.executor.extraJavaOptions": JVM,
