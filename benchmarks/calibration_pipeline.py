@@ -66,13 +66,10 @@ class Pipeline:
             path.stem: path.read_text(encoding="utf-8")
             for path in (self.folder / "target" / "compiled").rglob("*.sql")
         }
-        sources = {path.stem: path.read_text("utf-8") for path in (ROOT / "models").rglob("*.sql")}
         for model in MODELS:
             schema = SCHEMAS.get(model, SCHEMAS.get(model.partition("_")[0], "marts"))
-            kind = "view" if "materialized='view'" in sources[model] else "table"
-            self.statements.append(
-                f"create or replace {kind} {schema}.{model} as {compiled[model]}"
-            )
+            table = f"create or replace table {schema}.{model} as {compiled[model]}"
+            self.statements.append(table)
 
     def calibrate(self, events: Iterable[Mapping[str, Any]]) -> Estimator:
         """The runtime with the coefficients that these events give."""

@@ -286,7 +286,8 @@ def main(arguments: list[str] | None = None) -> int:
             targets = targets_of(statements)
             seconds = (time.monotonic() - started) * (3 if whole else 1)
             for number in range(1, kills + 1):
-                print(f"kill {number} of {kills}", end="\r", file=sys.stderr, flush=True)
+                if sys.stderr.isatty():
+                    print(f"kill {number} of {kills}", end="\r", file=sys.stderr, flush=True)
                 started = time.monotonic()
                 statements = trial(place, number, whole=whole, seconds=seconds, targets=targets)
             events = sum(place.acknowledged_now().values())

@@ -113,9 +113,8 @@ class Work:
         scratch = ["--target-path", self.folder / "target", "--log-path", self.folder / "logs"]
         for command in (["parse"], arguments):
             cost = self.timed(
-                DBT, "--quiet", *command, *places, *scratch,
-                database=database, globs=globs,
-            )  # fmt: skip
+                DBT, "--quiet", *command, *places, *scratch, database=database, globs=globs
+            )
         return cost
 
     def land(self, database: Path, globs: str) -> Cost:
@@ -125,14 +124,12 @@ class Work:
     def build(self, database: Path, globs: str) -> Cost:
         """Time `dbt build` with everything that `tokenest build` runs."""
         return self.dbt(
-            "build", "--exclude-resource-type", "unit_test",
-            database=database, globs=globs,
-        )  # fmt: skip
+            "build", "--exclude-resource-type", "unit_test", database=database, globs=globs
+        )
 
     def python(self, script: str, *arguments: object, database: Path) -> Cost:
         """Time one of the yardsticks."""
-        command = (sys.executable, HERE / script, *map(str, arguments))
-        return self.timed(*command, database=database)
+        return self.timed(sys.executable, HERE / script, *map(str, arguments), database=database)
 
 
 def fresh(path: Path) -> Path:

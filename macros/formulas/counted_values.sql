@@ -74,9 +74,7 @@ quantiles as (
     {%- for name, label in stratum['labels'].items() %}
     '{{ label }}' as {{ name }},
     {%- endfor %}
-    {%- for name in names %}
-    {{ relation ~ name if name in stratum['columns'] else 'cast(null as string)' }} as {{ name }},
-    {%- endfor %}
+    {{ split_columns(stratum['columns'], names, relation) }},
 {%- endmacro %}
 
 {#-
@@ -152,9 +150,14 @@ ranked as (
 )
 {%- endmacro %}
 
-{#- The two ranks that a quantile lies between, of n_values: at (n - 1) * probability from 0. -#}
+{#- Where a quantile lies among n_values sorted values, counted from 0: often between two. -#}
+{% macro quantile_position(probability) %}
+    {{ return('(n_values - 1) * cast(' ~ probability ~ ' as double)') }}
+{% endmacro %}
+
+{#- The two ranks that it lies between, counted from 1. -#}
 {% macro quantile_ranks(probability) %}
-    {% set position = '(n_values - 1) * cast(' ~ probability ~ ' as double)' %}
+    {% set position = quantile_position(probability) %}
     {{ return(['floor(' ~ position ~ ') + 1', 'ceil(' ~ position ~ ') + 1']) }}
 {% endmacro %}
 
@@ -171,7 +174,7 @@ ranked as (
 {#- Interpolated between its two ranks. -#}
 {% macro counted_quantile(probability, measure=none) -%}
     {%- set ranks = quantile_ranks(probability) -%}
-    {%- set part = '(n_values - 1) * cast(' ~ probability ~ ' as double) + 1 - (' ~ ranks[0] ~ ')' -%}
+    {%- set part = quantile_position(probability) ~ ' + 1 - (' ~ ranks[0] ~ ')' -%}
     {%- if measure -%}
         {%- set part = "case when measure = '" ~ measure ~ "' then " ~ part ~ ' end' -%}
     {%- endif -%}

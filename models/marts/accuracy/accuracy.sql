@@ -50,7 +50,7 @@ cells as (
 
 {{ stratum_quantiles(
     events='events',
-    names=['category', 'complexity', 'deliverable_bucket', 'outcome'],
+    names=stratum_names(),
     strata=strata,
     wanted=dict(
         accuracy_quantiles(),

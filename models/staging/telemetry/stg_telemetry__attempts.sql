@@ -17,7 +17,7 @@ accepted as (
         lines.*,
         lines.exit_code is null as is_timeout,
         coalesce(lines.truncated, false) as is_truncated,
-        lower(trim(lines.category)) as category_key
+        {{ vocabulary_key('lines.category') }} as category_key
     from lines
     left join repeated_lines
         on

@@ -41,9 +41,9 @@ stop_reasons as (
 accepted as (
     select
         lines.*,
-        lower(trim(lines.category)) as category_key,
-        lower(trim(lines.complexity)) as complexity_key,
-        lower(trim(lines.stop_reason)) as stop_reason_key
+        {{ vocabulary_key('lines.category') }} as category_key,
+        {{ vocabulary_key('lines.complexity') }} as complexity_key,
+        {{ vocabulary_key('lines.stop_reason') }} as stop_reason_key
     from lines
     left join repeated_lines
         on
@@ -57,7 +57,7 @@ accepted as (
 
 -- low_complexity, high-level: the few distinct spellings, not every event
 complexity_spellings as (
-    select distinct lower(trim(complexity)) as complexity_key
+    select distinct {{ vocabulary_key('complexity') }} as complexity_key
     from line_complexities
     where complexity is not null
 ),
