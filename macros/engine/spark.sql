@@ -61,6 +61,27 @@
     percentile({{ value }}, array({{ probabilities | join(', ') }}))
 {%- endmacro %}
 
+{#- percentile takes the number of equal values, and spills. -#}
+{% macro spark__stratum_quantiles(events, names, strata, wanted, flags=[]) %}
+{%- set probabilities = wanted.values() | map('last') | unique | list -%}
+quantiles as (
+    {% for stratum in strata %}
+        select
+            {{ stratum_columns(stratum, names) }}
+            {%- for column, (measure, probability) in wanted.items() %}
+            element_at(
+                percentile({{ measure }}, array({{ probabilities | join(', ') }}), n),
+                {{ probabilities.index(probability) + 1 }}
+            ) as {{ column }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from {{ events }}
+        where {{ stratum.get('where', 'true') }}
+        {{ group_by_columns(stratum['columns']) }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+)
+{%- endmacro %}
+
 {% macro spark__joined_text(value) -%}
     listagg({{ value }}, ', ') within group (order by {{ value }})
 {%- endmacro %}

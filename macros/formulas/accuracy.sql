@@ -39,6 +39,22 @@
     end
 {%- endmacro %}
 
+{#- Columns: how far a prediction and a ceiling were from the output of the call. -#}
+{% macro estimate_scores() -%}
+    {{ ratio('predicted_output_tokens', 'actual_output_tokens') }} as estimate_ratio,
+    {{ ratio('ceiling_tokens', 'actual_output_tokens') }} as ceiling_ratio,
+    case
+        when not is_truncated
+            then {{ smape('predicted_output_tokens', 'actual_output_tokens') }}
+    end as smape,
+    case
+        when not is_truncated
+            then {{ log_error('predicted_output_tokens', 'actual_output_tokens') }}
+    end as log_error,
+    {{ underestimated('predicted_output_tokens', 'actual_output_tokens', 'is_truncated') }}
+        as underestimated
+{%- endmacro %}
+
 {#- Text: the size class of a deliverable count. A count recorded as 0 has a class of its own. -#}
 {% macro deliverable_bucket(deliverable_count) -%}
     case

@@ -41,24 +41,32 @@
     end
 {%- endmacro %}
 
-{#- Counts and sums of the events of a cell, the finest group that a model looks at. -#}
+{#-
+    Counts and sums of a cell, the finest group that a model looks at, over rows that each stand for
+    n equal events.
+-#}
 {% macro accuracy_cell() -%}
-    count(*) as n,
-    count(is_success) as n_outcome,
-    count(case when is_success then 1 end) as n_success,
-    count(case when is_clean then 1 end) as n_clean,
-    count(case when {{ is_failure_mode() }} then 1 end) as n_failure_mode,
-    count(underestimated) as n_decided,
-    count(case when underestimated then 1 end) as n_underestimated,
-    count(is_truncated) as n_stop_known,
-    count(case when is_truncated then 1 end) as n_truncated,
-    count(smape) as n_scored,
-    sum(smape) as sum_smape,
-    count(estimate_ratio) as n_estimate_ratio,
-    sum(estimate_ratio) as sum_estimate_ratio,
-    sum(cast(case when ceiling_tokens is not null then actual_output_tokens end as double))
+    sum(n) as n,
+    {{ counted_if('is_success is not null') }} as n_outcome,
+    {{ counted_if('is_success') }} as n_success,
+    {{ counted_if('is_clean') }} as n_clean,
+    {{ counted_if(is_failure_mode()) }} as n_failure_mode,
+    {{ counted_if('underestimated is not null') }} as n_decided,
+    {{ counted_if('underestimated') }} as n_underestimated,
+    {{ counted_if('is_truncated is not null') }} as n_stop_known,
+    {{ counted_if('is_truncated') }} as n_truncated,
+    {{ counted_if('smape is not null') }} as n_scored,
+    sum(n * smape) as sum_smape,
+    {{ counted_if('estimate_ratio is not null') }} as n_estimate_ratio,
+    sum(n * estimate_ratio) as sum_estimate_ratio,
+    sum(case when ceiling_tokens is not null then n * cast(actual_output_tokens as double) end)
         as tokens_used,
-    sum(cast(ceiling_tokens as double)) as tokens_reserved
+    sum(n * cast(ceiling_tokens as double)) as tokens_reserved
+{%- endmacro %}
+
+{#- Aggregate over such rows: how many events the condition holds for. -#}
+{% macro counted_if(condition) -%}
+    sum(case when {{ condition }} then n else 0 end)
 {%- endmacro %}
 
 {#- The same of a stratum, from its cells. -#}

@@ -1,34 +1,20 @@
 {#-
     Exact quantiles of many values, stratum by stratum. An engine's own quantile keeps every value
-    in memory and, in DuckDB, cannot move them to disk; and sorting them all is slow. There equal
-    values are one row with their number (`counted`), coarse buckets of values say in which of them
+    in memory and, in DuckDB, cannot move them to disk; and sorting them all is slow. There a row
+    stands for n equal values (`counted`), coarse buckets of values say in which of them
     a rank lies, and only those buckets are sorted (`ranked`). Over their rows counted_rank() and
     counted_quantile() are aggregates.
 -#}
 
 {#-
-    The steps from events to `quantiles`, one row per stratum. A stratum has `labels` (name: text),
+    The steps from events to `quantiles`, one row per stratum. A row of events stands for n equal
+    ones. A stratum has `labels` (name: text),
     `columns` that split it and perhaps a condition, `where`. `names` are the columns that split any
     stratum, null where one is not split by them, `flags` those that conditions ask for. `wanted` are
     the quantiles: {column: (measure, probability)}.
 -#}
 {% macro stratum_quantiles(events, names, strata, wanted, flags=[]) -%}
     {{ return(adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, strata, wanted, flags)) }}
-{%- endmacro %}
-
-{#- Spark's percentile counts equal values itself, and spills. -#}
-{% macro default__stratum_quantiles(events, names, strata, wanted, flags=[]) %}
-quantiles as (
-    {% for stratum in strata %}
-        select
-            {{ stratum_columns(stratum, names) }}
-            {{ engine_quantiles(wanted) }}
-        from {{ events }}
-        where {{ stratum.get('where', 'true') }}
-        {{ group_by_columns(stratum['columns']) }}
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
-)
 {%- endmacro %}
 
 {% macro duckdb__stratum_quantiles(events, names, strata, wanted, flags=[]) %}
@@ -41,7 +27,7 @@ counted as (
     {{ counted_values(events, names + flags, wanted.values() | map('first') | unique) }}
 ),
 
-{{ ranked_values(names, strata, ranks) }},
+{{ ranked_values(names, strata, ranks, flags) }},
 
 quantiles as (
     select
@@ -54,17 +40,16 @@ quantiles as (
 )
 {%- endmacro %}
 
-{#- One row per cell, measure and value: how many events have it. -#}
+{#- The values of each measure, one below the other. -#}
 {% macro counted_values(events, cell_columns, measures) -%}
     {%- for measure in measures %}
     select
         {{ cell_columns | join(', ') }},
         '{{ measure }}' as measure,
         {{ measure }} as value,
-        count(*) as n
+        n
     from {{ events }}
     where {{ measure }} is not null
-    group by {{ cell_columns | join(', ') }}, {{ measure }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
@@ -82,19 +67,28 @@ quantiles as (
     n_up_to (values of the stratum up to this one) and n_values (all of them). `ranks` are
     expressions over n_values, counted from 1.
 -#}
-{% macro ranked_values(names, strata, ranks) %}
+{% macro ranked_values(names, strata, ranks, flags=[]) %}
 {%- set stratum_key = (strata[0]['labels'].keys() | list + names + ['measure']) | join(', ') -%}
-{%- set bucket = 'floor(counted.value * 16)' -%}
+{%- set bucket = 'floor(value * 16)' -%}
+cell_buckets as (
+    select
+        {{ (names + flags + ['measure']) | join(', ') }},
+        {{ bucket }} as bucket,
+        sum(n) as n
+    from counted
+    group by {{ (names + flags + ['measure', bucket]) | join(', ') }}
+),
+
 buckets as (
     {% for stratum in strata %}
         select
             {{ stratum_columns(stratum, names) }}
             measure,
-            {{ bucket }} as bucket,
+            bucket,
             sum(n) as n
-        from counted
+        from cell_buckets
         where {{ stratum.get('where', 'true') }}
-        group by {{ (stratum['columns'] + ['measure', bucket]) | join(', ') }}
+        group by {{ (stratum['columns'] + ['measure', 'bucket']) | join(', ') }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -117,33 +111,47 @@ wanted_buckets as (
         {%- endfor %}
 ),
 
+wanted_values as (
+    select
+        *,
+        {{ bucket }} as bucket
+    from counted
+    where
+        (measure, {{ bucket }}) in (
+            select
+                wanted_buckets.measure,
+                wanted_buckets.bucket
+            from wanted_buckets
+        )
+),
+
 ranked as (
     {% for stratum in strata %}
-        {%- set columns = ['counted.measure'] %}
-        {%- for column in stratum['columns'] %}{% do columns.append('counted.' ~ column) %}{% endfor %}
+        {%- set columns = ['wanted_values.measure'] %}
+        {%- for column in stratum['columns'] %}{% do columns.append('wanted_values.' ~ column) %}{% endfor %}
         select
-            {{ stratum_columns(stratum, names, 'counted.') }}
-            counted.measure,
-            counted.value,
+            {{ stratum_columns(stratum, names, 'wanted_values.') }}
+            wanted_values.measure,
+            wanted_values.value,
             wanted_buckets.n_values,
-            wanted_buckets.n_up_to - wanted_buckets.n + sum(sum(counted.n)) over (
+            wanted_buckets.n_up_to - wanted_buckets.n + sum(sum(wanted_values.n)) over (
                 partition by {{ columns | join(', ') }}, wanted_buckets.bucket
-                order by counted.value asc
+                order by wanted_values.value asc
             ) as n_up_to
-        from counted
+        from wanted_values
         inner join wanted_buckets
             on
-                counted.measure = wanted_buckets.measure
-                and {{ bucket }} = wanted_buckets.bucket
+                wanted_values.measure = wanted_buckets.measure
+                and wanted_values.bucket = wanted_buckets.bucket
                 {%- for name, label in stratum['labels'].items() %}
                 and wanted_buckets.{{ name }} = '{{ label }}'
                 {%- endfor %}
                 {%- for column in stratum['columns'] %}
-                and counted.{{ column }} is not distinct from wanted_buckets.{{ column }}
+                and wanted_values.{{ column }} is not distinct from wanted_buckets.{{ column }}
                 {%- endfor %}
         where {{ stratum.get('where', 'true') }}
         group by
-            {{ columns | join(', ') }}, counted.value, wanted_buckets.bucket,
+            {{ columns | join(', ') }}, wanted_values.value, wanted_buckets.bucket,
             wanted_buckets.n, wanted_buckets.n_up_to, wanted_buckets.n_values
         {{ 'union all' if not loop.last }}
     {% endfor %}

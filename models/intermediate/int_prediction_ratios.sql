@@ -1,11 +1,28 @@
 with
 
-estimates as (
-    select * from {{ ref('estimates') }}
+counted_estimates as (
+    select * from {{ ref('int_counted_estimates') }}
 ),
 
 replayed_estimates as (
     select * from {{ ref('replayed_estimates') }}
+),
+
+counted_replays as (
+    select
+        actual_output_tokens,
+        replayed_output_tokens,
+        is_truncated,
+        is_success,
+        is_clean,
+        coalesce(category, 'unknown') as category,
+        coalesce(complexity, 'unknown') as complexity,
+        count(*) as n
+    from replayed_estimates
+    where replayed_output_tokens is not null
+    group by
+        coalesce(category, 'unknown'), coalesce(complexity, 'unknown'),
+        actual_output_tokens, replayed_output_tokens, is_truncated, is_success, is_clean
 ),
 
 -- the origin kept what succeeded and was not cut off, and nothing else decided
@@ -15,8 +32,9 @@ t5_exact as (
         estimator_version,
         category,
         complexity,
-        {{ t5_ratio('actual_output_tokens', 'predicted_output_tokens') }} as actual_ratio
-    from estimates
+        {{ t5_ratio('actual_output_tokens', 'predicted_output_tokens') }} as actual_ratio,
+        n
+    from counted_estimates
     where is_success and not is_truncated and predicted_output_tokens is not null
 ),
 
@@ -26,8 +44,9 @@ logged_median as (
         estimator_version,
         category,
         complexity,
-        {{ ratio('actual_output_tokens', 'predicted_output_tokens') }} as actual_ratio
-    from estimates
+        {{ ratio('actual_output_tokens', 'predicted_output_tokens') }} as actual_ratio,
+        n
+    from counted_estimates
     where is_clean and predicted_output_tokens > 0
 ),
 
@@ -37,8 +56,9 @@ replayed_median as (
         'replayed' as estimator_version,
         category,
         complexity,
-        {{ ratio('actual_output_tokens', 'replayed_output_tokens') }} as actual_ratio
-    from replayed_estimates
+        {{ ratio('actual_output_tokens', 'replayed_output_tokens') }} as actual_ratio,
+        n
+    from counted_replays
     where is_clean and replayed_output_tokens > 0
 ),
 
@@ -48,9 +68,10 @@ t5_damped as (
         'replayed' as estimator_version,
         category,
         complexity,
-        {{ t5_ratio('actual_output_tokens', 'replayed_output_tokens') }} as actual_ratio
-    from replayed_estimates
-    where is_success and not is_truncated and replayed_output_tokens is not null
+        {{ t5_ratio('actual_output_tokens', 'replayed_output_tokens') }} as actual_ratio,
+        n
+    from counted_replays
+    where is_success and not is_truncated
 ),
 
 ratios as (
@@ -68,14 +89,12 @@ final as (
     select
         method,
         estimator_version,
+        category,
+        complexity,
         actual_ratio,
-        coalesce(category, 'unknown') as category,
-        coalesce(complexity, 'unknown') as complexity,
-        count(*) as n
+        cast(sum(n) as bigint) as n
     from ratios
-    group by
-        method, estimator_version, actual_ratio,
-        coalesce(category, 'unknown'), coalesce(complexity, 'unknown')
+    group by method, estimator_version, category, complexity, actual_ratio
 )
 
 select * from final

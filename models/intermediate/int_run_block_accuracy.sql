@@ -36,6 +36,7 @@ events as (
         estimates.ceiling_ratio,
         run_blocks.run_block,
         abs(estimates.log_error) as abs_log_error,
+        cast(1 as bigint) as n,
         coalesce(estimates.category, 'unknown') as category
     from estimates
     inner join run_blocks

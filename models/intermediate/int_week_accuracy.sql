@@ -19,6 +19,7 @@ events as (
         ceiling_ratio,
         cast(date_trunc('week', occurred_at) as timestamp) as week_start,
         abs(log_error) as abs_log_error,
+        cast(1 as bigint) as n,
         coalesce(category, 'unknown') as category
     from estimates
     where {{ is_analysed() }}

@@ -14,26 +14,15 @@
 
 with
 
-estimates as (
-    select * from {{ ref('estimates') }}
+counted_estimates as (
+    select * from {{ ref('int_counted_estimates') }}
 ),
 
 events as (
     select
-        deliverable_bucket,
-        actual_output_tokens,
-        ceiling_tokens,
-        smape,
-        estimate_ratio,
-        ceiling_ratio,
-        underestimated,
-        is_truncated,
-        is_success,
-        is_clean,
-        coalesce(category, 'unknown') as category,
-        coalesce(complexity, 'unknown') as complexity,
+        *,
         {{ outcome() }} as outcome
-    from estimates
+    from counted_estimates
     where not is_synthetic
 ),
 

@@ -1,7 +1,7 @@
 with
 
-estimates as (
-    select * from {{ ref('estimates') }}
+counted_estimates as (
+    select * from {{ ref('int_counted_estimates') }}
 ),
 
 labels as (
@@ -13,8 +13,9 @@ events as (
     select
         {{ certain_smape() }} as smape,
         estimate_ratio,
-        coalesce(is_truncated, true) as is_bound
-    from estimates
+        coalesce(is_truncated, true) as is_bound,
+        n
+    from counted_estimates
     where
         {{ is_analysed() }}
         and predicted_output_tokens is not null
@@ -24,13 +25,15 @@ measured as (
     select
         'smape' as measure,
         smape as value,
-        is_bound
+        is_bound,
+        n
     from events
     union all
     select
         'estimate_ratio' as measure,
         estimate_ratio as value,
-        is_bound
+        is_bound,
+        n
     from events
 ),
 
@@ -39,7 +42,7 @@ placed as (
     select
         measured.measure,
         coalesce(labels.position, 5) as band_no,
-        count(*) as n
+        sum(measured.n) as n
     from measured
     left join labels
         on

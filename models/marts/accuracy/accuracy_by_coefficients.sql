@@ -9,27 +9,15 @@
 
 with
 
-estimates as (
-    select * from {{ ref('estimates') }}
+counted_estimates as (
+    select * from {{ ref('int_counted_estimates') }}
 ),
 
 events as (
     select
-        occurred_at,
-        estimator_version,
-        actual_output_tokens,
-        ceiling_tokens,
-        is_truncated,
-        is_success,
-        is_clean,
-        underestimated,
-        smape,
-        estimate_ratio,
-        ceiling_ratio,
-        abs(log_error) as abs_log_error,
-        coalesce(coefficients_id, 'unknown') as coefficients_id,
-        coalesce(category, 'unknown') as category
-    from estimates
+        *,
+        abs(log_error) as abs_log_error
+    from counted_estimates
     where {{ is_analysed() }}
 ),
 
@@ -38,8 +26,8 @@ cells as (
         coefficients_id,
         estimator_version,
         category,
-        min(occurred_at) as first_seen,
-        max(occurred_at) as last_seen,
+        min(first_seen) as first_seen,
+        max(last_seen) as last_seen,
         {{ accuracy_cell() }}
     from events
     group by coefficients_id, estimator_version, category

@@ -27,8 +27,8 @@
 
 with
 
-estimates as (
-    select * from {{ ref('estimates') }}
+counted_estimates as (
+    select * from {{ ref('int_counted_estimates') }}
 ),
 
 required_mixes as (
@@ -39,32 +39,9 @@ deliverable_buckets as (
     select * from {{ ref('deliverable_buckets') }}
 ),
 
--- read apart from the estimates: DuckDB keeps as a whole what is read again after it was grouped
-clock as (
-    select {{ as_of('occurred_at') }} as as_of
-    from {{ ref('estimates') }}
-),
-
 events as (
-    select
-        estimates.deliverable_bucket,
-        estimates.predicted_output_tokens,
-        estimates.actual_output_tokens,
-        estimates.ceiling_tokens,
-        estimates.is_truncated,
-        estimates.is_success,
-        estimates.is_clean,
-        estimates.underestimated,
-        estimates.smape,
-        estimates.estimate_ratio,
-        estimates.ceiling_ratio,
-        coalesce(estimates.category, 'unknown') as category,
-        coalesce(estimates.complexity, 'unknown') as complexity,
-        estimates.occurred_at > {{ recent_from('clock.as_of') }}
-        and estimates.occurred_at <= clock.as_of as is_recent
-    from estimates
-    cross join clock
-    where {{ is_analysed('estimates') }}
+    select * from counted_estimates
+    where {{ is_analysed() }}
 ),
 
 cells as (
@@ -75,15 +52,18 @@ cells as (
         is_recent,
         is_success,
         {{ accuracy_cell() }},
-        count(predicted_output_tokens) as n_predicted,
-        sum(predicted_output_tokens) as sum_predicted,
-        count(case when not is_truncated then actual_output_tokens end) as n_actual,
-        sum(case when not is_truncated then actual_output_tokens end) as sum_actual,
-        count(case when is_truncated then predicted_output_tokens end) as n_truncated_predicted,
-        sum(case when is_truncated then predicted_output_tokens end) as sum_truncated_predicted,
-        count(case when is_truncated then actual_output_tokens end) as n_bound,
-        sum(case when is_truncated then actual_output_tokens end) as sum_bound,
-        count(case when is_truncated and underestimated then 1 end) as n_truncated_underestimated
+        {{ counted_if('predicted_output_tokens is not null') }} as n_predicted,
+        sum(n * cast(predicted_output_tokens as double)) as sum_predicted,
+        {{ counted_if('not is_truncated') }} as n_actual,
+        sum(case when not is_truncated then n * cast(actual_output_tokens as double) end)
+            as sum_actual,
+        {{ counted_if('is_truncated and predicted_output_tokens is not null') }}
+            as n_truncated_predicted,
+        sum(case when is_truncated then n * cast(predicted_output_tokens as double) end)
+            as sum_truncated_predicted,
+        {{ counted_if('is_truncated') }} as n_bound,
+        sum(case when is_truncated then n * cast(actual_output_tokens as double) end) as sum_bound,
+        {{ counted_if('is_truncated and underestimated') }} as n_truncated_underestimated
     from events
     group by category, complexity, deliverable_bucket, is_recent, is_success
 ),

@@ -36,18 +36,7 @@ flagged as (
 scored as (
     select
         *,
-        {{ ratio('predicted_output_tokens', 'actual_output_tokens') }} as estimate_ratio,
-        {{ ratio('ceiling_tokens', 'actual_output_tokens') }} as ceiling_ratio,
-        case
-            when not is_truncated
-                then {{ smape('predicted_output_tokens', 'actual_output_tokens') }}
-        end as smape,
-        case
-            when not is_truncated
-                then {{ log_error('predicted_output_tokens', 'actual_output_tokens') }}
-        end as log_error,
-        {{ underestimated('predicted_output_tokens', 'actual_output_tokens', 'is_truncated') }}
-            as is_underestimated
+        {{ estimate_scores() }}
     from flagged
 ),
 
@@ -82,7 +71,7 @@ final as (
         log_error,
         estimate_ratio,
         ceiling_ratio,
-        is_underestimated as underestimated,
+        underestimated,
         is_synthetic,
         is_failure_stub,
         is_repeated,
