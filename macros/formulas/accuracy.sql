@@ -39,20 +39,23 @@
     end
 {%- endmacro %}
 
-{#- Columns: how far a prediction and a ceiling were from the output of the call. -#}
+{#- Columns: how far a prediction was from the output of its call. -#}
+{% macro prediction_scores(predicted, prefix='') -%}
+    {{ ratio(predicted, 'actual_output_tokens') }} as {{ prefix }}estimate_ratio,
+    case when not is_truncated then {{ smape(predicted, 'actual_output_tokens') }} end
+        as {{ prefix }}smape,
+    {{ underestimated(predicted, 'actual_output_tokens', 'is_truncated') }}
+        as {{ prefix }}underestimated
+{%- endmacro %}
+
+{#- Columns: the same of what was predicted when the call was made, and of its ceiling. -#}
 {% macro estimate_scores() -%}
-    {{ ratio('predicted_output_tokens', 'actual_output_tokens') }} as estimate_ratio,
+    {{ prediction_scores('predicted_output_tokens') }},
     {{ ratio('ceiling_tokens', 'actual_output_tokens') }} as ceiling_ratio,
     case
         when not is_truncated
-            then {{ smape('predicted_output_tokens', 'actual_output_tokens') }}
-    end as smape,
-    case
-        when not is_truncated
             then {{ log_error('predicted_output_tokens', 'actual_output_tokens') }}
-    end as log_error,
-    {{ underestimated('predicted_output_tokens', 'actual_output_tokens', 'is_truncated') }}
-        as underestimated
+    end as log_error
 {%- endmacro %}
 
 {#- Text: the size class of a deliverable count. A count recorded as 0 has a class of its own. -#}

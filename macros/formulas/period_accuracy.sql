@@ -1,27 +1,56 @@
+{#- Timestamp: the Monday on which the week of a call begins. -#}
+{% macro week_start(occurred_at) -%}
+    cast(date_trunc('week', {{ occurred_at }}) as timestamp)
+{%- endmacro %}
+
 {#-
-    The steps from `events` to `periods`, one row per period and category, and per period over all:
-    `period` is the column of events that says in which they count. The quantiles of a period are
-    the engine's own: a period holds few events, so that hardly two have the same values.
+    The steps from `placed`, estimates with their period, to `final`: one row per period and
+    category, and per period over all. The quantiles of a period are the engine's own: a period
+    holds few events, so that hardly two have the same values.
 -#}
 {% macro period_accuracy(period) %}
 {%- set stratifications = {'overall': [], 'category': ['category']} -%}
 {%- set wanted = dict(accuracy_quantiles(), median_abs_log_error=('abs_log_error', 0.5)) -%}
+events as (
+    select
+        run_id,
+        occurred_at,
+        actual_output_tokens,
+        ceiling_tokens,
+        is_truncated,
+        is_success,
+        is_clean,
+        underestimated,
+        smape,
+        estimate_ratio,
+        ceiling_ratio,
+        {{ period }},
+        content_key,
+        abs(log_error) as abs_log_error,
+        coalesce(category, 'unknown') as category,
+        cast(1 as bigint) as n
+    from placed
+    where {{ is_analysed() }}
+),
+
 cells as (
     select
         run_id,
         category,
         {{ period }},
+        content_key,
         min(occurred_at) as first_seen,
         max(occurred_at) as last_seen,
         {{ accuracy_cell() }}
     from events
-    group by run_id, category, {{ period }}
+    group by run_id, category, {{ period }}, content_key
 ),
 
 grouped as (
     {% for stratification, columns in stratifications.items() %}
         select
             {{ period }},
+            content_key,
             '{{ stratification }}' as stratification,
             {{ 'category' if columns else "'all'" }} as category,
             min(first_seen) as first_seen,
@@ -29,7 +58,7 @@ grouped as (
             count(distinct run_id) as n_runs,
             {{ accuracy_counts() }}
         from cells
-        {{ group_by_columns([period] + columns) }}
+        {{ group_by_columns([period, 'content_key'] + columns) }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -47,10 +76,9 @@ quantiles as (
     {% endfor %}
 ),
 
-periods as (
+final as (
     select
         grouped.*,
-        dense_rank() over (order by grouped.{{ period }} asc) as period_no,
         quantiles.{{ wanted.keys() | join(', quantiles.') }}
     from grouped
     inner join quantiles

@@ -91,6 +91,27 @@
     {% endif %}
 {% endmacro %}
 
+{#- For rows of whole periods: those of the periods that are not built as they are now. -#}
+{% macro and_is_not_built(period) -%}
+    {%- if is_incremental() -%}
+        and {{ period }} not in (select {{ period.split('.') | last }} from {{ this }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A pre-hook of such rows: a period that holds other events than were built counts no more. -#}
+{% macro forget_changed_periods(period) %}
+    {% if execute and is_incremental() %}
+        delete from {{ this }}
+        where ({{ period }}, content_key) not in (
+            select
+                {{ period }},
+                content_key
+            from {{ relation_named('int_periods') }}
+            where {{ period }} is not null
+        )
+    {% endif %}
+{% endmacro %}
+
 {#- A post-hook of the landing: marks where it began, so that whoever follows sees a new beginning. -#}
 {% macro mark_first_landing() %}
     {% if execute and not is_incremental() and target.type == 'duckdb' %}
@@ -154,5 +175,6 @@
 {% macro following_vars() %}
     {{ return([
         'under_multiplier', 'stub_max_tokens', 'synthetic_predicted_tokens', 'partial_usage_flags',
+        'failure_mode_max_tokens',
     ]) }}
 {% endmacro %}

@@ -12,6 +12,7 @@ clock as (
 
 placed as (
     select
+        estimates.event_id,
         estimates.occurred_at,
         estimates.estimator_version,
         estimates.deliverable_bucket,
@@ -23,11 +24,13 @@ placed as (
         estimates.is_clean,
         estimates.is_synthetic,
         estimates.is_repeated,
+        estimates.is_ceiling_unknown,
         coalesce(estimates.coefficients_id, 'unknown') as coefficients_id,
         coalesce(estimates.category, 'unknown') as category,
         coalesce(estimates.complexity, 'unknown') as complexity,
         estimates.occurred_at > {{ recent_from('clock.as_of') }}
-        and estimates.occurred_at <= clock.as_of as is_recent
+        and estimates.occurred_at <= clock.as_of as is_recent,
+        {{ is_until_as_of('estimates.occurred_at') }} as is_until_as_of
     from estimates
     cross join clock
 ),
@@ -47,15 +50,19 @@ counted as (
         is_clean,
         is_synthetic,
         is_repeated,
+        is_ceiling_unknown,
         is_recent,
+        is_until_as_of,
         count(*) as n,
         min(occurred_at) as first_seen,
-        max(occurred_at) as last_seen
+        max(occurred_at) as last_seen,
+        max(event_id) as event_id
     from placed
     group by
         category, complexity, deliverable_bucket, coefficients_id, estimator_version,
         predicted_output_tokens, actual_output_tokens, ceiling_tokens,
-        is_truncated, is_success, is_clean, is_synthetic, is_repeated, is_recent
+        is_truncated, is_success, is_clean, is_synthetic, is_repeated, is_ceiling_unknown,
+        is_recent, is_until_as_of
 ),
 
 final as (

@@ -4,25 +4,8 @@ counted_estimates as (
     select * from {{ ref('int_counted_estimates') }}
 ),
 
-replayed_estimates as (
-    select * from {{ ref('replayed_estimates') }}
-),
-
 counted_replays as (
-    select
-        actual_output_tokens,
-        replayed_output_tokens,
-        is_truncated,
-        is_success,
-        is_clean,
-        coalesce(category, 'unknown') as category,
-        coalesce(complexity, 'unknown') as complexity,
-        count(*) as n
-    from replayed_estimates
-    where replayed_output_tokens is not null
-    group by
-        coalesce(category, 'unknown'), coalesce(complexity, 'unknown'),
-        actual_output_tokens, replayed_output_tokens, is_truncated, is_success, is_clean
+    select * from {{ ref('int_counted_replays') }}
 ),
 
 -- the origin kept what succeeded and was not cut off, and nothing else decided

@@ -1,56 +1,45 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key='run_block',
+    pre_hook='{{ forget_changed_periods("run_block") }}',
+    post_hook='{{ remember_landing() }}',
+) }}
+
 with
 
 estimates as (
     select * from {{ ref('estimates') }}
 ),
 
--- read apart from the estimates: DuckDB keeps as a whole what is read again after it was grouped
 runs as (
-    select
-        run_id,
-        row_number() over (order by min(occurred_at) asc, run_id asc) as run_no
-    from {{ ref('estimates') }}
-    where {{ is_analysed() }}
-    group by run_id
+    select * from {{ ref('int_runs') }}
 ),
 
-run_blocks as (
-    select
-        run_id,
-        cast(floor((run_no - 1) / {{ var('runs_per_period') }}) as bigint) as run_block
-    from runs
+periods as (
+    select * from {{ ref('int_periods') }}
 ),
 
-events as (
+new_runs as (
     select
-        estimates.run_id,
-        estimates.occurred_at,
-        estimates.actual_output_tokens,
-        estimates.ceiling_tokens,
-        estimates.is_truncated,
-        estimates.is_success,
-        estimates.is_clean,
-        estimates.underestimated,
-        estimates.smape,
-        estimates.estimate_ratio,
-        estimates.ceiling_ratio,
-        run_blocks.run_block,
-        abs(estimates.log_error) as abs_log_error,
-        cast(1 as bigint) as n,
-        coalesce(estimates.category, 'unknown') as category
-    from estimates
-    inner join run_blocks
-        on estimates.run_id = run_blocks.run_id
-    where {{ is_analysed('estimates') }}
-),
-
-{{ period_accuracy('run_block') }},
-
-final as (
-    select
-        *,
-        first_seen as period_start
+        runs.run_id,
+        periods.run_block,
+        periods.content_key
     from periods
-)
+    inner join runs
+        on periods.run_block = runs.run_block
+    where periods.period_kind = 'runs' {{ and_is_not_built('periods.run_block') }}
+),
+
+placed as (
+    select
+        estimates.*,
+        new_runs.run_block,
+        new_runs.content_key
+    from estimates
+    inner join new_runs
+        on estimates.run_id = new_runs.run_id
+),
+
+{{ period_accuracy('run_block') }}
 
 select * from final

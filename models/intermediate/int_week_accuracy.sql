@@ -1,37 +1,38 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key='week_start',
+    pre_hook='{{ forget_changed_periods("week_start") }}',
+    post_hook='{{ remember_landing() }}',
+) }}
+
 with
 
 estimates as (
     select * from {{ ref('estimates') }}
 ),
 
-events as (
-    select
-        run_id,
-        occurred_at,
-        actual_output_tokens,
-        ceiling_tokens,
-        is_truncated,
-        is_success,
-        is_clean,
-        underestimated,
-        smape,
-        estimate_ratio,
-        ceiling_ratio,
-        cast(date_trunc('week', occurred_at) as timestamp) as week_start,
-        abs(log_error) as abs_log_error,
-        cast(1 as bigint) as n,
-        coalesce(category, 'unknown') as category
-    from estimates
-    where {{ is_analysed() }}
+periods as (
+    select * from {{ ref('int_periods') }}
 ),
 
-{{ period_accuracy('week_start') }},
-
-final as (
+new_weeks as (
     select
-        *,
-        week_start as period_start
+        week_start,
+        content_key
     from periods
-)
+    where period_kind = 'week' {{ and_is_not_built('week_start') }}
+),
+
+placed as (
+    select
+        estimates.*,
+        new_weeks.week_start,
+        new_weeks.content_key
+    from estimates
+    inner join new_weeks
+        on {{ week_start('estimates.occurred_at') }} = new_weeks.week_start
+),
+
+{{ period_accuracy('week_start') }}
 
 select * from final

@@ -1,22 +1,19 @@
 with
 
-estimates as (
-    select * from {{ ref('replayed_estimates') }}
+counted_replays as (
+    select * from {{ ref('int_counted_replays') }}
 ),
 
 -- both sides on the same events, or the comparison says nothing
 compared as (
-    select *
-    from estimates
-    where
-        is_analysed
-        and predicted_output_tokens is not null
-        and replayed_output_tokens is not null
+    select * from counted_replays
+    where is_analysed and predicted_output_tokens is not null
 ),
 
 sides as (
     select
         'recorded' as prediction,
+        n,
         smape,
         estimate_ratio,
         underestimated,
@@ -25,6 +22,7 @@ sides as (
     union all
     select
         'replayed' as prediction,
+        n,
         replayed_smape as smape,
         replayed_estimate_ratio as estimate_ratio,
         replayed_underestimated as underestimated,
@@ -35,31 +33,41 @@ sides as (
 grouped as (
     select
         prediction,
-        count(*) as n,
-        count(smape) as n_scored,
-        count(underestimated) as n_decided,
-        count(case when underestimated then 1 end) as n_underestimated,
-        avg(smape) as mean_smape,
-        median(smape) as median_smape,
-        median(estimate_ratio) as p50_estimate_ratio,
-        sum(assumed_new_count) as assumed_new_count
+        cast(sum(n) as bigint) as n,
+        cast({{ counted_if('smape is not null') }} as bigint) as n_scored,
+        cast({{ counted_if('underestimated is not null') }} as bigint) as n_decided,
+        cast({{ counted_if('underestimated') }} as bigint) as n_underestimated,
+        cast(sum(assumed_new_count) as bigint) as assumed_new_count,
+        sum(n * smape) as sum_smape
     from sides
     group by prediction
 ),
 
+{{ stratum_quantiles(
+    events='sides',
+    names=['prediction'],
+    strata=[{'labels': {}, 'columns': ['prediction']}],
+    wanted={
+        'median_smape': ('smape', 0.5),
+        'p50_estimate_ratio': ('estimate_ratio', 0.5),
+    },
+) }},
+
 final as (
     select
-        prediction,
-        n,
-        n_scored,
-        n_decided,
-        n_underestimated,
-        mean_smape,
-        median_smape,
-        p50_estimate_ratio,
-        cast(assumed_new_count as bigint) as assumed_new_count,
-        {{ ratio('n_underestimated', 'n_decided') }} as underestimation_rate
+        grouped.prediction,
+        grouped.n,
+        grouped.n_scored,
+        grouped.n_decided,
+        grouped.n_underestimated,
+        {{ ratio('grouped.sum_smape', 'grouped.n_scored') }} as mean_smape,
+        quantiles.median_smape,
+        quantiles.p50_estimate_ratio,
+        grouped.assumed_new_count,
+        {{ ratio('grouped.n_underestimated', 'grouped.n_decided') }} as underestimation_rate
     from grouped
+    left join quantiles
+        on grouped.prediction = quantiles.prediction
 )
 
 select * from final

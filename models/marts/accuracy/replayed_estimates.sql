@@ -51,13 +51,7 @@ final as (
         estimate_ratio,
         underestimated,
         {{ is_analysed() }} as is_analysed,
-        case
-            when not is_truncated
-                then {{ smape('replayed_output_tokens', 'actual_output_tokens') }}
-        end as replayed_smape,
-        {{ ratio('replayed_output_tokens', 'actual_output_tokens') }} as replayed_estimate_ratio,
-        {{ underestimated('replayed_output_tokens', 'actual_output_tokens', 'is_truncated') }}
-            as replayed_underestimated
+        {{ prediction_scores('replayed_output_tokens', 'replayed_') }}
     from joined
 )
 

@@ -13,6 +13,11 @@ with
 
 estimates as (
     select * from {{ ref('estimates') }}
+    where {{ is_analysed() }} and {{ is_until_as_of('occurred_at') }}
+),
+
+counted_estimates as (
+    select * from {{ ref('int_counted_estimates') }}
 ),
 
 alert_rules as (
@@ -41,32 +46,12 @@ clock as (
     from {{ ref('estimates') }}
 ),
 
-events as (
+calls as (
     select
-        event_id,
-        occurred_at,
-        predicted_output_tokens,
-        actual_output_tokens,
-        is_truncated,
-        is_success,
-        is_ceiling_unknown,
-        estimate_ratio,
-        stop_reason,
-        stop_class,
-        coalesce(category, 'unknown') as category,
-        coalesce(complexity, 'unknown') as complexity,
+        *,
         {{ is_failure_mode() }} as is_failure_mode
-    from estimates
-    where {{ is_analysed() }}
-),
-
-compared as (
-    select
-        events.*,
-        events.occurred_at > {{ recent_from('clock.as_of') }} as is_recent
-    from events
-    cross join clock
-    where events.occurred_at <= clock.as_of
+    from counted_estimates
+    where {{ is_analysed() }} and is_until_as_of
 ),
 
 -- the figure of each rule about single calls; a bound counts where it is certain
@@ -77,39 +62,42 @@ call_figures as (
             category,
             complexity,
             event_id,
-            occurred_at,
+            first_seen,
+            last_seen,
             is_recent,
+            n,
             {{ figure }} as figure
-        from compared
+        from calls
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
-call_alerts as (
+measured as (
     select
-        call_figures.rule_name,
-        call_figures.category || ' / ' || call_figures.complexity as subject,
-        call_figures.category,
-        call_figures.complexity,
-        max(call_figures.figure) as figure,
-        count(case when call_figures.is_recent then 1 end) as n,
-        count(
-            case when call_figures.is_recent and call_figures.figure > rules.threshold then 1 end
-        ) as n_breaches,
-        {{ value_of_largest(
-            'call_figures.event_id',
-            'case when call_figures.figure > rules.threshold then call_figures.figure end',
-        ) }} as event_id,
-        min(case when call_figures.figure > rules.threshold then call_figures.occurred_at end)
-            as first_seen,
-        max(case when call_figures.figure > rules.threshold then call_figures.occurred_at end)
-            as last_seen
+        call_figures.*,
+        rules.threshold,
+        call_figures.figure > rules.threshold as is_breach
     from call_figures
     inner join rules
         on call_figures.rule_name = rules.rule_name
     where call_figures.figure is not null
-    group by call_figures.rule_name, call_figures.category, call_figures.complexity
-    having max(call_figures.figure) > max(rules.threshold)
+),
+
+call_alerts as (
+    select
+        rule_name,
+        category || ' / ' || complexity as subject,
+        category,
+        complexity,
+        max(figure) as figure,
+        {{ counted_if('is_recent') }} as n,
+        {{ counted_if('is_recent and is_breach') }} as n_breaches,
+        {{ value_of_largest('event_id', 'case when is_breach then figure end') }} as event_id,
+        min(case when is_breach then first_seen end) as first_seen,
+        max(case when is_breach then last_seen end) as last_seen
+    from measured
+    group by rule_name, category, complexity
+    having max(figure) > max(threshold)
 ),
 
 -- of the recent calls, all together and by category and complexity
@@ -117,14 +105,14 @@ by_stratum as (
     {% for columns in [[], ['category', 'complexity']] %}
         select
             {{ split_columns(columns) }},
-            count(*) as n,
-            count(is_truncated) as n_stop_known,
-            count(case when is_truncated then 1 end) as n_truncated,
-            count(case when is_ceiling_unknown then 1 end) as n_ceiling_unknown,
-            count(case when is_failure_mode then 1 end) as n_failure_mode,
-            min(occurred_at) as first_seen,
-            max(occurred_at) as last_seen
-        from compared
+            sum(n) as n,
+            {{ counted_if('is_truncated is not null') }} as n_stop_known,
+            {{ counted_if('is_truncated') }} as n_truncated,
+            {{ counted_if('is_ceiling_unknown') }} as n_ceiling_unknown,
+            {{ counted_if('is_failure_mode') }} as n_failure_mode,
+            min(first_seen) as first_seen,
+            max(last_seen) as last_seen
+        from calls
         where is_recent
         {{ group_by_columns(columns) }}
         {{ 'union all' if not loop.last }}
@@ -171,13 +159,13 @@ stratum_alerts as (
 
 by_week as (
     select
-        cast(date_trunc('week', occurred_at) as timestamp) as week_start,
+        {{ week_start('occurred_at') }} as week_start,
         count(is_truncated) as n,
         count(case when is_truncated then 1 end) as n_breaches,
         min(case when is_truncated then occurred_at end) as first_seen,
         max(case when is_truncated then occurred_at end) as last_seen
-    from compared
-    group by cast(date_trunc('week', occurred_at) as timestamp)
+    from estimates
+    group by {{ week_start('occurred_at') }}
 ),
 
 week_alerts as (
@@ -212,7 +200,7 @@ word_alerts as (
         min(event_id) as event_id,
         min(occurred_at) as first_seen,
         max(occurred_at) as last_seen
-    from compared
+    from estimates
     where stop_class = 'unknown'
     group by stop_reason
 ),
@@ -245,8 +233,8 @@ final as (
         shared.figure,
         rules.threshold,
         rules.unit,
-        shared.n,
-        shared.n_breaches,
+        cast(shared.n as bigint) as n,
+        cast(shared.n_breaches as bigint) as n_breaches,
         shared.breach_share,
         rules.allowed_share,
         shared.event_id,

@@ -1,0 +1,61 @@
+with
+
+estimates as (
+    select * from {{ ref('replayed_estimates') }}
+),
+
+replayed as (
+    select
+        predicted_output_tokens,
+        replayed_output_tokens,
+        actual_output_tokens,
+        assumed_new_count,
+        is_truncated,
+        is_success,
+        is_clean,
+        is_analysed,
+        coalesce(category, 'unknown') as category,
+        coalesce(complexity, 'unknown') as complexity
+    from estimates
+    where replayed_output_tokens is not null
+),
+
+counted as (
+    select
+        category,
+        complexity,
+        predicted_output_tokens,
+        replayed_output_tokens,
+        actual_output_tokens,
+        is_truncated,
+        is_success,
+        is_clean,
+        is_analysed,
+        count(*) as n,
+        sum(assumed_new_count) as assumed_new_count
+    from replayed
+    group by
+        category, complexity,
+        predicted_output_tokens, replayed_output_tokens, actual_output_tokens,
+        is_truncated, is_success, is_clean, is_analysed
+),
+
+final as (
+    select
+        category,
+        complexity,
+        predicted_output_tokens,
+        replayed_output_tokens,
+        actual_output_tokens,
+        is_truncated,
+        is_success,
+        is_clean,
+        is_analysed,
+        n,
+        cast(assumed_new_count as bigint) as assumed_new_count,
+        {{ prediction_scores('predicted_output_tokens') }},
+        {{ prediction_scores('replayed_output_tokens', 'replayed_') }}
+    from counted
+)
+
+select * from final

@@ -1,0 +1,52 @@
+with
+
+estimates as (
+    select * from {{ ref('estimates') }}
+),
+
+runs as (
+    select * from {{ ref('int_runs') }}
+),
+
+-- what a period holds is the same as long as as many events of the same landings are in it
+weeks as (
+    select
+        'week' as period_kind,
+        {{ week_start('occurred_at') }} as week_start,
+        cast(null as bigint) as run_block,
+        concat_ws('|', cast(count(*) as string), cast(max(landing_no) as string)) as content_key
+    from estimates
+    where {{ is_analysed() }}
+    group by {{ week_start('occurred_at') }}
+),
+
+run_blocks as (
+    select
+        'runs' as period_kind,
+        cast(null as timestamp) as week_start,
+        run_block,
+        concat_ws(
+            '|',
+            cast(sum(n) as string),
+            cast(max(newest_landing_no) as string),
+            md5({{ joined_text('run_id') }})
+        ) as content_key
+    from runs
+    group by run_block
+),
+
+periods as (
+    select * from weeks
+    union all
+    select * from run_blocks
+),
+
+final as (
+    select
+        *,
+        row_number() over (partition by period_kind order by week_start asc, run_block asc)
+            as period_no
+    from periods
+)
+
+select * from final
