@@ -21,6 +21,11 @@
     )
 {%- endmacro %}
 
+{#- Boolean: the call succeeded and was not cut off, so that its output is what it needed. -#}
+{% macro is_finished() -%}
+    (not is_truncated and is_success)
+{%- endmacro %}
+
 {#- Text: success, failure or unknown, by is_success. -#}
 {% macro outcome() -%}
     case

@@ -12,7 +12,6 @@ clock as (
 
 placed as (
     select
-        estimates.event_id,
         estimates.occurred_at,
         estimates.estimator_version,
         estimates.deliverable_bucket,
@@ -55,8 +54,7 @@ counted as (
         is_until_as_of,
         count(*) as n,
         min(occurred_at) as first_seen,
-        max(occurred_at) as last_seen,
-        max(event_id) as event_id
+        max(occurred_at) as last_seen
     from placed
     group by
         category, complexity, deliverable_bucket, coefficients_id, estimator_version,

@@ -18,7 +18,7 @@ t5_exact as (
         {{ t5_ratio('actual_output_tokens', 'predicted_output_tokens') }} as actual_ratio,
         n
     from counted_estimates
-    where is_success and not is_truncated and predicted_output_tokens is not null
+    where {{ is_finished() }} and predicted_output_tokens is not null
 ),
 
 logged_median as (
@@ -54,7 +54,7 @@ t5_damped as (
         {{ t5_ratio('actual_output_tokens', 'replayed_output_tokens') }} as actual_ratio,
         n
     from counted_replays
-    where is_success and not is_truncated
+    where {{ is_finished() }}
 ),
 
 ratios as (

@@ -85,7 +85,7 @@ final as (
         landing_no,
         coalesce(estimator_version, 'unknown') as estimator_version,
         coalesce(
-            is_success and not is_truncated
+            {{ is_finished() }}
             and not is_synthetic and not is_failure_stub and not is_repeated,
             false
         ) as is_clean

@@ -61,7 +61,9 @@ call_figures as (
             '{{ rule }}' as rule_name,
             category,
             complexity,
-            event_id,
+            predicted_output_tokens,
+            actual_output_tokens,
+            is_truncated,
             first_seen,
             last_seen,
             is_recent,
@@ -83,21 +85,74 @@ measured as (
     where call_figures.figure is not null
 ),
 
-call_alerts as (
+breaches as (
     select
         rule_name,
-        category || ' / ' || complexity as subject,
         category,
         complexity,
         max(figure) as figure,
         {{ counted_if('is_recent') }} as n,
         {{ counted_if('is_recent and is_breach') }} as n_breaches,
-        {{ value_of_largest('event_id', 'case when is_breach then figure end') }} as event_id,
         min(case when is_breach then first_seen end) as first_seen,
         max(case when is_breach then last_seen end) as last_seen
     from measured
     group by rule_name, category, complexity
     having max(figure) > max(threshold)
+),
+
+-- an event to look at: of those with the largest figure that with the largest id
+worst as (
+    select distinct
+        measured.rule_name,
+        measured.category,
+        measured.complexity,
+        measured.predicted_output_tokens,
+        measured.actual_output_tokens,
+        measured.is_truncated
+    from measured
+    inner join breaches
+        on
+            measured.rule_name = breaches.rule_name
+            and measured.category = breaches.category
+            and measured.complexity = breaches.complexity
+            and measured.figure = breaches.figure
+),
+
+worst_events as (
+    select
+        worst.rule_name,
+        worst.category,
+        worst.complexity,
+        max(estimates.event_id) as event_id
+    from estimates
+    inner join worst
+        on
+            estimates.actual_output_tokens = worst.actual_output_tokens
+            and estimates.predicted_output_tokens = worst.predicted_output_tokens
+            and estimates.is_truncated is not distinct from worst.is_truncated
+            and coalesce(estimates.category, 'unknown') = worst.category
+            and coalesce(estimates.complexity, 'unknown') = worst.complexity
+    group by worst.rule_name, worst.category, worst.complexity
+),
+
+call_alerts as (
+    select
+        breaches.rule_name,
+        breaches.category || ' / ' || breaches.complexity as subject,
+        breaches.category,
+        breaches.complexity,
+        breaches.figure,
+        breaches.n,
+        breaches.n_breaches,
+        worst_events.event_id,
+        breaches.first_seen,
+        breaches.last_seen
+    from breaches
+    inner join worst_events
+        on
+            breaches.rule_name = worst_events.rule_name
+            and breaches.category = worst_events.category
+            and breaches.complexity = worst_events.complexity
 ),
 
 -- of the recent calls, all together and by category and complexity

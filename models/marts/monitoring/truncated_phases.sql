@@ -18,6 +18,27 @@ truncated as (
     where is_truncated and not is_synthetic
 ),
 
+-- most phases were cut off once, and have nothing to order
+repeated_phases as (
+    select
+        known_run_id,
+        phase_id
+    from truncated
+    group by known_run_id, phase_id
+    having count(*) > 1
+),
+
+marked as (
+    select
+        truncated.*,
+        repeated_phases.phase_id is null as is_alone
+    from truncated
+    left join repeated_phases
+        on
+            truncated.known_run_id = repeated_phases.known_run_id
+            and truncated.phase_id = repeated_phases.phase_id
+),
+
 ordered as (
     select
         *,
@@ -25,10 +46,27 @@ ordered as (
             partition by known_run_id, phase_id
             order by occurred_at desc, actual_output_tokens desc, event_id asc
         ) as recency
-    from truncated
+    from marked
+    where not is_alone
 ),
 
 phases as (
+    select
+        known_run_id as run_id,
+        phase_id,
+        cast(1 as bigint) as n_events,
+        occurred_at as first_seen,
+        occurred_at as last_seen,
+        coalesce(category, 'unknown') as category,
+        coalesce(complexity, 'unknown') as complexity,
+        deliverable_bucket,
+        predicted_output_tokens,
+        ceiling_tokens,
+        actual_output_tokens as output_bound,
+        bound_factor as event_mean_factor
+    from marked
+    where is_alone
+    union all
     select
         known_run_id as run_id,
         phase_id,

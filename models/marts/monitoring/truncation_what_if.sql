@@ -1,92 +1,109 @@
-{% set probabilities = var('what_if_quantiles') %}
+{% set wanted = {} %}
+{% for probability in var('what_if_quantiles') %}
+    {% do wanted.update({'quantile_' ~ loop.index: ('finished_tokens', probability)}) %}
+{% endfor %}
 
 with
 
-estimates as (
+counted_estimates as (
+    select * from {{ ref('int_counted_estimates') }}
+),
+
+truncated as (
     select * from {{ ref('estimates') }}
+    where {{ is_analysed() }} and is_truncated
 ),
 
-calls as (
-    select
-        run_id,
-        phase_id,
-        is_truncated,
-        actual_output_tokens,
-        ceiling_tokens,
-        coalesce(category, 'unknown') as category,
-        coalesce(complexity, 'unknown') as complexity,
-        case when not is_truncated and is_success then actual_output_tokens end as finished_tokens
-    from estimates
-    where {{ is_analysed() }}
-),
-
-cell_quantiles as (
-    select
-        category,
-        complexity,
-        count(finished_tokens) as n_finished,
-        {{ quantiles('finished_tokens', probabilities) }} as finished_quantiles
-    from calls
-    group by category, complexity
-    having count(case when is_truncated then 1 end) > 0
-),
-
-ceilings as (
-    {% for probability in probabilities %}
-        select
-            category,
-            complexity,
-            n_finished,
-            cast({{ probability }} as double) as quantile,
-            {{ list_item('finished_quantiles', loop.index) }} as new_ceiling
-        from cell_quantiles
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
-),
-
+-- read apart: DuckDB keeps as a whole what is read again after a part of it was joined
 truncated_phases as (
     select
         run_id,
         phase_id
+    from {{ ref('estimates') }}
+    where {{ is_analysed() }} and is_truncated
+),
+
+finished as (
+    select * from {{ ref('estimates') }}
+    where {{ is_analysed() }} and {{ is_finished() }}
+),
+
+calls as (
+    select
+        *,
+        case when {{ is_finished() }} then actual_output_tokens end as finished_tokens
+    from counted_estimates
+    where {{ is_analysed() }}
+),
+
+cells as (
+    select
+        category,
+        complexity,
+        cast({{ counted_if(is_finished()) }} as bigint) as n_finished
     from calls
-    where is_truncated
+    group by category, complexity
+    having {{ counted_if('is_truncated') }} > 0
+),
+
+{{ stratum_quantiles(
+    events='calls',
+    names=['category', 'complexity'],
+    strata=[{'labels': {}, 'columns': ['category', 'complexity']}],
+    wanted=wanted,
+) }},
+
+ceilings as (
+    {% for column, (_, probability) in wanted.items() %}
+        select
+            cells.category,
+            cells.complexity,
+            cells.n_finished,
+            cast({{ probability }} as double) as quantile,
+            quantiles.{{ column }} as new_ceiling
+        from cells
+        left join quantiles
+            on
+                cells.category = quantiles.category
+                and cells.complexity = quantiles.complexity
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 -- what a truncated phase needed is known where another call of it finished
 phase_needs as (
     select
-        calls.run_id,
-        calls.phase_id,
-        max(calls.finished_tokens) as needed_tokens
-    from calls
+        run_id,
+        phase_id,
+        max(actual_output_tokens) as needed_tokens
+    from finished
     where
-        calls.finished_tokens is not null
-        and (calls.run_id, calls.phase_id) in (
+        (run_id, phase_id) in (
             select
                 truncated_phases.run_id,
                 truncated_phases.phase_id
             from truncated_phases
         )
-    group by calls.run_id, calls.phase_id
+    group by run_id, phase_id
 ),
 
 -- equal calls in one row, with their number
 truncated_calls as (
     select
-        calls.category,
-        calls.complexity,
+        coalesce(truncated.category, 'unknown') as category,
+        coalesce(truncated.complexity, 'unknown') as complexity,
         phase_needs.needed_tokens,
-        greatest(calls.actual_output_tokens, coalesce(calls.ceiling_tokens, 0)) as bound_tokens,
+        greatest(truncated.actual_output_tokens, coalesce(truncated.ceiling_tokens, 0))
+            as bound_tokens,
         count(*) as n
-    from calls
+    from truncated
     left join phase_needs
         on
-            calls.run_id = phase_needs.run_id
-            and calls.phase_id = phase_needs.phase_id
-    where calls.is_truncated
+            truncated.run_id = phase_needs.run_id
+            and truncated.phase_id = phase_needs.phase_id
     group by
-        calls.category, calls.complexity,
-        greatest(calls.actual_output_tokens, coalesce(calls.ceiling_tokens, 0)),
+        coalesce(truncated.category, 'unknown'), coalesce(truncated.complexity, 'unknown'),
+        greatest(truncated.actual_output_tokens, coalesce(truncated.ceiling_tokens, 0)),
         phase_needs.needed_tokens
 ),
 
@@ -95,7 +112,7 @@ reserved_calls as (
         category,
         complexity,
         ceiling_tokens,
-        count(*) as n
+        sum(n) as n
     from calls
     where ceiling_tokens is not null
     group by category, complexity, ceiling_tokens
