@@ -118,3 +118,7 @@ quantiles as (
         case when {{ value }} is not null and {{ measure }} is not null then struct({{ measure }}, {{ value }}) end
     )
 {%- endmacro %}
+
+{% macro spark__key_hash(text) -%}
+    cast(xxhash64({{ text }}) as decimal(20, 0))
+{%- endmacro %}

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What says when and how a line landed, and not what it says.
-OF_THE_LANDING = {"landing_no", "file_bytes", "modified_at", "first_line_md5", "has_open_tail"}
+OF_THE_LANDING = {
+    "landing_no", "file_bytes", "modified_at", "first_line_md5", "has_open_tail",
+    "newest_landing_no", "content_key",
+}  # fmt: skip
 # A text that only an event in conflict named may stay until the next full refresh.
 MAY_KEEP_MORE = {"intermediate.int_deliverable_paths", "intermediate.int_deliverables"}
 
@@ -20,6 +23,7 @@ FIRST = {
     "m.ndjson": b"".join(
         line(
             event_id=f"e-{n}",
+            run_id=f"run-{n % 30}",  # a block of runs and a half
             phase_id=f"p-{n % 9}",
             occurred_at=f"2026-01-02T03:{n:02}:00Z",
             category=["implementation", "docs", "testing"][n % 3],
@@ -31,7 +35,9 @@ FIRST = {
     + line(event_id="cut", phase_id="retried", attempt=1, stop_reason="max_tokens", success=False)
     + line(event_id="clash", phase_id="clashing", deliverables=["src/clash.py"])
     + line(event_id="twin", phase_id="twins")
-    + line(event_id=None, phase_id="told", occurred_at="2026-01-02T05:00:00Z"),
+    + line(event_id=None, phase_id="told", occurred_at="2026-01-02T05:00:00Z")
+    # alone in its week and in its run, until its id comes again with other content
+    + line(event_id="lonely", run_id="lonely", phase_id="a", occurred_at="2025-06-01T00:00:00Z"),
     "n.ndjson": line(event_id="whole") + line(event_id="tail")[:50],
 }
 LATER = {
@@ -43,6 +49,7 @@ LATER = {
     "z.ndjson": line(event_id="clash", phase_id="clashing", actual_output_tokens=1)
     + line(event_id="again", phase_id="retried", attempt=2, occurred_at="2026-01-02T03:05:05Z")
     + line(event_id="e-3", phase_id="elsewhere", actual_output_tokens=3)
+    + line(event_id="lonely", run_id="lonely", phase_id="a", actual_output_tokens=3)
     + line(event_id="new", deliverables=["src/new.py", "src/file_1.py"]),
     "n.ndjson": line(event_id="whole") + line(event_id="tail") + line(event_id="after"),
 }

@@ -10,18 +10,32 @@ lines as (
     select * from {{ ref('base_telemetry__lines') }}
 ),
 
--- read apart from the lines: DuckDB keeps as a whole what is read twice
-event_keys as (
-    select event_key
+-- few columns of all lines: whole lines are read of the repeated ones alone
+event_lines as (
+    select
+        source_file,
+        line_no,
+        landing_no,
+        event_key
     from {{ ref('base_telemetry__lines') }}
     where event_key is not null {{ and_of_new_ids() }}
 ),
 
 repeated_keys as (
     select event_key
-    from event_keys
+    from event_lines
     group by event_key
     having count(*) > 1
+),
+
+-- all lines are read apart: DuckDB keeps as a whole what is read twice
+repeated_places as (
+    select
+        source_file,
+        line_no,
+        landing_no
+    from {{ 'event_lines' if is_incremental() else ref('base_telemetry__lines') }}
+    where event_key in (select repeated_keys.event_key from repeated_keys)
 ),
 
 -- content is what the record says, not how it was spelled: order of keys and spaces do not count;
@@ -37,8 +51,11 @@ repeated as (
         {{ event_content_md5('lines') }} as content_md5,
         {{ event_as_text('lines') }} as line_text
     from lines
-    inner join repeated_keys
-        on lines.event_key = repeated_keys.event_key
+    inner join repeated_places
+        on
+            lines.landing_no = repeated_places.landing_no
+            and lines.source_file = repeated_places.source_file
+            and lines.line_no = repeated_places.line_no
 ),
 
 contents as (
