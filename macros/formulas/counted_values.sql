@@ -8,10 +8,10 @@
 
 {#-
     The steps from events to `quantiles`, one row per stratum. A row of events stands for n equal
-    ones. A stratum has `labels` (name: text),
-    `columns` that split it and perhaps a condition, `where`. `names` are the columns that split any
-    stratum, null where one is not split by them, `flags` those that conditions ask for. `wanted` are
-    the quantiles: {column: (measure, probability)}.
+    ones. A stratum has `labels` (name: text), `columns` that split it and perhaps a condition,
+    `where`. `names` are the columns that split any stratum, null where one is not split by them,
+    `flags` those that conditions ask for. `wanted` are the quantiles: {column: (measure,
+    probability)}.
 -#}
 {% macro stratum_quantiles(events, names, strata, wanted, flags=[]) -%}
     {{ return(adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, strata, wanted, flags)) }}
@@ -21,7 +21,7 @@
 {%- set keys = (strata[0]['labels'].keys() | list + names) | join(', ') -%}
 {%- set ranks = [] -%}
 {%- for probability in wanted.values() | map('last') | unique -%}
-    {%- do ranks.extend(quantile_ranks(probability)) -%}
+    {%- do ranks.append(quantile_ranks(probability)) -%}
 {%- endfor -%}
 counted as (
     {{ counted_values(events, names + flags, wanted.values() | map('first') | unique) }}
@@ -64,8 +64,8 @@ quantiles as (
 
 {#-
     The steps from `counted` to `ranked`: the values of each stratum around the wanted ranks, with
-    n_up_to (values of the stratum up to this one) and n_values (all of them). `ranks` are
-    expressions over n_values, counted from 1.
+    n_up_to (values of the stratum up to this one) and n_values (all of them). `ranks` are pairs
+    of expressions over n_values, from which and to which rank, counted from 1.
 -#}
 {% macro ranked_values(names, strata, ranks, flags=[]) %}
 {%- set stratum_key = (strata[0]['labels'].keys() | list + names + ['measure']) | join(', ') -%}
@@ -105,8 +105,8 @@ wanted_buckets as (
     select *
     from summed_buckets
     where
-        {% for rank in ranks -%}
-        ({{ rank }} between n_up_to - n + 1 and n_up_to)
+        {% for first, last in ranks -%}
+        (n_up_to >= {{ first }} and n_up_to - n < {{ last }})
         {{ 'or ' if not loop.last }}
         {%- endfor %}
 ),

@@ -16,13 +16,13 @@ repeated_events as (
     select * from {{ ref('int_repeated_events') }}
 ),
 
--- most phases are one event, and need no search for retries
+-- most phases are one event, and need no search for retries; all events are read apart: DuckDB
+-- keeps as a whole what is read twice
 retried_phases as (
     select
         run_id,
         phase_id
-    from {{ ref('stg_telemetry__events') }}
-    {{ of_changed_phases() }}
+    from {{ 'events' if is_incremental() else ref('stg_telemetry__events') }}
     group by run_id, phase_id
     having count(*) > 1
 ),

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from dbt_project import DBT, ROOT, Project
 
-KEY_TESTS = {"unique_combination_of_columns", "has_every_key_once"}
+KEY_TESTS = {"unique_combination_of_columns", "has_every_key_once", "counts_from_one"}
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,12 @@ counted as (
 {{ ranked_values(
     ['estimator_version', 'category', 'complexity'],
     [{'labels': {}, 'columns': ['estimator_version', 'category', 'complexity']}],
-    quantile_ranks(0.5) + [upper_median_rank(), median_rank('-'), median_rank('+')],
+    [
+        quantile_ranks(0.5),
+        [upper_median_rank(), upper_median_rank()],
+        [median_rank('-'), median_rank('-')],
+        [median_rank('+'), median_rank('+')],
+    ],
 ) }},
 
 medians as (
