@@ -32,8 +32,8 @@ DBT = Path(sys.executable).parent / "dbt"
 # In the order in which they build on each other, up to the export.
 MODELS = (
     "int_repeated_events", "int_demand", "int_demand_history", "int_demand_survival",
-    "int_counted_estimates", "int_counted_replays", "int_prediction_ratios",
-    "int_shrunk_medians", "int_multiplier_cells", "adaptive_rates",
+    "int_counted_replays", "int_prediction_ratios", "int_shrunk_medians",
+    "int_multiplier_cells", "adaptive_rates",
     "cell_quantiles", "budget_quantiles", "calibration_multipliers", "coefficients",
 )  # fmt: skip
 SCHEMAS = {"int": "intermediate", "coefficients": "exports"}

@@ -33,8 +33,8 @@ EVENT_TABLES = {
 # From demand to the export; the rest of the project does not touch it.
 MODELS = (
     "int_repeated_events", "int_demand", "int_demand_history", "int_demand_survival",
-    "int_counted_estimates", "int_counted_replays", "int_prediction_ratios",
-    "int_shrunk_medians", "int_multiplier_cells", "adaptive_rates",
+    "int_counted_replays", "int_prediction_ratios", "int_shrunk_medians",
+    "int_multiplier_cells", "adaptive_rates",
     "cell_quantiles", "budget_quantiles", "calibration_multipliers", "coefficients",
 )  # fmt: skip
 

@@ -23,7 +23,7 @@
 {%- for probability in wanted.values() | map('last') | unique -%}
     {%- do ranks.append(quantile_ranks(probability)) -%}
 {%- endfor -%}
-counted as (
+counted as {{ inlined() }} (
     {{ counted_values(events, names + flags, wanted.values() | map('first') | unique) }}
 ),
 

@@ -14,14 +14,15 @@ replayed as (
         is_success,
         is_clean,
         is_analysed,
+        estimator_version,
         coalesce(category, 'unknown') as category,
         coalesce(complexity, 'unknown') as complexity
     from estimates
-    where replayed_output_tokens is not null
 ),
 
 counted as (
     select
+        estimator_version,
         category,
         complexity,
         predicted_output_tokens,
@@ -35,13 +36,14 @@ counted as (
         sum(assumed_new_count) as assumed_new_count
     from replayed
     group by
-        category, complexity,
+        estimator_version, category, complexity,
         predicted_output_tokens, replayed_output_tokens, actual_output_tokens,
         is_truncated, is_success, is_clean, is_analysed
 ),
 
 final as (
     select
+        estimator_version,
         category,
         complexity,
         predicted_output_tokens,

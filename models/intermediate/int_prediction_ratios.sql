@@ -1,83 +1,42 @@
 with
 
-counted_estimates as (
-    select * from {{ ref('int_counted_estimates') }}
-),
-
-counted_replays as (
-    select * from {{ ref('int_counted_replays') }}
-),
-
 -- the origin kept what succeeded and was not cut off, and nothing else decided
-t5_exact as (
-    select
-        't5_exact' as method,
-        estimator_version,
-        category,
-        complexity,
-        {{ t5_ratio('actual_output_tokens', 'predicted_output_tokens') }} as actual_ratio,
-        n
-    from counted_estimates
-    where {{ is_finished() }} and predicted_output_tokens is not null
-),
-
-logged_median as (
-    select
-        'median' as method,
-        estimator_version,
-        category,
-        complexity,
-        {{ ratio('actual_output_tokens', 'predicted_output_tokens') }} as actual_ratio,
-        n
-    from counted_estimates
-    where is_clean and predicted_output_tokens > 0
-),
-
-replayed_median as (
-    select
-        'median' as method,
-        'replayed' as estimator_version,
-        category,
-        complexity,
-        {{ ratio('actual_output_tokens', 'replayed_output_tokens') }} as actual_ratio,
-        n
-    from counted_replays
-    where is_clean and replayed_output_tokens > 0
-),
-
-t5_damped as (
-    select
-        't5_damped' as method,
-        'replayed' as estimator_version,
-        category,
-        complexity,
-        {{ t5_ratio('actual_output_tokens', 'replayed_output_tokens') }} as actual_ratio,
-        n
-    from counted_replays
+finished as (
+    select * from {{ ref('int_counted_replays') }}
     where {{ is_finished() }}
 ),
 
 ratios as (
-    select * from t5_exact
-    union all
-    select * from logged_median
-    union all
-    select * from replayed_median
-    union all
-    select * from t5_damped
+    {% for is_replay, version, prediction in [
+        ('false', 'estimator_version', 'predicted_output_tokens'),
+        ('true', "'replayed'", 'replayed_output_tokens'),
+    ] %}
+        select
+            {{ is_replay }} as is_replay,
+            {{ version }} as estimator_version,
+            category,
+            complexity,
+            {{ t5_ratio('actual_output_tokens', prediction) }} as actual_ratio,
+            n as n_finished,
+            case when is_clean and {{ prediction }} > 0 then n else 0 end as n_clean
+        from finished
+        where {{ prediction }} is not null
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 -- equal ratios in one row: far fewer than events, and all that a quantile needs
 final as (
     select
-        method,
+        is_replay,
         estimator_version,
         category,
         complexity,
         actual_ratio,
-        cast(sum(n) as bigint) as n
+        cast(sum(n_finished) as bigint) as n_finished,
+        cast(sum(n_clean) as bigint) as n_clean
     from ratios
-    group by method, estimator_version, category, complexity, actual_ratio
+    group by is_replay, estimator_version, category, complexity, actual_ratio
 )
 
 select * from final

@@ -7,7 +7,10 @@ counted_replays as (
 -- both sides on the same events, or the comparison says nothing
 compared as (
     select * from counted_replays
-    where is_analysed and predicted_output_tokens is not null
+    where
+        is_analysed
+        and predicted_output_tokens is not null
+        and replayed_output_tokens is not null
 ),
 
 sides as (

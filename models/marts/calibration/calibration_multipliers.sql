@@ -1,6 +1,6 @@
 with
 
-ratios as (
+ratios as {{ inlined() }} (
     select * from {{ ref('int_prediction_ratios') }}
 ),
 
@@ -12,15 +12,26 @@ budget_quantiles as (
     select * from {{ ref('budget_quantiles') }}
 ),
 
-counted as (
+-- each method that compares call by call with the ratios that it keeps
+counted as {{ inlined() }} (
     select
-        method as measure,
+        case when is_replay then 't5_damped' else 't5_exact' end as measure,
         estimator_version,
         category,
         complexity,
         actual_ratio as value,
-        n
+        n_finished as n
     from ratios
+    union all
+    select
+        'median' as measure,
+        estimator_version,
+        category,
+        complexity,
+        actual_ratio as value,
+        n_clean as n
+    from ratios
+    where n_clean > 0
 ),
 
 {{ ranked_values(
@@ -50,16 +61,16 @@ medians as (
 
 totals as (
     select
-        method,
+        measure as method,
         estimator_version,
         category,
         complexity,
         cast(sum(n) as bigint) as n,
-        min(actual_ratio) as min_ratio,
-        max(actual_ratio) as max_ratio,
-        {{ ratio('sum(n * actual_ratio)', 'sum(n)') }} as mean_ratio
-    from ratios
-    group by method, estimator_version, category, complexity
+        min(value) as min_ratio,
+        max(value) as max_ratio,
+        {{ ratio('sum(n * value)', 'sum(n)') }} as mean_ratio
+    from counted
+    group by measure, estimator_version, category, complexity
 ),
 
 spread as (
@@ -68,14 +79,14 @@ spread as (
         totals.estimator_version,
         totals.category,
         totals.complexity,
-        sum(ratios.n * power(ratios.actual_ratio - totals.mean_ratio, 2)) as squared_deviations
+        sum(counted.n * power(counted.value - totals.mean_ratio, 2)) as squared_deviations
     from totals
-    inner join ratios
+    inner join counted
         on
-            totals.method = ratios.method
-            and totals.estimator_version = ratios.estimator_version
-            and totals.category = ratios.category
-            and totals.complexity = ratios.complexity
+            totals.method = counted.measure
+            and totals.estimator_version = counted.estimator_version
+            and totals.category = counted.category
+            and totals.complexity = counted.complexity
     group by totals.method, totals.estimator_version, totals.category, totals.complexity
 ),
 
