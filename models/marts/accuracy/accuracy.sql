@@ -14,11 +14,11 @@
 
 with
 
-counted_estimates as (
+counted_estimates as {{ inlined() }} (
     select * from {{ ref('int_counted_estimates') }}
 ),
 
-events as (
+events as {{ inlined() }} (
     select
         *,
         {{ outcome() }} as outcome

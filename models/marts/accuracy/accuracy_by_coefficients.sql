@@ -9,11 +9,11 @@
 
 with
 
-counted_estimates as (
+counted_estimates as {{ inlined() }} (
     select * from {{ ref('int_counted_estimates') }}
 ),
 
-events as (
+events as {{ inlined() }} (
     select
         *,
         abs(log_error) as abs_log_error

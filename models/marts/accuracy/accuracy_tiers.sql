@@ -27,7 +27,7 @@
 
 with
 
-counted_estimates as (
+counted_estimates as {{ inlined() }} (
     select * from {{ ref('int_counted_estimates') }}
 ),
 
@@ -39,7 +39,7 @@ deliverable_buckets as (
     select * from {{ ref('deliverable_buckets') }}
 ),
 
-events as (
+events as {{ inlined() }} (
     select * from counted_estimates
     where {{ is_analysed() }}
 ),

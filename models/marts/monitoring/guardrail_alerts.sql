@@ -11,7 +11,7 @@
 
 with
 
-estimates as (
+estimates as {{ inlined() }} (
     select * from {{ ref('estimates') }}
     where {{ is_analysed() }} and {{ is_until_as_of('occurred_at') }}
 ),
@@ -46,7 +46,7 @@ clock as (
     from {{ ref('estimates') }}
 ),
 
-calls as (
+calls as {{ inlined() }} (
     select
         *,
         {{ is_failure_mode() }} as is_failure_mode
@@ -55,7 +55,7 @@ calls as (
 ),
 
 -- the figure of each rule about single calls; a bound counts where it is certain
-call_figures as (
+call_figures as {{ inlined() }} (
     {% for rule, figure in call_rules.items() %}
         select
             '{{ rule }}' as rule_name,
@@ -74,7 +74,7 @@ call_figures as (
     {% endfor %}
 ),
 
-measured as (
+measured as {{ inlined() }} (
     select
         call_figures.*,
         rules.threshold,
