@@ -34,7 +34,8 @@ def path(random_: random.Random, distinct: int) -> str:
 def event(
     number: int, random_: random.Random, first: int = 0, distinct_paths: int = 1000
 ) -> dict[str, object]:
-    """The record of one call."""
+    """The record of one call; `first` calls were made before the first of the file."""
+    call = first + number
     category = random_.choice(CATEGORIES)
     complexity = random_.choice(COMPLEXITIES)
     count = 1 if random_.random() < 0.8 else 2
@@ -44,9 +45,9 @@ def event(
     truncated = demand >= ceiling
     return {
         "event_id": f"{random_.getrandbits(64):016x}",
-        "occurred_at": (START + timedelta(seconds=first + number)).isoformat()[:19] + "Z",
-        "run_id": f"r-{number // 500:06d}",
-        "phase_id": f"p-{number % 500:03d}",
+        "occurred_at": (START + timedelta(seconds=call)).isoformat()[:19] + "Z",
+        "run_id": f"r-{call // 500:06d}",
+        "phase_id": f"p-{call % 500:03d}",
         "attempt": 1,
         "category": category,
         "complexity": complexity,
