@@ -14,7 +14,10 @@ run_block_accuracy as (
 
 -- each event counts in its week and in its block of runs, of its category and of all
 accuracy as (
-    {% for key, relation in [('week_start', 'week_accuracy'), ('run_block', 'run_block_accuracy')] %}
+    {% for key, relation in [
+        ('week_start', 'week_accuracy'),
+        ('run_block', 'run_block_accuracy'),
+    ] %}
         select
             periods.period_kind,
             periods.period_no,

@@ -90,9 +90,9 @@ phase_needs as (
 -- equal calls in one row, with their number
 truncated_calls as (
     select
+        phase_needs.needed_tokens,
         coalesce(truncated.category, 'unknown') as category,
         coalesce(truncated.complexity, 'unknown') as complexity,
-        phase_needs.needed_tokens,
         greatest(truncated.actual_output_tokens, coalesce(truncated.ceiling_tokens, 0))
             as bound_tokens,
         count(*) as n
