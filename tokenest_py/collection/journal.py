@@ -84,8 +84,9 @@ class Journal:
             content = path.read_bytes() if path.exists() else b""
         except OSError as error:
             raise CollectionError(path, f"cannot be read: {error.strerror}") from error
-        *lines, tail = content.split(b"\n")
-        self._is_torn = bool(tail)
+        # a last line that lacks its newline alone is whole: the next attempt gives it one
+        lines = content.split(b"\n")
+        self._is_torn = bool(lines[-1])
         for line_no, line in enumerate(lines, start=1):
             record = _json(line)
             if record is not None:  # else what a killed controller left of a line
