@@ -145,7 +145,7 @@ def measure(work: Work, lines: int, new_lines: int, rounds: int) -> dict[str, fl
     globs = f"{work.telemetry(lines)}/*.ndjson"
     few = f"{work.telemetry(1000, prefix='few')}/*.ndjson"
     late = new_lines // 100  # of the new events this many are of phases that are there
-    new = work.telemetry(new_lines, prefix="new", first=lines - late, seed=7)
+    new = work.telemetry(new_lines, prefix=f"new-{lines}", first=lines - late, seed=7)
     both = f"{globs},{new}/*.ndjson"
     figures: dict[str, float] = {}
 
