@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from dbt_project import BIN, DBT, ROOT, Project
+from dbt_project import BIN, DBT, ROOT, Project, line
 
 from tokenest_py.cli.output import Format, render
 
@@ -204,6 +204,24 @@ def test_a_wrong_variable_stops_the_build(
     assert done.returncode != 0
     assert f"var {name} is " in done.stdout
     assert f"; it must be {expected}" in done.stdout
+
+
+@pytest.mark.parametrize("limit", ["lots", "5", ""])
+def test_a_wrong_memory_limit_stops_the_build(project: Project, limit: str) -> None:
+    """By its name, in one line, before there is a database."""
+    project.telemetry().write_bytes(line())
+    done = subprocess.run(
+        [BIN / "tokenest", "build"],
+        cwd=project.folder,
+        env=project.environment() | {"TOKENEST_MEMORY_LIMIT": limit},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    expected = f"tokenest: TOKENEST_MEMORY_LIMIT is {limit!r}; it must be like 2GB, or like 80%\n"
+    assert done.stderr == expected
+    assert not project.database.exists()
 
 
 def test_the_exports_folder_is_made(project: Project) -> None:

@@ -82,6 +82,7 @@ def build(
     path = database_path()
     is_new = not path.exists()
     _refuse_nothing_to_build(path)
+    _check_memory_limit()
     _prepare(path, lock_timeout)
     console = Console(stderr=True)
     if is_new:
@@ -123,6 +124,20 @@ def _any_file_matches(globs: Sequence[str]) -> bool:
     with duckdb.connect() as connection:
         found = connection.execute("select 1 from glob(?) limit 1", [list(globs)]).fetchone()
     return found is not None
+
+
+def _check_memory_limit() -> None:
+    """Ask DuckDB here: dbt would name neither the variable nor its value."""
+    import duckdb
+
+    limit = os.environ.get("TOKENEST_MEMORY_LIMIT")
+    if limit is None:
+        return
+    try:
+        duckdb.connect(config={"memory_limit": limit}).close()
+    except duckdb.Error as error:
+        message = f"TOKENEST_MEMORY_LIMIT is {limit!r}; it must be like 2GB, or like 80%"
+        raise BuildError(message) from error
 
 
 def _prepare(path: Path, lock_timeout: float) -> None:
