@@ -1,9 +1,12 @@
-{#- After the `as` of a CTE: it is computed anew wherever it is read, where keeping it costs more. -#}
+{#-
+    After the `as` of a CTE: it is computed anew wherever it is read. DuckDB keeps as a whole, in
+    memory, what is read again after a part of it was grouped or joined; reading a table again is
+    cheaper. Most engines read again anyway.
+-#}
 {% macro inlined() -%}
     {{ return(adapter.dispatch('inlined', 'tokenest')()) }}
 {%- endmacro %}
 
-{#- Most engines do so anyway. -#}
 {% macro default__inlined() -%}
 {%- endmacro %}
 

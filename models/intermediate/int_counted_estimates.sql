@@ -1,13 +1,12 @@
 with
 
-estimates as (
+estimates as {{ inlined() }} (
     select * from {{ ref('estimates') }}
 ),
 
--- read apart from the estimates: DuckDB keeps as a whole what is read again after it was grouped
 clock as (
     select {{ as_of('occurred_at') }} as as_of
-    from {{ ref('estimates') }}
+    from estimates
 ),
 
 placed as (

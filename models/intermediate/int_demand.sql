@@ -7,7 +7,7 @@
 
 with
 
-events as (
+events as {{ inlined() if not is_incremental() }} (
     select * from {{ ref('stg_telemetry__events') }}
     {{ of_changed_phases() }}
 ),
@@ -16,13 +16,12 @@ repeated_events as (
     select * from {{ ref('int_repeated_events') }}
 ),
 
--- most phases are one event, and need no search for retries; all events are read apart: DuckDB
--- keeps as a whole what is read twice
+-- most phases are one event, and need no search for retries
 retried_phases as (
     select
         run_id,
         phase_id
-    from {{ 'events' if is_incremental() else ref('stg_telemetry__events') }}
+    from events
     group by run_id, phase_id
     having count(*) > 1
 ),

@@ -1,10 +1,9 @@
 with
 
-demand as (
+demand as {{ inlined() }} (
     select * from {{ ref('int_demand') }}
 ),
 
--- read apart from the demand: DuckDB keeps as a whole what is read again after it was grouped
 days as (
     select
         category,
@@ -13,7 +12,7 @@ days as (
         cast(date_trunc('day', occurred_at) as timestamp) as starts_at,
         max(occurred_at) as last_call_at,
         count(case when demand_state <> 'excluded' then 1 end) as n_usable
-    from {{ ref('int_demand') }}
+    from demand
     where {{ is_until_as_of('occurred_at') }}
     group by category, complexity, model, cast(date_trunc('day', occurred_at) as timestamp)
 ),

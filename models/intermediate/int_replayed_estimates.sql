@@ -22,18 +22,7 @@
 
 with
 
-events as (
-    select * from {{ ref('stg_telemetry__events') }}
-    {{ since_last_landing() }}
-),
-
--- read apart from the events: DuckDB keeps as a whole what is read again after a join
-listing_events as (
-    select * from {{ ref('stg_telemetry__events') }}
-    {{ since_last_landing() }}
-),
-
-explained_events as (
+events as {{ inlined() }} (
     select * from {{ ref('stg_telemetry__events') }}
     {{ since_last_landing() }}
 ),
@@ -63,12 +52,12 @@ class_categories as (
 
 listed as (
     select
-        listing_events.event_id,
+        events.event_id,
         coalesce(class_categories.class_category, '') as class_category,
-        {{ unnest_list('listing_events.deliverables') }} as deliverable
-    from listing_events
+        {{ unnest_list('events.deliverables') }} as deliverable
+    from events
     left join class_categories
-        on listing_events.category = class_categories.class_category
+        on events.category = class_categories.class_category
 ),
 
 totals as (
@@ -96,7 +85,7 @@ parts as (
     select
         event_id,
         {{ unnest_list('breakdown') }} as part
-    from explained_events
+    from events
 ),
 
 -- one part that the current rules cannot read, or parts of two models, spoil a breakdown

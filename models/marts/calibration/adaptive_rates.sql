@@ -1,27 +1,31 @@
-{#- Only calls that ran under a budget of ours say whether our budgets hold. -#}
-{% set is_judged %}
-    is_first_under_budget
-    and category is not null
-    and is_first_truncated is not null
-    and {{ is_until_as_of('occurred_at') }}
-    and coalesce(excluded_reason, '') not in ('synthetic', 'repeated')
-{% endset %}
-
 with recursive
 
-judged as (
+demand as {{ inlined() }} (
     select * from {{ ref('int_demand') }}
-    where {{ is_judged }}
 ),
 
--- read apart from the calls: DuckDB keeps as a whole what is read again after it was grouped
+-- only calls that ran under a budget of ours say whether our budgets hold
+judged as {{ inlined() }} (
+    select
+        category,
+        occurred_at,
+        call_id,
+        is_first_truncated
+    from demand
+    where
+        is_first_under_budget
+        and category is not null
+        and is_first_truncated is not null
+        and {{ is_until_as_of('occurred_at') }}
+        and coalesce(excluded_reason, '') not in ('synthetic', 'repeated')
+),
+
 days as (
     select
         category,
         cast(date_trunc('day', occurred_at) as timestamp) as starts_at,
         count(*) as n_calls
-    from {{ ref('int_demand') }}
-    where {{ is_judged }}
+    from judged
     group by category, cast(date_trunc('day', occurred_at) as timestamp)
 ),
 

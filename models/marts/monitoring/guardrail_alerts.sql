@@ -13,7 +13,6 @@ with
 
 estimates as {{ inlined() }} (
     select * from {{ ref('estimates') }}
-    where {{ is_analysed() }} and {{ is_until_as_of('occurred_at') }}
 ),
 
 counted_estimates as (
@@ -40,10 +39,14 @@ rules as (
     from alert_rules
 ),
 
--- read apart from the estimates: DuckDB keeps as a whole what is read again after it was grouped
 clock as (
     select {{ as_of('occurred_at') }} as as_of
-    from {{ ref('estimates') }}
+    from estimates
+),
+
+analysed as {{ inlined() }} (
+    select * from estimates
+    where {{ is_analysed() }} and {{ is_until_as_of('occurred_at') }}
 ),
 
 calls as {{ inlined() }} (
@@ -123,15 +126,15 @@ worst_events as (
         worst.rule_name,
         worst.category,
         worst.complexity,
-        max(estimates.event_id) as event_id
-    from estimates
+        max(analysed.event_id) as event_id
+    from analysed
     inner join worst
         on
-            estimates.actual_output_tokens = worst.actual_output_tokens
-            and estimates.predicted_output_tokens = worst.predicted_output_tokens
-            and estimates.is_truncated is not distinct from worst.is_truncated
-            and coalesce(estimates.category, 'unknown') = worst.category
-            and coalesce(estimates.complexity, 'unknown') = worst.complexity
+            analysed.actual_output_tokens = worst.actual_output_tokens
+            and analysed.predicted_output_tokens = worst.predicted_output_tokens
+            and analysed.is_truncated is not distinct from worst.is_truncated
+            and coalesce(analysed.category, 'unknown') = worst.category
+            and coalesce(analysed.complexity, 'unknown') = worst.complexity
     group by worst.rule_name, worst.category, worst.complexity
 ),
 
@@ -219,7 +222,7 @@ by_week as (
         count(case when is_truncated then 1 end) as n_breaches,
         min(case when is_truncated then occurred_at end) as first_seen,
         max(case when is_truncated then occurred_at end) as last_seen
-    from estimates
+    from analysed
     group by {{ week_start('occurred_at') }}
 ),
 
@@ -255,7 +258,7 @@ word_alerts as (
         min(event_id) as event_id,
         min(occurred_at) as first_seen,
         max(occurred_at) as last_seen
-    from estimates
+    from analysed
     where stop_class = 'unknown'
     group by stop_reason
 ),

@@ -9,23 +9,19 @@ counted_estimates as (
     select * from {{ ref('int_counted_estimates') }}
 ),
 
-truncated as (
+estimates as {{ inlined() }} (
     select * from {{ ref('estimates') }}
-    where {{ is_analysed() }} and is_truncated
+    where {{ is_analysed() }}
 ),
 
--- read apart: DuckDB keeps as a whole what is read again after a part of it was joined
-truncated_phases as (
-    select
-        run_id,
-        phase_id
-    from {{ ref('estimates') }}
-    where {{ is_analysed() }} and is_truncated
+truncated as {{ inlined() }} (
+    select * from estimates
+    where is_truncated
 ),
 
 finished as (
-    select * from {{ ref('estimates') }}
-    where {{ is_analysed() }} and {{ is_finished() }}
+    select * from estimates
+    where {{ is_finished() }}
 ),
 
 calls as (
@@ -80,9 +76,9 @@ phase_needs as (
     where
         (run_id, phase_id) in (
             select
-                truncated_phases.run_id,
-                truncated_phases.phase_id
-            from truncated_phases
+                truncated.run_id,
+                truncated.phase_id
+            from truncated
         )
     group by run_id, phase_id
 ),

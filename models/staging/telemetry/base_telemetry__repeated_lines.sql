@@ -11,7 +11,7 @@ lines as (
 ),
 
 -- few columns of all lines: whole lines are read of the repeated ones alone
-event_lines as (
+event_lines as {{ inlined() if not is_incremental() }} (
     select
         source_file,
         line_no,
@@ -28,13 +28,12 @@ repeated_keys as (
     having count(*) > 1
 ),
 
--- all lines are read apart: DuckDB keeps as a whole what is read twice
 repeated_places as (
     select
         source_file,
         line_no,
         landing_no
-    from {{ 'event_lines' if is_incremental() else ref('base_telemetry__lines') }}
+    from event_lines
     where event_key in (select repeated_keys.event_key from repeated_keys)
 ),
 

@@ -7,14 +7,8 @@
 
 with
 
-lines as (
+lines as {{ inlined() }} (
     select * from {{ ref('base_telemetry__lines') }}
-    {{ since_last_landing() }}
-),
-
--- read apart from the lines: DuckDB keeps as a whole what is read twice
-line_complexities as (
-    select complexity from {{ ref('base_telemetry__lines') }}
     {{ since_last_landing() }}
 ),
 
@@ -58,7 +52,7 @@ accepted as (
 -- low_complexity, high-level: the few distinct spellings, not every event
 complexity_spellings as (
     select distinct {{ vocabulary_key('complexity') }} as complexity_key
-    from line_complexities
+    from lines
     where complexity is not null
 ),
 
