@@ -1,27 +1,28 @@
--- What accuracy is measured on is all estimates, each once.
+-- What accuracy and the replay are measured on is all estimates, each once.
 with
 
 estimates as (
-    select
-        count(*) as estimate_count,
-        coalesce(sum(actual_output_tokens), 0) as token_count
+    select count(*) as estimate_count
     from {{ ref('estimates') }}
 ),
 
-counted as (
-    select
-        coalesce(sum(n), 0) as estimate_count,
-        coalesce(sum(n * actual_output_tokens), 0) as token_count
+counted_estimates as (
+    select coalesce(sum(n), 0) as estimate_count
     from {{ ref('int_counted_estimates') }}
+),
+
+counted_replays as (
+    select coalesce(sum(n), 0) as estimate_count
+    from {{ ref('int_counted_replays') }}
 )
 
 select
     estimates.estimate_count,
-    estimates.token_count,
-    counted.estimate_count as counted_estimates,
-    counted.token_count as counted_tokens
+    counted_estimates.estimate_count as counted_estimates,
+    counted_replays.estimate_count as counted_replays
 from estimates
-cross join counted
+cross join counted_estimates
+cross join counted_replays
 where
-    estimates.estimate_count <> counted.estimate_count
-    or estimates.token_count <> counted.token_count
+    estimates.estimate_count <> counted_estimates.estimate_count
+    or estimates.estimate_count <> counted_replays.estimate_count
