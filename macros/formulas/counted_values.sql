@@ -69,7 +69,8 @@ quantiles as (
 -#}
 {% macro ranked_values(names, strata, ranks, flags=[]) %}
 {%- set stratum_key = (strata[0]['labels'].keys() | list + names + ['measure']) | join(', ') -%}
-{%- set bucket = 'floor(value * 16)' -%}
+{#- fine for ratios, coarse for percentages; it only has to rise with the value -#}
+{%- set bucket = 'floor(case when value < 16 then value * 16 else value + 240 end)' -%}
 cell_buckets as (
     select
         {{ (names + flags + ['measure']) | join(', ') }},

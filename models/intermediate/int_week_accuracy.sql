@@ -31,6 +31,7 @@ placed as (
     from estimates
     inner join new_weeks
         on {{ week_start('estimates.occurred_at') }} = new_weeks.week_start
+    where estimates.occurred_at >= (select min(new_weeks.week_start) from new_weeks)
 ),
 
 {{ period_accuracy('week_start') }}
