@@ -31,7 +31,6 @@ placed as (
     from estimates
     inner join new_weeks
         on {{ week_start('estimates.occurred_at') }} = new_weeks.week_start
-    where estimates.occurred_at >= (select min(new_weeks.week_start) from new_weeks)
 ),
 
 {{ period_accuracy('week_start') }}
