@@ -57,11 +57,12 @@
     explode({{ list }})
 {%- endmacro %}
 
-{% macro spark__quantiles(value, probabilities) -%}
-    percentile({{ value }}, array({{ probabilities | join(', ') }}))
+{#- With n, over rows that each stand for n equal values. -#}
+{% macro spark__quantiles(value, probabilities, n='1') -%}
+    percentile({{ value }}, array({{ probabilities | join(', ') }}), {{ n }})
 {%- endmacro %}
 
-{#- percentile takes the number of equal values, and spills. -#}
+{#- percentile counts by itself, and spills. -#}
 {% macro spark__stratum_quantiles(events, names, strata, wanted, flags=[]) %}
 {%- set probabilities = wanted.values() | map('last') | unique | list -%}
 quantiles as (
@@ -69,10 +70,8 @@ quantiles as (
         select
             {{ stratum_columns(stratum, names) }}
             {%- for column, (measure, probability) in wanted.items() %}
-            element_at(
-                percentile({{ measure }}, array({{ probabilities | join(', ') }}), n),
-                {{ probabilities.index(probability) + 1 }}
-            ) as {{ column }}{{ ',' if not loop.last }}
+            {{ list_item(spark__quantiles(measure, probabilities, 'n'), probabilities.index(probability) + 1) }}
+                as {{ column }}{{ ',' if not loop.last }}
             {%- endfor %}
         from {{ events }}
         where {{ stratum.get('where', 'true') }}

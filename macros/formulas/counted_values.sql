@@ -1,8 +1,8 @@
 {#-
     Exact quantiles of many values, stratum by stratum. An engine's own quantile keeps every value
     in memory and, in DuckDB, cannot move them to disk; and sorting them all is slow. There a row
-    stands for n equal values (`counted`), coarse buckets of values say in which of them
-    a rank lies, and only those buckets are sorted (`ranked`). Over their rows counted_rank() and
+    stands for n equal values (`counted`), coarse buckets of values say in which of them a rank lies,
+    and only those buckets are sorted (`ranked`). Over their rows counted_rank() and
     counted_quantile() are aggregates.
 -#}
 

@@ -32,8 +32,8 @@ counted as (
         is_success,
         is_clean,
         is_analysed,
-        count(*) as n,
-        sum(assumed_new_count) as assumed_new_count
+        cast(sum(assumed_new_count) as bigint) as assumed_new_count,
+        count(*) as n
     from replayed
     group by
         estimator_version, category, complexity,
@@ -43,18 +43,7 @@ counted as (
 
 final as (
     select
-        estimator_version,
-        category,
-        complexity,
-        predicted_output_tokens,
-        replayed_output_tokens,
-        actual_output_tokens,
-        is_truncated,
-        is_success,
-        is_clean,
-        is_analysed,
-        n,
-        cast(assumed_new_count as bigint) as assumed_new_count,
+        *,
         {{ prediction_scores('predicted_output_tokens') }},
         {{ prediction_scores('replayed_output_tokens', 'replayed_') }}
     from counted
