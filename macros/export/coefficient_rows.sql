@@ -42,10 +42,5 @@
 
 {#- Text that is unique to a coefficient. -#}
 {% macro coefficient_key() -%}
-    concat_ws(
-        '|'
-        {%- for column in coefficient_key_columns() %},
-        {{ key_part(column) }}
-        {%- endfor %}
-    )
+    {{ key_of(coefficient_key_columns()) }}
 {%- endmacro %}

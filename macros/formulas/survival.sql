@@ -24,13 +24,7 @@
     {%- else -%}
         case
             when category is not null and {{ columns[-1] }} is not null
-                then
-                    concat_ws(
-                        '|'
-                        {%- for column in columns %},
-                        {{ key_part(column) }}
-                        {%- endfor %}
-                    )
+                then {{ key_of(columns) }}
         end
     {%- endif -%}
 {%- endmacro %}

@@ -260,10 +260,9 @@
 
 {#- md5 of what a stored record says: the order of keys and spaces do not count. -#}
 {% macro event_content_md5(relation) -%}
-    md5(concat_ws(
-        '|'
-        {%- for field in stored_fields() %},
-        coalesce({{ value_as_text(relation, field) }}, '')
-        {%- endfor %}
-    ))
+    {%- set values = [] -%}
+    {%- for field in stored_fields() -%}
+        {%- do values.append(value_as_text(relation, field)) -%}
+    {%- endfor -%}
+    md5({{ key_of(values) }})
 {%- endmacro %}

@@ -29,21 +29,68 @@
 -#}
 {% macro of_changed_phases() -%}
     {%- if is_incremental() -%}
-        where (run_id, phase_id) in (
-            select
-                run_id,
-                phase_id
-            from {{ relation_named('stg_telemetry__events') }}
-            {{ since_last_landing() }}
-            union distinct
-            select
-                run_id,
-                phase_id
-            from {{ relation_named('base_telemetry__repeated_lines') }}
-            {{ since_last_landing() }}
-        )
+        where (run_id, phase_id) in ({{ changed_phases() }})
     {%- endif -%}
 {%- endmacro %}
+
+{% macro changed_phases() %}
+    select
+        run_id,
+        phase_id
+    from {{ relation_named('stg_telemetry__events') }}
+    {{ since_last_landing() }}
+    union distinct
+    select
+        run_id,
+        phase_id
+    from {{ relation_named('base_telemetry__repeated_lines') }}
+    {{ since_last_landing() }}
+{% endmacro %}
+
+{#-
+    For rows of truncated phases: those that new lines are about, and every phase of which a call
+    names no run, since that call belongs to one of the runs that there are.
+-#}
+{% macro and_of_changed_truncated_phases() -%}
+    {%- if is_incremental() -%}
+        and (run_id, phase_id) in ({{ changed_truncated_phases() }})
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro changed_truncated_phases() %}
+    with
+
+    changed as ({{ changed_phases() }}),
+
+    unplaced as (
+        select phase_id
+        from {{ relation_named('estimates') }}
+        where run_id = 'unknown' and is_truncated
+        union distinct
+        select phase_id
+        from changed
+        where run_id = 'unknown'
+    )
+
+    select
+        run_id,
+        phase_id
+    from changed
+    union distinct
+    select
+        run_id,
+        phase_id
+    from {{ relation_named('estimates') }}
+    where is_truncated and phase_id in (select unplaced.phase_id from unplaced)
+{% endmacro %}
+
+{#- A pre-hook of those rows: a phase that changed is built anew. -#}
+{% macro forget_changed_truncated_phases() %}
+    {% if execute and is_incremental() %}
+        delete from {{ this }}
+        where (run_id, phase_id) in ({{ changed_truncated_phases() }})
+    {% endif %}
+{% endmacro %}
 
 {#- For rows that depend on the other lines of their id: all lines of the ids that came. -#}
 {% macro and_of_new_ids() -%}

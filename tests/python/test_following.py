@@ -19,6 +19,14 @@ OF_THE_LANDING = {
 # A text that only an event in conflict named may stay until the next full refresh.
 MAY_KEEP_MORE = {"intermediate.int_deliverable_paths", "intermediate.int_deliverables"}
 
+
+def cut_off(event_id: str, run_id: str, phase_id: str, **fields: object) -> bytes:
+    """A truncated call."""
+    return line(
+        event_id=event_id, run_id=run_id, phase_id=phase_id, stop_reason="max_tokens", **fields
+    )
+
+
 FIRST = {
     "m.ndjson": b"".join(
         line(
@@ -39,6 +47,12 @@ FIRST = {
     # alone in its week and in its run, until its id comes again with other content
     + line(event_id="lonely", run_id="lonely", phase_id="a", occurred_at="2025-06-01T00:00:00Z"),
     "n.ndjson": line(event_id="whole") + line(event_id="tail")[:50],
+    # calls of no known run belong to the last run of their phase
+    "cut.ndjson": cut_off("of-none", "unknown", "found later")
+    + cut_off("of-one", "unknown", "moved")
+    + cut_off("one", "run-1", "moved")
+    + cut_off("undone", "unknown", "told twice")
+    + cut_off("kept", "run-1", "told twice"),
 }
 LATER = {
     # late, before everything in time and in name
@@ -52,6 +66,9 @@ LATER = {
     + line(event_id="lonely", run_id="lonely", phase_id="a", actual_output_tokens=3)
     + line(event_id="new", deliverables=["src/new.py", "src/file_1.py"]),
     "n.ndjson": line(event_id="whole") + line(event_id="tail") + line(event_id="after"),
+    "z-cut.ndjson": cut_off("found", "run-1", "found later")
+    + cut_off("two", "run-2", "moved")
+    + cut_off("undone", "unknown", "told twice", actual_output_tokens=4000),
 }
 
 
@@ -112,15 +129,28 @@ def at_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def test_two_builds_give_the_rows_of_one(stepwise: Project, at_once: Project) -> None:
     """Late, repeated, conflicting, retried and completed lines included."""
-    assert at_once.rows("select count(*) from marts.estimates") == [(49,)]
+    assert at_once.rows("select count(*) from marts.estimates") == [(55,)]
     assert differences(stepwise, at_once) == {}
+
+
+def test_calls_of_no_known_run_move_to_the_last_run_of_their_phase(stepwise: Project) -> None:
+    """What a build with new lines has to take from one phase and give to another."""
+    assert stepwise.rows(
+        "select phase_id, run_id, n_events from marts.truncated_phases"
+        " where phase_id in ('found later', 'moved', 'told twice') order by all"
+    ) == [
+        ("found later", "run-1", 2),
+        ("moved", "run-1", 1),
+        ("moved", "run-2", 2),
+        ("told twice", "run-1", 1),
+    ]
 
 
 def test_the_later_build_left_the_other_rows_alone(stepwise: Project) -> None:
     """A negative control: a full refresh would number every row with the last landing."""
     assert stepwise.rows(
         "select landing_no, count(*) from marts.estimates group by all order by all"
-    ) == [(1, 42), (2, 7)]
+    ) == [(1, 46), (2, 9)]
 
 
 def test_a_changed_rule_builds_all_rows_anew(

@@ -35,6 +35,29 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+@pytest.mark.parametrize("number", [2, 5])
+def test_an_id_that_lands_again_is_found(built: Project, tmp_path: Path, number: int) -> None:
+    """Whether its first row is of an earlier landing or of the same."""
+    project = Project(tmp_path)
+    project.database.write_bytes(built.database.read_bytes())
+    for name, numbers in (("events", range(1, 5)), ("later", range(5, 6))):
+        project.telemetry(f"{name}.ndjson").write_bytes(
+            b"".join(line(event_id=f"e-{n}", phase_id=f"p-{n}") for n in numbers)
+        )
+    project.dbt_build("-s", "+stg_telemetry__events")
+    keys = ("test", "-s", "test_name:new_keys_are_unique")
+    assert project.dbt(*keys).returncode == 0
+    with duckdb.connect(str(project.database)) as connection:
+        connection.execute(
+            "insert into staging.stg_telemetry__events"
+            " select * replace (2 as landing_no) from staging.stg_telemetry__events"
+            f" where event_id = 'e-{number}'"
+        )
+    done = project.dbt(*keys)
+    assert done.returncode == 1, done.stdout
+    assert "FAIL 1" in done.stdout
+
+
 @pytest.mark.parametrize("change", [LOST, TWICE, TWICE_FOR_ANOTHER])
 @pytest.mark.parametrize("table", TABLES)
 def test_a_changed_row_is_found(built: Project, tmp_path: Path, table: str, change: str) -> None:

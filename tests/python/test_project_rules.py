@@ -16,7 +16,9 @@ import pytest
 import yaml
 from dbt_project import DBT, ROOT, Project
 
-KEY_TESTS = {"unique_combination_of_columns", "has_every_key_once", "counts_from_one"}
+KEY_TESTS = {
+    "unique_combination_of_columns", "has_every_key_once", "counts_from_one", "new_keys_are_unique",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

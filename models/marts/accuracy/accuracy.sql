@@ -11,6 +11,7 @@
 {% for stratification, columns in stratifications.items() %}
     {% do strata.append({'labels': {'stratification': stratification}, 'columns': columns}) %}
 {% endfor %}
+{% set stratum_key = key_of(['stratification'] + stratum_names()) %}
 
 with
 
@@ -48,10 +49,10 @@ cells as (
     ),
 ) }},
 
-named_quantiles as (
+keyed_quantiles as (
     select
         *,
-        {{ stratum_name() }} as stratum
+        {{ stratum_key }} as stratum_key
     from quantiles
 ),
 
@@ -70,6 +71,7 @@ grouped as (
 named as (
     select
         *,
+        {{ stratum_key }} as stratum_key,
         {{ stratum_name() }} as stratum,
         {{ accuracy_rates() }}
     from grouped
@@ -78,6 +80,7 @@ named as (
 
 final as (
     select
+        named.stratum_key,
         named.stratification,
         named.stratum,
         named.category,
@@ -89,24 +92,21 @@ final as (
         named.n_scored,
         named.n_truncated,
         named.mean_smape,
-        named_quantiles.median_smape,
-        named_quantiles.p90_smape,
-        named_quantiles.p50_estimate_ratio,
-        named_quantiles.p75_estimate_ratio,
-        named_quantiles.p90_estimate_ratio,
-        named_quantiles.p50_ceiling_ratio,
-        named_quantiles.p75_ceiling_ratio,
-        named_quantiles.p90_ceiling_ratio,
+        keyed_quantiles.median_smape,
+        keyed_quantiles.p90_smape,
+        keyed_quantiles.p50_estimate_ratio,
+        keyed_quantiles.p75_estimate_ratio,
+        keyed_quantiles.p90_estimate_ratio,
+        keyed_quantiles.p50_ceiling_ratio,
+        keyed_quantiles.p75_ceiling_ratio,
+        keyed_quantiles.p90_ceiling_ratio,
         named.underestimation_rate,
         named.truncation_rate,
         named.success_rate,
-        concat_ws('|', named.stratification, named.stratum) as stratum_key,
         named.n - named.n_decided as n_undecided
     from named
-    left join named_quantiles
-        on
-            named.stratification = named_quantiles.stratification
-            and named.stratum = named_quantiles.stratum
+    left join keyed_quantiles
+        on named.stratum_key = keyed_quantiles.stratum_key
 )
 
 select * from final

@@ -92,7 +92,7 @@ all_bands as (
 
 final as (
     select
-        concat_ws('|', all_bands.measure, all_bands.band) as band_key,
+        {{ key_of(['all_bands.measure', 'all_bands.band']) }} as band_key,
         all_bands.measure,
         cast(all_bands.band_no as bigint) as band_no,
         all_bands.band,

@@ -113,7 +113,7 @@ compared as (
 
 final as (
     select
-        concat_ws('|', stratification, category, estimator_version, coefficients_id)
+        {{ key_of(['stratification', 'category', 'estimator_version', 'coefficients_id']) }}
             as version_key,
         stratification,
         category,

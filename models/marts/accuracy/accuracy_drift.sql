@@ -66,7 +66,7 @@ compared as (
 
 final as (
     select
-        concat_ws('|', stratification, category) as drift_key,
+        {{ key_of(['stratification', 'category']) }} as drift_key,
         stratification,
         category,
         baseline_first_seen,

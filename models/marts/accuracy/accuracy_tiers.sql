@@ -24,6 +24,8 @@
         }) %}
     {% endfor %}
 {% endfor %}
+{% set split_names = ['category', 'complexity', 'deliverable_bucket'] %}
+{% set stratum_key = key_of(['scope', 'stratification'] + split_names) %}
 
 with
 
@@ -73,7 +75,7 @@ grouped as (
         select
             '{{ stratum["labels"]["scope"] }}' as scope,
             '{{ stratum["labels"]["stratification"] }}' as stratification,
-            {{ split_columns(stratum['columns']) }},
+            {{ split_columns(stratum['columns'], split_names) }},
             {{ accuracy_counts() }},
             {{ ratio('sum(sum_predicted)', 'sum(n_predicted)') }} as mean_predicted,
             {{ ratio('sum(sum_actual)', 'sum(n_actual)') }} as mean_actual,
@@ -90,23 +92,24 @@ grouped as (
 
 {{ stratum_quantiles(
     events='events',
-    names=['category', 'complexity', 'deliverable_bucket'],
+    names=split_names,
     flags=['is_recent', 'is_success'],
     strata=strata,
     wanted=accuracy_quantiles(),
 ) }},
 
-named_quantiles as (
+keyed_quantiles as (
     select
         *,
-        {{ stratum_name(['category', 'complexity', 'deliverable_bucket']) }} as stratum
+        {{ stratum_key }} as stratum_key
     from quantiles
 ),
 
 named as (
     select
         *,
-        {{ stratum_name() }} as stratum,
+        {{ stratum_key }} as stratum_key,
+        {{ stratum_name(split_names) }} as stratum,
         {{ ratio('n_failure_mode', 'n') }} as failure_mode_share,
         {{ accuracy_rates() }}
     from grouped
@@ -161,7 +164,7 @@ stratum_mixes as (
         select
             '{{ stratification }}' as stratification,
             scope,
-            {{ split_columns(columns) }},
+            {{ split_columns(columns, split_names) }},
             dimension,
             name,
             sum(n_success) as n_success
@@ -174,9 +177,7 @@ stratum_mixes as (
 -- a stratum of one category cannot have a mix of categories, and so on
 missing_mixes as (
     select
-        stratification,
-        scope,
-        {{ stratum_name() }} as stratum,
+        {{ stratum_key }} as stratum_key,
         {{ joined_text("dimension || ' ' || name") }} as missing_mix
     from stratum_mixes
     where
@@ -184,30 +185,24 @@ missing_mixes as (
         and not (dimension = 'category' and category is not null)
         and not (dimension = 'complexity' and complexity is not null)
         and not (dimension = 'deliverables' and deliverable_bucket is not null)
-    group by stratification, scope, category, complexity, deliverable_bucket, outcome
+    group by stratification, scope, category, complexity, deliverable_bucket
 ),
 
 rated as (
     select
         named.*,
-        named_quantiles.median_smape,
-        named_quantiles.p90_smape,
-        named_quantiles.p50_estimate_ratio,
-        named_quantiles.p90_estimate_ratio,
-        named_quantiles.p50_ceiling_ratio,
-        named_quantiles.p90_ceiling_ratio,
+        keyed_quantiles.median_smape,
+        keyed_quantiles.p90_smape,
+        keyed_quantiles.p50_estimate_ratio,
+        keyed_quantiles.p90_estimate_ratio,
+        keyed_quantiles.p50_ceiling_ratio,
+        keyed_quantiles.p90_ceiling_ratio,
         missing_mixes.missing_mix
     from named
-    left join named_quantiles
-        on
-            named.scope = named_quantiles.scope
-            and named.stratification = named_quantiles.stratification
-            and named.stratum = named_quantiles.stratum
+    left join keyed_quantiles
+        on named.stratum_key = keyed_quantiles.stratum_key
     left join missing_mixes
-        on
-            named.stratification = missing_mixes.stratification
-            and named.scope = missing_mixes.scope
-            and named.stratum = missing_mixes.stratum
+        on named.stratum_key = missing_mixes.stratum_key
     where named.n > 0
 ),
 
@@ -237,7 +232,7 @@ decided as (
 
 final as (
     select
-        concat_ws('|', scope, stratification, stratum) as stratum_key,
+        stratum_key,
         scope,
         stratification,
         stratum,

@@ -54,7 +54,7 @@ accuracy as (
 
 final as (
     select
-        concat_ws('|', period_kind, cast(period_no as string), stratification, category)
+        {{ key_of(['period_kind', 'period_no', 'stratification', 'category']) }}
             as period_key,
         period_kind,
         cast(period_no as bigint) as period_no,

@@ -123,7 +123,7 @@ stepped as (
 
 final as (
     select
-        concat_ws('|', {{ key_part('kept.category') }}, cast(kept.batch_no as string)) as batch_key,
+        {{ key_of(['kept.category', 'kept.batch_no']) }} as batch_key,
         kept.category,
         kept.batch_no,
         kept.starts_at,

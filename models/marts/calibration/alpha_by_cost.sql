@@ -91,7 +91,7 @@ compared as (
 
 final as (
     select
-        concat_ws('|', {{ key_part('category') }}, {{ plain_number('max_truncation') }})
+        {{ key_of(['category', plain_number('max_truncation')]) }}
             as cost_key,
         category,
         max_truncation,

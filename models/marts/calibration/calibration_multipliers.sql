@@ -285,14 +285,10 @@ chosen as (
 
 final as (
     select
-        concat_ws(
-            '|',
-            method,
-            {{ key_part('estimator_version') }},
-            {{ key_part('category') }},
-            {{ key_part('complexity') }},
-            {{ plain_number('max_truncation') }}
-        ) as multiplier_key,
+        {{ key_of([
+            'method', 'estimator_version', 'category', 'complexity',
+            plain_number('max_truncation'),
+        ]) }} as multiplier_key,
         method,
         estimator_version,
         category,

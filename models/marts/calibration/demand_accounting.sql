@@ -17,7 +17,7 @@ grouped as (
 
 final as (
     select
-        concat_ws('|', {{ key_part('category') }}, demand_state, excluded_reason) as accounting_key,
+        {{ key_of(['category', 'demand_state', 'excluded_reason']) }} as accounting_key,
         category,
         demand_state,
         excluded_reason,

@@ -129,7 +129,7 @@ signals as (
 
 final as (
     select
-        concat_ws('|', {{ key_part('category') }}, signal_name) as signal_key,
+        {{ key_of(['category', 'signal_name']) }} as signal_key,
         category,
         signal_name,
         cast(n_now as bigint) as n_now,

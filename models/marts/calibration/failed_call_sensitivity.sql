@@ -161,7 +161,7 @@ compared as (
 
 final as (
     select
-        concat_ws('|', {{ key_part('category') }}, {{ plain_number('max_truncation') }})
+        {{ key_of(['category', plain_number('max_truncation')]) }}
             as sensitivity_key,
         category,
         max_truncation,

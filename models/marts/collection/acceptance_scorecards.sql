@@ -125,7 +125,7 @@ final as (
         measure,
         target,
         value,
-        concat_ws('|', document, cast(position as string)) as criterion_key,
+        {{ key_of(['document', 'position']) }} as criterion_key,
         case
             when measure is null then 'not in telemetry'
             when is_met then 'met'

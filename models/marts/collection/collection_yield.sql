@@ -10,7 +10,7 @@ with
 attempts as (
     select
         *,
-        concat_ws('|', run_id, phase_id) as phase_key,
+        {{ key_of(['run_id', 'phase_id']) }} as phase_key,
         coalesce(zero_yield_reason, 'sampled') as reason
     from {{ ref('drain_attempts') }}
 ),
@@ -58,14 +58,7 @@ final as (
         escalations,
         escalations_succeeded,
         cast(events as bigint) as events,
-        concat_ws(
-            '|',
-            stratification,
-            coalesce(run_id, ''),
-            coalesce(category, ''),
-            coalesce(complexity, ''),
-            coalesce(reason, '')
-        ) as yield_key,
+        {{ key_of(['stratification', 'run_id', 'category', 'complexity', 'reason']) }} as yield_key,
         cast(phases_sampled as double) / phases as sampled_rate,
         cast(phases_succeeded as double) / phases as success_rate,
         case when minutes_in_time > 0 then events_in_time / minutes_in_time end

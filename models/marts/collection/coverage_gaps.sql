@@ -176,7 +176,7 @@ final as (
         cast(complexity_clean as bigint) as complexity_clean,
         cast(bucket_clean as bigint) as bucket_clean,
         cast(gap_rank as bigint) as gap_rank,
-        concat_ws('|', category, complexity, deliverable_bucket) as cell_key,
+        {{ key_of(['category', 'complexity', 'deliverable_bucket']) }} as cell_key,
         concat_ws(
             ', ',
             case when category_clean = 0 then 'category' end,

@@ -36,7 +36,7 @@ measured as (
 
 final as (
     select
-        concat_ws('|', category, complexity) as group_key,
+        {{ key_of(['category', 'complexity']) }} as group_key,
         category,
         complexity,
         cast(n as bigint) as n,

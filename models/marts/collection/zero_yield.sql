@@ -47,7 +47,7 @@ final as (
         grouped.last_seen,
         reasons.description,
         reasons.action,
-        concat_ws('|', grouped.run_id, grouped.zero_yield_reason, grouped.blocker)
+        {{ key_of(['grouped.run_id', 'grouped.zero_yield_reason', 'grouped.blocker']) }}
             as zero_yield_key
     from grouped
     left join reasons

@@ -141,7 +141,7 @@ worst_events as (
 call_alerts as (
     select
         breaches.rule_name,
-        breaches.category || ' / ' || breaches.complexity as subject,
+        {{ stratum_name(['breaches.category', 'breaches.complexity']) }} as subject,
         breaches.category,
         breaches.complexity,
         breaches.figure,
@@ -187,7 +187,7 @@ stratum_figures as (
             {{ breaches }} as n_breaches,
             first_seen,
             last_seen,
-            coalesce(category || ' / ' || complexity, 'all') as subject,
+            {{ stratum_name(['category', 'complexity']) }} as subject,
             {{ ratio(breaches, trials) }} as figure,
             {{ wilson_lower(breaches, trials) if rule == 'truncation_over_target'
                 else ratio(breaches, trials) }} as compared_figure
@@ -282,7 +282,8 @@ shared as (
 
 final as (
     select
-        concat_ws('|', shared.rule_name, shared.subject) as alert_key,
+        {{ key_of(['shared.rule_name', 'shared.subject', 'shared.category', 'shared.complexity']) }}
+            as alert_key,
         shared.rule_name,
         rules.severity,
         shared.subject,

@@ -1,3 +1,10 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key='phase_key',
+    pre_hook='{{ forget_changed_truncated_phases() }}',
+    post_hook='{{ remember_landing() }}',
+) }}
+
 with
 
 estimates as (
@@ -15,7 +22,7 @@ truncated as (
         ) as known_run_id,
         {{ bound_factor('actual_output_tokens', 'predicted_output_tokens') }} as bound_factor
     from estimates
-    where is_truncated and not is_synthetic
+    where is_truncated and not is_synthetic {{ and_of_changed_truncated_phases() }}
 ),
 
 -- most phases were cut off once, and have nothing to order
@@ -86,7 +93,7 @@ phases as (
 
 final as (
     select
-        concat_ws('|', run_id, phase_id) as phase_key,
+        {{ key_of(['run_id', 'phase_id']) }} as phase_key,
         run_id,
         phase_id,
         category,

@@ -45,7 +45,8 @@ named as (
 
 final as (
     select
-        concat_ws('|', segmentation, segment) as segment_key,
+        {{ key_of(['segmentation', 'category', 'complexity', 'deliverable_bucket']) }}
+            as segment_key,
         segmentation,
         segment,
         category,
