@@ -14,7 +14,7 @@
             'min_successes', 'failure_mode_max_tokens', 'max_failure_mode_share', 'target_smape',
             'tuned_ratio_low', 'tuned_ratio_high', 'recent_days', 'min_truncated_phases',
             'runs_per_period', 'budget_step', 'budget_minimum', 'unidentified_factor',
-            'sparse_below', 'shrinkage_calls', 'estimate_range', 'max_budget_cells',
+            'sparse_below', 'shrinkage_calls', 'estimate_range', 'max_exported_cells',
             'history_calls', 'history_days', 'half_life_calls', 'adaptive_batch_calls',
             'adaptive_batches', 'adaptive_gain', 'veto_truncation', 'veto_median_shift',
             'failed_call_shift', 'drift_watch', 'drift_act', 'reserved_token_price',

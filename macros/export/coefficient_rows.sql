@@ -40,6 +40,13 @@
     from {{ relation }}
 {%- endmacro %}
 
+{#- Boolean: the runtime reads labels of at most 512 characters. What has a longer one is left out. -#}
+{% macro has_readable_labels(columns) -%}
+    {%- for column in columns -%}
+        coalesce(length({{ column }}) <= 512, true){{ ' and ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
 {#- Text that is unique to a coefficient. -#}
 {% macro coefficient_key() -%}
     {{ key_of(coefficient_key_columns()) }}

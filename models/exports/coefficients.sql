@@ -24,7 +24,7 @@
 {#- What the calibration adds, when there is telemetry to calibrate with. -#}
 {% set multiplier_columns = ['category', 'complexity', 'value', 'n', 'confidence', 'method'] %}
 {% set calibrated = [
-    ('multiplier', 'multipliers', multiplier_columns),
+    ('multiplier', 'exported_multipliers', multiplier_columns),
     ('multiplier_low', 'multipliers_low', multiplier_columns),
     ('multiplier_high', 'multipliers_high', multiplier_columns),
     (
@@ -63,9 +63,17 @@ multipliers as (
         case when method = 'median_shrunk' then own_weight else confidence end as confidence,
         method,
         {{ within_bounds('range_low', 0.001, 100) }} as range_low,
-        {{ within_bounds('range_high', 0.01, 1000) }} as range_high
+        {{ within_bounds('range_high', 0.01, 1000) }} as range_high,
+        row_number() over (order by n desc, category asc, complexity asc) as export_rank
     from calibration_multipliers
-    where is_exported and max_truncation is null
+    where
+        is_exported and max_truncation is null
+        and {{ has_readable_labels(['category', 'complexity']) }}
+),
+
+exported_multipliers as (
+    select * from multipliers
+    where export_rank <= {{ var('max_exported_cells') }}
 ),
 
 multipliers_low as (
@@ -76,7 +84,7 @@ multipliers_low as (
         n,
         confidence,
         method
-    from multipliers
+    from exported_multipliers
     where range_low is not null
 ),
 
@@ -88,7 +96,7 @@ multipliers_high as (
         n,
         confidence,
         method
-    from multipliers
+    from exported_multipliers
     where range_high is not null
 ),
 
@@ -99,13 +107,13 @@ budgets as (
         model,
         input_bin,
         max_truncation,
-        budget_tokens as value,
+        {{ within_bounds('budget_tokens', 1, 1e8) }} as value,
         n,
         own_weight as confidence,
         method,
         case when is_identified then 'identified' else 'at_least' end as label
     from budget_quantiles
-    where is_exported
+    where is_exported and {{ has_readable_labels(['category', 'complexity', 'model']) }}
 ),
 
 unioned as (

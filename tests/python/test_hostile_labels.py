@@ -1,4 +1,4 @@
-"""Labels that contain what keys and names are joined by: each stays what it is."""
+"""Labels and numbers that no honest caller sends: they cost nobody else anything."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 from dbt_project import Project, line
 
+from tokenest_py import coefficient_file
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 LABELS = [
     "a", "b", "c", "a|b", "b|c", "|", "a|", "%7C", "a / b", "b / c", "/", "a /", "a b", "b c", " ",
-    "all", "overall", "unknown", "none", "null", "o'x",
+    "all", "overall", "unknown", "none", "null", "o'x", "x\0", "\x1b[31m", "long" * 200,
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Two thousand events and a thousand attempts with labels drawn at random, built whole."""
+    """Three thousand events and a thousand attempts with labels drawn at random, built whole."""
     draw = random.Random(3)
 
     def labels(*names: str) -> dict[str, str]:
@@ -27,7 +29,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
     events = [
         line(
-            **labels("run_id", "phase_id", "category", "complexity", "model", "stop_reason"),
+            **labels("run_id", "phase_id", "category", "complexity", "model"),
             **labels("coefficients_id", "estimator_version"),
             event_id=f"e-{n}",
             occurred_at=f"2026-0{1 + n % 9}-{1 + n % 27:02}T00:00:00Z",
@@ -35,10 +37,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
             deliverables=[draw.choice(LABELS) for _ in range(n % 4)],
             breakdown=[draw.choice(LABELS)],
             actual_max_tokens=[100, 400, 2000][n % 3],
-            actual_output_tokens=draw.randint(1, 400),
+            actual_output_tokens=draw.choice([1, 60, 400, 2**53 - 1]),
             truncated=n % 3 == 0,
+            stop_reason=draw.choice(["end_turn", *LABELS[:1]]),
         )
-        for n in range(2000)
+        for n in range(3000)
     ]
     attempts = [
         line(
@@ -73,6 +76,26 @@ def test_no_two_strata_are_one(built: Project) -> None:
         order by all
         """
     )
+
+
+def test_the_runtime_reads_what_was_exported(built: Project) -> None:
+    """Values beyond its bounds are cut to them, and what has a label too long has no row."""
+    path = str(built.coefficients)
+    _, rows = coefficient_file.decode(coefficient_file.read(path), path, check_hash=True)
+    assert max(row["value"] for row in rows if row["kind"] == "budget") == 1e8
+    assert built.rows(
+        "select count(*) > 0 from marts.budget_quantiles"
+        " where is_exported and budget_tokens > 1e8 and length(category) > 512"
+    ) == [(True,)]
+
+
+def test_the_report_shows_labels_without_control_characters(built: Project) -> None:
+    """They would stop the drawing of the charts, or drive a terminal."""
+    done = built.tokenest("report", "--output", "report.html")
+    assert done.returncode == 0, done.stderr
+    page = (built.folder / "report.html").read_text()
+    assert "\N{REPLACEMENT CHARACTER}" in page
+    assert not {c for c in page if ord(c) < 32} - {"\n"}
 
 
 def test_a_blank_label_is_none(built: Project) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from tokenest_py._printable import printable
 from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database
 from tokenest_py.collection.events import file_sizes, is_writable
 from tokenest_py.config import database_path, telemetry_globs
@@ -25,10 +26,7 @@ __all__ = [
 
 def say(line: str) -> None:
     """Print a line on standard error, without control characters."""
-    print(
-        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line),
-        file=sys.stderr,
-    )
+    print(printable(line), file=sys.stderr)
 
 
 def show_database(

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tokenest_py._printable import printable
 from tokenest_py.errors import TokenestError
 
 __all__ = ["Format", "FormatOption", "OutputOption", "Row", "render", "write"]
@@ -116,10 +117,7 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float | Decimal):
         return f"{value:.3f}".rstrip("0").rstrip(".")
-    # Control characters of foreign text never reach the terminal.
-    return "".join(
-        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(_plain(value))
-    )
+    return printable(str(_plain(value)))
 
 
 def _is_number(value: object) -> bool:

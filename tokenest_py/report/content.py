@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tokenest_py._printable import printable
 from tokenest_py.cli.database import rows
 from tokenest_py.errors import DatabaseError
 from tokenest_py.report.queries import HEADLINE, SECTIONS, Question
@@ -87,12 +88,16 @@ def _answer_rows(connection: duckdb.DuckDBPyConnection, question: Question) -> R
     import duckdb
 
     try:
-        return rows(connection, question.sql)
+        found = rows(connection, question.sql)
     except duckdb.CatalogException as error:
         message = (
             f"the report needs a newer build ({str(error).splitlines()[0]}); run `tokenest build`"
         )
         raise DatabaseError(message) from error
+    return [
+        {name: printable(v) if isinstance(v, str) else v for name, v in row.items()}
+        for row in found
+    ]
 
 
 def _period(landed: dict[str, Any]) -> str:

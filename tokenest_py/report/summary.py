@@ -26,18 +26,13 @@ def print_summary(report: Report, console: Console, *, most_lines: int = MOST_LI
     for answer in report.answers:
         table.add_row(
             Text(answer.question, style="dim"),
-            Text(_printable(answer.figure), style=STYLES[answer.state]),
+            Text(answer.figure, style=STYLES[answer.state]),
         )
         for line in answer.lines[:most_lines]:
-            table.add_row("", Text(f"- {_printable(line)}"))
+            table.add_row("", Text(f"- {line}"))
         if len(answer.lines) > most_lines > 0:
             table.add_row("", Text(f"and {len(answer.lines) - most_lines} more", style="dim"))
     with console.capture() as captured:
         console.print(table)
     for line in captured.get().splitlines():
         console.file.write(f"{line.rstrip()}\n")
-
-
-def _printable(text: str) -> str:
-    """Return the text without control characters: telemetry cannot drive the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -163,7 +163,7 @@ final as (
         cast(budget_tokens as bigint) as budget_tokens,
         cast(fallback_tokens as bigint) as fallback_tokens,
         is_told_apart
-        and export_rank <= {{ var('max_budget_cells') }}
+        and export_rank <= {{ var('max_exported_cells') }}
         and budget_tokens is not null as is_exported,
         '{{ var("exported_budget") }}' as method
     from ranked
