@@ -166,9 +166,6 @@ def measure(
 ) -> dict[str, float]:
     """Return the figures for so many lines."""
     globs = f"{work.telemetry(lines)}/*.ndjson"
-    late = new_lines // 100  # of the new events this many are of phases that are there
-    new = work.telemetry(new_lines, prefix=f"new-{lines}", first=lines - late, seed=7)
-    both = f"{globs},{new}/*.ndjson"
     figures: dict[str, float] = {}
 
     landed = work.folder / "landed" / "tokenest.duckdb"
@@ -210,12 +207,18 @@ def measure(
         figures["sqlite / calibration, CPU"] = peer.cpu / calibration.cpu
         figures["calibration / sqlite, memory"] = calibration.megabytes / peer.megabytes
 
-    more = work.land(landed, both).less(start["nothing new to land"])
-    show(f"landing {new_lines} more, less the start", more)
-    figures["new 100k: landing share"] = more.cpu / landing.cpu
-    again = work.build(built, both).less(start["nothing new to build"])
-    show(f"build with {new_lines} more, less the start", again)
-    figures["new 100k: build share"] = again.cpu / whole.less(start["build"]).cpu
+    landings, builds = [], []
+    late = new_lines // 100  # of the new events this many are of phases that are there
+    for number in range(rounds):
+        first = lines - late + number * (new_lines - late)
+        new = work.telemetry(new_lines, prefix=f"new{number}-{lines}", first=first, seed=7 + number)
+        globs = f"{globs},{new}/*.ndjson"
+        landings.append(work.land(landed, globs).less(start["nothing new to land"]))
+        show(f"landing {new_lines} more, less the start", landings[-1])
+        builds.append(work.build(built, globs).less(start["nothing new to build"]))
+        show(f"build with {new_lines} more, less the start", builds[-1])
+    figures["new 100k: landing share"] = median(landings).cpu / landing.cpu
+    figures["new 100k: build share"] = median(builds).cpu / whole.less(start["build"]).cpu
     return figures
 
 
@@ -246,7 +249,9 @@ def main() -> int:
     )
     parser.add_argument("--lines", type=int, action="append", help="100000 and 1000000 by default")
     parser.add_argument("--new-lines", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=3, help="pairs of landing and read_json")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of landing beside read_json, and of new lines"
+    )
     parser.add_argument("--folder", type=Path, help="kept, with its telemetry, for the next run")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
