@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from dbt_project import Project, line
+from dbt_project import ROOT, Project, line
 
 from tokenest_py import coefficient_file
 
@@ -39,7 +39,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
             actual_max_tokens=[100, 400, 2000][n % 3],
             actual_output_tokens=draw.choice([1, 60, 400, 2**53 - 1]),
             truncated=n % 3 == 0,
-            stop_reason=draw.choice(["end_turn", *LABELS[:1]]),
+            stop_reason=draw.choice(["end_turn", "a"]),
         )
         for n in range(3000)
     ]
@@ -86,6 +86,26 @@ def test_the_runtime_reads_what_was_exported(built: Project) -> None:
     assert built.rows(
         "select count(*) > 0 from marts.budget_quantiles"
         " where is_exported and budget_tokens > 1e8 and length(category) > 512"
+    ) == [(True,)]
+
+
+def test_the_export_keeps_the_bounds_of_the_runtime() -> None:
+    """SQL cannot read them from Python: where they stand twice, they are the same."""
+    rows = (ROOT / "tests/dbt/singular/the_runtime_reads_every_coefficient.sql").read_text()
+    labels = (ROOT / "macros/export/coefficient_rows.sql").read_text()
+    assert f"count(*) > {coefficient_file.MAX_ROWS}\n" in rows
+    assert f"<= {coefficient_file.MAX_TEXT}," in labels
+
+
+def test_only_the_cells_with_the_most_calls_are_exported(built: Project, tmp_path: Path) -> None:
+    """With all their rates; so the table never grows beyond what the runtime reads."""
+    project = Project(tmp_path)
+    project.database.write_bytes(built.database.read_bytes())
+    options = ("-s", "budget_quantiles", "coefficients", "--vars", "{max_exported_cells: 2}")
+    assert project.dbt("run", *options).returncode == 0
+    assert project.rows(
+        "select count(*) <= 2 and count(*) > 0 from (select distinct category, complexity, model,"
+        " input_bin from exports.coefficients where kind = 'budget')"
     ) == [(True,)]
 
 

@@ -20,17 +20,21 @@ TABLES = [
     "marts.estimates",
     "marts.replayed_estimates",
     "intermediate.int_replayed_estimates",
+    "staging.stg_telemetry__events",
     "staging.base_telemetry__lines",
 ]
+
+
+def events(numbers: range) -> bytes:
+    """Events of these numbers, each of a phase of its own."""
+    return b"".join(line(event_id=f"e-{n}", phase_id=f"p-{n}") for n in numbers)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Four events, e-1 to e-4, in one file."""
     project = Project(tmp_path_factory.mktemp("keys"))
-    project.telemetry().write_bytes(
-        b"".join(line(event_id=f"e-{n}", phase_id=f"p-{n}") for n in range(1, 5))
-    )
+    project.telemetry().write_bytes(events(range(1, 5)))
     project.dbt_build()
     return project
 
@@ -40,10 +44,8 @@ def test_an_id_that_lands_again_is_found(built: Project, tmp_path: Path, number:
     """Whether its first row is of an earlier landing or of the same."""
     project = Project(tmp_path)
     project.database.write_bytes(built.database.read_bytes())
-    for name, numbers in (("events", range(1, 5)), ("later", range(5, 6))):
-        project.telemetry(f"{name}.ndjson").write_bytes(
-            b"".join(line(event_id=f"e-{n}", phase_id=f"p-{n}") for n in numbers)
-        )
+    project.telemetry().write_bytes(events(range(1, 5)))
+    project.telemetry("later.ndjson").write_bytes(events(range(5, 6)))
     project.dbt_build("-s", "+stg_telemetry__events")
     keys = ("test", "-s", "test_name:new_keys_are_unique")
     assert project.dbt(*keys).returncode == 0

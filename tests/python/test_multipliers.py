@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from dbt_project import Project, line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # origin.md 4.7: actual output tokens against one prediction each.
 IMPLEMENTATION = (5200, [1218, 1117, 1588, 1768, 1459, 1670, 2302, 2280])
@@ -76,6 +79,23 @@ def test_gates_that_contradict_each_other_say_so(built: Project) -> None:
     assert found["gates_contradict"]
     assert "contradict" in found["gate_note"]
     assert round(found["confidence"], 3) == 0.65
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"), [(7000, ["documentation", "implementation"]), (1, ["implementation"])]
+)
+def test_the_cells_with_the_most_calls_are_exported(
+    built: Project, tmp_path: Path, most: int, expected: list[str]
+) -> None:
+    """A multiplier and its range; so the table never grows beyond what the runtime reads."""
+    project = Project(tmp_path)
+    project.database.write_bytes(built.database.read_bytes())
+    options = ("-s", "coefficients", "--vars", f"{{max_exported_cells: {most}}}")
+    assert project.dbt("run", *options).returncode == 0
+    for kind in ("multiplier", "multiplier_low", "multiplier_high"):
+        assert project.rows(
+            "select category from exports.coefficients where kind = ? order by category", kind
+        ) == [(category,) for category in expected]
 
 
 def test_published_pairs_are_scored_as_published(built: Project) -> None:

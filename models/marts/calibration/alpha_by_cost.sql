@@ -91,8 +91,7 @@ compared as (
 
 final as (
     select
-        {{ key_of(['category', plain_number('max_truncation')]) }}
-            as cost_key,
+        {{ key_of(['category', plain_number('max_truncation')]) }} as cost_key,
         category,
         max_truncation,
         cast(n_calls as bigint) as n,

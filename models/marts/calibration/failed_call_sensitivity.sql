@@ -161,8 +161,7 @@ compared as (
 
 final as (
     select
-        {{ key_of(['category', plain_number('max_truncation')]) }}
-            as sensitivity_key,
+        {{ key_of(['category', plain_number('max_truncation')]) }} as sensitivity_key,
         category,
         max_truncation,
         cast(n as bigint) as n,
