@@ -4,48 +4,6 @@
     accuracy_rates() in one that reads its result.
 -#}
 
-{#- Boolean: the event counts in an analysis. Test rows and copies of one call do not. -#}
-{% macro is_analysed(relation=none) -%}
-    {%- set of = relation ~ '.' if relation else '' -%}
-    (not {{ of }}is_synthetic and not {{ of }}is_repeated)
-{%- endmacro %}
-
-{#-
-    Boolean: a call that failed, ended by itself and gave next to nothing. It says nothing about
-    demand, and nothing is tuned on it.
--#}
-{% macro is_failure_mode() -%}
-    (
-        coalesce(not is_success, false) and coalesce(not is_truncated, false)
-        and actual_output_tokens < {{ var('failure_mode_max_tokens') }}
-    )
-{%- endmacro %}
-
-{#- Boolean: the call succeeded and was not cut off, so that its output is what it needed. -#}
-{% macro is_finished() -%}
-    (not is_truncated and is_success)
-{%- endmacro %}
-
-{#- Text: success, failure or unknown, by is_success. -#}
-{% macro outcome() -%}
-    case
-        when is_success then 'success'
-        when not is_success then 'failure'
-        else 'unknown'
-    end
-{%- endmacro %}
-
-{#-
-    The smape that is certain: of a truncated call the bound, where its output already exceeds
-    the prediction (more output only adds to the error); null otherwise.
--#}
-{% macro certain_smape() -%}
-    case
-        when not is_truncated or actual_output_tokens > predicted_output_tokens
-            then {{ smape('predicted_output_tokens', 'actual_output_tokens') }}
-    end
-{%- endmacro %}
-
 {#-
     Counts and sums of a cell, the finest group that a model looks at, over rows that each stand for
     n equal events.
@@ -112,31 +70,3 @@
         'p90_ceiling_ratio': ('ceiling_ratio', 0.9),
     }) }}
 {% endmacro %}
-
-{#- Aggregate, timestamp: the end of what an analysis looks at, the newest event or var as_of. -#}
-{% macro as_of(occurred_at) -%}
-    {%- if var('as_of') -%}
-        max(cast('{{ var("as_of") }}' as timestamp))
-    {%- else -%}
-        max({{ occurred_at }})
-    {%- endif -%}
-{%- endmacro %}
-
-{#- Boolean: not after var as_of; always true without it. -#}
-{% macro is_until_as_of(occurred_at) -%}
-    {%- if var('as_of') -%}
-        {{ occurred_at }} <= cast('{{ var("as_of") }}' as timestamp)
-    {%- else -%}
-        true
-    {%- endif -%}
-{%- endmacro %}
-
-{#- Text: a rate as per cent with one decimal. -#}
-{% macro percent_text(rate) -%}
-    cast(cast(100 * ({{ rate }}) as decimal(9, 1)) as string) || ' %'
-{%- endmacro %}
-
-{#- Timestamp: alerts and the scope `recent` look at events after it. -#}
-{% macro recent_from(as_of) -%}
-    {{ dbt.dateadd('day', -1 * var('recent_days'), as_of) }}
-{%- endmacro %}

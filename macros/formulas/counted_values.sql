@@ -6,40 +6,6 @@
     counted_quantile() are aggregates.
 -#}
 
-{#-
-    The steps from events to `quantiles`, one row per stratum. A row of events stands for n equal
-    ones. A stratum has `labels` (name: text), `columns` that split it and perhaps a condition,
-    `where`. `names` are the columns that split any stratum, null where one is not split by them,
-    `flags` those that conditions ask for. `wanted` are the quantiles: {column: (measure,
-    probability)}.
--#}
-{% macro stratum_quantiles(events, names, strata, wanted, flags=[]) -%}
-    {{ return(adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, strata, wanted, flags)) }}
-{%- endmacro %}
-
-{% macro duckdb__stratum_quantiles(events, names, strata, wanted, flags=[]) %}
-{%- set keys = (strata[0]['labels'].keys() | list + names) | join(', ') -%}
-{%- set ranks = [] -%}
-{%- for probability in wanted.values() | map('last') | unique -%}
-    {%- do ranks.append(quantile_ranks(probability)) -%}
-{%- endfor -%}
-counted as {{ inlined() }} (
-    {{ counted_values(events, names + flags, wanted.values() | map('first') | unique) }}
-),
-
-{{ ranked_values(names, strata, ranks, flags) }},
-
-quantiles as (
-    select
-        {{ keys }},
-        {%- for column, (measure, probability) in wanted.items() %}
-        {{ counted_quantile(probability, measure) }} as {{ column }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from ranked
-    group by {{ keys }}
-)
-{%- endmacro %}
-
 {#- The values of each measure, one below the other. -#}
 {% macro counted_values(events, cell_columns, measures) -%}
     {%- for measure in measures %}
@@ -189,4 +155,13 @@ ranked as (
     {%- endif -%}
     {{ counted_rank(ranks[0], measure) }}
     + ({{ counted_rank(ranks[1], measure) }} - {{ counted_rank(ranks[0], measure) }}) * max({{ part }})
+{%- endmacro %}
+
+{#- Columns of a query that groups: {column: (measure, probability)}, those of a measure at once. -#}
+{% macro engine_quantiles(wanted) -%}
+    {%- set probabilities = wanted.values() | map('last') | unique | list -%}
+    {%- for column, (measure, probability) in wanted.items() %}
+    {{ list_item(quantiles(measure, probabilities), probabilities.index(probability) + 1) }} as {{ column }}
+    {{- ',' if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}

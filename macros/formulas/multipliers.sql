@@ -1,5 +1,3 @@
-{#- Formulas of the multipliers. -#}
-
 {#- The origin's ratio: actual / predicted, 0 where the prediction is 0. -#}
 {% macro t5_ratio(actual, predicted) -%}
     coalesce({{ ratio(actual, predicted) }}, cast(0 as double))
@@ -91,13 +89,5 @@
         when not passes_confidence then 'confidence below the threshold'
         when vetoes is not null then 'vetoed: ' || vetoes
         else 'passes'
-    end
-{%- endmacro %}
-
-{#- The value within what the runtime accepts; null stays null. -#}
-{% macro within_bounds(value, low, high) -%}
-    case
-        when {{ value }} is not null
-            then greatest(cast({{ low }} as double), least(cast({{ high }} as double), {{ value }}))
     end
 {%- endmacro %}

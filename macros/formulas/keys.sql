@@ -14,3 +14,11 @@
 {% macro key_part(value) -%}
     coalesce(replace(replace(cast({{ value }} as string), '%', '%25'), '|', '%7C'), '')
 {%- endmacro %}
+
+{#-
+    Text: a word as the vocabularies of the seeds spell it, in lower case without blanks around it;
+    null when nothing is left.
+-#}
+{% macro vocabulary_key(word) -%}
+    nullif(lower(trim({{ word }})), '')
+{%- endmacro %}

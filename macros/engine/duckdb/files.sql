@@ -1,15 +1,13 @@
-{#-
-    Limits which files the rest of the run can touch: the folders of the telemetry and of the
-    seeds, and the exports folder, which is made where it is missing. Neither setting can be taken
-    back while the database is open. dbt-duckdb sets the time zone on every connection, so that
-    the configuration as a whole cannot be locked.
--#}
-{% macro limit_file_access() -%}
-    {{ return(adapter.dispatch('limit_file_access', 'tokenest')()) }}
+{% macro duckdb__inlined() -%}
+    not materialized
 {%- endmacro %}
 
-{% macro default__limit_file_access() -%}
+{% macro duckdb__delete_rows(relation, condition) -%}
+    delete from {{ relation }}
+    where {{ condition }}
 {%- endmacro %}
+
+{% macro duckdb__list_telemetry() %}{% endmacro %}
 
 {% macro duckdb__limit_file_access() %}
     {% if execute and flags.WHICH in ['build', 'run', 'seed', 'test'] %}
@@ -43,4 +41,11 @@
             ~ ' (format csv, partition_by (a), overwrite_or_ignore)'
         ) %}
     {% endfor %}
+{% endmacro %}
+
+{% macro duckdb__write_lines(query, path) %}
+    {% do run_query(
+        "copy (select line from (" ~ query ~ ") order by line_position) to " ~ text_literals([path])
+        ~ " (format csv, header false, quote '', escape '', delimiter '\x1f', use_tmp_file true)"
+    ) %}
 {% endmacro %}

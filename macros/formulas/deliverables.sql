@@ -1,7 +1,7 @@
 {#-
-    How the replay reads a deliverable and makes an estimate, as tokenest_py/deliverables.py,
-    documents.py and estimator.py do: tests/python/test_replay.py holds the two equal. Patterns
-    use what Python, RE2 and Java share, and no backslash, which engines read differently.
+    How the replay reads a deliverable, as tokenest_py/deliverables.py does: tests/python/test_replay.py
+    holds the two equal. Patterns use what Python, RE2 and Java share, and no backslash, which
+    engines read differently.
 -#}
 
 {#- Text without the white space, in Unicode's sense, at its ends. -#}
@@ -79,73 +79,6 @@
         when 'category' then {{ category }} = {{ label }}
         else {{ method }} = 'any'
     end
-{%- endmacro %}
-
-{#- Where the pieces of a recorded part stand: backend_modified:2:0.63; each has one group. -#}
-{% macro breakdown_pattern(name) -%}
-    {{ return({
-        'coefficient': '^(.+?):[0-9]{1,9}(?::[^:]*)?$',
-        'count': '^.+?:([0-9]{1,9})(?::[^:]*)?$',
-        'note': '^.+?:[0-9]{1,9}(?::([^:]*))?$',
-    }[name]) }}
-{%- endmacro %}
-
-{#- The size factor in a part's note; 1 without one, null where it is no number. -#}
-{% macro breakdown_factor(note) -%}
-    case when {{ note }} in ('', 'assumed') then 1 else try_cast({{ note }} as double) end
-{%- endmacro %}
-
-{#- Tokens, in whole ones: floor(tokens · factor). -#}
-{% macro whole_tokens(tokens, factor) -%}
-    cast(floor(cast({{ tokens }} as double) * {{ factor }}) as bigint)
-{%- endmacro %}
-
-{#- Aggregate: one column per constant of seed estimator_constants that is named. -#}
-{% macro constant_columns(names) -%}
-    {%- for name in names %}
-    max(case when name = '{{ name }}' then value end) as {{ name }}{{ ',' if not loop.last }}
-    {%- endfor %}
-{%- endmacro %}
-
-{#- Tokens of a documentation synthesis but for its coordination, without task text and scope. -#}
-{% macro doc_synthesis_tokens(call, constants) -%}
-    floor({{ constants }}.doc_synthesis_investigate_none)
-    + floor({{ constants }}.doc_synthesis_per_file) * {{ call }}.file_count
-    + case
-        when {{ call }}.asks_api_reference then floor({{ constants }}.doc_synthesis_api_reference)
-        else 0
-    end
-    + case
-        when {{ call }}.asks_examples then floor({{ constants }}.doc_synthesis_examples)
-        else 0
-    end
-{%- endmacro %}
-
-{#- Tokens for the coordination between the files of a synthesis. -#}
-{% macro doc_synthesis_coordination(call, constants) -%}
-    case
-        when {{ call }}.file_count >= {{ constants }}.doc_synthesis_coordination_files
-            then
-                floor(
-                    {{ constants }}.doc_synthesis_coordination
-                    * (floor({{ constants }}.doc_synthesis_per_file) * {{ call }}.file_count)
-                )
-        else 0
-    end
-{%- endmacro %}
-
-{#- Tokens of an update of history files but for their consistency, without scope paths. -#}
-{% macro doc_sot_update_tokens(call, constants) -%}
-    floor({{ constants }}.doc_sot_context_none)
-    + floor({{ constants }}.doc_sot_per_file) * {{ call }}.file_count
-{%- endmacro %}
-
-{#- Tokens for the consistency between the entries of history files. -#}
-{% macro doc_sot_consistency(call, constants) -%}
-    floor(
-        {{ constants }}.doc_sot_consistency
-        * (floor({{ constants }}.doc_sot_per_file) * {{ call }}.file_count)
-    )
 {%- endmacro %}
 
 {#- Whether the recorder kept a hash (path privacy) instead of the path. -#}
