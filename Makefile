@@ -13,7 +13,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-spark test-spark-cluster lint format demo bench soak docs lock clean
+.PHONY: help setup build test test-spark test-spark-cluster lint format demo bench soak docs reference lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -82,6 +82,9 @@ soak: $(STAMP)  ## the kill trials in large
 docs: $(STAMP)  ## the dbt documentation as one page: target/static_index.html
 	@$(BIN)/dbt docs generate --static --quiet
 	@echo "wrote target/static_index.html"
+
+reference: $(STAMP)  ## print the pages of docs/reference again
+	@$(BIN)/dbt run-operation print_vars --quiet --target lint > docs/reference/vars.md
 
 lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \

@@ -53,7 +53,7 @@
 
     header as (
         select
-            '{"kind":"header","format_version":{{ var("format_version") }},"coefficients_id":"'
+            '{"kind":"header","format_version":1,"coefficients_id":"'
             || left({{ sha256_of_lines('line', 'line_position') }}, 16)
             || '","rows":' || cast(count(*) as string) || '}' as line
         from coefficients

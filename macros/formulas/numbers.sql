@@ -20,3 +20,8 @@
 {% macro percent_text(rate) -%}
     cast(cast(100 * ({{ rate }}) as decimal(9, 1)) as string) || ' %'
 {%- endmacro %}
+
+{#- 2^53 - 1: larger whole numbers do not survive JSON readers. -#}
+{% macro max_whole_number() -%}
+    9007199254740991
+{%- endmacro %}

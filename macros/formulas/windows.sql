@@ -33,7 +33,7 @@
 
 {#- Boolean: among the newest history_calls. -#}
 {% macro is_recent_call(calls_since) -%}
-    {{ calls_since }} < {{ var('history_calls') or var('max_whole_number') }}
+    {{ calls_since }} < {{ var('history_calls') or max_whole_number() }}
 {%- endmacro %}
 
 {#- Weight of a call that is `age` calls old: halved every half_life_calls; 1 without a half-life. -#}

@@ -78,7 +78,7 @@
     {%- elif field['type'] == 'whole' -%}
         (
             not {{ regex_test(value, '^-?[0-9]+$') }}
-            and not coalesce(abs(try_cast({{ value }} as double)) > {{ var('max_whole_number') }}, false)
+            and not coalesce(abs(try_cast({{ value }} as double)) > {{ max_whole_number() }}, false)
         )
     {%- elif field['type'] == 'number' -%}
         not {{ regex_test(value, '^-?[0-9]') }}
@@ -93,7 +93,7 @@
         (
             {{ field['name'] }} is not null
             and not coalesce(
-                try_cast({{ field['name'] }} as bigint) between 0 and {{ var('max_whole_number') }}, false
+                try_cast({{ field['name'] }} as bigint) between 0 and {{ max_whole_number() }}, false
             )
         )
     {%- else -%}
@@ -139,7 +139,7 @@
         )
         and coalesce(
             least({{ counts | join('_value, ') }}_value) >= 0
-            and greatest({{ counts | join('_value, ') }}_value) <= {{ var('max_whole_number') }},
+            and greatest({{ counts | join('_value, ') }}_value) <= {{ max_whole_number() }},
             true
         )
         {%- for field in fields if field['type'] != 'text' %}
