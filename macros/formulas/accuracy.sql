@@ -54,7 +54,7 @@
         as {{ prefix }}underestimated
 {%- endmacro %}
 
-{#- Columns: the same of what was predicted when the call was made, and of its ceiling. -#}
+{#- Columns: the scores of what was predicted when the call was made, and of its ceiling. -#}
 {% macro estimate_scores() -%}
     {{ prediction_scores('predicted_output_tokens') }},
     {{ ratio('ceiling_tokens', 'actual_output_tokens') }} as ceiling_ratio,

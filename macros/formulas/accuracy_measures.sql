@@ -27,12 +27,12 @@
     sum(n * cast(ceiling_tokens as double)) as tokens_reserved
 {%- endmacro %}
 
-{#- Aggregate over such rows: how many events the condition holds for. -#}
+{#- Aggregate over rows that each stand for n equal events: how many the condition holds for. -#}
 {% macro counted_if(condition) -%}
     sum(case when {{ condition }} then n else 0 end)
 {%- endmacro %}
 
-{#- The same of a stratum, from its cells. -#}
+{#- Counts and sums of a stratum, from its cells. -#}
 {% macro accuracy_counts() -%}
     {%- for count in [
         'n', 'n_outcome', 'n_success', 'n_clean', 'n_failure_mode', 'n_decided',
@@ -46,6 +46,7 @@
     sum(tokens_reserved) as tokens_reserved
 {%- endmacro %}
 
+{#- Columns: the rates of a stratum with their intervals, from what accuracy_counts() gave. -#}
 {% macro accuracy_rates() -%}
     {{ ratio('n_success', 'n_outcome') }} as success_rate,
     {{ wilson_lower('n_success', 'n_outcome') }} as success_lower,

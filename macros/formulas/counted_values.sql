@@ -130,13 +130,13 @@ ranked as (
     {{ return('(n_values - 1) * cast(' ~ probability ~ ' as double)') }}
 {% endmacro %}
 
-{#- The two ranks that it lies between, counted from 1. -#}
+{#- The two ranks that a quantile lies between, counted from 1. -#}
 {% macro quantile_ranks(probability) %}
     {% set position = quantile_position(probability) %}
     {{ return(['floor(' ~ position ~ ') + 1', 'ceil(' ~ position ~ ') + 1']) }}
 {% endmacro %}
 
-{#- The value of a rank; null where there is none. -#}
+{#- Aggregate over ranked rows: the value of a rank; null where there is none. -#}
 {% macro counted_rank(rank, measure=none) -%}
     min(
         case
@@ -146,7 +146,7 @@ ranked as (
     )
 {%- endmacro %}
 
-{#- Interpolated between its two ranks. -#}
+{#- Aggregate over ranked rows: a quantile, interpolated between its two ranks. -#}
 {% macro counted_quantile(probability, measure=none) -%}
     {%- set ranks = quantile_ranks(probability) -%}
     {%- set part = quantile_position(probability) ~ ' + 1 - (' ~ ranks[0] ~ ')' -%}

@@ -33,6 +33,7 @@
     ' ' || trim(both ' ' from {{ regex_replace_all(ascii_lower(text), '[^a-z0-9]+', ' ') }}) || ' '
 {%- endmacro %}
 
+{#- Text: what follows the last slash of a path. -#}
 {% macro base_name(path) -%}
     {{ regex_first(path, '([^/]*)$') }}
 {%- endmacro %}

@@ -11,6 +11,7 @@
     )
 {%- endmacro %}
 
+{#- Text: one part of such a key. -#}
 {% macro key_part(value) -%}
     coalesce(replace(replace(cast({{ value }} as string), '%', '%25'), '|', '%7C'), '')
 {%- endmacro %}

@@ -11,6 +11,7 @@
     {%- endfor %}
 {%- endmacro %}
 
+{#- The group by of a stratum; nothing where it spans all. -#}
 {% macro group_by_columns(columns) -%}
     {{ 'group by ' ~ columns | join(', ') if columns }}
 {%- endmacro %}
