@@ -1,7 +1,7 @@
 {#-
-    How the replay reads a deliverable, as tokenest_py/deliverables.py does: tests/python/test_replay.py
-    holds the two equal. Patterns use what Python, RE2 and Java share, and no backslash, which
-    engines read differently.
+    How the replay reads a deliverable, as tokenest_py/runtime/deliverables.py does:
+    tests/models/test_replay.py holds the two equal. Patterns use what Python, RE2 and Java share,
+    and no backslash, which engines read differently.
 -#}
 
 {#- Text without the white space, in Unicode's sense, at its ends. -#}

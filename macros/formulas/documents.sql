@@ -1,6 +1,6 @@
 {#-
-    The documentation models of the replay, as tokenest_py/documents.py has them:
-    tests/python/test_replay.py holds the two equal.
+    The documentation models of the replay, as tokenest_py/runtime/documents.py has them:
+    tests/models/test_replay.py holds the two equal.
 -#}
 
 {#- Aggregate: one column per constant of seed estimator_constants that is named. -#}
