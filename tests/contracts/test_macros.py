@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
+
 from dbt_project import ROOT
 
 if TYPE_CHECKING:
@@ -34,15 +35,13 @@ class Macro(NamedTuple):
 
 def macros_of(path: Path) -> list[Macro]:
     """The macros of a file."""
-    return [
-        Macro(
-            found["name"],
-            # a default may be a call or a list, with commas of its own
-            re.findall(r"(?:^|,)\s*(\w+)", re.sub(r"=[^,(\[]*(\(.*?\)|\[.*?\])?", "", found["arguments"])),
-            " ".join((found["says"] or "").split()),
-        )
-        for found in MACRO.finditer(path.read_text(encoding="utf-8"))
-    ]
+    found = []
+    for macro in MACRO.finditer(path.read_text(encoding="utf-8")):
+        # a default may be a call or a list, with commas of its own
+        names = re.sub(r"=[^,(\[]*(\(.*?\)|\[.*?\])?", "", macro["arguments"])
+        says = " ".join((macro["says"] or "").split())
+        found.append(Macro(macro["name"], re.findall(r"(?:^|,)\s*(\w+)", names), says))
+    return found
 
 
 def every_macro() -> dict[str, tuple[Path, Macro]]:

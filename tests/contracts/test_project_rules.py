@@ -16,8 +16,7 @@ import pytest
 import yaml
 
 from dbt_project import DBT, ROOT, Project
-
-from tokenest_py.report.queries import HEADLINE, SECTIONS
+from tokenest_py.pipeline.report.queries import HEADLINE, SECTIONS
 
 KEY_TESTS = {
     "unique_combination_of_columns", "has_every_key_once", "counts_from_one", "new_keys_are_unique",
