@@ -44,7 +44,10 @@
     {{ return(adapter.dispatch('utc_timestamp', 'tokenest')(text)) }}
 {%- endmacro %}
 
-{#- A whole number of 64 bits, the same for the same text on one engine; sums of it do not overflow. -#}
+{#-
+    A whole number of 64 bits, the same for the same text on one engine; sums of it do not
+    overflow.
+-#}
 {% macro key_hash(text) -%}
     {{ return(adapter.dispatch('key_hash', 'tokenest')(text)) }}
 {%- endmacro %}
@@ -135,7 +138,9 @@
     probability)}.
 -#}
 {% macro stratum_quantiles(events, names, strata, wanted, flags=[]) -%}
-    {{ return(adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, strata, wanted, flags)) }}
+    {{ return(
+        adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, strata, wanted, flags)
+    ) }}
 {%- endmacro %}
 
 {#-

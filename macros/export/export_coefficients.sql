@@ -11,8 +11,12 @@
     {% set failed = [] %}
     {% set tests = [] %}
     {% for result in results %}
-        {% if result.status in ['error', 'fail', 'runtime error'] %}{% do failed.append(result) %}{% endif %}
-        {% if result.node.attached_node == 'model.tokenest.coefficients' %}{% do tests.append(result) %}{% endif %}
+        {% if result.status in ['error', 'fail', 'runtime error'] %}
+            {% do failed.append(result) %}
+        {% endif %}
+        {% if result.node.attached_node == 'model.tokenest.coefficients' %}
+            {% do tests.append(result) %}
+        {% endif %}
     {% endfor %}
     {% if not model %}
         {{ return('') }}
@@ -70,7 +74,10 @@
     from coefficients
 {% endmacro %}
 
-{#- A double as text without exponent or trailing zeros, at most six decimals: the same on every engine. -#}
+{#-
+    A double as text without exponent or trailing zeros, at most six decimals: the same on every
+    engine.
+-#}
 {% macro plain_number(value) -%}
     trim(trailing '.' from trim(trailing '0' from cast(cast({{ value }} as decimal(28, 6)) as string)))
 {%- endmacro %}

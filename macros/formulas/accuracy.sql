@@ -13,7 +13,10 @@
     end
 {%- endmacro %}
 
-{#- ln(predicted / actual): positive when the prediction was too high; null unless both are above 0. -#}
+{#-
+    ln(predicted / actual): positive when the prediction was too high; null unless both are above
+    0.
+-#}
 {% macro log_error(predicted, actual) -%}
     case
         when {{ predicted }} > 0 and {{ actual }} > 0

@@ -95,7 +95,9 @@ wanted_values as (
 ranked as (
     {% for stratum in strata %}
         {%- set columns = ['wanted_values.measure'] %}
-        {%- for column in stratum['columns'] %}{% do columns.append('wanted_values.' ~ column) %}{% endfor %}
+        {%- for column in stratum['columns'] %}
+            {%- do columns.append('wanted_values.' ~ column) %}
+        {%- endfor %}
         select
             {{ stratum_columns(stratum, names, 'wanted_values.') }}
             wanted_values.measure,
@@ -157,11 +159,14 @@ ranked as (
     + ({{ counted_rank(ranks[1], measure) }} - {{ counted_rank(ranks[0], measure) }}) * max({{ part }})
 {%- endmacro %}
 
-{#- Columns of a query that groups: {column: (measure, probability)}, those of a measure at once. -#}
+{#-
+    Columns of a query that groups: {column: (measure, probability)}, those of a measure at once.
+-#}
 {% macro engine_quantiles(wanted) -%}
     {%- set probabilities = wanted.values() | map('last') | unique | list -%}
     {%- for column, (measure, probability) in wanted.items() %}
-    {{ list_item(quantiles(measure, probabilities), probabilities.index(probability) + 1) }} as {{ column }}
+    {%- set all_quantiles = quantiles(measure, probabilities) %}
+    {{ list_item(all_quantiles, probabilities.index(probability) + 1) }} as {{ column }}
     {{- ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

@@ -1,4 +1,7 @@
-{#- Declared by the producer, or a prediction that only test rows carry (var synthetic_predicted_tokens). -#}
+{#-
+    Declared by the producer, or a prediction that only test rows carry (var
+    synthetic_predicted_tokens).
+-#}
 {% macro is_synthetic(predicted, recorded_flags) -%}
     (
         coalesce({{ predicted }} in ({{ var('synthetic_predicted_tokens') | join(', ') }}), false)
@@ -6,7 +9,9 @@
     )
 {%- endmacro %}
 
-{#- A call that did not succeed and gave fewer than stub_max_tokens: an error message, no answer. -#}
+{#-
+    A call that did not succeed and gave fewer than stub_max_tokens: an error message, no answer.
+-#}
 {% macro is_failure_stub(actual, is_success) -%}
     ({{ actual }} < {{ var('stub_max_tokens') }} and not coalesce({{ is_success }}, false))
 {%- endmacro %}

@@ -36,7 +36,9 @@
     {{ calls_since }} < {{ var('history_calls') or max_whole_number() }}
 {%- endmacro %}
 
-{#- Weight of a call that is `age` calls old: halved every half_life_calls; 1 without a half-life. -#}
+{#-
+    Weight of a call that is `age` calls old: halved every half_life_calls; 1 without a half-life.
+-#}
 {% macro age_weight(age) -%}
     {%- if var('half_life_calls') -%}
         power(cast(0.5 as double), {{ ratio(age, var('half_life_calls')) }})

@@ -188,14 +188,15 @@
 {#- Prints docs/reference/vars.md. -#}
 {% macro print_vars() %}
     {% do print('# Vars\n\nEvery figure that you may turn: in `dbt_project.yml`, or for one run with'
-        ~ ' `--vars \'{min_samples: 10}\'`.\nA run stops at a value out of its bounds. `make reference`'
-        ~ ' prints this page from\n`macros/project/vars.sql`.') %}
+        ~ ' `--vars \'{min_samples: 10}\'`.\nA run stops at a value out of its bounds. `make'
+        ~ ' reference` prints this page from\n`macros/project/vars.sql`.') %}
     {% for group, rules in var_rules().items() %}
         {% do print('\n## ' ~ group
             ~ '\n\n| var | default | what it must be | what it does |\n|---|---|---|---|') %}
         {% for rule in rules %}
-            {% do print('| ' ~ ['`' ~ rule.name ~ '`', '`' ~ tojson(var(rule.name)) ~ '`', var_wants(rule), rule.says]
-                | join(' | ') ~ ' |') %}
+            {% set cells = ['`' ~ rule.name ~ '`', '`' ~ tojson(var(rule.name)) ~ '`',
+                var_wants(rule), rule.says] %}
+            {% do print('| ' ~ cells | join(' | ') ~ ' |') %}
         {% endfor %}
     {% endfor %}
 {% endmacro %}

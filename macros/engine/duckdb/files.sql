@@ -18,7 +18,8 @@
             {% do folders.append(duckdb__folder_of(glob | trim)) %}
         {% endfor %}
         {% for seed in graph.nodes.values() | selectattr('resource_type', 'equalto', 'seed') %}
-            {% do folders.append(seed.root_path ~ '/' ~ duckdb__folder_of(seed.original_file_path)) %}
+            {% set folder = duckdb__folder_of(seed.original_file_path) %}
+            {% do folders.append(seed.root_path ~ '/' ~ folder) %}
         {% endfor %}
         {% do run_query('set allowed_directories = [' ~ text_literals(folders | unique) ~ ']') %}
         {% do run_query('set enable_external_access = false') %}

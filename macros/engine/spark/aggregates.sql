@@ -11,7 +11,8 @@ quantiles as (
         select
             {{ stratum_columns(stratum, names) }}
             {%- for column, (measure, probability) in wanted.items() %}
-            {{ list_item(spark__quantiles(measure, probabilities, 'n'), probabilities.index(probability) + 1) }}
+            {%- set all_quantiles = spark__quantiles(measure, probabilities, 'n') %}
+            {{ list_item(all_quantiles, probabilities.index(probability) + 1) }}
                 as {{ column }}{{ ',' if not loop.last }}
             {%- endfor %}
         from {{ events }}

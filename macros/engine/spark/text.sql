@@ -5,7 +5,10 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{#- RE2's $ is the end alone; Java's lets a last newline pass. [ and ] alone in brackets Java reads otherwise. -#}
+{#-
+    RE2's $ is the end alone; Java's lets a last newline pass. [ and ] alone in brackets Java reads
+    otherwise.
+-#}
 {% macro spark_pattern(pattern) -%}
     '{{ pattern | replace('\\', '\\\\') | replace('[[]', '\\\\[') | replace('[]]', '\\\\]')
         | replace('$', '\\\\z') | replace("'", "''") }}'
