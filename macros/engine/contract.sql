@@ -105,9 +105,22 @@
     {{ return(adapter.dispatch('json_record', 'tokenest')(text, names)) }}
 {%- endmacro %}
 
-{#- A member of what json_record() gave, as JSON text; null where it is absent or null. -#}
-{% macro json_member(record, name) -%}
-    {{ return(adapter.dispatch('json_member', 'tokenest')(record, name)) }}
+{#-
+    The member of what json_record() gave that a path leads to, as JSON text: a name, or
+    usage.output_tokens, or choices[0].finish_reason.
+-#}
+{% macro json_member(record, path) -%}
+    {{ return(adapter.dispatch('json_member', 'tokenest')(record, path)) }}
+{%- endmacro %}
+
+{#- True when the object has a member of each of the names. -#}
+{% macro json_has_keys(text, names) -%}
+    {{ return(adapter.dispatch('json_has_keys', 'tokenest')(text, names)) }}
+{%- endmacro %}
+
+{#- An object of texts as JSON text with its names in order. -#}
+{% macro json_sorted(json) -%}
+    {{ return(adapter.dispatch('json_sorted', 'tokenest')(json)) }}
 {%- endmacro %}
 
 {#- "a\"b" as JSON text gives a"b. -#}
@@ -171,6 +184,30 @@
 {#- Statement that deletes the rows of a table for which the condition holds. -#}
 {% macro delete_rows(relation, condition) -%}
     {{ return(adapter.dispatch('delete_rows', 'tokenest')(relation, condition)) }}
+{%- endmacro %}
+
+{#-
+    Reads whole files as bytes and gives one row per line, numbered from 1: source_file,
+    file_bytes, modified_at, first_line_md5, has_open_tail, line_no, is_last (of those that land
+    now), is_tail (no newline ends it), is_utf8 and line_text (with \x escapes when it is not).
+    Lines that have landed, and a last line still being written (unless `final`), are left out.
+-#}
+{% macro telemetry_lines(files) -%}
+    {{ return(adapter.dispatch('telemetry_lines', 'tokenest')(files)) }}
+{%- endmacro %}
+
+{#- The md5 of the first line of each of the files. -#}
+{% macro first_line_md5s(paths) -%}
+    {{ return(adapter.dispatch('first_line_md5s', 'tokenest')(paths)) }}
+{%- endmacro %}
+
+{#-
+    The lines that files begin with, to tell by them whose they are: source_file, line_no, line_text
+    and is_object (a JSON object), of the first max_line_bytes of each. Objects are looked for in
+    the first 50 lines.
+-#}
+{% macro file_heads(paths) -%}
+    {{ return(adapter.dispatch('file_heads', 'tokenest')(paths)) }}
 {%- endmacro %}
 
 {#- What has to happen before telemetry.files can be read: nothing, where a source is a query. -#}

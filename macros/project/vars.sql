@@ -1,13 +1,17 @@
 {#-
     Every figure that a user may turn, in the order of docs/reference/vars.md, which `make reference`
     prints from here: its group, its name, of which kind it is (flag, number, whole, numbers, words,
-    choice, time), its bounds, and what it does. dbt_project.yml has the defaults.
+    choice, offset, time), its bounds, and what it does. dbt_project.yml has the defaults.
 -#}
 {% macro var_rules() %}
     {% set share = {'low': 0, 'high': 1} %}
     {% set rate = {'low': 0.0001, 'high': 0.9999} %}
     {{ return({
         'Landing': [
+            dict(name='sources', kind='words',
+                says='The log formats that are read: each a folder of models/staging/.'),
+            dict(name='origin_log_utc_offset', kind='offset',
+                says='Of the clock that the log lines of the origin were written by.'),
             dict(name='final', kind='flag',
                 says='A last line without a newline is torn; without it, it is in flight.'),
             dict(name='max_line_bytes', kind='whole', low=1,
@@ -144,6 +148,7 @@
         'numbers': 'a list of numbers' ~ bounds,
         'words': 'a list of words',
         'choice': 'one of ' ~ rule.get('values', []) | join(', '),
+        'offset': 'hours and minutes such as +11:00',
         'time': 'a time such as 2026-01-31 00:00:00, or null',
     }[rule.kind]) }}
 {% endmacro %}
@@ -160,12 +165,14 @@
         'whole': '[0-9]+',
         'words': '[A-Za-z0-9._:-]{1,128}',
         'choice': rule.get('values', []) | join('|'),
+        'offset': '[+-][0-9]{2}:[0-9]{2}',
         'time': 'None|[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2})?',
     }[rule.kind] %}
+    {% set is_text = rule.kind in ['words', 'choice', 'offset'] %}
     {% set is_list = given is iterable and given is not string and given is not mapping %}
     {% set wrong = [] if is_list == (rule.kind in ['numbers', 'words']) else [given] %}
     {% for value in (given if is_list else [given]) %}
-        {% if rule.kind != 'time' and (value is string) != (rule.kind in ['words', 'choice'])
+        {% if rule.kind != 'time' and (value is string) != is_text
             or not modules.re.fullmatch(pattern, value | string)
             or value is number and not rule.get('low', value) <= value <= rule.get('high', value) %}
             {% do wrong.append(value) %}
@@ -187,8 +194,8 @@
 
 {#- Prints docs/reference/vars.md. -#}
 {% macro print_vars() %}
-    {% do print('# Vars\n\nEvery figure that you may turn: in `dbt_project.yml`, or for one run with'
-        ~ ' `--vars \'{min_samples: 10}\'`.\nA run stops at a value out of its bounds. `make'
+    {% do print('# Vars\n\nEvery figure that you may turn: in `dbt_project.yml`, or for one run'
+        ~ ' with `--vars \'{min_samples: 10}\'`.\nA run stops at a value out of its bounds. `make'
         ~ ' reference` prints this page from\n`macros/project/vars.sql`.') %}
     {% for group, rules in var_rules().items() %}
         {% do print('\n## ' ~ group

@@ -16,8 +16,30 @@
     }')
 {%- endmacro %}
 
-{% macro duckdb__json_member(record, name) -%}
-    cast(struct_extract({{ record }}, '{{ name }}') as varchar)
+{#- A null at the end of a path is a JSON null there, and none at the first step. -#}
+{% macro duckdb__json_member(record, path) -%}
+    {%- set name = first_step(path) -%}
+    {%- set member = "struct_extract(" ~ record ~ ", '" ~ name ~ "')" -%}
+    {%- if path == name -%}
+        cast({{ member }} as varchar)
+    {%- else -%}
+        nullif(cast(json_extract({{ member }}, '${{ path[name | length:] }}') as varchar), 'null')
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro duckdb__json_has_keys(text, names) -%}
+    list_has_all(json_keys({{ text }}), [{{ text_literals(names) }}])
+{%- endmacro %}
+
+{% macro duckdb__json_sorted(json) -%}
+    '{' || array_to_string(
+        list_transform(
+            list_sort(json_keys({{ json }})),
+            lambda name:
+                '"' || name || '":' || cast(json_extract({{ json }}, '$.' || name) as varchar)
+        ),
+        ','
+    ) || '}'
 {%- endmacro %}
 
 {% macro duckdb__json_text(json) -%}

@@ -1,3 +1,15 @@
+{#- Parquet has no delete: what stays is written aside, and back. -#}
+{% macro spark__delete_rows(relation, condition) %}
+    {% set kept = relation ~ '__kept' %}
+    {% do run_query('drop table if exists ' ~ kept) %}
+    {% do run_query(
+        'create table ' ~ kept ~ ' using parquet as select * from ' ~ relation
+        ~ ' where not coalesce(' ~ condition ~ ', false)'
+    ) %}
+    {% do run_query('insert overwrite table ' ~ relation ~ ' select * from ' ~ kept) %}
+    {% do run_query('drop table ' ~ kept) %}
+{% endmacro %}
+
 {#-
     The table that dbt holds writes the file, the first line in place of its heading. Not replaced
     as a whole: docs/scale.md says what follows.

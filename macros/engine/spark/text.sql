@@ -49,11 +49,3 @@
 {% macro spark__joined_text(value) -%}
     listagg({{ value }}, ', ') within group (order by {{ value }})
 {%- endmacro %}
-
-{#- to_json takes structures only: {"v":"text"} without its frame. -#}
-{% macro spark__json_quoted(text) -%}
-    case
-        when {{ text }} is not null
-            then regexp_extract(to_json(named_struct('v', {{ text }})), '(?s)^.{5}(.*).$', 1)
-    end
-{%- endmacro %}

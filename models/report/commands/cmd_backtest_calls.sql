@@ -5,7 +5,7 @@ demand as (
 ),
 
 events as (
-    select * from {{ ref('stg_telemetry__events') }}
+    select * from {{ ref('int_events') }}
 ),
 
 final as (

@@ -1,7 +1,7 @@
 with
 
 lines as (
-    select * from {{ ref('base_telemetry__lines') }}
+    select * from {{ ref('int_lines') }}
 ),
 
 final as (

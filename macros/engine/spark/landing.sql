@@ -1,5 +1,3 @@
-{#- Spark's half of telemetry_lines.sql, telemetry_files.sql and json.sql. -#}
-
 {#-
     Makes telemetry.files, the listing of the globs, anew: Spark remembers a listing that it has
     made. The last part of a glob names files, `**` before it all folders below; the rest is a
@@ -114,7 +112,9 @@
     try_validate_utf8(cast(unhex(replace({{ piece }}, ' ', '')) as string))
 {%- endmacro %}
 
-{#- A line that is not UTF-8 reads as DuckDB writes bytes: \xE9, and so for quotes and backslashes. -#}
+{#-
+    A line that is not UTF-8 reads as DuckDB writes bytes: \xE9, and so for quotes and backslashes.
+-#}
 {% macro spark_line_text(piece) -%}
     case
         when is_text then {{ piece }}
@@ -135,83 +135,24 @@
     end
 {%- endmacro %}
 
-{#- Reads one JSON value and nothing after it; what Spark lets pass by default is refused. -#}
-{% macro spark_json_options() -%}
-    map(
-        'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false',
-        'maxNestingDepth', '{{ var("max_line_bytes") }}'
+{% macro spark__file_heads(paths) %}
+    select
+        source_file,
+        cast(position + 1 as bigint) as line_no,
+        rtrim(chr(13), piece) as line_text,
+        case
+            when position < 50 and regexp_like(piece, '^[\\s\\x{FEFF}]*[{]')
+                then coalesce(json_object_keys(piece) is not null, false)
+            else false
+        end as is_object
+    from (
+        select
+            filename as source_file,
+            split(
+                decode(substring(content, 1, {{ var('max_line_bytes') }}), 'UTF-8'), '\n'
+            ) as pieces
+        from {{ source('telemetry', 'files') }}
+        where filename in ({{ text_literals(paths) if paths else "''" }})
     )
-{%- endmacro %}
-
-{#-
-    The member after the text is reached only when the text is one whole value. Jackson lets half a
-    surrogate pair pass: pairs and other escapes are taken out, and none may be left.
--#}
-{% macro spark__json_is_valid(text) -%}
-    (
-        coalesce(
-            from_json('{"value":' || {{ text }} || ',"end":0}', 'end int', {{ spark_json_options() }}).end = 0,
-            false
-        )
-        and not regexp_like(
-            regexp_replace(
-                {{ text }},
-                '\\\\(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2})',
-                ''
-            ),
-            '\\\\u[dD][89a-fA-F]'
-        )
-    )
-{%- endmacro %}
-
-{% macro spark__json_key_count(text) -%}
-    array_size(json_object_keys({{ text }}))
-{%- endmacro %}
-
-{% macro spark__json_has_duplicate_keys(text) -%}
-    (array_size(json_object_keys({{ text }})) <> array_size(array_distinct(json_object_keys({{ text }}))))
-{%- endmacro %}
-
-{% macro spark__json_record(text, names) -%}
-    from_json(
-        {{ text }},
-        '{% for name in names %}{{ name }} variant{{ ', ' if not loop.last }}{% endfor %}',
-        {{ spark_json_options() }}
-    )
-{%- endmacro %}
-
-{#-
-    Numbers as they were written, as far as the rules look at them: a variant forgets the .0 of 12.0,
-    which is a decimal and no whole number, and puts quotes around what no double holds (1e400).
--#}
-{% macro spark__json_member(record, name) -%}
-    {%- set value = record ~ '.' ~ name -%}
-    {%- set text = 'to_json(' ~ value ~ ')' -%}
-    case regexp_extract(schema_of_variant({{ value }}), '^([A-Z]*)', 1)
-        when 'VOID' then cast(null as string)
-        when 'DOUBLE' then replace(replace({{ text }}, '"', ''), 'Infinity', '1e999')
-        when 'DECIMAL'
-            then {{ text }} || case when try_cast({{ text }} as bigint) is null then '' else '.0' end
-        else {{ text }}
-    end
-{%- endmacro %}
-
-{% macro spark__json_text(json) -%}
-    get_json_object({{ json }}, '$')
-{%- endmacro %}
-
-{% macro spark__json_text_list(json) -%}
-    from_json({{ json }}, 'array<string>')
-{%- endmacro %}
-
-{#- Parquet has no delete: what stays is written aside, and back. -#}
-{% macro spark__delete_rows(relation, condition) %}
-    {% set kept = relation ~ '__kept' %}
-    {% do run_query('drop table if exists ' ~ kept) %}
-    {% do run_query(
-        'create table ' ~ kept ~ ' using parquet as select * from ' ~ relation
-        ~ ' where not coalesce(' ~ condition ~ ', false)'
-    ) %}
-    {% do run_query('insert overwrite table ' ~ relation ~ ' select * from ' ~ kept) %}
-    {% do run_query('drop table ' ~ kept) %}
+    lateral view posexplode(pieces) as position, piece
 {% endmacro %}

@@ -1,13 +1,3 @@
-{#-
-    Reads whole files as bytes and gives one row per line, numbered from 1: source_file,
-    file_bytes, modified_at, first_line_md5, has_open_tail, line_no, is_last (of those that land
-    now), is_tail (no newline ends it), is_utf8 and line_text (with \x escapes when it is not).
-    Lines that have landed, and a last line still being written (unless `final`), are left out.
--#}
-{% macro telemetry_lines(files) -%}
-    {{ return(adapter.dispatch('telemetry_lines', 'tokenest')(files)) }}
-{%- endmacro %}
-
 {#- first_line_md5 and has_open_tail come before unnest: once a file, not once a line. -#}
 {% macro duckdb__telemetry_lines(files) %}
     select
@@ -59,11 +49,6 @@
     )
     where line_no > landed_lines and line_no <= last_line_no
 {% endmacro %}
-
-{#- The md5 of the first line of each of the files. -#}
-{% macro first_line_md5s(paths) -%}
-    {{ return(adapter.dispatch('first_line_md5s', 'tokenest')(paths)) }}
-{%- endmacro %}
 
 {% macro duckdb__first_line_md5s(paths) %}
     select
@@ -146,3 +131,27 @@
         )
     {%- endif -%}
 {%- endmacro %}
+
+{% macro duckdb__file_heads(paths) %}
+    select
+        source_file,
+        line_no,
+        line_text,
+        case
+            when line_no <= 50 and starts_with(ltrim(line_text, {{ "chr(65279) || ' ' || chr(9)" }}), '{')
+                then json_valid(line_text)
+            else false
+        end as is_object
+    from (
+        select
+            source_file,
+            unnest(range(1, len(pieces) + 1)) as line_no,
+            rtrim(unnest(pieces), chr(13)) as line_text
+        from (
+            select
+                filename as source_file,
+                string_split(decode(content[1:{{ var('max_line_bytes') }}], 'replace'), chr(10)) as pieces
+            from {{ duckdb__blobs(paths) }}
+        )
+    )
+{% endmacro %}
