@@ -32,7 +32,7 @@ from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from dbt.cli.main import dbtRunner
 
 from tokenest_py import Recorder
-from tokenest_py.cli import run
+from tokenest_py.__main__ import run
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]

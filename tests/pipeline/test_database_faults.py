@@ -157,7 +157,7 @@ def test_every_command_waits_for_a_busy_database_and_names_its_holder(copied: Pr
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-from tokenest_py.cli import run
+from tokenest_py.__main__ import run
 sys.exit(run(["build"]))
 """
 ON_A_SMALL_DISK = """

@@ -221,7 +221,7 @@ def test_without_the_charting_library_the_page_has_its_tables(calm: Project) -> 
     program = (
         "import importlib.util as u; find = u.find_spec;"
         "u.find_spec = lambda name, *a: None if name == 'altair' else find(name, *a);"
-        "from tokenest_py.cli import run;"
+        "from tokenest_py.__main__ import run;"
         "raise SystemExit(run(['report', '--output', 'bare.html']))"
     )
     done = subprocess.run(

@@ -6,7 +6,10 @@ import json
 import stat
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+from tokenest_py.runtime.table import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,9 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Yield", "count_events", "file_sizes", "is_writable"]
 
 MAX_LINE_BYTES = 1024 * 1024  # longer lines do not land either
-
-# A full context window is no reason for a larger ceiling, so it is not among these.
-_CUT_OFF = frozenset({"length", "max_output_tokens", "max_tokens"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,16 @@ def _event(line: bytes) -> dict[str, Any] | None:
     return record if is_event else None
 
 
+@cache
+def _classes() -> Mapping[str, str]:
+    """Stop reason: its class, as the packaged table has it."""
+    return load().stop_classes
+
+
 def _is_cut_off(event: Mapping[str, Any]) -> bool:
     stop_reason = event.get("stop_reason")
-    if isinstance(stop_reason, str) and stop_reason.lower() in _CUT_OFF:
+    # A full context window is no reason for a larger ceiling, so it is another class.
+    if isinstance(stop_reason, str) and _classes().get(stop_reason.lower()) == "truncated":
         return True
     output, ceiling = event.get("actual_output_tokens"), event.get("actual_max_tokens")
     reached = isinstance(output, int) and isinstance(ceiling, int) and output >= ceiling
