@@ -95,15 +95,3 @@ def test_every_link_leads_somewhere() -> None:
     assert links
     dead = [(str(page), target) for page, target in links if not (page.parent / target).exists()]
     assert dead == []
-
-
-def test_every_command_is_documented() -> None:
-    """A page, or the README, names each command of the command line."""
-    pages = "\n".join(
-        path.read_text(encoding="utf-8")
-        for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    )
-    commands = [path.stem for path in (ROOT / "tokenest_py" / "cli").glob("*.py")]
-    helpers = {"__init__", "guard", "options", "output", "publishing", "summary"}
-    missing = [name for name in commands if name not in helpers and f"tokenest {name}" not in pages]
-    assert missing == []

@@ -6,10 +6,9 @@ import json
 import stat
 import tempfile
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tokenest_py.runtime.table import load
+from tokenest_py.runtime.stop_reasons import is_truncated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,16 +95,10 @@ def _event(line: bytes) -> dict[str, Any] | None:
     return record if is_event else None
 
 
-@cache
-def _classes() -> Mapping[str, str]:
-    """Stop reason: its class, as the packaged table has it."""
-    return load().stop_classes
-
-
 def _is_cut_off(event: Mapping[str, Any]) -> bool:
     stop_reason = event.get("stop_reason")
     # A full context window is no reason for a larger ceiling, so it is another class.
-    if isinstance(stop_reason, str) and _classes().get(stop_reason.lower()) == "truncated":
+    if isinstance(stop_reason, str) and is_truncated(stop_reason):
         return True
     output, ceiling = event.get("actual_output_tokens"), event.get("actual_max_tokens")
     reached = isinstance(output, int) and isinstance(ceiling, int) and output >= ceiling

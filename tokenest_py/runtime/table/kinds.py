@@ -175,7 +175,7 @@ _CALIBRATED = "n confidence method"
 
 KINDS = {
     "action_word": _kind(
-        "A word that says whether a file is new: label = new or modified.",
+        "A word that says whether a file is new.",
         "name label", "action_words", _name, _label, chosen="label", choices="new modified",
     ),
     "base_budget": _kind(
