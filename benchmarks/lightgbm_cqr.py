@@ -39,7 +39,8 @@ def main() -> None:
 
 def feature(calls: np.ndarray) -> np.ndarray:
     """The logarithm of the prompt's tokens, one column."""
-    return np.log(np.maximum(calls[:, :1], 1))
+    logs: np.ndarray = np.log(np.maximum(calls[:, :1], 1))
+    return logs
 
 
 if __name__ == "__main__":

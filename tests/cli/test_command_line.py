@@ -17,6 +17,8 @@ from tokenest_py.cli.output import Format, render
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def built(

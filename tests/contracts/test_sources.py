@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 import yaml
+
 from dbt_project import BIN, ROOT, Project
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 STAGING = ROOT / "models" / "staging"
 SOURCES = sorted(path.name for path in STAGING.iterdir() if path.is_dir())

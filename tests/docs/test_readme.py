@@ -50,6 +50,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_shown_build_is_what_it_prints(clone: Path) -> None:
     """`make build` in a clean copy, compared line by line."""
     [session] = blocks("console")

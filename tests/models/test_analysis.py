@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 ANALYSIS = ["-s", "+accuracy_tiers", "+accuracy_bands", "+truncation_triage", "+guardrail_alerts",
             "+acceptance_scorecards", "+accuracy_drift", "+truncation_what_if"]  # fmt: skip
 

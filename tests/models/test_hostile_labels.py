@@ -13,6 +13,8 @@ from tokenest_py.runtime.table import file, kinds
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 LABELS = [
     "a", "b", "c", "a|b", "b|c", "|", "a|", "%7C", "a / b", "b / c", "/", "a /", "a b", "b c", " ",
     "all", "overall", "unknown", "none", "null", "o'x", "x\0", "\x1b[31m", "long" * 200,

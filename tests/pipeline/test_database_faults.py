@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 MUTATIONS = 80
 BATCHES, BATCH = 4, 500
 LINES = "staging.base_tokenest__lines"
@@ -102,6 +104,7 @@ def test_a_damaged_log_gives_whole_batches_or_one_line(copied: Project) -> None:
         except DatabaseError as error:
             refusals.append(str(error))
         else:
+            assert found is not None
             seen.add(found)
     assert seen <= states
     assert all(str(copied.database) in text and "\n" not in text for text in refusals)
@@ -166,7 +169,7 @@ TOKENEST_DB=disk/tokenest.duckdb "$0" -m tokenest_py build
 code=$?
 cp disk/tokenest.duckdb* . && exit $code
 """
-FULL = {"a limit on files": ([], ["-c", LIMITED])} | (
+FULL: dict[str, tuple[list[str], list[str]]] = {"a limit on files": ([], ["-c", LIMITED])} | (
     {"a small disk": ([*PRIVATE_MOUNT, "sh", "-c", ON_A_SMALL_DISK], [])} if PRIVATE_MOUNT else {}
 )
 

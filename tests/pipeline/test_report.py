@@ -19,6 +19,8 @@ from tokenest_py.pipeline.report.words import cell, count, factor, percent
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 MARTS = ["-s", "+path:models/marts"]
 HOSTILE = "</script><script>alert(1)</script>"
 HOSTILE_MARKDOWN = "|[x](http://example.com)`<b>"

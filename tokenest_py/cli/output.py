@@ -57,6 +57,7 @@ def write(text: str, output: Path | None = None) -> None:
     """Print the text, or replace the file as a whole."""
     if output is None:
         sys.stdout.write(text)
+        sys.stdout.flush()  # what is said afterwards comes afterwards
         return
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PAGES"]
 
 AGAIN = "`make reference` prints this page again."
-WIDTH = 80
+WIDTH = 78  # as on a terminal of 80 columns
 
 SETTINGS = """# Settings
 

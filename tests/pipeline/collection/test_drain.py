@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 @contextlib.contextmanager
 def draining(folder: Path, *names: str, **options: object) -> Iterator[Drain]:
