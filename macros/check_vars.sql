@@ -27,7 +27,7 @@
             'partial_usage_flags',
         ]},
         {'pattern': '(?!(model|input_bin)$)[a-z][a-z0-9_]{0,31}', 'is_text': true, 'is_list': true,
-         'most': 8, 'what': 'a list of at most 8 different names such as category or project, of small letters,'
+         'most': 8, 'what': 'a list of 1 to 8 different names such as category or project, of small letters,'
          ~ ' digits and _, none of them model or input_bin', 'names': ['labels']},
         {'pattern': '[a-z][a-z0-9_]{0,63}', 'is_text': true, 'what': 'the name of a method', 'names': [
             'exported_multiplier', 'exported_budget',
@@ -48,7 +48,7 @@
                 {% endif %}
             {% endfor %}
             {% if kind.most is defined and is_list and (
-                given | length > kind.most or given | unique | list | length < given | length
+                not 1 <= given | length <= kind.most or given | unique | list | length < given | length
             ) %}
                 {% do wrong.append(given) %}
             {% endif %}
