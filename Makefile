@@ -37,10 +37,10 @@ test: lint  ## everything that CI runs
 		else echo "left out: the parity with Spark, which needs Java 17 or newer on the path"; fi
 
 test-spark: $(STAMP) $(SPARK)/.installed  ## build on DuckDB and on Spark, compare every table (Java 17)
-	@PYTHONPATH=tests/python:benchmarks $(BIN)/python tests/spark/parity.py $(SPARK)/bin/python
+	@PYTHONPATH=tests/support:benchmarks $(BIN)/python tests/spark/parity.py $(SPARK)/bin/python
 
 test-spark-cluster: $(STAMP) $(SPARK)/.installed  ## the same with two workers, one of them killed
-	@PYTHONPATH=tests/python:benchmarks $(BIN)/python tests/spark/parity.py --cluster $(SPARK)/bin/python
+	@PYTHONPATH=tests/support:benchmarks $(BIN)/python tests/spark/parity.py --cluster $(SPARK)/bin/python
 
 # 0.6 GB that only these two need; the everyday install stays without.
 $(SPARK)/.installed: requirements-spark.lock

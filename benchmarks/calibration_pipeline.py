@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from tokenest_py import Estimator
-from tokenest_py.coefficient_file import content_id
+from tokenest_py.runtime.table.file import content_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py import Estimator
-from tokenest_py.coefficient_file import content_id
-from tokenest_py.coefficients import PACKAGED, parse
+from tokenest_py.runtime.table import PACKAGED, parse
+from tokenest_py.runtime.table.file import content_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -321,7 +321,7 @@ def frames() -> Figure:
     """estimate_frame() over a million phases of one to five deliverables each."""
     import polars as pl
 
-    from tokenest_py.frames import estimate_frame
+    from tokenest_py.pipeline.frames import estimate_frame
 
     draw = random.Random(1)
     pool = [f"src/package_{number % 97}/module_{number}.py" for number in range(PATHS)]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from tokenest_py._typing import TYPE_CHECKING
-from tokenest_py.budget import Budget
-from tokenest_py.estimates import TokenEstimate
-from tokenest_py.estimator import Estimator
+from tokenest_py.errors import CoefficientsError, TokenestError, UsageError
+from tokenest_py.runtime.budget import Budget, Escalation
+from tokenest_py.runtime.estimator import Estimator
+from tokenest_py.runtime.recorder import Recorder, RecorderStatus
+from tokenest_py.runtime.results import TokenEstimate
+from tokenest_py.runtime.table.source import Status
 
-if TYPE_CHECKING:
-    from tokenest_py.recorder import Recorder
+__version__ = "0.1.0"
 
-__all__ = ["Budget", "Estimator", "Recorder", "TokenEstimate"]
-
-
-def __getattr__(name: str) -> object:
-    """Import the recorder when it is first asked for: not every process records."""
-    if name == "Recorder":
-        from tokenest_py.recorder import Recorder
-
-        return Recorder
-    raise AttributeError(name)
+__all__ = [
+    "Budget",
+    "CoefficientsError",
+    "Escalation",
+    "Estimator",
+    "Recorder",
+    "RecorderStatus",
+    "Status",
+    "TokenEstimate",
+    "TokenestError",
+    "UsageError",
+    "__version__",
+]

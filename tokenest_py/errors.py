@@ -13,6 +13,9 @@
     └── DatabaseError        the database is missing, foreign, empty or damaged
         └── DatabaseBusyError    exit code 75: another process holds it
 
+    DroppedEventError        no TokenestError: the recorder counts it, and no caller meets it
+
+The exit code of the command line stands with each error: a new error cannot be without one.
 Each message is one line that names the file, the line and the fix where there is one.
 """
 
@@ -34,7 +37,7 @@ class CoefficientsError(TokenestError):
         super().__init__(f"{place}: {reason}")
 
 
-class UsageError(TokenestError):
+class UsageError(TokenestError, ValueError):
     """The caller named a provider, a mode or an option that does not exist."""
 
     exit_code = 2
@@ -97,3 +100,7 @@ class RunBusyError(CollectionError):
     """Another process drains the run."""
 
     exit_code = 75
+
+
+class DroppedEventError(Exception):
+    """An event that cannot be written. Its one argument is the reason that `status()` counts."""

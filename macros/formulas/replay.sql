@@ -1,7 +1,7 @@
 {#-
-    How the replay reads a deliverable and makes an estimate, as tokenest_py/deliverables.py,
-    documents.py and estimator.py do: tests/python/test_replay.py holds the two equal. Patterns
-    use what Python, RE2 and Java share, and no backslash, which engines read differently.
+    How the replay reads a deliverable and makes an estimate, as deliverables.py, documents.py and
+    estimator.py of tokenest_py/runtime do: tests/models/test_replay.py holds the two equal.
+    Patterns use what Python, RE2 and Java share, and no backslash, which engines read differently.
 -#}
 
 {#- Text without the white space, in Unicode's sense, at its ends. -#}

@@ -14,8 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import generate
-from dbt_project import event, line
 from test_landing import BAD_LINES, GOOD_LINES
+
+from dbt_project import event, line
 from warm_dbt import ROOT
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from batches import first_batch, second_batch
 from compare import compare
-from dbt_project import Project
 from session import Cluster, Session, java_version, tasks_by_executor
+
+from dbt_project import Project
 
 JAVA = 17
 # The first build runs the tests of the export alone, which is not written without; the second runs

@@ -24,6 +24,7 @@ from tokenest_py.cli import (
     promote,
     replay,
     report,
+    rollback,
 )
 from tokenest_py.errors import TokenestError
 
@@ -57,7 +58,7 @@ app.command()(build.build)
 app.command()(calibrate.calibrate)
 app.command()(backtest.backtest)
 app.command()(promote.promote)
-app.command()(promote.rollback)
+app.command()(rollback.rollback)
 app.command()(estimate.estimate)
 app.command()(identity.identity)
 app.command()(plan.plan)

@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tokenest_py.backtest import CALLS, read_calls, rounds_of
-from tokenest_py.backtest import backtest as run_backtest
 from tokenest_py.cli import output
-from tokenest_py.cli.database import LockTimeoutOption, open_database
-from tokenest_py.cli.output import Format, FormatOption, OutputOption
-from tokenest_py.config import coefficients_path, database_path
-from tokenest_py.refit import Refit
+from tokenest_py.cli.options import (
+    FormatOption,
+    LockTimeoutOption,
+    OutputOption,
+    RoundsOption,
+    ShareOption,
+)
+from tokenest_py.cli.output import Format
+from tokenest_py.pipeline.calibration.backtest import CALLS, read_calls, rounds_of
+from tokenest_py.pipeline.calibration.backtest import backtest as run_backtest
+from tokenest_py.pipeline.calibration.refit import Refit
+from tokenest_py.pipeline.database import open_database
+from tokenest_py.pipeline.settings import coefficients_path, database_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["RoundsOption", "ShareOption", "backtest", "scores_of"]
-
-RoundsOption = Annotated[
-    int, typer.Option(min=1, max=100, help="How often to calibrate again on the way.")
-]
-ShareOption = Annotated[
-    float, typer.Option(min=0.05, max=0.95, help="Newest share of the calls that is scored.")
-]
+__all__ = ["backtest", "scores_of"]
 
 # Short heads, so that a line fits a terminal: head, then column.
 TABLE = {

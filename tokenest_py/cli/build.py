@@ -12,26 +12,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tokenest_py.cli import output
-from tokenest_py.cli.database import (
-    LockTimeoutOption,
-    busy,
-    check_file,
-    open_database,
-    rows,
-    wait_for,
-)
-from tokenest_py.cli.output import Format, FormatOption, OutputOption
-from tokenest_py.config import (
+from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOption
+from tokenest_py.cli.output import Format
+from tokenest_py.cli.summary import print_summary
+from tokenest_py.errors import BuildError, NoDataError
+from tokenest_py.pipeline.database import busy, check_file, open_database, rows, wait_for
+from tokenest_py.pipeline.dbt import run_dbt
+from tokenest_py.pipeline.report.content import read_report
+from tokenest_py.pipeline.settings import (
     database_path,
     exports_folder,
     project_folder,
     setting,
     telemetry_globs,
 )
-from tokenest_py.dbt_runner import run_dbt
-from tokenest_py.errors import BuildError, NoDataError
-from tokenest_py.report.content import read_report
-from tokenest_py.report.summary import print_summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

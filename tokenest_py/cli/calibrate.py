@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from tokenest_py.calibration_report import Facts, as_markdown, as_patch
 from tokenest_py.cli import output
-from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database, rows
-from tokenest_py.cli.output import Format, FormatOption, OutputOption
-from tokenest_py.coefficients import PACKAGED
-from tokenest_py.config import coefficients_path, database_path, exports_folder
+from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
+from tokenest_py.cli.output import Format
 from tokenest_py.errors import NoDataError
-from tokenest_py.promotion import changes, read_table
+from tokenest_py.pipeline.calibration.promotion import changes, read_table
+from tokenest_py.pipeline.calibration.report import Facts, as_markdown, as_patch
+from tokenest_py.pipeline.database import open_database, rows
+from tokenest_py.pipeline.settings import coefficients_path, database_path, exports_folder
+from tokenest_py.runtime.table import PACKAGED
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,25 +14,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tokenest_py.cli import output
-from tokenest_py.cli.guard import (
-    AllowEmptyOption,
-    LockTimeoutOption,
-    say,
-    show_database,
-    show_folder,
-    telemetry_folder,
-)
-from tokenest_py.cli.output import Format, FormatOption, OutputOption
-from tokenest_py.config import project_folder
+from tokenest_py.cli.guard import say, show_database, show_folder
+from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
+from tokenest_py.cli.output import Format
 from tokenest_py.errors import NoDataError
+from tokenest_py.pipeline.settings import project_folder, telemetry_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tokenest_py.collection.drain import Drain
-    from tokenest_py.collection.journal import Attempt, Journal
-    from tokenest_py.collection.runs import Run
-    from tokenest_py.collection.triage import Candidate, Skipped
+    from tokenest_py.pipeline.collection.drain import Drain
+    from tokenest_py.pipeline.collection.journal import Attempt, Journal
+    from tokenest_py.pipeline.collection.runs import Run
+    from tokenest_py.pipeline.collection.triage import Candidate, Skipped
 
 __all__ = ["drain"]
 
@@ -102,12 +96,12 @@ def drain(
 
     Exits with 4 when no attempt gave an event.
     """
-    from tokenest_py.collection.drain import Drain, Stops, new_session, newest_session
-    from tokenest_py.collection.reasons import read_patterns
-    from tokenest_py.collection.runs import find_run
-    from tokenest_py.collection.triage import Limits
-    from tokenest_py.collection.worker import parse_command
-    from tokenest_py.estimator import Estimator
+    from tokenest_py.pipeline.collection.drain import Drain, Stops, new_session, newest_session
+    from tokenest_py.pipeline.collection.reasons import read_patterns
+    from tokenest_py.pipeline.collection.runs import find_run
+    from tokenest_py.pipeline.collection.triage import Limits
+    from tokenest_py.pipeline.collection.worker import parse_command
+    from tokenest_py.runtime.estimator import Estimator
 
     command = parse_command(worker)
     found = [find_run(name) for name in runs]
@@ -263,7 +257,7 @@ def _show_summary(
     form: Format,
     output_file: Path | None,
 ) -> None:
-    from tokenest_py.collection.summary import summary_rows
+    from tokenest_py.pipeline.collection.summary import summary_rows
 
     rows = summary_rows([(run.phases, journal.attempts) for run, journal in journals], drain.made)
     total = rows[-1]

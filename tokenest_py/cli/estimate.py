@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from tokenest_py.cli import output
-from tokenest_py.cli.output import Format, FormatOption, OutputOption
-from tokenest_py.estimator import Estimator
+from tokenest_py.cli.options import FormatOption, OutputOption
+from tokenest_py.cli.output import Format
+from tokenest_py.runtime.estimator import Estimator
 
 __all__ = ["estimate"]
 

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 import sys
 from pathlib import Path
 
-from tokenest_py._printable import printable
-from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database
-from tokenest_py.collection.events import file_sizes, is_writable
-from tokenest_py.config import database_path, telemetry_globs
 from tokenest_py.errors import CollectionError, DatabaseBusyError
-from tokenest_py.recorder import DEFAULT_DIRECTORY
+from tokenest_py.pipeline.collection.events import file_sizes, is_writable
+from tokenest_py.pipeline.database import open_database
+from tokenest_py.pipeline.printable import printable
+from tokenest_py.pipeline.settings import database_path, telemetry_globs
 
 __all__ = [
-    "AllowEmptyOption",
-    "LockTimeoutOption",
     "say",
     "show_database",
     "show_folder",
-    "telemetry_folder",
 ]
 
 
@@ -53,11 +48,6 @@ def show_database(
         return None
     say(f"database: {path} ({events} events)")
     return events
-
-
-def telemetry_folder() -> Path:
-    """Return the folder in which events are recorded: TOKENEST_TELEMETRY_DIR, or its default."""
-    return Path(os.environ.get("TOKENEST_TELEMETRY_DIR") or DEFAULT_DIRECTORY)
 
 
 def show_folder(folder: Path, *, to_write: bool) -> None:

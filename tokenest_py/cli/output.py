@@ -12,17 +12,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tokenest_py._printable import printable
 from tokenest_py.errors import TokenestError
+from tokenest_py.pipeline.printable import printable
 
-__all__ = ["Format", "FormatOption", "OutputOption", "Row", "render", "write"]
+__all__ = ["Format", "Row", "render", "write"]
 
 Row = Mapping[str, Any]
 
@@ -34,14 +33,6 @@ class Format(StrEnum):
     JSON = "json"
     NDJSON = "ndjson"
     CSV = "csv"
-
-
-FormatOption = Annotated[
-    Format, typer.Option("--format", help="How to print the result.", case_sensitive=False)
-]
-OutputOption = Annotated[
-    Path | None, typer.Option("--output", help="Write the result to this file, not the terminal.")
-]
 
 
 def render(rows: Sequence[Row], form: Format, *, columns: Sequence[str] | None = None) -> str:

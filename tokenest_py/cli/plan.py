@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenest_py.cli import output
-from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database, rows
-from tokenest_py.cli.guard import say, show_database, show_folder, telemetry_folder
-from tokenest_py.cli.output import Format, FormatOption, OutputOption
-from tokenest_py.config import database_path, project_folder
+from tokenest_py.cli.guard import say, show_database, show_folder
+from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
+from tokenest_py.cli.output import Format
 from tokenest_py.errors import DatabaseError, NoDataError
+from tokenest_py.pipeline.database import open_database, rows
+from tokenest_py.pipeline.settings import database_path, project_folder, telemetry_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tokenest_py.collection.phases import Phase
-    from tokenest_py.collection.plan import Cell, Share
+    from tokenest_py.pipeline.collection.phases import Phase
+    from tokenest_py.pipeline.collection.plan import Cell, Share
 
 __all__ = ["plan"]
 
@@ -68,9 +69,9 @@ def plan(
     Without telemetry it is the ten achievable phases: six of implementation, three of tests, one
     of documentation.
     """
-    from tokenest_py.collection.phases import parse_phase
-    from tokenest_py.collection.plan import achievable_phases, plan_phases, share_out
-    from tokenest_py.collection.runs import create_run
+    from tokenest_py.pipeline.collection.phases import parse_phase
+    from tokenest_py.pipeline.collection.plan import achievable_phases, plan_phases, share_out
+    from tokenest_py.pipeline.collection.runs import create_run
 
     seeds = project_folder() / "seeds" / "collection"
     name = run or f"collection-{datetime.now(UTC):%Y%m%dT%H%M%S}"
@@ -103,7 +104,7 @@ def _gaps(
     """Return the cells that lack samples, the thinnest first."""
     import duckdb
 
-    from tokenest_py.collection.plan import Cell
+    from tokenest_py.pipeline.collection.plan import Cell
 
     # The column's name comes from the enumeration above, never from the user.
     query = (

@@ -1,8 +1,7 @@
-"""`tokenest promote` and `tokenest rollback`: a person decides what the runtime reads."""
+"""`tokenest promote`: a person decides what the runtime reads."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,21 +10,37 @@ import typer
 from rich.console import Console
 
 from tokenest_py.cli import output
-from tokenest_py.cli.backtest import RoundsOption, ShareOption, scores_of
-from tokenest_py.cli.database import LockTimeoutOption, open_database, rows
-from tokenest_py.cli.output import Format, FormatOption, OutputOption
-from tokenest_py.coefficients import PACKAGED
-from tokenest_py.config import coefficients_path, database_path, exports_folder
-from tokenest_py.errors import ConsentError, GateError, UsageError
-from tokenest_py.gates import Gate, backtest_gates, change_gate, drift_gate, source_gate
-from tokenest_py.promotion import changes, publish, read_table, roll_back
+from tokenest_py.cli.backtest import scores_of
+from tokenest_py.cli.options import (
+    FormatOption,
+    LockTimeoutOption,
+    OutputOption,
+    RoundsOption,
+    ShareOption,
+    TargetOption,
+    YesOption,
+)
+from tokenest_py.cli.output import Format
+from tokenest_py.cli.publishing import chosen_target, confirm
+from tokenest_py.errors import GateError
+from tokenest_py.pipeline.calibration.gates import (
+    Gate,
+    backtest_gates,
+    change_gate,
+    drift_gate,
+    source_gate,
+)
+from tokenest_py.pipeline.calibration.promotion import changes, publish, read_table
+from tokenest_py.pipeline.database import open_database, rows
+from tokenest_py.pipeline.settings import database_path, exports_folder
+from tokenest_py.runtime.table import PACKAGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tokenest_py.promotion import Change, Table
+    from tokenest_py.pipeline.calibration.promotion import Change, Table
 
-__all__ = ["promote", "rollback"]
+__all__ = ["promote"]
 
 SHOWN_CHANGES = 20
 EXPORTED = """
@@ -33,12 +48,6 @@ EXPORTED = """
     from exports.coefficients
     where n is not null
 """
-
-TargetOption = Annotated[
-    Path | None,
-    typer.Option("--to", help="The file that the runtime reads; over TOKENEST_COEFFICIENTS."),
-]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 
 def promote(
@@ -62,7 +71,7 @@ def promote(
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
     """Show what would change, back-test it, and publish it when every gate passes."""
-    path = _target(target)
+    path = chosen_target(target)
     proposed = read_table(candidate or exports_folder() / "coefficients.ndjson")
     current = read_table(path if path.exists() else PACKAGED)
     found = changes(current, proposed)
@@ -85,26 +94,9 @@ def promote(
     if failed:
         reason = f"not promoted: {', '.join(failed)} failed; {path} is as it was"
         raise GateError(reason)
-    _confirm(f"publish {proposed.coefficients_id} to {path}?", yes=yes)
+    confirm(f"publish {proposed.coefficients_id} to {path}?", yes=yes)
     kept = publish(proposed, path)
     _say(console, f"published {proposed.coefficients_id} to {path}; the one before is {kept}")
-
-
-def rollback(*, target: TargetOption = None, yes: YesOption = False) -> None:
-    """Publish the table before the present one again."""
-    path = _target(target)
-    _confirm(f"restore the table before the present one to {path}?", yes=yes)
-    taken, restored = roll_back(path)
-    _say(Console(stderr=True), f"took back {taken}; {path} is {restored} again")
-
-
-def _target(given: Path | None) -> Path:
-    path = given or coefficients_path()
-    if path is None:
-        raise UsageError(
-            "--to", None, "a file, or set TOKENEST_COEFFICIENTS to what the runtime reads"
-        )
-    return path.absolute()
 
 
 def _measured(
@@ -191,16 +183,6 @@ def _records(found: Sequence[Change], gates: Sequence[Gate]) -> list[dict[str, A
         }
         for row in map(_as_row, found)
     ]
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        reason = "nobody can be asked here, so nothing was changed; say --yes"
-        raise ConsentError(reason)
-    if not typer.confirm(question):
-        raise typer.Abort
 
 
 def _say(console: Console, line: str) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenest_py.cli import output
-from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database, rows
-from tokenest_py.cli.output import Format, FormatOption, OutputOption
-from tokenest_py.config import database_path
+from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
+from tokenest_py.cli.output import Format
 from tokenest_py.errors import DatabaseError, NoDataError
+from tokenest_py.pipeline.database import open_database, rows
+from tokenest_py.pipeline.settings import database_path
 
 if TYPE_CHECKING:
     from pathlib import Path

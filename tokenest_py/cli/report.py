@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenest_py.cli import output
-from tokenest_py.cli.database import AllowEmptyOption, LockTimeoutOption, open_database
-from tokenest_py.config import database_path, exports_folder
+from tokenest_py.cli.options import AllowEmptyOption, LockTimeoutOption, OutputOption
 from tokenest_py.errors import GateError
+from tokenest_py.pipeline.database import open_database
+from tokenest_py.pipeline.settings import database_path, exports_folder
 
 if TYPE_CHECKING:
-    from tokenest_py.report.content import Report
+    from tokenest_py.pipeline.report.content import Report
 
 __all__ = ["report"]
 
@@ -42,7 +43,7 @@ def report(
             " md, json: the same content; table, ndjson, csv: the four answers.",
         ),
     ] = ReportFormat.HTML,
-    output_file: output.OutputOption = None,
+    output_file: OutputOption = None,
     check: Annotated[
         bool,
         typer.Option("--check", help="Exit with 3 when tier 1 fails or an alert is open."),
@@ -51,7 +52,7 @@ def report(
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
     """Tell whether calls are safe, what they cost, what changed and what to do next."""
-    from tokenest_py.report.content import read_report
+    from tokenest_py.pipeline.report.content import read_report
 
     with open_database(
         database_path(), lock_timeout=lock_timeout, allow_empty=allow_empty
@@ -68,7 +69,7 @@ def report(
 
 
 def _render(content: Report, form: ReportFormat) -> str:
-    from tokenest_py.report.render import as_html, as_json, as_markdown
+    from tokenest_py.pipeline.report.render import as_html, as_json, as_markdown
 
     match form:
         case ReportFormat.HTML:
@@ -95,7 +96,7 @@ def _render(content: Report, form: ReportFormat) -> str:
 def _as_summary(content: Report) -> str:
     from rich.console import Console
 
-    from tokenest_py.report.summary import print_summary
+    from tokenest_py.cli.summary import print_summary
 
     is_terminal = sys.stdout.isatty()
     text = io.StringIO()

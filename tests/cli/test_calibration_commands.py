@@ -1,0 +1,173 @@
+"""calibrate, backtest, promote and rollback on built databases, as their users meet them."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dbt_project import BIN, Project, event
+from tokenest_py.pipeline.calibration.promotion import read_table
+from tokenest_py.pipeline.calibration.report import apply_patch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def calls(count: int) -> list[dict[str, Any]]:
+    """Calls of two categories under ceilings that some of them reach."""
+    chance = random.Random(4)
+    records = []
+    for number in range(count):
+        category, centre = chance.choice([("judge", 60), ("documentation", 1500)])
+        tokens = max(1, round(centre * chance.lognormvariate(0, 0.5)))
+        ceiling = centre * 4
+        cut = tokens > ceiling
+        records.append(
+            event(
+                event_id=f"e{number}",
+                phase_id=f"p{number}",
+                occurred_at=(START + timedelta(minutes=number)).isoformat(),
+                category=category,
+                predicted_output_tokens=centre,
+                actual_output_tokens=min(tokens, ceiling),
+                actual_max_tokens=ceiling,
+                input_tokens=1000,
+                stop_reason="max_tokens" if cut else "end_turn",
+                truncated=cut,
+                success=not cut,
+            )
+        )
+    return records
+
+
+def build(project: Project, count: int) -> Project:
+    """A database of so many calls."""
+    text = "".join(json.dumps(record) + "\n" for record in calls(count))
+    project.telemetry().write_text(text, encoding="utf-8")
+    project.dbt_build("-s", "+coefficients", "+drift_signals", "+alpha_by_cost",
+                      "+demand_accounting")  # fmt: skip
+    return project
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Enough calls to calibrate and to hold some back."""
+    return build(Project(tmp_path_factory.mktemp("many")), 1500)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Too few calls to promise anything."""
+    return build(Project(tmp_path_factory.mktemp("few")), 40)
+
+
+def run(
+    project: Project, *arguments: str, live: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the project's folder, where nobody can be asked."""
+    environment = project.environment()
+    if live is not None:
+        environment["TOKENEST_COEFFICIENTS"] = str(live)
+    return subprocess.run(
+        [BIN / "tokenest", *arguments],
+        cwd=project.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_calibrate_writes_a_report_and_a_patch(many: Project, tmp_path: Path) -> None:
+    """Applied to the packaged table, the patch gives the proposed one."""
+    done = run(many, "calibrate", "--output-dir", str(tmp_path), "--format", "json")
+    assert done.returncode == 0, done.stderr
+    methods = {row["method"] for row in json.loads(done.stdout)}
+    assert methods == {"t5_exact", "t5_damped", "median", "median_shrunk"}
+    report = (tmp_path / "calibration.md").read_text(encoding="utf-8")
+    assert "1500 calls:" in report
+    patch = json.loads((tmp_path / "calibration.json").read_text(encoding="utf-8"))
+    from tokenest_py.runtime.table import PACKAGED
+
+    packaged, proposed = read_table(PACKAGED), read_table(many.coefficients)
+    assert (patch["from"], patch["to"]) == (packaged.coefficients_id, proposed.coefficients_id)
+    applied = apply_patch(list(packaged.rows.values()), patch)
+    assert sorted(map(str, applied)) == sorted(map(str, proposed.rows.values()))
+    budget = next(c for c in patch["changes"] if c["key"]["kind"] == "budget")
+    assert budget["evidence"]["n"] > 0
+
+
+def test_calibrate_says_what_few_calls_can_say(few: Project, tmp_path: Path) -> None:
+    """40 calls show 5 % and 10 %, not 1 % and 2 %: those stay with the floors."""
+    done = run(few, "calibrate", "--output-dir", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    report = (tmp_path / "calibration.md").read_text(encoding="utf-8")
+    assert "99 are needed. Too few: the floors stay." in report
+    assert "49 are needed. Too few: the floors stay." in report
+
+
+def test_backtest_uses_only_earlier_calls(many: Project) -> None:
+    """Held-out truncation is near its rate; the origin's rule cuts off a third."""
+    done = run(many, "backtest", "--rate", "0.05", "--rounds", "2", "--strata", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    scores = json.loads(done.stdout)
+    overall = {row["subject"]: row for row in scores if row["stratification"] == "overall"}
+    assert set(overall) == {"refitted", "floors", "one quantile", "origin x 1.2"}
+    ours = overall["refitted"]
+    assert ours["n"] == 600
+    assert ours["wilson_low"] <= 0.05 <= ours["wilson_high"]
+    assert overall["origin x 1.2"]["truncation_low"] > 0.2
+    assert ours["pinball_loss"] < 0.6 * overall["origin x 1.2"]["pinball_loss"]
+    assert {row["category"] for row in scores} == {"all", "judge", "documentation"}
+
+
+def test_backtest_of_next_to_nothing_exits_4(tmp_path: Path) -> None:
+    """One call cannot be held back."""
+    done = run(build(Project(tmp_path), 1), "backtest")
+    assert done.returncode == 4
+    assert done.stderr.splitlines()[-1].startswith("tokenest: 1 call(s) are too few")
+
+
+def test_promote_fails_its_gates_on_few_calls(few: Project, tmp_path: Path) -> None:
+    """Exit 3, each failed gate by name, and nothing published."""
+    live = tmp_path / "live.ndjson"
+    done = run(few, "promote", "--yes", "--rounds", "1", live=live)
+    assert done.returncode == 3, done.stderr
+    assert "evidence" in done.stderr.splitlines()[-1]
+    assert not live.exists()
+
+
+def test_promote_and_roll_back(many: Project, tmp_path: Path) -> None:
+    """Shown, asked for, published, and taken back; a second time there is nothing to do."""
+    live = tmp_path / "live.ndjson"
+    arguments = ("promote", "--rate", "0.05", "--rounds", "1")
+    asked = run(many, *arguments, live=live)
+    assert asked.returncode == 2
+    assert "say --yes" in asked.stderr
+    assert not live.exists()
+    done = run(many, *arguments, "--yes", live=live)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert live.read_bytes() == many.coefficients.read_bytes()
+    assert live.stat().st_mode & 0o077 == 0
+    again = run(many, *arguments, "--yes", live=live)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "nothing differs" in again.stderr
+    back = run(many, "rollback", "--yes", live=live)
+    assert back.returncode == 0, back.stderr
+    assert live.read_bytes() != many.coefficients.read_bytes()
+    assert run(many, "rollback", "--yes", live=live).returncode == 4
+
+
+def test_promote_needs_a_place(many: Project) -> None:
+    """Where the runtime reads is the user's to say."""
+    done = run(many, "promote", "--yes")
+    assert done.returncode == 2
+    assert "TOKENEST_COEFFICIENTS" in done.stderr

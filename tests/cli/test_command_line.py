@@ -1,0 +1,268 @@
+"""The command line as its users meet it: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from dbt_project import BIN, DBT, ROOT, Project, line
+from tokenest_py.cli.output import Format, render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def built(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Project, subprocess.CompletedProcess[str]]:
+    """A project that `tokenest build` made from the published samples, and what it printed."""
+    project = Project(tmp_path_factory.mktemp("built"))
+    done = project.tokenest("build", telemetry=f"{ROOT}/telemetry/**/*.ndjson")
+    return project, done
+
+
+def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The lines of standard error that are errors."""
+    return [text for text in done.stderr.splitlines() if text.startswith("tokenest: ")]
+
+
+def test_build_says_what_it_did_and_ends_with_the_calibration(
+    built: tuple[Project, subprocess.CompletedProcess[str]],
+) -> None:
+    """It names the database that it made, accounts for every line, and prints the table."""
+    project, done = built
+    assert done.returncode == 0, done.stderr
+    assert f"creating database {project.database}" in done.stderr
+    assert "26 lines in 3 files = 26 events + 0 duplicate + 0 quarantined + 0 blank" in done.stderr
+    header, *rows = done.stdout.splitlines()
+    assert header.split()[:4] == ["category", "complexity", "method", "estimator_version"]
+    assert any(row.startswith("implementation") and " t5_exact " in row for row in rows)
+    assert "Traceback" not in done.stderr
+    assert project.coefficients.is_file()
+    private = [project.database, project.coefficients]
+    assert [path.stat().st_mode & 0o777 for path in private] == [0o600, 0o600]
+
+
+def test_a_second_build_does_not_create(
+    built: tuple[Project, subprocess.CompletedProcess[str]],
+) -> None:
+    """Only the first build creates the database; machine formats hold nothing but the result."""
+    project, _ = built
+    done = project.tokenest("build", "--format", "json", telemetry=f"{ROOT}/telemetry/**/*.ndjson")
+    assert done.returncode == 0, done.stderr
+    assert "creating" not in done.stderr
+    assert {row["method"] for row in json.loads(done.stdout)} == {"t5_exact", "median_shrunk"}
+
+
+def test_identity_shows_which_database(
+    built: tuple[Project, subprocess.CompletedProcess[str]],
+) -> None:
+    """Real path, size, modification, rows by table, last landing."""
+    project, _ = built
+    done = project.tokenest("identity", "--format", "json")
+    facts = {row["what"]: row["value"] for row in json.loads(done.stdout)}
+    assert facts["database"] == str(project.database.resolve())
+    assert facts["files landed"] == 3
+    assert facts["rows in marts.estimates"] == 26
+    assert facts["newest event"] == "2025-12-24T01:55:10Z"
+
+
+def test_no_telemetry_says_where_it_looked(project: Project) -> None:
+    """Exit 4, and no database is left behind."""
+    done = project.tokenest("build")
+    assert done.returncode == 4
+    [message] = errors(done)
+    assert f"no file matches {project.folder}/telemetry/**/*.ndjson" in message
+    assert not project.database.exists()
+
+
+def test_telemetry_without_any_event_is_no_data(project: Project) -> None:
+    """The lines are quarantined, the message says so, and the exit code is 4."""
+    project.telemetry().write_bytes(b"not a record\n")
+    done = project.tokenest("build")
+    assert done.returncode == 4
+    [message] = errors(done)
+    assert "1 line(s) quarantined" in message
+
+
+def test_plain_dbt_build_passes_without_telemetry(empty: Project) -> None:
+    """Empty marts, and an export that equals the packaged defaults."""
+    assert empty.rows("select count(*) from marts.estimates") == [(0,)]
+    packaged = ROOT / "tokenest_py/runtime/table/defaults/coefficients.ndjson"
+    assert empty.coefficients.read_bytes() == packaged.read_bytes()
+
+
+def text_file(path: Path) -> str:
+    """Something that is no database."""
+    path.write_text("hello\n")
+    return "not a DuckDB database"
+
+
+def sqlite_file(path: Path) -> str:
+    """A database of another kind."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table t (x)")
+    return "an SQLite file"
+
+
+def empty_file(path: Path) -> str:
+    """A file of no bytes."""
+    path.touch()
+    return "an empty file"
+
+
+def foreign_duckdb(path: Path) -> str:
+    """A DuckDB file that tokenest did not make."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table t (x int)")
+    return "was not made by `tokenest build`"
+
+
+def folder(path: Path) -> str:
+    """No file at all."""
+    path.mkdir()
+    return "is a folder"
+
+
+def nothing(path: Path) -> str:
+    """Not there."""
+    return f"there is no database at {path}"
+
+
+@pytest.mark.parametrize(
+    "prepare", [text_file, sqlite_file, empty_file, foreign_duckdb, folder, nothing]
+)
+def test_a_wrong_database_is_refused_in_one_line(project: Project, prepare: object) -> None:
+    """And it is not created, filled or changed."""
+    assert callable(prepare)
+    expected = prepare(project.database)
+    before = project.database.stat() if project.database.is_file() else None
+    done = project.tokenest("identity")
+    assert done.returncode == 1
+    assert [expected in message for message in errors(done)] == [True]
+    assert len(done.stderr.splitlines()) == 1
+    after = project.database.stat() if project.database.is_file() else None
+    assert (after and after.st_size) == (before and before.st_size)
+
+
+def test_an_empty_database_needs_a_word(empty: Project) -> None:
+    """--allow-empty-db allows empty, never foreign."""
+    refused = empty.tokenest("identity")
+    assert refused.returncode == 1
+    assert "--allow-empty-db" in errors(refused)[0]
+    assert empty.tokenest("identity", "--allow-empty-db").returncode == 0
+
+
+def test_a_busy_database_names_its_holder(
+    built: tuple[Project, subprocess.CompletedProcess[str]],
+) -> None:
+    """Exit 75 after --lock-timeout seconds."""
+    project, _ = built
+    program = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True);"
+        " sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, project.database],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        for command in ("identity", "build"):
+            done = project.tokenest(command, "--lock-timeout", "0.2",
+                                    telemetry=f"{ROOT}/telemetry/**/*.ndjson")  # fmt: skip
+            assert done.returncode == 75
+            [message] = errors(done)
+            assert f"held by process {holder.pid}" in message
+        holder.communicate(b"")
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "expected"),
+    [
+        ("{under_multiplier: many}", "under_multiplier", "a number of at least 0"),
+        ("{min_samples: .nan}", "min_samples", "a number of at least 0"),
+        ("{truncation_rates: [0.1, '0.2) --']}", "truncation_rates", "a list of numbers"),
+        ("{partial_usage_flags: [\"a', 'b\"]}", "partial_usage_flags", "a list of words"),
+        ('{exported_budget: "x\' --"}', "exported_budget", "the name of a method"),
+        ('{as_of: "2026\' --"}', "as_of", "a time such as 2026-01-31 00:00:00, or null"),
+    ],
+)
+def test_a_wrong_variable_stops_the_build(
+    project: Project, given: str, name: str, expected: str
+) -> None:
+    """In one line, before anything is written."""
+    done = project.dbt("build", "-s", "base_telemetry__files", "--vars", given)
+    assert done.returncode != 0
+    assert f"var {name} is " in done.stdout
+    assert f"; it must be {expected}" in done.stdout
+
+
+@pytest.mark.parametrize("limit", ["lots", "5", ""])
+def test_a_wrong_memory_limit_stops_the_build(project: Project, limit: str) -> None:
+    """By its name, in one line, before there is a database."""
+    project.telemetry().write_bytes(line())
+    done = subprocess.run(
+        [BIN / "tokenest", "build"],
+        cwd=project.folder,
+        env=project.environment() | {"TOKENEST_MEMORY_LIMIT": limit},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    expected = f"tokenest: TOKENEST_MEMORY_LIMIT is {limit!r}; it must be like 2GB, or like 80%\n"
+    assert done.stderr == expected
+    assert not project.database.exists()
+
+
+def test_the_exports_folder_is_made(project: Project) -> None:
+    """Plain dbt makes it at the start, with what lies above it."""
+    environment = project.environment() | {"TOKENEST_EXPORTS": "new/deep/exports"}
+    done = DBT.run(["build", "-s", "base_telemetry__files"], project.folder, environment)
+    assert done.returncode == 0, done.stdout
+    assert list((project.folder / "new" / "deep" / "exports").iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["build", "--format", "xml"]])
+def test_usage_errors_exit_2_in_one_line(project: Project, arguments: list[str]) -> None:
+    """No traceback and no box."""
+    done = project.tokenest(*arguments)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_every_command_has_help() -> None:
+    """Each command of the list explains itself."""
+    listing = subprocess.run(
+        [BIN / "tokenest", "--help"], capture_output=True, text=True, check=True
+    )
+    commands = [
+        text.split()[0]
+        for text in listing.stdout.partition("Commands:")[2].splitlines()
+        if text.strip()
+    ]
+    assert {"build", "identity"} <= set(commands)
+    for command in commands:
+        shown = subprocess.run(
+            [BIN / "tokenest", command, "--help"], capture_output=True, text=True, check=True
+        )
+        assert f"Usage: tokenest {command}" in shown.stdout
+
+
+def test_csv_cannot_start_a_formula() -> None:
+    """What a spreadsheet would run stays text; numbers stay numbers."""
+    rows = [{"category": text, "n": -1} for text in ["=1+1", "+1", "-1", "@x", "\tx", "plain"]]
+    text = render(rows, Format.CSV)
+    assert [row.split(",")[0] for row in text.splitlines()[1:]] == [
+        "'=1+1", "'+1", "'-1", "'@x", "'\tx", "plain",
+    ]  # fmt: skip
+    assert all(row.endswith(",-1") for row in text.splitlines()[1:])

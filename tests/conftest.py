@@ -1,0 +1,67 @@
+"""Fixtures that every test shares: a project apart from the user's, built with the real command."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from dbt_project import ROOT, Project
+
+settings.register_profile("tokenest", deadline=None)  # a busy machine is no fault
+settings.load_profile("tokenest")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A database, an exports folder and a telemetry folder of the test's own."""
+    return Project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The published samples, built as plain `dbt build` does. Read it, do not change it."""
+    telemetry = f"{ROOT}/telemetry/**/*.ndjson"
+    return shared(tmp_path_factory, "samples", lambda built: built.plain_dbt_build(telemetry))
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A whole build without any telemetry. Read it, do not change it."""
+    return shared(tmp_path_factory, "empty", Project.dbt_build)
+
+
+def shared(
+    factory: pytest.TempPathFactory, name: str, build: Callable[[Project], object]
+) -> Project:
+    """A project that the first of the parallel test processes builds for all of them."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    project, done = Project(root / name), root / f"{name}.done"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(project.folder, ignore_errors=True)
+            project.folder.mkdir()
+            build(project)
+            done.touch()
+    return project
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real telemetry beside the checkout; without it the test is left out."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("no real telemetry beside the checkout")
+    return REAL_DATA

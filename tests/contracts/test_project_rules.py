@@ -1,0 +1,239 @@
+"""The rules of dbt-project-evaluator, on this project's own manifest; none is set aside.
+
+Marts carry plain names: of the naming rule, what remains is that staging and intermediate models
+carry their prefix.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dbt_project import DBT, ROOT, Project
+
+KEY_TESTS = {
+    "unique_combination_of_columns", "has_every_key_once", "counts_from_one", "new_keys_are_unique",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What dbt knows of the project."""
+    project = Project(tmp_path_factory.mktemp("rules"))
+    done = project.dbt("parse")
+    assert done.returncode == 0, done.stdout
+    found: dict[str, Any] = json.loads((DBT.target() / "manifest.json").read_text())
+    return found
+
+
+def models(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """The models of the project."""
+    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+
+
+def layer(node: dict[str, Any]) -> str:
+    """staging, intermediate, marts, exports or semantic: the first folder of the path."""
+    return str(Path(node["path"]).parts[0])
+
+
+def parents(node: dict[str, Any]) -> list[str]:
+    """What the model reads."""
+    return list(node["depends_on"]["nodes"])
+
+
+def test_every_model_and_column_is_described(manifest: dict[str, Any]) -> None:
+    """Columns of marts and exports above all, but of every model."""
+    silent = [node["name"] for node in models(manifest) if not node["description"].strip()]
+    silent += [
+        f"{node['name']}.{column['name']}"
+        for node in [*models(manifest), *manifest["sources"].values()]
+        for column in node["columns"].values()
+        if not column["description"].strip()
+    ]
+    bare = [node["name"] for node in models(manifest) if not node["columns"]]
+    assert silent + bare == []
+
+
+def test_the_description_begins_with_the_grain(manifest: dict[str, Any]) -> None:
+    """The first sentence says what one row is."""
+    without = [
+        node["name"]
+        for node in models(manifest)
+        if not re.match(r"One row\b", node["description"].strip())
+    ]
+    assert without == []
+
+
+def test_every_model_has_a_tested_key(manifest: dict[str, Any]) -> None:
+    """Unique and not null on one column, or a unique combination of columns."""
+    tests: dict[str, Counter[tuple[str, str]]] = {}
+    for node in manifest["nodes"].values():
+        about = node.get("test_metadata")
+        if about and node.get("attached_node"):
+            found = tests.setdefault(node["attached_node"], Counter())
+            found[about["name"], str(node.get("column_name") or "")] += 1
+    without = []
+    for node in models(manifest):
+        found = tests.get(node["unique_id"], Counter())
+        unique = {column for name, column in found if name == "unique"}
+        present = {column for name, column in found if name == "not_null"}
+        if not unique & present and not KEY_TESTS & {name for name, _ in found}:
+            without.append(node["name"])
+    assert without == []
+
+
+def test_marts_and_exports_are_under_contract(manifest: dict[str, Any]) -> None:
+    """What others read keeps its columns and types."""
+    loose = [
+        node["name"]
+        for node in models(manifest)
+        if layer(node) in {"marts", "exports"} and not node["contract"]["enforced"]
+    ]
+    assert loose == []
+
+
+def test_names_and_folders_say_the_layer(manifest: dict[str, Any]) -> None:
+    """base_ and stg_ in staging/<source>/, int_ in intermediate/; marts carry plain names."""
+    wrong = []
+    for node in models(manifest):
+        parts, name = Path(node["path"]).parts, node["name"]
+        prefixed = re.match(r"(base|stg|int)_", name)
+        if (layer(node) == "staging") != bool(prefixed and prefixed[1] in {"base", "stg"}):
+            wrong.append(name)
+        if (layer(node) == "intermediate") != bool(prefixed and prefixed[1] == "int"):
+            wrong.append(name)
+        if layer(node) == "staging" and parts[1] not in name:
+            wrong.append(name)
+    assert wrong == []
+
+
+def test_the_yml_stands_beside_its_models(manifest: dict[str, Any]) -> None:
+    """A model is described in its own folder."""
+    wrong = [
+        node["name"]
+        for node in models(manifest)
+        if Path(node["patch_path"].partition("://")[2]).parent
+        != Path(node["original_file_path"]).parent
+    ]
+    assert wrong == []
+
+
+def test_data_flows_one_way(manifest: dict[str, Any]) -> None:
+    """Base models alone read sources, staging reads nothing downstream, nothing is a root."""
+    wrong = []
+    for node in models(manifest):
+        above = parents(node)
+        layers = {layer(manifest["nodes"][name]) for name in above if name.startswith("model.")}
+        sources = [name for name in above if name.startswith("source.")]
+        if sources and not node["name"].startswith("base_"):
+            wrong.append(f"{node['name']} reads a source")
+        if len(sources) > 1:
+            wrong.append(f"{node['name']} reads several sources")
+        if not above and "time_spine" not in node["name"]:
+            wrong.append(f"{node['name']} reads nothing")
+        if layer(node) == "staging" and layers - {"staging"}:
+            wrong.append(f"{node['name']} reads downstream")
+        if node["name"].startswith("stg_") and any(".stg_" in name for name in above):
+            wrong.append(f"{node['name']} reads another staging model")
+    assert wrong == []
+
+
+def test_sources_have_one_reader_and_are_described(manifest: dict[str, Any]) -> None:
+    """No source is unused, read twice, or silent."""
+    readers = Counter(
+        name for node in models(manifest) for name in parents(node) if name.startswith("source.")
+    )
+    for name, source in manifest["sources"].items():
+        assert readers[name] == 1, name
+        assert source["description"].strip()
+        assert source["source_description"].strip()
+
+
+def test_no_model_joins_too_much(manifest: dict[str, Any]) -> None:
+    """Seven refs or more are a model that does several things; the export only unites its seeds."""
+    crowded = [
+        node["name"]
+        for node in models(manifest)
+        if len([name for name in parents(node) if name.startswith("model.")]) >= 7
+    ]
+    assert crowded == []
+
+
+def test_nothing_names_a_table_directly(manifest: dict[str, Any]) -> None:
+    """Every table is reached through ref() or source()."""
+    direct = [
+        node["name"]
+        for node in models(manifest)
+        if re.search(
+            r"\b(from|join)\s+(staging|marts|intermediate|exports|seeds)\.", node["raw_code"]
+        )
+    ]
+    assert direct == []
+
+
+def test_exposures_stand_on_public_tables(manifest: dict[str, Any]) -> None:
+    """Who reads from outside reads tables under contract."""
+    assert manifest["exposures"]
+    for exposure in manifest["exposures"].values():
+        assert exposure["description"].strip()
+        for name in exposure["depends_on"]["nodes"]:
+            node = manifest["nodes"][name]
+            assert node["config"]["materialized"] in {"table", "incremental"}, name
+            assert node["access"] == "public", name
+            assert node["contract"]["enforced"], name
+
+
+def test_each_formula_is_written_once() -> None:
+    """No two macros have the same body."""
+    bodies: dict[str, str] = {}
+    for path in (ROOT / "macros").rglob("*.sql"):
+        for name, body in re.findall(
+            r"{%-? macro (\w+)\([^%]*-?%}(.*?){%-? endmacro", path.read_text(), re.DOTALL
+        ):
+            text = re.sub(r"\s+", " ", body).strip()
+            if len(text) < 60 or "adapter.dispatch" in text:
+                continue
+            assert text not in bodies, f"{name} and {bodies[text]} are the same"
+            bodies[text] = name
+
+
+def test_every_variable_is_checked() -> None:
+    """What may be set from outside is of a known kind before it reaches any SQL."""
+    variables = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    checked = re.findall(r"'(\w+)'", (ROOT / "macros" / "check_vars.sql").read_text())
+    assert set(variables) <= set(checked)
+    # Those that are no var there have their default where they are used, and are flags.
+    named = {
+        name
+        for folder in ("macros", "models")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".sql", ".yml"}
+        for name in re.findall(r"(?<!env_)var\([\"'](\w+)[\"']", path.read_text(encoding="utf-8"))
+    }
+    assert named - set(variables) <= {"backtest"}
+
+
+def test_rows_that_follow_the_landing_follow_their_vars(manifest: dict[str, Any]) -> None:
+    """following_vars() names every var that the models with rows of their own can read."""
+
+    def macros(names: list[str], found: set[str]) -> set[str]:
+        for name in set(names) - found:
+            if name.startswith("macro.tokenest."):
+                found.add(name)
+                macros(manifest["macros"][name]["depends_on"]["macros"], found)
+        return found
+
+    read = set()
+    for node in models(manifest):
+        if node["config"]["materialized"] == "incremental" and node["config"]["unique_key"]:
+            used = macros(node["depends_on"]["macros"], set())
+            texts = [node["raw_code"], *(manifest["macros"][name]["macro_sql"] for name in used)]
+            read |= {name for text in texts for name in re.findall(r"\bvar\(['\"](\w+)", text)}
+    source = manifest["macros"]["macro.tokenest.following_vars"]["macro_sql"]
+    assert read == set(re.findall(r"'(\w+)'", source))

@@ -1,0 +1,109 @@
+"""What the README shows is what happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dbt_project import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def as_pattern(shown: str) -> str:
+    """Shown output as a regular expression: `...` stands for anything, a line of it for lines."""
+    lines = []
+    for text in shown.splitlines():
+        if text == "...":
+            lines.append(r"(?:[^\n]*\n)*?")
+        else:
+            lines.append(".*?".join(re.escape(part) for part in text.split("...")) + r"\n")
+    return "".join(lines)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tracked files in a folder of their own."""
+    folder = tmp_path_factory.mktemp("clone") / "tokenest"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target)
+    return folder
+
+
+def test_the_shown_build_is_what_it_prints(clone: Path) -> None:
+    """`make build` in a clean copy, compared line by line."""
+    [session] = blocks("console")
+    shown = session.partition("$ make build\n")[2].partition("$ make test\n")[0]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TOKENEST")}
+    done = subprocess.run(
+        ["make", "--no-print-directory", "build", "STAMP=", f"VENV={sys.prefix}"],
+        cwd=clone,
+        env=environment | {"PYTHONPATH": str(clone)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.fullmatch(as_pattern(shown), done.stdout), done.stdout
+
+
+def test_the_python_example_runs_and_prints_what_it_says(tmp_path: Path) -> None:
+    """The comments that begin with a number are what the line above prints."""
+    [example] = blocks("python")
+    expected = re.findall(r"^# (\d.*)$", example, re.MULTILINE)
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == expected
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Links of all pages to files of the project."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    links = [
+        (page, target)
+        for page in pages
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        if "://" not in target
+    ]
+    assert links
+    dead = [(str(page), target) for page, target in links if not (page.parent / target).exists()]
+    assert dead == []
+
+
+def test_every_command_is_documented() -> None:
+    """A page, or the README, names each command of the command line."""
+    pages = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    )
+    commands = [path.stem for path in (ROOT / "tokenest_py" / "cli").glob("*.py")]
+    helpers = {"__init__", "guard", "options", "output", "publishing", "summary"}
+    missing = [name for name in commands if name not in helpers and f"tokenest {name}" not in pages]
+    assert missing == []

@@ -1,0 +1,170 @@
+"""What follows the landing build by build is what one build of everything gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from dbt_project import Project, line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# What says when and how a line landed, and not what it says.
+OF_THE_LANDING = {
+    "landing_no", "file_bytes", "modified_at", "first_line_md5", "has_open_tail",
+    "newest_landing_no", "content_key",
+}  # fmt: skip
+# A text that only an event in conflict named may stay until the next full refresh.
+MAY_KEEP_MORE = {"intermediate.int_deliverable_paths", "intermediate.int_deliverables"}
+
+
+def cut_off(event_id: str, run_id: str, phase_id: str, **fields: object) -> bytes:
+    """A truncated call."""
+    return line(
+        event_id=event_id, run_id=run_id, phase_id=phase_id, stop_reason="max_tokens", **fields
+    )
+
+
+FIRST = {
+    "m.ndjson": b"".join(
+        line(
+            event_id=f"e-{n}",
+            run_id=f"run-{n % 30}",  # a block of runs and a half
+            phase_id=f"p-{n % 9}",
+            occurred_at=f"2026-01-02T03:{n:02}:00Z",
+            category=["implementation", "docs", "testing"][n % 3],
+            deliverables=[f"src/file_{n % 7}.py", "docs/guide.md"][: 1 + n % 2],
+            actual_output_tokens=700 + 13 * n,
+        )
+        for n in range(40)
+    )
+    + line(event_id="cut", phase_id="retried", attempt=1, stop_reason="max_tokens", success=False)
+    + line(event_id="clash", phase_id="clashing", deliverables=["src/clash.py"])
+    + line(event_id="twin", phase_id="twins")
+    + line(event_id=None, phase_id="told", occurred_at="2026-01-02T05:00:00Z")
+    # alone in its week and in its run, until its id comes again with other content
+    + line(event_id="lonely", run_id="lonely", phase_id="a", occurred_at="2025-06-01T00:00:00Z"),
+    "n.ndjson": line(event_id="whole") + line(event_id="tail")[:50],
+    # calls of no known run belong to the last run of their phase
+    "cut.ndjson": cut_off("of-none", "unknown", "found later")
+    + cut_off("of-one", "unknown", "moved")
+    + cut_off("one", "run-1", "moved")
+    + cut_off("undone", "unknown", "told twice")
+    + cut_off("kept", "run-1", "told twice"),
+}
+LATER = {
+    # late, before everything in time and in name
+    "a.ndjson": line(event_id="late", occurred_at="2025-12-01T00:00:00Z")
+    + line(event_id="twin", phase_id="twins")
+    + line(event_id=None, phase_id="told", occurred_at="2026-01-02T04:00:00Z", model="another")
+    + b"{not json\n",
+    "z.ndjson": line(event_id="clash", phase_id="clashing", actual_output_tokens=1)
+    + line(event_id="again", phase_id="retried", attempt=2, occurred_at="2026-01-02T03:05:05Z")
+    + line(event_id="e-3", phase_id="elsewhere", actual_output_tokens=3)
+    + line(event_id="lonely", run_id="lonely", phase_id="a", actual_output_tokens=3)
+    + line(event_id="new", deliverables=["src/new.py", "src/file_1.py"]),
+    "n.ndjson": line(event_id="whole") + line(event_id="tail") + line(event_id="after"),
+    "z-cut.ndjson": cut_off("found", "run-1", "found later")
+    + cut_off("two", "run-2", "moved")
+    + cut_off("undone", "unknown", "told twice", actual_output_tokens=4000),
+}
+
+
+def write(project: Project, contents: dict[str, bytes]) -> None:
+    """Write the files, over what was there."""
+    for name, content in contents.items():
+        project.telemetry(name).write_bytes(content)
+
+
+def differences(found: Project, expected: Project) -> dict[str, object]:
+    """Rows that one database has and the other has not, by table."""
+    different: dict[str, object] = {}
+    with duckdb.connect() as connection:
+        for name, project in (("found", found), ("expected", expected)):
+            connection.execute(f"attach '{project.database}' as {name} (read_only)")
+        tables = connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables()"
+            " where database_name = 'expected' and schema_name <> 'seeds' order by 1"
+        ).fetchall()
+        for (table,) in tables:
+            # a sum of doubles depends on the order of its rows in the last digit
+            columns = ", ".join(
+                f"round({column}, 9)" if kind == "DOUBLE" else column
+                for (column, kind, *_) in connection.execute(
+                    f"describe expected.{table}"
+                ).fetchall()
+                if column not in OF_THE_LANDING
+            )
+            query = "select {0} from {1}.{3} except all select {0} from {2}.{3}"
+            more, less = (
+                connection.execute(query.format(columns, *pair, table)).fetchall()
+                for pair in (("found", "expected"), ("expected", "found"))
+            )
+            if less or (more and table not in MAY_KEEP_MORE):
+                different[table] = (more, less)
+    return different
+
+
+@pytest.fixture(scope="module")
+def stepwise(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Built on the first files, then on the later ones."""
+    project = Project(tmp_path_factory.mktemp("stepwise"))
+    write(project, FIRST)
+    project.dbt_build()
+    write(project, LATER)
+    project.dbt_build()
+    return project
+
+
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Built on all of them in one build."""
+    project = Project(tmp_path_factory.mktemp("once"))
+    write(project, FIRST | LATER)
+    project.dbt_build()
+    return project
+
+
+def test_two_builds_give_the_rows_of_one(stepwise: Project, at_once: Project) -> None:
+    """Late, repeated, conflicting, retried and completed lines included."""
+    assert at_once.rows("select count(*) from marts.estimates") == [(55,)]
+    assert differences(stepwise, at_once) == {}
+
+
+def test_calls_of_no_known_run_move_to_the_last_run_of_their_phase(stepwise: Project) -> None:
+    """What a build with new lines has to take from one phase and give to another."""
+    assert stepwise.rows(
+        "select phase_id, run_id, n_events from marts.truncated_phases"
+        " where phase_id in ('found later', 'moved', 'told twice') order by all"
+    ) == [
+        ("found later", "run-1", 2),
+        ("moved", "run-1", 1),
+        ("moved", "run-2", 2),
+        ("told twice", "run-1", 1),
+    ]
+
+
+def test_the_later_build_left_the_other_rows_alone(stepwise: Project) -> None:
+    """A negative control: a full refresh would number every row with the last landing."""
+    assert stepwise.rows(
+        "select landing_no, count(*) from marts.estimates group by all order by all"
+    ) == [(1, 46), (2, 9)]
+
+
+def test_a_changed_rule_builds_all_rows_anew(
+    stepwise: Project, at_once: Project, tmp_path: Path
+) -> None:
+    """Rows of earlier landings follow a var as those of the last one do."""
+    changed = Project(tmp_path)
+    write(changed, FIRST | LATER)
+    variables = ("--vars", "{stub_max_tokens: 5000}")
+    changed.dbt_build(*variables)
+    copy = Project(tmp_path / "copy")
+    write(copy, FIRST | LATER)
+    copy.database.write_bytes(stepwise.database.read_bytes())
+    copy.dbt_build(*variables)
+    assert differences(copy, changed) == {}
+    assert "marts.estimates" in differences(copy, at_once)

@@ -1,0 +1,78 @@
+"""The project's own tests of keys find a row that is lost, and one that is there twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from dbt_project import Project, line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOST = "delete from {table} where {number} = 2"
+TWICE = "insert into {table} select * from {table} where {number} = 2"
+# as many rows as before: one is there in the place of another
+TWICE_FOR_ANOTHER = f"{LOST}; insert into {{table}} select * from {{table}} where {{number}} = 3"
+# what has the key of another table, and the lines of a file
+TABLES = [
+    "marts.estimates",
+    "marts.replayed_estimates",
+    "intermediate.int_replayed_estimates",
+    "staging.stg_telemetry__events",
+    "staging.base_telemetry__lines",
+]
+
+
+def events(numbers: range) -> bytes:
+    """Events of these numbers, each of a phase of its own."""
+    return b"".join(line(event_id=f"e-{n}", phase_id=f"p-{n}") for n in numbers)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Four events, e-1 to e-4, in one file."""
+    project = Project(tmp_path_factory.mktemp("keys"))
+    project.telemetry().write_bytes(events(range(1, 5)))
+    project.dbt_build()
+    return project
+
+
+@pytest.mark.parametrize("number", [2, 5])
+def test_an_id_that_lands_again_is_found(built: Project, tmp_path: Path, number: int) -> None:
+    """Whether its first row is of an earlier landing or of the same."""
+    project = Project(tmp_path)
+    project.database.write_bytes(built.database.read_bytes())
+    project.telemetry().write_bytes(events(range(1, 5)))
+    project.telemetry("later.ndjson").write_bytes(events(range(5, 6)))
+    project.dbt_build("-s", "+stg_telemetry__events")
+    keys = ("test", "-s", "test_name:new_keys_are_unique")
+    assert project.dbt(*keys).returncode == 0
+    with duckdb.connect(str(project.database)) as connection:
+        connection.execute(
+            "insert into staging.stg_telemetry__events"
+            " select * replace (2 as landing_no) from staging.stg_telemetry__events"
+            f" where event_id = 'e-{number}'"
+        )
+    done = project.dbt(*keys)
+    assert done.returncode == 1, done.stdout
+    assert "FAIL 1" in done.stdout
+
+
+@pytest.mark.parametrize("change", [LOST, TWICE, TWICE_FOR_ANOTHER])
+@pytest.mark.parametrize("table", TABLES)
+def test_a_changed_row_is_found(built: Project, tmp_path: Path, table: str, change: str) -> None:
+    """And without the change the same tests pass."""
+    project = Project(tmp_path)
+    project.database.write_bytes(built.database.read_bytes())
+    model = table.rpartition(".")[2]
+    number = "line_no" if model.startswith("base_") else "cast(right(event_id, 1) as integer)"
+    keys = ("test", "-s", f"{model},test_name:has_every_key_once {model},test_name:counts_from_one")
+    assert project.dbt(*keys).returncode == 0
+    with duckdb.connect(str(project.database)) as connection:
+        connection.execute(change.format(table=table, number=number))
+    done = project.dbt(*keys)
+    assert done.returncode == 1, done.stdout
+    assert "FAIL 1" in done.stdout

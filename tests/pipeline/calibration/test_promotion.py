@@ -1,0 +1,258 @@
+"""Publishing a table: whole or not at all, with its history, and taken back."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import vintages
+from tokenest_py.errors import CoefficientsError, NoDataError, TokenestError
+from tokenest_py.pipeline.calibration.gates import (
+    backtest_gates,
+    change_gate,
+    drift_gate,
+    source_gate,
+)
+from tokenest_py.pipeline.calibration.promotion import (
+    changes,
+    history,
+    publish,
+    read_table,
+    roll_back,
+)
+from tokenest_py.pipeline.calibration.report import apply_patch
+from tokenest_py.runtime.table import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILLS = 25
+
+WRITER = """
+import sys
+from pathlib import Path
+from tokenest_py.pipeline.calibration.promotion import publish, read_table
+tables = [read_table(path) for path in sys.argv[2:]]
+print("ready", flush=True)
+while True:
+    for table in tables:
+        publish(table, Path(sys.argv[1]))
+"""
+CARELESS_WRITER = """
+import sys
+from pathlib import Path
+contents = [Path(path).read_bytes() for path in sys.argv[2:]]
+print("ready", flush=True)
+while True:
+    for content in contents:
+        with open(sys.argv[1], "wb", buffering=0) as file:
+            for start in range(0, len(content), 512):
+                file.write(content[start:start + 512])
+"""
+
+
+def table(folder: Path, tokens: int) -> Path:
+    """A table with one budget."""
+    rows = [{"kind": "budget", "max_truncation": 0.02, "label": "identified", "value": tokens,
+             "n": 60, "confidence": 0.5, "method": "budget_blend"}]  # fmt: skip
+    return vintages.write(folder, lambda packaged: packaged + rows, f"table-{tokens}.ndjson")
+
+
+def test_publish_and_roll_back(tmp_path: Path) -> None:
+    """The table before is kept, and comes back byte for byte, twice."""
+    target = tmp_path / "live" / "coefficients.ndjson"
+    target.parent.mkdir()
+    first, second = read_table(table(tmp_path, 1000)), read_table(table(tmp_path, 2000))
+    publish(first, target)
+    assert target.read_bytes() == first.data
+    kept = publish(second, target)
+    assert kept.read_bytes() == first.data
+    assert target.read_bytes() == second.data
+    assert len(history(target)) == 2
+    assert roll_back(target) == (second.coefficients_id, first.coefficients_id)
+    assert target.read_bytes() == first.data
+    packaged = load().coefficients_id
+    assert roll_back(target) == (first.coefficients_id, packaged)
+    assert load(str(target)).coefficients_id == packaged
+    with pytest.raises(NoDataError, match="nothing was promoted"):
+        roll_back(target)
+    assert not list(target.parent.glob("*.tmp"))
+
+
+def test_a_refused_roll_back_leaves_no_folder(tmp_path: Path) -> None:
+    """Nothing was promoted, nothing is made."""
+    with pytest.raises(NoDataError, match="nothing was promoted"):
+        roll_back(tmp_path / "live.ndjson")
+    assert not list(tmp_path.iterdir())
+
+
+def test_history_numbers_go_on_after_a_roll_back(tmp_path: Path) -> None:
+    """What is published next never overwrites what is kept."""
+    target = tmp_path / "coefficients.ndjson"
+    tables = [read_table(table(tmp_path, tokens)) for tokens in (1000, 2000, 3000)]
+    for found in tables:
+        publish(found, target)
+    roll_back(target)
+    publish(tables[2], target)
+    numbers = [path.name.partition("-")[0] for path in history(target)]
+    assert numbers == ["000001", "000002", "000003"]
+
+
+def test_a_link_stays_a_link_and_the_mode_stays(tmp_path: Path) -> None:
+    """Deployments mount configuration as links, and read it under another user."""
+    real = tmp_path / "real.ndjson"
+    real.write_bytes(table(tmp_path, 1000).read_bytes())
+    real.chmod(0o640)
+    link = tmp_path / "link.ndjson"
+    link.symlink_to(real)
+    second = read_table(table(tmp_path, 2000))
+    publish(second, link)
+    assert link.is_symlink()
+    assert real.read_bytes() == second.data
+    assert real.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_damaged_candidate_is_refused(tmp_path: Path) -> None:
+    """What the runtime would refuse is no table, and the target stays."""
+    path = table(tmp_path, 1000)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(CoefficientsError):
+        read_table(path)
+
+
+def test_an_unwritable_folder_leaves_the_target(tmp_path: Path) -> None:
+    """One line says so."""
+    target = tmp_path / "file" / "coefficients.ndjson"
+    target.parent.write_text("a file, not a folder", encoding="utf-8")
+    with pytest.raises(TokenestError, match="cannot be written"):
+        publish(read_table(table(tmp_path, 1000)), target)
+
+
+def _killed(writer: str, target: Path, tables: list[Path], trials: int) -> list[bytes]:
+    """What the target holds after each kill of a process that publishes without pause."""
+    chance = random.Random(5)
+    found = []
+    for _ in range(trials):
+        process = subprocess.Popen(
+            [sys.executable, "-c", writer, target, *tables], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(chance.uniform(0.0, 0.05))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        found.append(target.read_bytes())
+    return found
+
+
+def test_killed_while_publishing(tmp_path: Path) -> None:
+    """The target is the one table or the other; rolling back still works."""
+    target = tmp_path / "coefficients.ndjson"
+    tables = [table(tmp_path, 1000), table(tmp_path, 2000)]
+    whole = {path.read_bytes() for path in tables}
+    target.write_bytes(tables[0].read_bytes())
+    assert set(_killed(WRITER, target, tables, KILLS)) <= whole
+    kept = history(target)
+    assert kept
+    assert {path.read_bytes() for path in kept} <= whole
+    roll_back(target)
+    assert target.read_bytes() in whole
+
+
+def test_the_kill_trial_sees_a_careless_writer(tmp_path: Path) -> None:
+    """Written in place, a table is torn sooner or later: the trial would notice."""
+    target = tmp_path / "coefficients.ndjson"
+    tables = [table(tmp_path, 1000), table(tmp_path, 2000)]
+    whole = {path.read_bytes() for path in tables}
+    target.write_bytes(tables[0].read_bytes())
+    assert set(_killed(CARELESS_WRITER, target, tables, KILLS)) - whole
+
+
+def test_changes_and_their_patch(tmp_path: Path) -> None:
+    """Added, removed and changed rows; applied, they give the proposed rows."""
+    budget = {
+        "kind": "budget",
+        "max_truncation": 0.02,
+        "label": "identified",
+        "n": 9,
+        "method": "m",
+    }
+    wider = budget | {"category": "judge"}
+    current = read_table(
+        vintages.write(tmp_path, lambda rows: [*rows, budget | {"value": 100}], "current.ndjson")
+    )
+    proposed = read_table(
+        vintages.write(
+            tmp_path,
+            lambda rows: [
+                *rows[1:],
+                budget | {"value": 150, "label": "at_least"},
+                wider | {"value": 7},
+            ],
+            "proposed.ndjson",
+        )
+    )
+    found = changes(current, proposed)
+    assert sorted(change.action for change in found) == ["add", "change", "remove"]
+    [changed] = [change for change in found if change.action == "change"]
+    assert changed.factor == pytest.approx(1.5)
+    patch = {
+        "changes": [{"current": c.current, "proposed": c.proposed} for c in found],
+    }
+    applied = apply_patch(list(current.rows.values()), patch)
+    assert sorted(map(str, applied)) == sorted(map(str, proposed.rows.values()))
+    with pytest.raises(CoefficientsError, match="change 1"):
+        apply_patch([], {"changes": [{"current": budget, "proposed": None}]})
+
+
+def _score(**fields: object) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "subject": "refitted",
+        "max_truncation": 0.05,
+        "stratification": "overall",
+        "n": 1000,
+    }
+    row |= {"category": "all", "complexity": "all", "n_truncated": 50, "n_undecidable": 0}
+    return row | {"wilson_low": 0.038, "wilson_high": 0.065, "pinball_loss": 10.0} | fields
+
+
+def test_backtest_gates() -> None:
+    """Enough calls, no truncation above its rate for certain, no worse than the present table."""
+    present = _score(subject="given table", pinball_loss=10.0)
+
+    def passing(*ours: dict[str, Any]) -> dict[str, bool]:
+        gates = backtest_gates(
+            [*ours, present], rate=0.05, proposed="refitted", current="given table"
+        )
+        return {gate.name: gate.passes for gate in gates}
+
+    assert passing(_score()) == {"evidence": True, "truncation": True, "loss": True}
+    assert passing(_score(n=99))["evidence"] is False
+    assert passing(_score(wilson_low=0.051))["truncation"] is False
+    judge = _score(stratification="category", category="judge", n=200, wilson_low=0.06)
+    assert passing(_score(), judge)["truncation"] is False
+    assert passing(_score(), judge | {"n": 20})["truncation"] is True
+    assert passing(_score(pinball_loss=10.6))["loss"] is False
+    assert passing(_score(pinball_loss=None))["loss"] is False
+
+
+def test_other_gates(tmp_path: Path) -> None:
+    """Steps within their limits, no category to roll back, and the database it came from."""
+    one, two = read_table(table(tmp_path, 1000)), read_table(table(tmp_path, 2000))
+    assert change_gate(changes(one, two), most_up=2, most_down=0.7).passes
+    assert not change_gate(changes(one, two), most_up=1.9, most_down=0.7).passes
+    assert not change_gate(changes(two, one), most_up=2, most_down=0.7).passes
+    assert drift_gate([{"category": "a", "verdict": "act"}]).passes
+    assert not drift_gate([{"category": "a", "verdict": "roll_back"}]).passes
+    exported = {"kind": "budget", "category": None, "complexity": None, "model": None,
+                "input_bin": None, "max_truncation": 0.02, "value": 1000.0}  # fmt: skip
+    assert source_gate(one, [exported]).passes
+    assert not source_gate(two, [exported]).passes

@@ -1,0 +1,154 @@
+"""The dbt project under test, driven from outside as its users drive it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from warm_dbt import PLACES, ROOT, WarmDbt
+
+__all__ = ["BIN", "DBT", "ROOT", "Project", "event", "line", "seeded_database"]
+
+BIN = Path(sys.executable).parent
+DBT = WarmDbt()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The checkout's models with a database, exports and telemetry of their own."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file that builds write to."""
+        return self.folder / "tokenest.duckdb"
+
+    @property
+    def coefficients(self) -> Path:
+        """The exported table."""
+        return self.folder / "exports" / "coefficients.ndjson"
+
+    def telemetry(self, name: str = "events.ndjson") -> Path:
+        """Path of a telemetry file, in a folder that exists."""
+        path = self.folder / "telemetry" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def environment(self, telemetry: str | None = None) -> dict[str, str]:
+        """The environment variables that point every command at this project.
+
+        Paths are relative to its folder, where commands are started: dbt reads the project again
+        whenever one of them changes, which costs seconds a build.
+        """
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST", "DBT_"))}
+        (self.folder / "exports").mkdir(exist_ok=True)
+        return kept | {
+            "DO_NOT_TRACK": "1",
+            "DBT_TARGET_PATH": str(DBT.target()),
+            "DBT_LOG_PATH": str(DBT.folder / "logs"),
+            "TOKENEST_DB": "tokenest.duckdb",
+            "TOKENEST_EXPORTS": "exports",
+            "TOKENEST_TELEMETRY": telemetry or "telemetry/**/*.ndjson",
+        }
+
+    def dbt(
+        self, *arguments: str, telemetry: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run dbt on the checkout's project; its scratch is shared by the tests of a session."""
+        return DBT.run(arguments, self.folder, self.environment(telemetry))
+
+    def plain_dbt_build(self, telemetry: str | None = None) -> None:
+        """Run `dbt build` as users do: a new process, nothing there before, nothing left out."""
+        done = subprocess.run(
+            [BIN / "dbt", "--no-use-colors", "build", *PLACES],
+            cwd=self.folder,
+            env=self.environment(telemetry),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+    def dbt_build(self, *arguments: str, telemetry: str | None = None) -> str:
+        """Run `dbt build`, which has to succeed; return what it printed.
+
+        The seeds are there before it, and their tests and the unit tests are left out: they try
+        what is the same in every build, and a plain one has them all.
+        """
+        if not self.database.exists():
+            shutil.copy(seeded_database(), self.database)
+        options = ["--no-write-json", "--log-level-file", "none", "--indirect-selection",
+                   "cautious", "--exclude", "path:seeds", "--exclude-resource-type",
+                   "unit_test"]  # fmt: skip
+        done = self.dbt("build", *options, *arguments, telemetry=telemetry)
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        return done.stdout
+
+    def land(self, *arguments: str) -> None:
+        """Run only what landing needs: the lines, their repetitions and their account."""
+        self.dbt_build("-s", "+line_accounting", "+rejected_lines", *arguments)
+
+    def tokenest(
+        self, *arguments: str, telemetry: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line in the project's folder."""
+        return subprocess.run(
+            [BIN / "tokenest", *arguments],
+            cwd=self.folder,
+            env=self.environment(telemetry),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """The rows of a query on the built database."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return connection.execute(query, parameters).fetchall()
+
+
+@functools.cache
+def seeded_database() -> Path:
+    """A database that holds the seeds alone."""
+    project = Project(DBT.folder / "seeds")
+    project.folder.mkdir()
+    done = project.dbt("seed")
+    assert done.returncode == 0, done.stdout
+    return project.database
+
+
+def event(**fields: object) -> dict[str, Any]:
+    """A complete record of an event, with the given fields changed; None leaves a field out."""
+    record: dict[str, Any] = {
+        "event_id": "e-1",
+        "occurred_at": "2026-01-02T03:04:05Z",
+        "run_id": "run",
+        "phase_id": "phase",
+        "category": "implementation",
+        "complexity": "low",
+        "deliverables": ["src/a.py"],
+        "model": "some-model",
+        "predicted_output_tokens": 1200,
+        "actual_max_tokens": 4096,
+        "actual_output_tokens": 800,
+        "stop_reason": "end_turn",
+        "truncated": False,
+        "success": True,
+    }
+    record.update(fields)
+    return {name: value for name, value in record.items() if value is not None}
+
+
+def line(**fields: object) -> bytes:
+    """The record of event() as one line of NDJSON."""
+    return json.dumps(event(**fields)).encode() + b"\n"

@@ -1,0 +1,37 @@
+"""What promote and rollback share: the file to replace, and the question before."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from tokenest_py.errors import ConsentError, UsageError
+from tokenest_py.pipeline.settings import coefficients_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["chosen_target", "confirm"]
+
+
+def chosen_target(given: Path | None) -> Path:
+    """The file that the runtime reads, absolute; raises UsageError without one."""
+    path = given or coefficients_path()
+    if path is None:
+        raise UsageError(
+            "--to", None, "a file, or set TOKENEST_COEFFICIENTS to what the runtime reads"
+        )
+    return path.absolute()
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask unless --yes was given; raises ConsentError where nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        reason = "nobody can be asked here, so nothing was changed; say --yes"
+        raise ConsentError(reason)
+    if not typer.confirm(question):
+        raise typer.Abort

@@ -1,0 +1,1 @@
+"""Ceilings and records for calls of client libraries; uses the runtime alone."""

@@ -1,0 +1,1 @@
+"""What works on telemetry: needs the extra `pipeline`, and knows no terminal."""

@@ -1,0 +1,234 @@
+"""Replays the past: what would budgets have been, made from earlier calls only, and did they hold?
+
+The newest share of the calls is cut into rounds. Before each round the coefficients are
+calibrated again on the calls before it, and the round's calls are sized with them by the real
+runtime. Beside them stand a given table, and what the origin and simpler rules would have given.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from tokenest_py.errors import NoDataError
+from tokenest_py.runtime.estimator import Estimator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+    from typing import TypeAlias
+
+    from tokenest_py.pipeline.calibration.refit import Refit
+    from tokenest_py.runtime.results import TokenEstimate
+
+    Sizer: TypeAlias = Callable[["Call", float], int]
+
+__all__ = ["Call", "backtest", "read_calls", "rounds_of"]
+
+T5_MINIMUM = 5
+T5_BUFFER = 1.2
+
+CALLS = """
+    select
+        demand.call_id,
+        demand.occurred_at,
+        demand.category,
+        demand.complexity,
+        demand.model,
+        demand.input_tokens,
+        coalesce(events.deliverables, []),
+        events.predicted_output_tokens,
+        demand.demand_tokens,
+        demand.demand_state = 'observed'
+    from intermediate.int_demand as demand
+    inner join staging.stg_telemetry__events as events
+        on demand.event_id = events.event_id
+    where demand.demand_state <> 'excluded'
+    order by demand.occurred_at, demand.call_id
+"""
+T5_MULTIPLIERS = """
+    select category, complexity, multiplier
+    from marts.calibration_multipliers
+    where method = 't5_exact' and n >= ?
+    order by n
+"""
+ROOT_QUANTILES = """
+    select max_truncation, budget_strict_tokens
+    from marts.budget_quantiles
+    where cell_level = 0 and budget_strict_tokens is not null
+"""
+SCORES = """
+    select *
+    from backtest.backtest_scores
+    order by max_truncation, stratification = 'overall' desc, stratification, category,
+        complexity, subject
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One logical call, observed or cut off, with what its budget would have been made from."""
+
+    call_id: str
+    occurred_at: datetime
+    category: str | None
+    complexity: str | None
+    model: str | None
+    input_tokens: int | None
+    deliverables: list[str]
+    predicted_tokens: int | None
+    demand_tokens: int
+    is_observed: bool
+
+
+def read_calls(rows: Iterable[Sequence[Any]]) -> list[Call]:
+    """The calls of the rows of CALLS, in order of time."""
+    return [Call(*row) for row in rows]
+
+
+def rounds_of(calls: Sequence[Call], *, share: float, rounds: int) -> list[list[Call]]:
+    """The newest share of the calls in rounds of about equal size; equal times stay together.
+
+    Raises NoDataError when there are too few calls before or in the rounds.
+    """
+    first = round(len(calls) * (1 - share))
+    bounds = [first + (len(calls) - first) * i // rounds for i in range(rounds)]
+    starts: list[int] = []
+    for bound in bounds:
+        start = bound
+        while 0 < start < len(calls) and calls[start].occurred_at == calls[start - 1].occurred_at:
+            start += 1
+        if 0 < start < len(calls) and start not in starts:
+            starts.append(start)
+    if not starts:
+        reason = f"{len(calls)} call(s) are too few to hold some back; collect more"
+        raise NoDataError(reason)
+    ends = [*starts[1:], len(calls)]
+    return [list(calls[start:end]) for start, end in zip(starts, ends, strict=True)]
+
+
+def backtest(
+    refit: Refit,
+    rounds: Sequence[Sequence[Call]],
+    rates: Sequence[float],
+    tables: Mapping[str, Path],
+    report: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Score the rounds; return the rows of backtest.backtest_scores.
+
+    Args:
+        refit: Where to calibrate again.
+        rounds: What `rounds_of` returned.
+        rates: Rates of truncation, ratios.
+        tables: Coefficients files to score as they are, by the name to show.
+        report: Called with a line of progress before each round.
+    """
+    fixed = {name: sized_by(Estimator.load(path, strict=True)) for name, path in tables.items()}
+    floors = sized_by(Estimator.load(_packaged(), strict=True))
+    scored = refit.folder / "scored_calls.csv"
+    with scored.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        for number, calls in enumerate(rounds, 1):
+            report(f"round {number} of {len(rounds)}: {len(calls)} calls")
+            table = refit.calibrate(calls[0].occurred_at)
+            subjects = {
+                "refitted": sized_by(Estimator.load(table, strict=True)),
+                **fixed,
+                **_baselines(refit, floors),
+            }
+            writer.writerows(_scored(subjects, calls, rates))
+    with refit.connect() as connection:
+        connection.execute("create schema if not exists backtest")
+        connection.execute(
+            "create or replace table backtest.scored_calls as from read_csv(?, header = false,"
+            " columns = {subject: 'varchar', call_id: 'varchar', category: 'varchar',"
+            " complexity: 'varchar', max_truncation: 'double', budget_tokens: 'bigint',"
+            " demand_tokens: 'bigint', is_observed: 'boolean'})",
+            [str(scored)],
+        )
+    refit.score()
+    with refit.connect() as connection:
+        cursor = connection.execute(SCORES)
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def sized_by(estimator: Estimator) -> Sizer:
+    """The budget that an estimator gives a call at a rate, in tokens."""
+    estimate = _estimates(estimator)
+
+    @cache
+    def budget(
+        key: tuple[tuple[str, ...], str | None, str | None],
+        model: str | None,
+        input_tokens: int | None,
+        rate: float,
+    ) -> int:
+        return estimator.budget(
+            estimate(*key), model=model, input_tokens=input_tokens, max_truncation=rate
+        ).max_tokens
+
+    def size(call: Call, rate: float) -> int:
+        key = (tuple(call.deliverables), call.category, call.complexity)
+        return budget(key, call.model, call.input_tokens, rate)
+
+    return size
+
+
+def _estimates(
+    estimator: Estimator,
+) -> Callable[[tuple[str, ...], str | None, str | None], TokenEstimate]:
+    @cache
+    def estimate(
+        deliverables: tuple[str, ...], category: str | None, complexity: str | None
+    ) -> TokenEstimate:
+        return estimator.estimate(deliverables, category, complexity)
+
+    return estimate
+
+
+def _baselines(refit: Refit, floors: Sizer) -> dict[str, Sizer]:
+    with refit.connect() as connection:
+        t5 = {
+            (category, complexity): multiplier
+            for category, complexity, multiplier in connection.execute(
+                T5_MULTIPLIERS, [T5_MINIMUM]
+            ).fetchall()
+        }
+        root = dict(connection.execute(ROOT_QUANTILES).fetchall())
+    estimate = _estimates(Estimator.load(_packaged(), strict=True))
+
+    def origin(call: Call, _: float) -> int:
+        predicted = call.predicted_tokens
+        if predicted is None:
+            found = estimate(tuple(call.deliverables), call.category, call.complexity)
+            predicted = found.base_tokens
+        cell = (call.category or "unknown", call.complexity or "unknown")
+        return max(1, int(T5_BUFFER * predicted * t5.get(cell, 1.0)))
+
+    def one_quantile(call: Call, rate: float) -> int:
+        tokens = root.get(rate)
+        return floors(call, rate) if tokens is None else int(tokens)
+
+    return {"origin x 1.2": origin, "floors": floors, "one quantile": one_quantile}
+
+
+def _scored(
+    subjects: Mapping[str, Sizer], calls: Sequence[Call], rates: Sequence[float]
+) -> Iterator[tuple[object, ...]]:
+    for name, size in subjects.items():
+        for rate in rates:
+            for call in calls:
+                yield (
+                    name, call.call_id, call.category, call.complexity, rate, size(call, rate),
+                    call.demand_tokens, call.is_observed,
+                )  # fmt: skip
+
+
+def _packaged() -> str:
+    from tokenest_py.runtime.table import PACKAGED
+
+    return PACKAGED

@@ -1,0 +1,116 @@
+"""Calibrates again on the earlier part of a database, in a database of its own.
+
+A back-test asks what would have been exported at a moment in the past. The staged events before
+that moment are copied into a scratch database, and the project's own models build on them: the
+figures come from the same SQL as the real ones, and no later row can reach them.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tokenest_py.errors import BuildError
+from tokenest_py.pipeline.dbt import run_dbt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    import duckdb
+
+__all__ = ["Refit"]
+
+# What the calibration reads: the staged events, what is made of each alone, and all seeds.
+EVENT_TABLES = {
+    "staging.stg_telemetry__events": "occurred_at",
+    "marts.estimates": "occurred_at",
+    "marts.replayed_estimates": "occurred_at",
+    "intermediate.int_replayed_estimates": "event_id",
+}
+# From demand to the export; the rest of the project does not touch it.
+MODELS = (
+    "int_repeated_events", "int_demand", "int_demand_history", "int_demand_survival",
+    "int_counted_replays", "int_prediction_ratios", "int_shrunk_medians",
+    "int_multiplier_cells", "adaptive_rates",
+    "cell_quantiles", "budget_quantiles", "calibration_multipliers", "coefficients",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Refit:
+    """A scratch database in `folder`, filled from the database at `source`."""
+
+    source: Path
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """The scratch database."""
+        return self.folder / "refit.duckdb"
+
+    def calibrate(self, before: datetime) -> Path:
+        """Return the coefficients that the calls before a moment give.
+
+        Raises BuildError when a model or a test of the export fails.
+        """
+        exports = self.folder / before.strftime("%Y%m%dT%H%M%S%f")
+        exports.mkdir()
+        self._copy(before)
+        self._build(
+            ["build", "--full-refresh", "--select", *MODELS, "--exclude-resource-type", "unit_test",
+             "--indirect-selection", "cautious"], exports,
+        )  # fmt: skip
+        return exports / "coefficients.ndjson"
+
+    def score(self) -> None:
+        """Build backtest.backtest_scores from backtest.scored_calls."""
+        self._build(["run", "--select", "backtest_scores"], self.folder)
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection to the scratch database."""
+        import duckdb
+
+        with duckdb.connect(str(self.database)) as connection:
+            yield connection
+
+    def _copy(self, before: datetime) -> None:
+        with self.connect() as connection:
+            connection.execute(f"attach {_quoted(self.source)} as source (read_only)")
+            seeds = [
+                f"seeds.{name}"
+                for (name,) in connection.execute(
+                    "select table_name from duckdb_tables()"
+                    " where database_name = 'source' and schema_name = 'seeds'"
+                ).fetchall()
+            ]
+            for schema in ("staging", "marts", "intermediate", "seeds"):
+                connection.execute(f"create schema if not exists {schema}")
+            for table in seeds:
+                connection.execute(f"create or replace table {table} as from source.{table}")
+            for table, key in EVENT_TABLES.items():
+                earlier = (
+                    "where occurred_at < $before"
+                    if key == "occurred_at"
+                    else "where event_id in (select event_id from staging.stg_telemetry__events)"
+                )
+                connection.execute(
+                    f"create or replace table {table} as from source.{table} {earlier}",
+                    {"before": before} if key == "occurred_at" else {},
+                )
+
+    def _build(self, arguments: Sequence[str], exports: Path) -> None:
+        run = run_dbt(
+            [*arguments, "--vars", "{backtest: true}"],
+            settings={"TOKENEST_DB": str(self.database), "TOKENEST_EXPORTS": str(exports)},
+            scratch=self.folder,
+        )
+        if run.failure:
+            raise BuildError(f"back-test: {run.failure}")
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

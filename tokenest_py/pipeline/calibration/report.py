@@ -1,0 +1,290 @@
+"""The two outputs of a calibration: a report for people, and a patch for machines.
+
+The patch lists every row that differs between the present table and the proposed one, each with
+both values, its evidence and its gates. Applied to the present table it gives the proposed one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tokenest_py.errors import CoefficientsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tokenest_py.pipeline.calibration.promotion import Change, Table
+
+__all__ = ["Facts", "apply_patch", "as_markdown", "as_patch"]
+
+FORMAT_VERSION = 1
+CATEGORY_COMPLEXITY = 2  # the level of the cells that the report shows
+
+NEXT = (
+    "Nothing of this is in use until someone promotes it: `tokenest promote` back-tests the"
+    " proposed table, runs the gates and publishes it; `tokenest rollback` takes it back."
+)
+
+BUDGET_EVIDENCE = (
+    "n", "n_observed", "n_censored", "own_quantile_tokens", "is_own_quantile_identified",
+    "own_weight", "is_identified", "is_sparse",
+)  # fmt: skip
+MULTIPLIER_EVIDENCE = (
+    "n", "interval_low", "interval_high", "confidence", "own_weight", "passes_min_samples",
+    "passes_confidence", "gates_contradict", "vetoes", "action", "gate_note",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Rows of the marts that the outputs are made from, as dictionaries."""
+
+    as_of: str | None
+    demand: Sequence[Mapping[str, Any]]
+    multipliers: Sequence[Mapping[str, Any]]
+    budgets: Sequence[Mapping[str, Any]]
+    drift: Sequence[Mapping[str, Any]]
+    costs: Sequence[Mapping[str, Any]]
+
+    def calls(self, state: str) -> int:
+        """How many calls are in a demand state."""
+        return sum(row["n_calls"] for row in self.demand if row["demand_state"] == state)
+
+    def roots(self) -> list[Mapping[str, Any]]:
+        """The rows of all calls together, one a rate, the loosest first."""
+        found = [row for row in self.budgets if row["cell_level"] == 0]
+        return sorted(found, key=lambda row: -row["max_truncation"])
+
+
+def as_patch(
+    current: Table, proposed: Table, changes: Sequence[Change], facts: Facts
+) -> dict[str, Any]:
+    """The patch as an object that JSON can hold."""
+    budgets = {
+        ("budget", *(row[name] for name in ("category", "complexity", "model", "input_bin")),
+         row["max_truncation"]): row
+        for row in facts.budgets
+    }  # fmt: skip
+    multipliers = {
+        (row["category"], row["complexity"]): row
+        for row in facts.multipliers
+        if row["is_exported"] and row["max_truncation"] is None
+    }
+    return {
+        "format_version": FORMAT_VERSION,
+        "from": current.coefficients_id,
+        "to": proposed.coefficients_id,
+        "as_of": facts.as_of,
+        "calls": {state: facts.calls(state) for state in ("observed", "censored", "excluded")},
+        "changes": [
+            {
+                "action": change.action,
+                "key": change.key,
+                "current": change.current,
+                "proposed": change.proposed,
+                "evidence": _evidence(change, budgets, multipliers),
+            }
+            for change in changes
+        ],
+        "groups": [dict(row) for row in facts.multipliers if row["max_truncation"] is None],
+    }
+
+
+def apply_patch(rows: Sequence[dict[str, Any]], patch: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows with a patch applied; raises CoefficientsError where it was made for other rows."""
+    found = list(rows)
+    for number, change in enumerate(patch["changes"], 1):
+        current, proposed = change["current"], change["proposed"]
+        if current is not None:
+            if current not in found:
+                reason = "the present table does not have this row; calibrate again"
+                raise CoefficientsError("patch", f"change {number}: {reason}")
+            found.remove(current)
+        if proposed is not None:
+            found.append(proposed)
+    return found
+
+
+def as_markdown(current: Table, proposed: Table, changes: Sequence[Change], facts: Facts) -> str:
+    """The report."""
+    observed, censored = facts.calls("observed"), facts.calls("censored")
+    summary = (
+        f"Calls up to {facts.as_of or 'nowhere: there is none'}. Table {current.coefficients_id}"
+        f" is in use, {proposed.coefficients_id} is proposed: {len(changes)} row(s) differ."
+    )
+    counts = (
+        f"{observed + censored} calls: {observed} whose demand is known, and {censored} that were"
+        f" cut off, so that it is at least their ceiling. {facts.calls('excluded')} more say"
+        " nothing (below)."
+    )
+    lines = [
+        "# Calibration",
+        "",
+        summary,
+        "",
+        "## What these calls can say",
+        "",
+        counts,
+        "",
+        *_verdicts(facts),
+        "",
+        "## Multipliers of the estimate",
+        "",
+        *_multipliers(facts),
+        "",
+        "## Budgets",
+        "",
+        *_budgets(facts),
+        "",
+        "## Calls left out",
+        "",
+        *_excluded(facts),
+        "",
+        "## Drift",
+        "",
+        *_table(
+            facts.drift, ("category", "signal_name", "n_now", "figure", "threshold", "verdict")
+        ),
+        "",
+        "## Which rate is cheapest",
+        "",
+        *_table(
+            [row for row in facts.costs if row["is_cheapest"] or row["is_current"]],
+            (
+                "category",
+                "max_truncation",
+                "n",
+                "budget_tokens",
+                "cost_ratio",
+                "is_cheapest",
+                "is_current",
+            ),
+        ),
+        "",
+        NEXT,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _evidence(
+    change: Change,
+    budgets: Mapping[tuple[Any, ...], Mapping[str, Any]],
+    multipliers: Mapping[tuple[Any, ...], Mapping[str, Any]],
+) -> dict[str, Any] | None:
+    key = change.key
+    if key["kind"] == "budget":
+        names = ("category", "complexity", "model", "input_bin", "max_truncation")
+        row = budgets.get(("budget", *(key.get(name) for name in names)))
+        return None if row is None else {name: row[name] for name in BUDGET_EVIDENCE}
+    if key["kind"].startswith("multiplier"):
+        row = multipliers.get((key.get("category"), key.get("complexity")))
+        return None if row is None else {name: row[name] for name in MULTIPLIER_EVIDENCE}
+    return None
+
+
+def _verdicts(facts: Facts) -> list[str]:
+    lines = []
+    for row in facts.roots():
+        rate, needed = row["max_truncation"], round(1 / row["max_truncation"]) - 1
+        has = f"- {rate:.0%} truncation: {row['n_observed']} observed calls, {needed} are needed"
+        if row["is_cold_start"]:
+            lines.append(f"{has}. Too few: the floors stay.")
+            continue
+        own = [
+            budget
+            for budget in facts.budgets
+            if budget["cell_level"] == CATEGORY_COMPLEXITY and budget["max_truncation"] == rate
+        ]
+        sure = sum(
+            budget["level_used"] == CATEGORY_COMPLEXITY and budget["is_identified"]
+            for budget in own
+        )
+        known = (
+            f"the data show the quantile, {row['budget_tokens']} tokens for all calls together"
+            if row["is_identified"]
+            else f"the quantile lies beyond what was seen: at least {row['own_quantile_tokens']}"
+            f" tokens, and how much more nobody knows; the budget of {row['budget_tokens']} is a"
+            " margin above it, no estimate"
+        )
+        lines.append(
+            f"{has}; {known}. {sure} of {len(own)} groups (category and complexity) have enough"
+            " calls of their own."
+        )
+    return lines or ["- Nothing: no call can be used."]
+
+
+def _multipliers(facts: Facts) -> list[str]:
+    shown = [
+        {
+            "category": row["category"],
+            "complexity": row["complexity"],
+            "method": row["method"],
+            "against": row["estimator_version"],
+            "n": row["n"],
+            "multiplier": row["multiplier"],
+            "interval": _interval(row["interval_low"], row["interval_high"]),
+            "confidence": row["confidence"],
+            "own weight": row["own_weight"],
+            "action": row["action"],
+            "says": row["gate_note"],
+            "exported": row["is_exported"],
+        }
+        for row in facts.multipliers
+        if row["max_truncation"] is None
+    ]
+    exported = sum(row["exported"] for row in shown)
+    return [
+        f"{exported} proposed. An interval is 95 %; - where so few calls give none.",
+        "",
+        *_table(shown, tuple(shown[0]) if shown else ()),
+    ]
+
+
+def _budgets(facts: Facts) -> list[str]:
+    cells: dict[tuple[str, str], dict[str, Any]] = {}
+    rates = [row["max_truncation"] for row in facts.roots()]
+    for row in facts.budgets:
+        if row["cell_level"] > CATEGORY_COMPLEXITY:
+            continue
+        key = (row["category"] or "all", row["complexity"] or "all")
+        cell = cells.setdefault(key, {"category": key[0], "complexity": key[1], "n": row["n"]})
+        tokens = row["budget_tokens"]
+        mark = "" if row["is_identified"] else "at least "
+        cell[f"{row['max_truncation']:.0%}"] = "floor" if tokens is None else f"{mark}{tokens}"
+    columns = ("category", "complexity", "n", *(f"{rate:.0%}" for rate in rates))
+    return _table([cells[key] for key in sorted(cells)], columns)
+
+
+def _excluded(facts: Facts) -> list[str]:
+    return _table(
+        [row for row in facts.demand if row["demand_state"] == "excluded"],
+        ("category", "excluded_reason", "n_calls", "n_events"),
+    )
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
+    if not rows:
+        return ["None."]
+    return [
+        "| " + " | ".join(columns) + " |",
+        "|" + "---|" * len(columns),
+        *("| " + " | ".join(_cell(row.get(name)) for name in columns) + " |" for row in rows),
+    ]
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return "-"
+    return f"{_cell(low)} to {_cell(high)}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    text = str(value).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(text.split())

@@ -1,0 +1,124 @@
+"""Opening the database: the right one, read-only, and never by accident a new one."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tokenest_py.errors import DatabaseBusyError, DatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+__all__ = [
+    "busy",
+    "check_file",
+    "open_database",
+    "rows",
+    "wait_for",
+]
+
+DUCKDB_MAGIC = b"DUCK"
+
+
+def check_file(path: Path) -> None:
+    """Raise DatabaseError, in one line, unless path is a DuckDB file."""
+    build_it = "run `tokenest build` first, or set TOKENEST_DB"
+    if path.is_dir():
+        raise DatabaseError(f"{path} is a folder, not a database; {build_it}")
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except FileNotFoundError:
+        raise DatabaseError(f"there is no database at {path}; {build_it}") from None
+    except OSError as error:
+        raise DatabaseError(f"{path} cannot be read: {error.strerror}") from error
+    if head[8:12] != DUCKDB_MAGIC:
+        kind = "an SQLite file" if head.startswith(b"SQLite format 3") else "not a DuckDB database"
+        kind = "an empty file" if not head else kind
+        raise DatabaseError(
+            f"{path} is {kind}; set TOKENEST_DB to the database of `tokenest build`"
+        )
+
+
+@contextmanager
+def open_database(
+    path: Path, *, lock_timeout: float = 30.0, allow_empty: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a read-only connection to a database that `tokenest build` made.
+
+    Raises DatabaseError for a missing, foreign or (unless allowed) empty one, and
+    DatabaseBusyError when another process holds it for longer than lock_timeout seconds.
+    """
+    check_file(path)
+    connection = wait_for(path, lock_timeout, read_only=True)
+    try:
+        connection.execute("set enable_external_access = false")
+        _check_ours(connection, path, allow_empty=allow_empty)
+        yield connection
+    finally:
+        connection.close()
+
+
+def rows(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of a query as dictionaries; values go in as bound parameters."""
+    cursor = connection.execute(query, parameters or [])
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def wait_for(path: Path, timeout: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Return a connection as soon as no other process holds the file, within timeout seconds."""
+    import duckdb
+
+    deadline = time.monotonic() + timeout
+    pause = 0.05
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only)
+        except duckdb.IOException as error:
+            if "Could not set lock" not in str(error):
+                raise DatabaseError(_one_line(path, error)) from error
+            if time.monotonic() >= deadline:
+                raise busy(path, str(error), timeout) from error
+        except duckdb.Error as error:
+            raise DatabaseError(_one_line(path, error)) from error
+        time.sleep(min(pause * random.uniform(0.5, 1.5), max(0.0, deadline - time.monotonic())))
+        pause = min(pause * 2, 2.0)
+
+
+def busy(path: Path, message: str, timeout: float) -> DatabaseBusyError:
+    """Return the error that names the holder, whom DuckDB's message gives."""
+    holder = re.search(r"held in (.+?) \(PID (\d+)\)", message)
+    who = f"process {holder[2]} ({Path(holder[1]).name})" if holder else "another process"
+    return DatabaseBusyError(
+        f"database {path} is held by {who}; waited {timeout:g} s (--lock-timeout)"
+    )
+
+
+def _check_ours(connection: duckdb.DuckDBPyConnection, path: Path, *, allow_empty: bool) -> None:
+    import duckdb
+
+    try:
+        found = connection.execute("select count(*) from staging.stg_telemetry__events").fetchone()
+    except duckdb.CatalogException:
+        raise DatabaseError(
+            f"{path} was not made by `tokenest build`: it has no staging.stg_telemetry__events;"
+            " set TOKENEST_DB"
+        ) from None
+    if not allow_empty and found == (0,):
+        raise DatabaseError(
+            f"{path} holds no events; build it on telemetry, or pass --allow-empty-db"
+        )
+
+
+def _one_line(path: Path, error: Exception) -> str:
+    return f"{path} cannot be opened: {str(error).splitlines()[0]}"

@@ -1,0 +1,1 @@
+"""What runs inside the application: estimates, budgets, records. Standard library only."""

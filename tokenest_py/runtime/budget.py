@@ -1,0 +1,267 @@
+"""Sizes max_tokens: from the quantiles of what such calls needed, else from floors and buffers.
+
+    quantile    the tokens that all but `max_truncation` of such calls stay under
+    otherwise   max(floor, int(estimate * buffer))
+
+and then within what the caller, the model and its context window allow. An unused token of the
+ceiling is not billed; it is reserved.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tokenest_py.errors import UsageError
+from tokenest_py.runtime.providers import PARAMETERS
+
+if TYPE_CHECKING:
+    from tokenest_py.runtime.results import TokenEstimate
+    from tokenest_py.runtime.table import Coefficients
+
+CELL = "quantile cell"
+PARENT = "parent"
+FLOOR = "cold-start floor"
+CLAMP = "explicit clamp"
+CONTROL = "control call"
+
+
+class Budget(NamedTuple):
+    """A ceiling for one call, and where it comes from. All counts are tokens.
+
+    Attributes:
+        max_tokens: What to send as the ceiling: visible output and reasoning together.
+        source: "quantile cell" (the very cell asked for), "parent" (a wider one), "cold-start
+            floor" (no quantile: floor and buffer), "explicit clamp" (the caller's own limit) or
+            "control call" (the most that could be asked for, on purpose).
+        n: Calls that the quantile rests on; 0 for a floor.
+        identified: Whether the data show the quantile and no limit has lowered it.
+        max_truncation: The truncation rate that the quantile is for; None for a floor.
+        reasoning_tokens: The part of max_tokens kept apart for reasoning.
+        clamped_by: The limit that lowered the number: "", "max_tokens", "max_output",
+            "context_window" or "max_budget".
+        limit: The most that could be asked for in this call.
+        is_retry: Whether this is the one larger ceiling after a truncation.
+        coefficients_id: The table that the number comes from.
+        is_control: Whether this is a control call; record it as such.
+    """
+
+    max_tokens: int
+    source: str
+    n: int
+    identified: bool
+    max_truncation: float | None
+    reasoning_tokens: int
+    clamped_by: str
+    limit: int
+    is_retry: bool
+    coefficients_id: str
+    is_control: bool = False
+
+    @property
+    def visible_tokens(self) -> int:
+        """What is left for visible output beside the reasoning."""
+        return max(self.max_tokens - self.reasoning_tokens, 0)
+
+    def request_kwargs(self, provider: str) -> dict[str, int]:
+        """The ceiling under the name that the provider's API gives it.
+
+        Returns one entry: max_tokens for anthropic, max_completion_tokens for openai (chat),
+        max_output_tokens for openai_responses, maxOutputTokens for gemini (generationConfig).
+        Raises UsageError for an unknown provider.
+        """
+        name = PARAMETERS.get(provider.lower().replace("-", "_"))
+        if name is None:
+            raise UsageError("provider", provider, tuple(PARAMETERS))
+        return {name: self.max_tokens}
+
+
+class Escalation(NamedTuple):
+    """What to do after an answer was cut off: the next budget, or None, and the reason in words."""
+
+    budget: Budget | None
+    reason: str
+
+
+def size(
+    coefficients: Coefficients,
+    estimate: TokenEstimate,
+    *,
+    model: str | None,
+    input_tokens: int | None,
+    max_truncation: float,
+    max_tokens: int | None,
+    reasoning_tokens: int,
+    control_share: float = 0.0,
+) -> Budget:
+    """The budget of one call; see `Estimator.budget`."""
+    if not 0 < max_truncation < 1:
+        raise UsageError("max_truncation", max_truncation, "a rate between 0 and 1")
+    if max_tokens is not None and max_tokens < 1:
+        raise UsageError("max_tokens", max_tokens, "a whole number of at least 1")
+    if reasoning_tokens < 0:
+        raise UsageError("reasoning_tokens", reasoning_tokens, "a whole number of at least 0")
+    if not 0 <= control_share <= 1:
+        raise UsageError("control_share", control_share, "a share from 0 to 1")
+    found = _quantile(coefficients, estimate, model, input_tokens, max_truncation)
+    if found is None:
+        source, rate, wanted, n, identified = FLOOR, None, floor(coefficients, estimate), 0, False
+    else:
+        source, rate, wanted, n, identified = found
+    wanted = max(wanted, int(coefficients.constants["min_budget"])) + reasoning_tokens
+    limit, limited_by = _limit(coefficients, model, input_tokens)
+    tokens, clamped_by = (limit, limited_by) if wanted > limit else (wanted, "")
+    if max_tokens is not None and tokens > max_tokens:
+        source, tokens, clamped_by = CLAMP, max_tokens, "max_tokens"
+    limit = limit if max_tokens is None else min(limit, max_tokens)
+    is_retry = False
+    if control_share and _drawn(control_share):
+        source, tokens, n, identified, rate, clamped_by = CONTROL, limit, 0, False, None, ""
+    return Budget(
+        tokens,
+        source,
+        n,
+        identified and not clamped_by,
+        rate,
+        min(reasoning_tokens, tokens),
+        clamped_by,
+        limit,
+        is_retry,
+        coefficients.coefficients_id,
+        source == CONTROL,
+    )
+
+
+def _drawn(share: float) -> bool:
+    from random import random  # loads OpenSSL, so only where control calls are asked for
+
+    return random() < share
+
+
+def floor(coefficients: Coefficients, estimate: TokenEstimate) -> int:
+    """The budget without quantiles, in tokens: max(floor, int(estimate * buffer)).
+
+    The floor is that of the category and the complexity, else of the complexity, else of all.
+    A multiplier may raise the estimate here and not lower it: it puts the estimate in the middle of
+    the demand, and half of the calls need more than the middle.
+    """
+    floors = coefficients.floors
+    category = coefficients.category(estimate.category)
+    base = floors.get((category, estimate.complexity))
+    if base is None:
+        base = floors.get(("", estimate.complexity))
+    if base is None:
+        base = floors["", ""]
+    most = max(estimate.estimated_tokens, estimate.base_tokens)
+    return max(base, int(most * buffer(coefficients, estimate)))
+
+
+def buffer(coefficients: Coefficients, estimate: TokenEstimate) -> float:
+    """The factor on an estimate: the largest one whose condition holds."""
+    category = coefficients.category(estimate.category)
+    factor = 1.0
+    for condition, of_category, of_complexity, threshold, value in coefficients.buffers.values():
+        if (
+            condition == "always"
+            or (condition == "confidence_below" and estimate.confidence < threshold)
+            or (condition == "deliverables_at_least" and estimate.deliverable_count >= threshold)
+            or (
+                condition == "category"
+                and category == of_category
+                and of_complexity in ("", estimate.complexity)
+            )
+        ):
+            factor = max(factor, value)
+    return factor
+
+
+def escalate(
+    coefficients: Coefficients, budget: Budget, stop_reason: str | None, output_tokens: int | None
+) -> Escalation:
+    """The one larger ceiling after a truncation; see `Estimator.after_truncation`."""
+    said = (stop_reason or "").strip(" ").lower()
+    stop_class = coefficients.stop_classes.get(said, "unknown")
+    reached = output_tokens is not None and output_tokens >= budget.max_tokens
+    base = max(budget.max_tokens, output_tokens or 0)
+    tokens = min(int(base * coefficients.constants["retry_factor"]), budget.limit)
+    if stop_class == "context_window":
+        reason = (
+            f"{said}: the context window was full; a larger ceiling does not help, less input does"
+        )
+    elif stop_class != "truncated" and not reached:
+        reason = (
+            f"the stop reason {stop_reason!r} ({stop_class}) does not say that output was cut off"
+        )
+    elif budget.is_retry:
+        reason = "this was the retry already; it is not raised twice"
+    elif tokens <= budget.max_tokens:
+        reason = f"{budget.max_tokens} is the most that this call may ask for"
+    else:
+        raised = budget._replace(max_tokens=tokens, identified=False, is_retry=True)
+        return Escalation(raised, f"raised from {budget.max_tokens} to {tokens}")
+    return Escalation(None, reason)
+
+
+def _quantile(
+    coefficients: Coefficients,
+    estimate: TokenEstimate,
+    model: str | None,
+    input_tokens: int | None,
+    max_truncation: float,
+) -> tuple[str, float | None, int, int, bool] | None:
+    """Source, rate, tokens, n and identified of the narrowest cell with data, or None.
+
+    Of its rates the largest that is not above the one asked for counts, else the smallest, and
+    then only as a lower bound. So does a cell wider than the category and complexity asked for:
+    it says nothing about them, and the budget is not below the one without quantiles.
+    """
+    cells = coefficients.cells
+    if not cells:
+        return None
+    category, complexity = coefficients.category(estimate.category), estimate.complexity
+    alike = (category, complexity, "", None)
+    keys: list[tuple[str, str, str, int | None]] = [
+        alike,
+        (category, "", "", None),
+        ("", "", "", None),
+    ]
+    if model:
+        keys.insert(0, (category, complexity, model, None))
+    if input_tokens is not None and input_tokens > 0:
+        keys.insert(0, (category, complexity, model or "", input_bin(input_tokens)))
+    for key in keys:
+        rates = cells.get(key)
+        if rates:
+            found = rates[0]
+            for candidate in rates:
+                if candidate[0] <= max_truncation:
+                    found = candidate
+            rate, tokens, n, identified = found
+            if rate > max_truncation or key[:2] != alike[:2]:
+                least = floor(coefficients, estimate)
+                if least > tokens:
+                    return FLOOR, None, least, 0, False
+                identified = identified and rate <= max_truncation
+            return (CELL if key == keys[0] else PARENT, rate, tokens, n, identified)
+    return None
+
+
+def input_bin(input_tokens: int) -> int:
+    """The bin of an input size: four to each doubling, floor(4 * log2(tokens))."""
+    import math  # as little as possible at the start
+
+    return math.floor(4 * math.log2(input_tokens))
+
+
+def _limit(
+    coefficients: Coefficients, model: str | None, input_tokens: int | None
+) -> tuple[int, str]:
+    """The most that a call may ask for, and what says so."""
+    limit, limited_by = int(coefficients.constants["max_budget"]), "max_budget"
+    if model:
+        most = coefficients.limit(model, "max_output")
+        if most is not None:
+            limit, limited_by = most, "max_output"
+        window = coefficients.limit(model, "context_window")
+        if window is not None and window - (input_tokens or 0) < limit:
+            limit, limited_by = max(window - (input_tokens or 0), 1), "context_window"
+    return limit, limited_by

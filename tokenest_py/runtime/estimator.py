@@ -1,0 +1,281 @@
+"""Predicts the output tokens of a call from what it has to deliver.
+
+    base   = int((overhead of the phase + sum over the deliverables) * safety margin)
+    tokens = int(base * multiplier of the cell)
+
+Every number comes from one table of coefficients; docs/estimator.md explains the model.
+"""
+
+from __future__ import annotations
+
+import os
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+from tokenest_py.errors import UsageError
+from tokenest_py.runtime import documents
+from tokenest_py.runtime.budget import escalate, size
+from tokenest_py.runtime.deliverables import normalize
+from tokenest_py.runtime.results import TokenEstimate
+from tokenest_py.runtime.rules import Rules
+from tokenest_py.runtime.table.source import Source, Status
+from tokenest_py.runtime.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from tokenest_py.runtime.budget import Budget, Escalation
+    from tokenest_py.runtime.results import Part
+    from tokenest_py.runtime.rules import Cell, Reading
+
+DEFAULT_CATEGORY = "implementation"
+
+
+class Estimator:
+    """Predicts output tokens and sizes ceilings from one table of coefficients.
+
+    Thread-safe: tables and readings are replaced as a whole, results are immutable.
+    """
+
+    _rules_type: ClassVar = Rules
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        workspace: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Use a source of coefficients; `Estimator.load` is the usual way to make one."""
+        self._source = source
+        self._workspace = None if workspace is None else Workspace(os.fspath(workspace))
+        self._rules = self._rules_type(source.coefficients, self._workspace)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        workspace: str | os.PathLike[str] | None = None,
+        strict: bool = False,
+        reload_after: float | None = None,
+    ) -> Estimator:
+        """An estimator with the coefficients of a file.
+
+        Args:
+            path: The file; without it TOKENEST_COEFFICIENTS, else the packaged defaults.
+            workspace: The folder in which existing files are looked up; without it none are, and
+                `estimate(assume=...)` says what a deliverable is that does not say it itself.
+            strict: Raise CoefficientsError when the file cannot be used. Otherwise the packaged
+                defaults are used and `status()` says why.
+            reload_after: Look for a newer file at most every so many seconds; without it never.
+                Never raises: a faulty file leaves the last good table in place.
+        """
+        source = Source(path, strict=strict, reload_after=reload_after)
+        return cls(source, workspace=workspace)
+
+    def estimate(
+        self,
+        deliverables: object = None,
+        category: str | None = None,
+        complexity: str | None = None,
+        *,
+        task: str | None = None,
+        scope_paths: Collection[str] | None = None,
+        assume: str | None = None,
+    ) -> TokenEstimate:
+        """The output tokens that a call will need.
+
+        Args:
+            deliverables: Paths, phrases ("Create src/foo.py"), {path, action} objects, or any of
+                these nested in mappings and iterables.
+            category: Any spelling of it; without one, implementation. Documents alone are
+                documentation.
+            complexity: low, medium, high or maintenance, in any spelling.
+            task: The task's text, in which the document models look for features.
+            scope_paths: What the call is given to read; only their number counts, and only for
+                the document models.
+            assume: "new" (the default) or "modified": what a deliverable is when neither its text
+                nor the workspace says so.
+        """
+        assume = assume or "new"
+        if assume not in ("new", "modified"):
+            raise UsageError("assume", assume, ("new", "modified"))
+        rules = self._current()
+        cell = rules.cell(category or DEFAULT_CATEGORY, complexity or "")
+        class_category = cell.class_category
+        read = rules.read
+        readings = [read(text, action, class_category) for text, action in normalize(deliverables)]
+        if not readings:
+            return self._without_deliverables(rules, cell)
+        if rules.documents and all(reading.is_document for reading in readings):
+            items = [reading.deliverable for reading in readings]
+            model, final, found = rules.choose(items, cell.category, task or "")
+            cell = rules.cell(final, complexity or "")
+            if model != documents.DELIVERABLES:
+                table, files, scope = rules.coefficients, len(items), len(scope_paths or ())
+                breakdown = documents.parts(table, model, files, found, scope)
+                recorded = documents.recorded_parts(table, model, files, found, scope)
+                confidence = table.constants[f"confidence_{model}"]
+                return self._finish(
+                    rules, cell, model, 0, breakdown, confidence, readings, (), recorded
+                )
+        return self._by_deliverables(rules, cell, readings, assume)
+
+    def budget(
+        self,
+        estimate: TokenEstimate,
+        *,
+        model: str | None = None,
+        input_tokens: int | None = None,
+        max_truncation: float = 0.02,
+        max_tokens: int | None = None,
+        reasoning_tokens: int = 0,
+        control_share: float = 0.0,
+    ) -> Budget:
+        """The ceiling to send with a call, in tokens.
+
+        Args:
+            estimate: What `estimate()` returned for the call.
+            model: Its name; limits the ceiling to the model's maximum.
+            input_tokens: Tokens of the prompt; limits the ceiling to the rest of the context
+                window, and finds the quantiles of calls of this size.
+            max_truncation: The rate of truncated answers that is accepted, a ratio. The table
+                has certain rates; the largest one not above this is used.
+            max_tokens: The caller's own limit.
+            reasoning_tokens: Headroom for reasoning, added to what visible output needs. Leave it
+                at 0 when the recorded output tokens include reasoning already.
+            control_share: The share of calls, drawn at random, that get the most that may be
+                asked for. They keep the tail of the demand known; 0.05 is enough. Off by default.
+        """
+        return size(
+            self._current().coefficients,
+            estimate,
+            model=model,
+            input_tokens=input_tokens,
+            max_truncation=max_truncation,
+            max_tokens=max_tokens,
+            reasoning_tokens=reasoning_tokens,
+            control_share=control_share,
+        )
+
+    def after_truncation(
+        self, budget: Budget, stop_reason: str | None, *, output_tokens: int | None = None
+    ) -> Escalation:
+        """What to do after an answer: the next ceiling, or None and why there is none.
+
+        The ceiling (or the output, when that was larger) is doubled once, within what the model,
+        its context window and the caller allow. A stop reason that means a full context window
+        gets no larger ceiling. An output that reached the ceiling counts as truncated whatever
+        the stop reason says.
+        """
+        return escalate(self._current().coefficients, budget, stop_reason, output_tokens)
+
+    def explain(self, estimate: TokenEstimate, budget: Budget | None = None) -> str:
+        """How each number of an estimate, and of its budget, came about: lines of plain text."""
+        from tokenest_py.runtime.explain import explain
+
+        return explain(self._current().coefficients, estimate, budget)
+
+    def status(self) -> Status:
+        """Which coefficients are in use, and what is wrong with the file when it is not."""
+        return self._source.status()
+
+    def _current(self) -> Rules:
+        table = self._source.latest()
+        rules = self._rules
+        if rules.coefficients is not table:
+            rules = self._rules = self._rules_type(table, self._workspace)
+        return rules
+
+    def _by_deliverables(
+        self, rules: Rules, cell: Cell, readings: list[Reading], assume: str
+    ) -> TokenEstimate:
+        parts = tuple(
+            [
+                rules.existing(reading)
+                if reading.look_up and os.access(reading.look_up, os.F_OK)
+                else reading.absent[assume]
+                for reading in readings
+            ]
+        )
+        breakdown: dict[str, int] = {}
+        for _, _, _, _, tokens, label in parts:
+            breakdown[label] = breakdown.get(label, 0) + tokens
+        number = rules.coefficients.constants
+        count = len(readings)
+        confidence = (
+            number["confidence_base"]
+            + number["confidence_extension"] * sum([r.has_extension for r in readings]) / count
+            + number["confidence_action"] * sum([r.has_action for r in readings]) / count
+        )
+        return self._finish(
+            rules,
+            cell,
+            documents.DELIVERABLES,
+            cell.overhead,
+            breakdown,
+            confidence,
+            readings,
+            parts,
+        )
+
+    def _without_deliverables(self, rules: Rules, cell: Cell) -> TokenEstimate:
+        """The floor of the complexity, whatever the category: nothing else is known."""
+        table = rules.coefficients
+        tokens = table.floors.get(("", cell.complexity), table.floors["", ""])
+        spread = int(tokens * table.constants["default_interval"])
+        return TokenEstimate(
+            tokens,
+            tokens - spread,
+            tokens + spread,
+            table.constants["confidence_no_deliverables"],
+            MappingProxyType({}),
+            cell.category,
+            cell.complexity,
+            0,
+            (),
+            table.coefficients_id,
+            rules.version,
+            "no_deliverables",
+            0,
+            tokens,
+            1.0,
+            (),
+        )
+
+    def _finish(
+        self,
+        rules: Rules,
+        cell: Cell,
+        model: str,
+        overhead: int,
+        breakdown: dict[str, int],
+        confidence: float,
+        readings: list[Reading],
+        parts: tuple[Part, ...],
+        document_parts: tuple[str, ...] = (),
+    ) -> TokenEstimate:
+        """Add margin and multiplier to the sum of overhead and breakdown."""
+        table = rules.coefficients
+        base = int((overhead + sum(breakdown.values())) * table.constants["safety_margin"])
+        tokens = int(base * cell.multiplier)
+        spread = int(tokens * table.constants["default_interval"])
+        return TokenEstimate(
+            tokens,
+            tokens - spread if cell.low is None else int(base * cell.low),
+            tokens + spread if cell.high is None else int(base * cell.high),
+            min(confidence, 1.0),
+            MappingProxyType(breakdown),
+            cell.category,
+            cell.complexity,
+            len(readings),
+            tuple([reading.deliverable.text for reading in readings]),
+            table.coefficients_id,
+            rules.version,
+            model,
+            overhead,
+            base,
+            cell.multiplier,
+            parts,
+            document_parts,
+        )

@@ -1,0 +1,73 @@
+"""How the numbers of an estimate and of a budget came about, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tokenest_py.runtime.budget import FLOOR, buffer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tokenest_py.runtime.budget import Budget
+    from tokenest_py.runtime.results import Part, TokenEstimate
+    from tokenest_py.runtime.table import Coefficients
+
+_DECIDED = {
+    "action": "as its text says",
+    "workspace": "as the workspace shows",
+    "assumed": "as assumed, since neither its text nor a workspace says so",
+}
+
+
+def explain(coefficients: Coefficients, estimate: TokenEstimate, budget: Budget | None) -> str:
+    """The steps from the deliverables to the estimate and the ceiling, one a line."""
+    lines = [*_estimate(coefficients, estimate)]
+    if budget is not None:
+        lines += _budget(coefficients, estimate, budget)
+    return "\n".join(lines)
+
+
+def _estimate(coefficients: Coefficients, estimate: TokenEstimate) -> Iterator[str]:
+    margin = coefficients.constants["safety_margin"]
+    yield (
+        f"{estimate.estimated_tokens} output tokens, between {estimate.low} and {estimate.high}, "
+        f"confidence {estimate.confidence:.2f}"
+    )
+    cell = f"{estimate.category}/{estimate.complexity or 'no complexity'}"
+    if estimate.model == "no_deliverables":
+        yield f"  no deliverables: the floor for the complexity of {cell}"
+    elif estimate.parts:
+        known = (estimate.category, estimate.complexity) in coefficients.overheads
+        yield f"  overhead {estimate.overhead} for {cell}{'' if known else ' (the default)'}"
+        yield from map(_part, estimate.parts)
+    else:
+        yield f"  documents alone: the model {estimate.model}"
+        yield from (f"  {name} {tokens}" for name, tokens in estimate.breakdown.items())
+    if estimate.model != "no_deliverables":
+        total = estimate.overhead + sum(estimate.breakdown.values())
+        yield f"  sum {total}, times the safety margin {margin:g}: {estimate.base_tokens}"
+    if estimate.multiplier != 1:
+        yield f"  times the calibrated {estimate.multiplier:g}: {estimate.estimated_tokens}"
+    yield f"  coefficients {estimate.coefficients_id}, estimator {estimate.estimator_version}"
+
+
+def _part(part: Part) -> str:
+    item = part.deliverable
+    size = f", times {part.size_factor:g} for its size" if part.size_factor != 1 else ""
+    why = _DECIDED[part.decided_by]
+    return f"  {part.tokens} for {item.path}: {part.state} {item.name}, {why}{size}"
+
+
+def _budget(coefficients: Coefficients, estimate: TokenEstimate, budget: Budget) -> Iterator[str]:
+    yield f"max_tokens {budget.max_tokens} from the {budget.source}"
+    if budget.source == FLOOR:
+        factor = buffer(coefficients, estimate)
+        yield f"  the larger of the floor and {estimate.estimated_tokens} times {factor:g}"
+    elif budget.max_truncation is not None:
+        kind = "identified" if budget.identified else "at least this much"
+        yield f"  {budget.max_truncation:.1%} truncation, from {budget.n} calls ({kind})"
+    if budget.reasoning_tokens:
+        yield f"  {budget.reasoning_tokens} of it for reasoning, {budget.visible_tokens} visible"
+    if budget.clamped_by:
+        yield f"  lowered by {budget.clamped_by}, which allows {budget.limit}"

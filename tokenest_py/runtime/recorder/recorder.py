@@ -1,0 +1,306 @@
+"""Telemetry that cannot harm the application: one event, one line, one write.
+
+What `record()` promises, and every field, is in docs/recorder.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, NamedTuple
+
+from tokenest_py.errors import DroppedEventError, UsageError
+from tokenest_py.runtime.providers import call_fields
+from tokenest_py.runtime.recorder import record as event_record
+from tokenest_py.runtime.recorder.file import EventFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Unpack
+
+    from tokenest_py.runtime.recorder.record import EventFields
+
+DEFAULT_DIRECTORY = "telemetry/recorded"
+
+
+class RecorderStatus(NamedTuple):
+    """What became of the events of this process so far.
+
+    Attributes:
+        enabled: Whether events are written at all. While off, nothing is counted.
+        attempts: Events handed over: `written` and the sum of `dropped`.
+        written: Events for which `record()` returned True.
+        dropped: Events for which it did not, by reason: the name of the system's error
+            (ENOSPC), missing_<field>, invalid_<field>, or what docs/recorder.md lists.
+        unknown_fields: Fields left out because the event record has none of that name.
+        file: The file that took the last event; None before the first.
+    """
+
+    enabled: bool
+    attempts: int
+    written: int
+    dropped: Mapping[str, int]
+    unknown_fields: int
+    file: Path | None
+
+
+class Recorder:
+    """Appends events to a file of this process. Make one for each process and keep it.
+
+    Safe to use from many threads and across forks: a forked child writes a file of its own and
+    counts from zero.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str] = DEFAULT_DIRECTORY,
+        *,
+        enabled: bool | None = None,
+        fsync: bool = False,
+        paths: str = "full",
+        path_key: str | bytes | None = None,
+        max_bytes: int = 64 * 1024 * 1024,
+        max_age_seconds: float = 86_400,
+        lock_timeout: float = 2,
+    ) -> None:
+        """Prepare a recorder; folder and file are made by the first event.
+
+        Args:
+            directory: The folder, made with mode 0700 where there is none.
+            enabled: None reads TELEMETRY_DB_ENABLED.
+            fsync: Wait for the disk with each event, so that it survives a power cut.
+            paths: What is kept of each deliverable: "full", "basename", "hash" or "none".
+            path_key: The key of "hash". Without one it is random, so that the codes of two
+                recorders do not compare.
+            max_bytes: Size at which a new file is begun.
+            max_age_seconds: Age at which a new file is begun.
+            lock_timeout: Seconds after which an event is dropped because another thread's
+                write hangs.
+
+        Raises:
+            UsageError: `paths` names no mode.
+        """
+        if paths not in event_record.PATH_MODES:
+            raise UsageError("paths", paths, event_record.PATH_MODES)
+        self.enabled = _is_on("TELEMETRY_DB_ENABLED") if enabled is None else enabled
+        if not self.enabled:
+            return
+        from pathlib import Path  # a recorder that is off costs no import
+
+        folder = Path(directory)
+        with contextlib.suppress(OSError):  # the working directory may be gone
+            folder = folder.absolute()  # the host may change its working directory
+        self._file_options = (folder, fsync, max_bytes, max_age_seconds)
+        self._lock_timeout = lock_timeout
+        key = path_key.encode() if isinstance(path_key, str) else path_key
+        self._path_privacy = event_record.path_privacy(paths, key or os.urandom(32))
+        self._start()
+        _recorders.add(self)
+
+    @classmethod
+    def from_env(cls) -> Recorder:
+        """Return the recorder that the environment asks for. Never raises.
+
+        TELEMETRY_DB_ENABLED switches it on, TOKENEST_TELEMETRY_DIR is its folder,
+        TOKENEST_TELEMETRY_FSYNC is on for 1, true or yes, TOKENEST_TELEMETRY_PATHS is the mode
+        of `paths` (an unknown one counts as "none") and TOKENEST_TELEMETRY_PATH_KEY its key.
+        """
+        paths = os.environ.get("TOKENEST_TELEMETRY_PATHS") or "full"
+        return cls(
+            os.environ.get("TOKENEST_TELEMETRY_DIR") or DEFAULT_DIRECTORY,
+            fsync=_is_on("TOKENEST_TELEMETRY_FSYNC"),
+            paths=paths if paths in event_record.PATH_MODES else "none",
+            path_key=os.environ.get("TOKENEST_TELEMETRY_PATH_KEY"),
+        )
+
+    def record(self, **fields: Unpack[EventFields]) -> bool:
+        """Write one event, given as fields of the event record by name. Never raises.
+
+        `run_id`, `phase_id` and `actual_output_tokens` (tokens) are required. `event_id` and
+        `occurred_at` are filled in.
+
+        Returns:
+            True when the event is written and survives a kill of this process; False when
+            recording is off, or when the event was dropped and counted in `status()`.
+        """
+        if not self.enabled:
+            return False
+        try:
+            self._write(fields)
+        except BaseException as error:
+            is_interrupt = False
+            try:
+                is_interrupt = self._count_drop(error)
+            except RecursionError:
+                self._out_of_stack += 1
+            if is_interrupt:
+                raise
+            return False
+        return True
+
+    def record_response(
+        self,
+        estimate: object,
+        response: object,
+        *,
+        budget: object = None,
+        **fields: Unpack[EventFields],
+    ) -> bool:
+        """Write one event from an estimate and a provider's response. Never raises.
+
+        Args:
+            estimate: The TokenEstimate, or None.
+            response: What Anthropic, OpenAI (chat completions or responses) or Gemini returned,
+                as an object or a dictionary. No text of it is read.
+            budget: The Budget whose `max_tokens` was sent.
+            fields: Fields as in `record()`, `run_id` and `phase_id` among them. They win over
+                what the estimate, the budget and the response say.
+
+        Returns:
+            As `record()`.
+        """
+        if not self.enabled:
+            return False
+        try:
+            self._write({**call_fields(estimate, budget, response), **fields})
+        except BaseException as error:  # as above; a shared method would need room on the stack
+            is_interrupt = False
+            try:
+                is_interrupt = self._count_drop(error)
+            except RecursionError:
+                self._out_of_stack += 1
+            if is_interrupt:
+                raise
+            return False
+        return True
+
+    def status(self) -> RecorderStatus:
+        """Return the counts so far. `attempts - written` is the number of dropped events."""
+        if not self.enabled:
+            return RecorderStatus(
+                enabled=False, attempts=0, written=0, dropped={}, unknown_fields=0, file=None
+            )
+        with self._counts_lock:
+            written, dropped = self._written, dict(self._dropped)
+        if self._out_of_stack:
+            dropped["RecursionError"] = dropped.get("RecursionError", 0) + self._out_of_stack
+        return RecorderStatus(
+            enabled=True,
+            attempts=written + sum(dropped.values()),
+            written=written,
+            dropped=dropped,
+            unknown_fields=self._unknown_fields,
+            file=self._file.path,
+        )
+
+    def close(self) -> None:
+        """End the file. An event after that begins a new one."""
+        if self.enabled:
+            with self._lock:
+                if not self._is_writing:
+                    self._file.close()
+
+    def restart_after_fork(self) -> None:
+        """Begin anew in a forked child, leaving the parent's file alone.
+
+        Called by itself after `os.fork()`; only a fork that bypasses Python has to call it.
+        """
+        if self.enabled:
+            self._file.abandon()
+            self._start()
+
+    def _start(self) -> None:
+        """Begin with a new file, new locks and no counts: at first, and in a forked child."""
+        folder, fsync, max_bytes, max_age_seconds = self._file_options
+        self._file = EventFile(
+            folder, fsync=fsync, max_bytes=max_bytes, max_age_seconds=max_age_seconds
+        )
+        self._lock = threading.RLock()
+        self._is_writing = False
+        self._counts_lock = threading.RLock()
+        self._written = 0
+        self._dropped: dict[str, int] = {}
+        self._out_of_stack = 0  # drops where the host's stack had no room left to count them
+        self._unknown_fields = 0
+        self._id_prefix = os.urandom(12).hex()
+        self._id_numbers = itertools.count(1)
+
+    def _write(self, fields: Mapping[str, object]) -> None:
+        event_id = f"{self._id_prefix}{next(self._id_numbers):08x}"
+        line, unknown = event_record.encode_event(fields, event_id, self._path_privacy)
+        if unknown:
+            self._count_unknown_fields(unknown)
+        self._append(line)
+
+    def _append(self, line: bytes) -> None:
+        lock, is_ours = self._lock, True
+        try:
+            if lock.acquire(timeout=self._lock_timeout):
+                if self._is_writing:  # by a signal handler or a destructor within our own write
+                    raise DroppedEventError("reentrant")
+                self._is_writing = True
+                try:
+                    self._file.append(line)
+                    self._written += 1
+                finally:
+                    self._is_writing = False
+        finally:
+            try:  # a flag set after acquire() would miss an interrupt between the two
+                lock.release()
+            except RuntimeError:
+                is_ours = False
+        if not is_ours:
+            raise DroppedEventError("lock_timeout")
+
+    def _count_drop(self, error: BaseException) -> bool:
+        """Count the event, and return whether the error is for the host: an interrupt, an exit."""
+        reason, is_interrupt = _reason(error), not isinstance(error, Exception)
+        if reason not in self._dropped:
+            self._dropped[reason] = 0
+            _warn(f"telemetry events are dropped: {reason}")
+        with self._counts_lock:
+            self._dropped[reason] += 1
+        return is_interrupt
+
+    def _count_unknown_fields(self, count: int) -> None:
+        if not self._unknown_fields:
+            _warn("telemetry events have fields that the event record does not know")
+        with self._counts_lock:
+            self._unknown_fields += count
+
+
+_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+def _restart_all() -> None:
+    for recorder in tuple(_recorders):
+        recorder.restart_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_restart_all)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, DroppedEventError):
+        return str(error.args[0])
+    if isinstance(error, OSError) and error.errno is not None:
+        return errno.errorcode.get(error.errno, "OSError")
+    return type(error).__name__
+
+
+def _warn(message: str) -> None:
+    """Say once, in the host's log, what `status()` goes on to count."""
+    with contextlib.suppress(Exception):  # a handler of the host's, or a half-gone interpreter
+        import logging
+
+        logging.getLogger("tokenest").warning(message)
+
+
+def _is_on(variable: str) -> bool:
+    return os.environ.get(variable, "").strip().lower() in ("1", "true", "yes")

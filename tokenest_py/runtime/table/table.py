@@ -1,0 +1,172 @@
+"""One checked table of coefficients, indexed as the estimator and the budgets look things up."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tokenest_py.errors import CoefficientsError
+from tokenest_py.runtime.table.file import EXPORT_AGAIN, decode, read
+from tokenest_py.runtime.table.kinds import CONSTANTS, KINDS
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    Row = dict[str, Any]
+    Cell = tuple[str, str, str, int | None]  # category, complexity, model, input_bin
+
+PACKAGED = f"{__file__.rpartition(os.sep)[0]}/defaults/coefficients.ndjson"
+
+MAX_LIMITS = 1024  # answers of limit() that are kept
+
+
+class Coefficients:
+    """A table. An absent key column is the empty text in a key, or None for `input_bin`.
+
+    Weights, overheads, floors, limits and quantiles are tokens; factors and shares are ratios.
+    """
+
+    constants: dict[str, float]
+    classes: dict[int, tuple[str, str, str]]  # position: (class, method, label)
+    weights: dict[tuple[str, str], int]  # (class, new or modified)
+    overheads: dict[tuple[str, str], int]
+    floors: dict[tuple[str, str], int]
+    # position: (condition, category, complexity, threshold, factor)
+    buffers: dict[int, tuple[str, str, str, float, float]]
+    file_sizes: dict[tuple[str, int], tuple[float, float]]  # (measure, position): (below, factor)
+    action_words: dict[str, str]
+    features: dict[str, tuple[str, str]]  # phrase: (feature, where)
+    history_files: dict[str, str]
+    category_aliases: dict[str, str]
+    complexity_aliases: dict[str, str]
+    complexity_suffixes: dict[str, str]
+    stop_classes: dict[str, str]
+    limits: dict[tuple[str, str], int]  # (model, limit)
+    multipliers: dict[tuple[str, str, str], float]  # (kind, category, complexity)
+    # the rates of a cell, the strictest first: (max_truncation, tokens, n, identified)
+    cells: dict[Cell, list[tuple[float, int, int, bool]]]
+
+    def __init__(self, coefficients_id: str, rows: list[Row], path: str) -> None:
+        """Index checked rows; raises CoefficientsError when they contradict each other."""
+        self.coefficients_id = coefficients_id
+        self.path = path
+        self.row_count = len(rows)
+        self._limits: dict[tuple[str, str], int | None] = {}  # what limit() has found
+        for kind in KINDS.values():
+            setattr(self, kind.attribute, {})
+        self._index(rows)
+        fault = self._missing() or self._contradiction()
+        if fault:
+            raise CoefficientsError(path, f"{fault}; {EXPORT_AGAIN}")
+
+    def category(self, name: str) -> str:
+        """The canonical category of a name; an unknown one stays, in lower case."""
+        key = name.strip(" ").lower()
+        return self.category_aliases.get(key, key)
+
+    def complexity(self, name: str) -> str:
+        """The canonical complexity of a name; an unknown one stays, in lower case."""
+        key = name.strip(" ").lower()
+        if key in self.complexity_aliases:
+            return self.complexity_aliases[key]
+        stems = [key[: -len(end)] for end in self.complexity_suffixes if key.endswith(end)]
+        return self.complexity_aliases.get(min(stems), key) if stems else key
+
+    def steps(self, measure: str) -> list[tuple[float, float]]:
+        """The steps (below, factor) of a measure of a file, in order; the last has no bound."""
+        return [step for (name, _), step in sorted(self.file_sizes.items()) if name == measure]
+
+    def factors(self, category: str, complexity: str) -> tuple[float, float | None, float | None]:
+        """The multiplier of a cell, else of its category, else of all calls, and its own range.
+
+        Without one 1; without a range None. The range holds the multiplier.
+        """
+        found = self.multipliers.get
+        for key in ((category, complexity), (category, ""), ("", "")):
+            factor = found(("multiplier", *key))
+            if factor is not None:
+                low, high = found(("multiplier_low", *key)), found(("multiplier_high", *key))
+                return factor, low and min(low, factor), high and max(high, factor)
+        return 1.0, None, None
+
+    def limit(self, model: str, name: str) -> int | None:
+        """A model's max_output or context_window in tokens, from the longest name that fits."""
+        key = (model, name)
+        if key not in self._limits:
+            if len(self._limits) >= MAX_LIMITS:
+                self._limits.clear()
+            self._limits[key] = self._find_limit(model.strip(" ").lower().rpartition("/")[2], name)
+        return self._limits[key]
+
+    def _find_limit(self, model: str, name: str) -> int | None:
+        for end in range(len(model), 0, -1):
+            if (model[:end], name) in self.limits:
+                return self.limits[model[:end], name]
+        return None
+
+    def _index(self, rows: list[Row]) -> None:
+        for line, row in enumerate(rows, 2):
+            kind = KINDS[row["kind"]]
+            table, key = getattr(self, kind.attribute), kind.key(row)
+            if kind.is_list:
+                table.setdefault(key, []).append(kind.entry(row))
+            elif key in table:
+                raise CoefficientsError(
+                    self.path, f"a {row['kind']} with this key stands twice", line
+                )
+            else:
+                table[key] = kind.entry(row)
+
+    def _missing(self) -> str:
+        """What no estimate can do without and the table does not have, or an empty text."""
+        for name in CONSTANTS:
+            if name not in self.constants:
+                return f"the constant {name} is missing"
+        if not any(method == "any" for _, method, _ in self.classes.values()):
+            return "no deliverable_class has the method any"
+        for name, _, _ in self.classes.values():
+            for action in ("new", "modified"):
+                if (name, action) not in self.weights:
+                    return f"the token_weight {name} {action} is missing"
+        if ("", "") not in self.floors:
+            return "the base_budget without category and complexity is missing"
+        if not any(condition == "always" for condition, *_ in self.buffers.values()):
+            return "the budget_buffer always is missing"
+        return ""
+
+    def _contradiction(self) -> str:
+        """What in the table cannot be true together, or an empty text."""
+        for name, (low, high) in CONSTANTS.items():
+            if not low <= self.constants[name] <= high:
+                return f"the constant {name} is not between {low:g} and {high:g}"
+        for measure in ("loc", "imports", "indent"):
+            steps = self.steps(measure)
+            if steps != sorted(steps) or not steps or steps[-1][0] != float("inf"):
+                return (
+                    f"the file_size_factor steps of {measure} do not rise to one without threshold"
+                )
+        for cell, quantiles in self.cells.items():
+            quantiles.sort()
+            for strict, loose in pairwise(quantiles):
+                if strict[0] == loose[0]:
+                    return f"the budget of {cell} for {strict[0]:g} truncation stands twice"
+                if strict[1] < loose[1]:
+                    return (
+                        f"the budget of {cell} falls from {loose[0]:g} to {strict[0]:g} truncation"
+                    )
+        return ""
+
+
+def load(path: str = PACKAGED) -> Coefficients:
+    """Read, check and index a file; raises CoefficientsError that names the line and the fix.
+
+    The packaged table is not hashed again: a test does so, and importing hashlib takes as long
+    as the rest of the loading.
+    """
+    return parse(read(path), path, check_hash=path != PACKAGED)
+
+
+def parse(data: bytes, path: str, *, check_hash: bool = True) -> Coefficients:
+    """Check and index the bytes of a coefficients file; `path` is for the messages only."""
+    return Coefficients(*decode(data, path, check_hash=check_hash), path)

@@ -1,0 +1,1 @@
+"""The HTTP service; uses the runtime and the pipeline."""
