@@ -23,6 +23,10 @@
         {'pattern': number, 'is_text': false, 'is_list': true, 'what': 'a list of numbers', 'names': [
             'synthetic_predicted_tokens', 'truncation_rates', 'cost_rates', 'what_if_quantiles',
         ]},
+        {'pattern': '[a-z][a-z0-9_]{0,31}', 'is_text': true, 'is_list': true,
+         'what': 'a list of names of folders in models/staging/', 'names': ['sources']},
+        {'pattern': '[+-][0-9]{2}:[0-9]{2}', 'is_text': true, 'what': 'hours and minutes such as +11:00',
+         'names': ['origin_log_utc_offset']},
         {'pattern': word, 'is_text': true, 'is_list': true, 'what': 'a list of words', 'names': [
             'partial_usage_flags',
         ]},

@@ -11,7 +11,7 @@ events as {{ inlined() if not is_incremental() }} (
     select
         *
         {{ further_label_columns('labels') }}
-    from {{ ref('stg_telemetry__events') }}
+    from {{ ref('int_events') }}
     {{ of_changed_phases() }}
 ),
 
