@@ -40,10 +40,10 @@ test-fast: $(STAMP)  ## the runtime, the formulas and the sample build, in about
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile -m 'not slow'
 
 test-spark: $(STAMP) $(SPARK)/.installed  ## build on DuckDB and on Spark, compare every table (Java 17)
-	@PYTHONPATH=tests/support:benchmarks $(BIN)/python tests/spark/parity.py $(SPARK)/bin/python
+	@PYTHONPATH=tests/support:tests/models:benchmarks $(BIN)/python tests/spark/parity.py $(SPARK)/bin/python
 
 test-spark-cluster: $(STAMP) $(SPARK)/.installed  ## the same with two workers, one of them killed
-	@PYTHONPATH=tests/support:benchmarks $(BIN)/python tests/spark/parity.py --cluster $(SPARK)/bin/python
+	@PYTHONPATH=tests/support:tests/models:benchmarks $(BIN)/python tests/spark/parity.py --cluster $(SPARK)/bin/python
 
 # 0.6 GB that only these two need; the everyday install stays without.
 $(SPARK)/.installed: requirements-spark.lock

@@ -1,12 +1,16 @@
 {#-
     Every figure that a user may turn, in the order of docs/reference/vars.md, which `make reference`
     prints from here: its group, its name, of which kind it is (flag, number, whole, numbers, words,
-    choice, offset, time), its bounds, and what it does. dbt_project.yml has the defaults.
+    names, choice, offset, time), its bounds, and what it does. dbt_project.yml has the defaults.
 -#}
 {% macro var_rules() %}
     {% set share = {'low': 0, 'high': 1} %}
     {% set rate = {'low': 0.0001, 'high': 0.9999} %}
     {{ return({
+        'Labels': [
+            dict(name='labels', kind='names', most=8,
+                says='What budgets are told apart by, the widest first (docs/coefficients.md).'),
+        ],
         'Landing': [
             dict(name='sources', kind='words',
                 says='The log formats that are read: each a folder of models/staging/.'),
@@ -147,6 +151,8 @@
         'whole': 'a whole number' ~ bounds,
         'numbers': 'a list of numbers' ~ bounds,
         'words': 'a list of words',
+        'names': 'a list of 1 to ' ~ rule.get('most') ~ ' different names such as category or project,'
+            ~ ' of small letters, digits and _, none of them model or input_bin',
         'choice': 'one of ' ~ rule.get('values', []) | join(', '),
         'offset': 'hours and minutes such as +11:00',
         'time': 'a time such as 2026-01-31 00:00:00, or null',
@@ -164,13 +170,14 @@
         'numbers': '[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?',
         'whole': '[0-9]+',
         'words': '[A-Za-z0-9._:-]{1,128}',
+        'names': '(?!(model|input_bin)$)[a-z][a-z0-9_]{0,31}',
         'choice': rule.get('values', []) | join('|'),
         'offset': '[+-][0-9]{2}:[0-9]{2}',
         'time': 'None|[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2})?',
     }[rule.kind] %}
-    {% set is_text = rule.kind in ['words', 'choice', 'offset'] %}
+    {% set is_text = rule.kind in ['words', 'names', 'choice', 'offset'] %}
     {% set is_list = given is iterable and given is not string and given is not mapping %}
-    {% set wrong = [] if is_list == (rule.kind in ['numbers', 'words']) else [given] %}
+    {% set wrong = [] if is_list == (rule.kind in ['numbers', 'words', 'names']) else [given] %}
     {% for value in (given if is_list else [given]) %}
         {% if rule.kind != 'time' and (value is string) != is_text
             or not modules.re.fullmatch(pattern, value | string)
@@ -178,6 +185,11 @@
             {% do wrong.append(value) %}
         {% endif %}
     {% endfor %}
+    {% if rule.most is defined and is_list and (
+        not 1 <= given | length <= rule.most or given | unique | list | length < given | length
+    ) %}
+        {% do wrong.append(given) %}
+    {% endif %}
     {{ return(not wrong) }}
 {% endmacro %}
 

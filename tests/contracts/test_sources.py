@@ -8,16 +8,18 @@ import os
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 import yaml
 
 from dbt_project import BIN, ROOT, Project
+from tokenest_py.runtime.recorder.record import EVENT_FIELDS
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +67,7 @@ def test_the_sample_gives_the_expected_events(built: Project, source: str) -> No
     columns = list(expected[0])
     found = built.rows(
         f"select {', '.join(f'cast({name} as varchar)' for name in columns)}"
-        " from events.int_events where source = ? order by event_id",
+        " from events.int_events where source_name = ? order by event_id",
         source,
     )
     assert [dict(zip(columns, row, strict=True)) for row in found] == [
@@ -80,7 +82,7 @@ def test_the_lines_of_the_sample_add_up(built: Project, source: str) -> None:
     total = [0] * 5
     for path in samples(source):
         [(belongs_to, lines, *counts)] = built.rows(
-            f"select source, lines, {columns} from marts.line_accounting"
+            f"select source_name, lines, {columns} from marts.line_accounting"
             " where parse_filename(source_file) = ?",
             f"{source}-{path.name}",
         )
@@ -111,14 +113,14 @@ def test_the_sample_holds_text_that_must_not_land(source: str) -> None:
 
 
 def test_no_text_of_a_line_is_stored(built: Project) -> None:
-    """No table, no byte of the database or of the exports holds the canary; mapped members are there."""
+    """No table and no byte of database and exports holds the canary; mapped members are found."""
     assert "staging.base_origin__lines" in tables_that_hold(built, "login-form")
     assert tables_that_hold(built, CANARY) == set()
     for path in [built.database, *built.folder.glob("exports/*")]:
         assert CANARY.encode() not in path.read_bytes(), path
 
 
-def generator() -> Any:
+def generator() -> ModuleType:
     """The program behind `make fields`."""
     spec = importlib.util.spec_from_file_location(
         "source_fields", ROOT / "macros" / "record" / "source_fields.py"
@@ -170,10 +172,8 @@ def test_the_page_of_the_record_lists_its_fields() -> None:
 
 def test_the_recorder_writes_fields_of_the_record() -> None:
     """Everything the recorder can be told has a place in the map."""
-    from tokenest_py import _event_record
-
     fields = {row["field"] for row in rows(STAGING / "tokenest" / "fields.csv")}
-    assert set(_event_record._READERS) <= fields
+    assert fields >= EVENT_FIELDS
 
 
 TOY = {
@@ -202,14 +202,14 @@ TOY = {
         "{{ repeated_lines('toy', best='lines.actual_output_tokens desc') }}\n"
     ),
 }
-TOY_LINES = [
-    '{"kind": "question", "session": "s", "text": "canary-7d1f"}',
-    '{"kind": "answer", "session": "s", "at": "2026-04-01T00:00:00Z", "tags": ["chat"], "message":'
-    ' {"id": "m-1", "content": "canary-7d1f", "usage": {"output": 5}}}',
-    '{"kind": "answer", "session": "s", "at": "2026-04-01T00:01:00Z", "tags": ["chat"], "message":'
-    ' {"id": "m-2", "usage": {"completion": 70}, "stop": "end_turn"}}',
-    '{"kind": "answer", "canary-7d1f',
-]
+TOY_LINES = """
+{"kind": "question", "session": "s", "text": "canary-7d1f"}
+{"kind": "answer", "session": "s", "at": "2026-04-01T00:00:00Z", "tags": ["chat"], \
+"message": {"id": "m-1", "content": "canary-7d1f", "usage": {"output": 5}}}
+{"kind": "answer", "session": "s", "at": "2026-04-01T00:01:00Z", "tags": ["chat"], \
+"message": {"id": "m-2", "usage": {"completion": 70}, "stop": "end_turn"}}
+{"kind": "answer", "canary-7d1f
+""".lstrip()
 GROWN = (
     '{"kind": "answer", "session": "s", "at": "2026-04-01T00:00:09Z", "tags": ["chat"], "message":'
     ' {"id": "m-1", "usage": {"output": 90}, "stop": "max_tokens"}}'
@@ -217,7 +217,7 @@ GROWN = (
 
 
 def test_a_source_is_added_in_one_folder_and_one_word(tmp_path: Path) -> None:
-    """Its events reach the marts; a call that grows is updated by the next build, without conflict."""
+    """Its events reach the marts, and a call that grows is no conflict for the next build."""
     for part in PARTS:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
         (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
@@ -237,7 +237,7 @@ def test_a_source_is_added_in_one_folder_and_one_word(tmp_path: Path) -> None:
 
     project = Project(tmp_path)
     log = project.telemetry("toy.jsonl")
-    log.write_text("\n".join(TOY_LINES) + "\n", encoding="utf-8")
+    log.write_text(TOY_LINES, encoding="utf-8")
     shutil.copy(samples("tokenest")[0], project.telemetry("own.ndjson"))
     query = (
         "select event_id, category, actual_output_tokens, is_truncated from marts.estimates"
@@ -257,7 +257,7 @@ def test_a_source_is_added_in_one_folder_and_one_word(tmp_path: Path) -> None:
     ]
     assert project.rows(
         "select lines, accepted, duplicate, quarantined, blank, other from marts.line_accounting"
-        " where source = 'toy'"
+        " where source_name = 'toy'"
     ) == [(5, 2, 1, 1, 0, 1)]
     assert tables_that_hold(project, CANARY) == set()
 

@@ -8,9 +8,8 @@ import statistics
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import REAL_DATA
 
-from dbt_project import ROOT, Project, line
+from dbt_project import REAL_DATA, ROOT, Project, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

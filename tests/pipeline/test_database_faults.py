@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from test_recorder_faults import PRIVATE_MOUNT
 
 from dbt_project import Project, line
+from private_mount import PRIVATE_MOUNT
 from tokenest_py.errors import DatabaseError
 from tokenest_py.pipeline.database import open_database
 
@@ -52,7 +52,8 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A database of one event. Copy it, do not change it."""
     project = Project(tmp_path_factory.mktemp("landed"))
     project.telemetry().write_bytes(line())
-    project.dbt_build("-s", "+line_accounting", "+rejected_lines", "+int_events")
+    project.dbt_build("-s", "+line_accounting", "+rejected_lines", "+int_events",
+                      "cmd_identity_landing")  # fmt: skip
     return project
 
 
@@ -93,7 +94,7 @@ def test_a_damaged_log_gives_whole_batches_or_one_line(copied: Project) -> None:
     random_ = random.Random(6)
     query = f"select count(*), sum(line_no) from {LINES} where source_file = 'wal.ndjson'"
     states = {(n, sum(range(n)) or None) for n in range(0, BATCHES * BATCH + 1, BATCH)}
-    seen: set[object] = set()
+    seen: set[tuple[int, ...]] = set()
     refusals: list[str] = []
     for number in range(MUTATIONS):
         copied.database.write_bytes(database)

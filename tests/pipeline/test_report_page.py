@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
-from test_report import HOSTILE, MARTS, cut_off, events
 
 from dbt_project import ROOT, Project
+from reported import HOSTILE, MARTS, cut_off, events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

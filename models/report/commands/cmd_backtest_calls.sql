@@ -14,6 +14,7 @@ final as (
         demand.occurred_at,
         demand.category,
         demand.complexity,
+        events.labels,
         demand.model,
         demand.input_tokens,
         events.deliverables,

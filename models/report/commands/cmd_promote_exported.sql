@@ -9,6 +9,7 @@ final as (
         kind,
         category,
         complexity,
+        labels,
         model,
         input_bin,
         max_truncation,

@@ -7,6 +7,7 @@ budget_quantiles as (
 named as (
     select
         cell_level,
+        labels,
         max_truncation,
         n,
         n_censored,
@@ -16,13 +17,14 @@ named as (
         coalesce(category, 'all') as category,
         coalesce(complexity, 'all') as complexity
     from budget_quantiles
-    where cell_level in (0, 2)
+    where cell_level = 0 or is_label_level
 ),
 
 ranked as (
     select
         category,
         complexity,
+        labels,
         max_truncation,
         n,
         n_censored,
@@ -33,8 +35,7 @@ ranked as (
             order by
                 cell_level asc,
                 n desc,
-                category asc,
-                complexity asc,
+                labels asc,
                 max_truncation asc
         ) as row_no
     from named
