@@ -45,11 +45,7 @@ BY_NAME = {words[0]: words for words in COMMANDS}
 def built(samples: Project, project: Project) -> Project:
     """The published samples in a project of the test's own."""
     shutil.copytree(samples.folder, project.folder, dirs_exist_ok=True)
-    project.telemetry().write_bytes(
-        (ROOT / "telemetry/build129_phase1.ndjson").read_bytes()
-        if (ROOT / "telemetry/build129_phase1.ndjson").is_file()
-        else next((ROOT / "telemetry").rglob("*.ndjson")).read_bytes()
-    )
+    shutil.copy(ROOT / "telemetry" / "s0_production_samples.ndjson", project.telemetry())
     return project
 
 

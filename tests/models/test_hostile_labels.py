@@ -83,7 +83,7 @@ def test_no_two_strata_are_one(built: Project) -> None:
 def test_the_runtime_reads_what_was_exported(built: Project) -> None:
     """Values beyond its bounds are cut to them, and what has a label too long has no row."""
     path = str(built.coefficients)
-    _, rows = file.decode(file.read(path), path, check_hash=True)
+    _, _, rows = file.decode(file.read(path), path, check_hash=True)
     assert max(row["value"] for row in rows if row["kind"] == "budget") == 1e8
     assert built.rows(
         "select count(*) > 0 from marts.budget_quantiles"
