@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -49,9 +49,9 @@ def built(samples: Project, project: Project) -> Project:
     return project
 
 
-def start(built: Project, words: list[str], **options: object) -> subprocess.Popen[bytes]:
+def start(built: Project, words: list[str], **options: Any) -> subprocess.Popen[bytes]:
     """Start a command whose errors can be read."""
-    given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL} | options
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL} | options
     return subprocess.Popen(
         [BIN / "tokenest", *words],
         cwd=built.folder,
