@@ -1,0 +1,52 @@
+"""Fixtures of the tests against the real client libraries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fake_provider import FakeProvider
+
+import vintages
+from tokenest_py import Estimator, Recorder
+from wired import Wired
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LEARNED = 1000  # the ceiling of the category "learned" at the usual rate
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network but loopback, no keys but these."""
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "AZURE_OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "none")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    monkeypatch.setenv("OPENAI_AGENTS_DISABLE_TRACING", "1")
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    """A provider on loopback."""
+    fake = FakeProvider()
+    server = fake.start()
+    yield fake
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Estimator:
+    """A table in which the category `learned` has a ceiling, and no other has."""
+    row: dict[str, Any] = {"kind": "budget", "max_truncation": 0.02, "label": "identified", "value": LEARNED, "n": 60, "method": "budget_blend", "category": "learned"}
+    folder = tmp_path_factory.mktemp("table")
+    return Estimator.load(vintages.write(folder, lambda rows: [*rows, row]), strict=True)
+
+
+@pytest.fixture
+def wired(provider: FakeProvider, learned: Estimator, tmp_path: Path) -> Wired:
+    """What a sized client needs, and what came of its calls."""
+    return Wired(provider, learned, Recorder(tmp_path / "recorded", enabled=True), tmp_path)
