@@ -13,7 +13,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-spark test-spark-cluster lint format demo bench soak docs lock clean
+.PHONY: help setup build test test-spark test-spark-cluster lint format fields demo bench soak docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -59,6 +59,9 @@ format: $(STAMP)  ## rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/sqlfluff fix --disable-progress-bar models tests/dbt
+
+fields: $(STAMP)  ## write macros/record/source_fields.sql from models/staging/*/fields.csv
+	@$(BIN)/python macros/record/source_fields.py
 
 demo: $(STAMP)  ## plan, drain, build and report on a recorded agent that costs nothing
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh

@@ -98,9 +98,9 @@ class Pipeline:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, EVENT_COLUMNS, extrasaction="ignore")
             writer.writerows(events)
-        connection.execute("delete from staging.stg_telemetry__events")
+        connection.execute("delete from staging.stg_tokenest__events")
         connection.execute(
-            "insert into staging.stg_telemetry__events by name"
+            "insert into staging.stg_tokenest__events by name"
             " select *, true as has_event_id, cast('x' as varchar) as source_file, 1 as line_no,"
             " case when is_truncated then 'truncated' else 'complete' end as stop_class"
             " from read_csv(?, header = false, columns = ?)",

@@ -36,8 +36,8 @@ from tokenest_py.cli import run
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
-LINES = "staging.base_telemetry__lines"
-LANDING = ["-s", "+line_accounting", "+rejected_lines", "+stg_telemetry__events"]
+LINES = "staging.base_tokenest__lines"
+LANDING = ["-s", "+line_accounting", "+rejected_lines", "+int_events"]
 SETTINGS = {
     "TOKENEST_DB": "tokenest.duckdb",
     "TOKENEST_EXPORTS": "exports",
@@ -196,7 +196,7 @@ def examine_built(place: Place, before: dict[str, int], acknowledged: dict[str, 
         events = dict(
             connection.execute(
                 "select run_id, struct_pack(rows := count(*), numbers := count(distinct attempt),"
-                " last := max(attempt)) from staging.stg_telemetry__events group by run_id"
+                " last := max(attempt)) from events.int_events group by run_id"
             ).fetchall()
         )
     for file, lines, accepted, other in accounts:
@@ -257,7 +257,7 @@ def targets_of(statements: list[str]) -> list[int]:
     near = [
         number + step
         for number, sql in enumerate(statements, start=1)
-        if "base_telemetry__lines" in sql
+        if "base_tokenest__lines" in sql
         for step in (0, 1)
     ]
     return [*range(1, len(statements) + 1), *near * (len(statements) // max(1, len(near)))]

@@ -23,9 +23,16 @@
         {'pattern': number, 'is_text': false, 'is_list': true, 'what': 'a list of numbers', 'names': [
             'synthetic_predicted_tokens', 'truncation_rates', 'cost_rates', 'what_if_quantiles',
         ]},
+        {'pattern': '[a-z][a-z0-9_]{0,31}', 'is_text': true, 'is_list': true,
+         'what': 'a list of names of folders in models/staging/', 'names': ['sources']},
+        {'pattern': '[+-][0-9]{2}:[0-9]{2}', 'is_text': true, 'what': 'hours and minutes such as +11:00',
+         'names': ['origin_log_utc_offset']},
         {'pattern': word, 'is_text': true, 'is_list': true, 'what': 'a list of words', 'names': [
             'partial_usage_flags',
         ]},
+        {'pattern': '(?!(model|input_bin)$)[a-z][a-z0-9_]{0,31}', 'is_text': true, 'is_list': true,
+         'most': 8, 'what': 'a list of 1 to 8 different names such as category or project, of small letters,'
+         ~ ' digits and _, none of them model or input_bin', 'names': ['labels']},
         {'pattern': '[a-z][a-z0-9_]{0,63}', 'is_text': true, 'what': 'the name of a method', 'names': [
             'exported_multiplier', 'exported_budget',
         ]},
@@ -44,6 +51,11 @@
                     {% do wrong.append(value) %}
                 {% endif %}
             {% endfor %}
+            {% if kind.most is defined and is_list and (
+                not 1 <= given | length <= kind.most or given | unique | list | length < given | length
+            ) %}
+                {% do wrong.append(given) %}
+            {% endif %}
             {% if wrong or is_list != kind.get('is_list', false) %}
                 {% do exceptions.raise_compiler_error(
                     'var ' ~ name ~ ' is ' ~ given ~ '; it must be ' ~ kind.what

@@ -38,12 +38,43 @@
     }')
 {%- endmacro %}
 
-{% macro json_member(record, name) -%}
-    {{ return(adapter.dispatch('json_member', 'tokenest')(record, name)) }}
+{#- The member that a path leads to: a name, or usage.output_tokens, or choices[0].finish_reason. -#}
+{% macro json_member(record, path) -%}
+    {{ return(adapter.dispatch('json_member', 'tokenest')(record, path)) }}
 {%- endmacro %}
 
-{% macro duckdb__json_member(record, name) -%}
-    cast(struct_extract({{ record }}, '{{ name }}') as varchar)
+{#- A null at the end of a path is a JSON null there, and none at the first step. -#}
+{% macro duckdb__json_member(record, path) -%}
+    {%- set name = first_step(path) -%}
+    {%- if path == name -%}
+        cast(struct_extract({{ record }}, '{{ name }}') as varchar)
+    {%- else -%}
+        nullif(cast(json_extract(struct_extract({{ record }}, '{{ name }}'), '${{ path[name | length:] }}') as varchar), 'null')
+    {%- endif -%}
+{%- endmacro %}
+
+{#- True when the object has a member of each of the names. -#}
+{% macro json_has_keys(text, names) -%}
+    {{ return(adapter.dispatch('json_has_keys', 'tokenest')(text, names)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_has_keys(text, names) -%}
+    list_has_all(json_keys({{ text }}), [{{ text_literals(names) }}])
+{%- endmacro %}
+
+{#- An object of texts as JSON text with its names in order. -#}
+{% macro json_sorted(json) -%}
+    {{ return(adapter.dispatch('json_sorted', 'tokenest')(json)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_sorted(json) -%}
+    '{' || array_to_string(
+        list_transform(
+            list_sort(json_keys({{ json }})),
+            lambda name: '"' || name || '":' || cast(json_extract({{ json }}, '$.' || name) as varchar)
+        ),
+        ','
+    ) || '}'
 {%- endmacro %}
 
 {#- "a\"b" as JSON text gives a"b. -#}

@@ -184,8 +184,12 @@
     Numbers as they were written, as far as the rules look at them: a variant forgets the .0 of 12.0,
     which is a decimal and no whole number, and puts quotes around what no double holds (1e400).
 -#}
-{% macro spark__json_member(record, name) -%}
+{% macro spark__json_member(record, path) -%}
+    {%- set name = first_step(path) -%}
     {%- set value = record ~ '.' ~ name -%}
+    {%- if path != name -%}
+        {%- set value = 'try_variant_get(' ~ value ~ ", '$" ~ path[name | length:] ~ "', 'variant')" -%}
+    {%- endif -%}
     {%- set text = 'to_json(' ~ value ~ ')' -%}
     case regexp_extract(schema_of_variant({{ value }}), '^([A-Z]*)', 1)
         when 'VOID' then cast(null as string)
@@ -195,6 +199,40 @@
         else {{ text }}
     end
 {%- endmacro %}
+
+{% macro spark__json_has_keys(text, names) -%}
+    (
+        {%- for name in names %}
+        array_contains(json_object_keys({{ text }}), '{{ name }}'){{ ' and' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{% macro spark__json_sorted(json) -%}
+    to_json(map_from_entries(array_sort(map_entries(from_json({{ json }}, 'map<string,string>')))))
+{%- endmacro %}
+
+{% macro spark__file_heads(paths) %}
+    select
+        source_file,
+        cast(position + 1 as bigint) as line_no,
+        rtrim(chr(13), piece) as line_text,
+        case
+            when position < 50 and regexp_like(piece, '^[\\s\\x{FEFF}]*[{]')
+                then coalesce(json_object_keys(piece) is not null, false)
+            else false
+        end as is_object
+    from (
+        select
+            filename as source_file,
+            split(
+                decode(substring(content, 1, {{ var('max_line_bytes') }}), 'UTF-8'), '\n'
+            ) as pieces
+        from {{ source('telemetry', 'files') }}
+        where filename in ({{ text_literals(paths) if paths else "''" }})
+    )
+    lateral view posexplode(pieces) as position, piece
+{% endmacro %}
 
 {% macro spark__json_text(json) -%}
     get_json_object({{ json }}, '$')

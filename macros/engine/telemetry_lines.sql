@@ -146,3 +146,36 @@
         )
     {%- endif -%}
 {%- endmacro %}
+
+{#-
+    The lines that files begin with, to tell by them whose they are: source_file, line_no, line_text
+    and is_object (a JSON object), of the first max_line_bytes of each. Objects are looked for in
+    the first 50 lines.
+-#}
+{% macro file_heads(paths) -%}
+    {{ return(adapter.dispatch('file_heads', 'tokenest')(paths)) }}
+{%- endmacro %}
+
+{% macro duckdb__file_heads(paths) %}
+    select
+        source_file,
+        line_no,
+        line_text,
+        case
+            when line_no <= 50 and starts_with(ltrim(line_text, {{ "chr(65279) || ' ' || chr(9)" }}), '{')
+                then json_valid(line_text)
+            else false
+        end as is_object
+    from (
+        select
+            source_file,
+            unnest(range(1, len(pieces) + 1)) as line_no,
+            rtrim(unnest(pieces), chr(13)) as line_text
+        from (
+            select
+                filename as source_file,
+                string_split(decode(content[1:{{ var('max_line_bytes') }}], 'replace'), chr(10)) as pieces
+            from {{ duckdb__blobs(paths) }}
+        )
+    )
+{% endmacro %}

@@ -1,10 +1,10 @@
 {#-
-    The telemetry files that hold lines which have not landed, as a list of dictionaries:
+    The files of a source that hold lines which have not landed, as a list of dictionaries:
     path, landed_lines, has_torn_tail. A file is opened when it is new, has grown, was modified
     since it landed or, with `final`, still ends in a line without a newline.
     Stops the build, naming the file, when one shrank or its first line changed.
 -#}
-{% macro files_to_land() %}
+{% macro files_to_land(source) %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return([]) }}{% endif %}
     {% set landed = {} %}
     {% if is_incremental() %}
@@ -13,7 +13,7 @@
         {% endfor %}
     {% endif %}
     {% set to_open = [] %}
-    {% for file in run_query(telemetry_files(ref('base_telemetry__files'))).rows %}
+    {% for file in run_query(telemetry_files(ref('base_telemetry__files'), source)).rows %}
         {% set known = landed.get(file['source_file']) %}
         {% if known is none %}
             {% do to_open.append({'path': file['source_file'], 'landed_lines': 0}) %}
@@ -40,13 +40,14 @@
     {{ return(to_open) }}
 {% endmacro %}
 
-{#- Listing, oldest name first, so that every build opens files in one order. -#}
-{% macro telemetry_files(relation) %}
+{#- The files of a source by name, so that every build opens them in one order. -#}
+{% macro telemetry_files(relation, source) %}
     select
         source_file,
         file_bytes,
         modified_at
     from {{ relation }}
+    where source = '{{ source }}'
     order by source_file
 {% endmacro %}
 
@@ -68,18 +69,35 @@
     group by source_file
 {% endmacro %}
 
-{#- Landings are numbered, so that what is built on the lines can take up the new ones alone. -#}
+{#-
+    Landings are numbered, so that what is built on the lines can take up the new ones alone: one
+    sequence over all sources, in which each landing of a source takes the next number.
+-#}
 {% macro this_landing_no() %}
-    {% if execute and is_incremental() %}
-        {{ return(run_query(last_landing(this)).rows[0]['landing_no'] + 1) }}
-    {% endif %}
-    {{ return(1) }}
+    {{ return(last_landing() + 1) }}
 {% endmacro %}
 
-{% macro last_landing(relation) %}
-    select coalesce(max(landing_no), 0) as landing_no
-    from {{ relation }}
-    where file_bytes is not null
+{#- The newest number of all sources; 0 before the first landing. -#}
+{% macro last_landing() %}
+    {% set newest = [] %}
+    {% for relation in landed_relations() %}
+        {% do newest.append('select max(landing_no) as landing_no from ' ~ relation ~ ' where file_bytes is not null') %}
+    {% endfor %}
+    {% if not execute or not newest %}{{ return(0) }}{% endif %}
+    {{ return(run_query(
+        'select coalesce(max(landing_no), 0) as landing_no from (' ~ newest | join(' union all ') ~ ')'
+    ).rows[0]['landing_no'] | int) }}
+{% endmacro %}
+
+{#- The base_<source>__lines that are there, of all sources. -#}
+{% macro landed_relations() %}
+    {% if not execute %}{{ return([]) }}{% endif %}
+    {% set found = [] %}
+    {% for source in var('sources') %}
+        {% set lines = relation_named('base_' ~ source ~ '__lines') %}
+        {% if load_relation(lines) %}{% do found.append(lines) %}{% endif %}
+    {% endfor %}
+    {{ return(found) }}
 {% endmacro %}
 
 {% macro refuse_changed_first_lines(files) %}
@@ -105,9 +123,9 @@
     A tail that landed as torn and was completed since lands again as a whole line. Runs as a
     pre-hook, in the transaction of the landing.
 -#}
-{% macro forget_completed_tails() %}
+{% macro forget_completed_tails(source) %}
     {% if execute and is_incremental() %}
-        {% set completed = files_to_land() | selectattr('has_torn_tail', 'defined')
+        {% set completed = files_to_land(source) | selectattr('has_torn_tail', 'defined')
             | selectattr('has_torn_tail') | map(attribute='path') | list %}
         {% if completed %}
             {{ delete_rows(

@@ -1,7 +1,7 @@
 with
 
 events as (
-    select * from {{ ref('stg_telemetry__events') }}
+    select * from {{ ref('int_events') }}
 ),
 
 token_weights as (

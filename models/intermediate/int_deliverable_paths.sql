@@ -7,7 +7,7 @@
 with
 
 events as (
-    select * from {{ ref('stg_telemetry__events') }}
+    select * from {{ ref('int_events') }}
     {{ since_last_landing() }}
 ),
 

@@ -9,7 +9,7 @@ replayed_estimates as (
 ),
 
 estimates as (
-    select * from {{ ref('stg_telemetry__events') }}
+    select * from {{ ref('int_events') }}
 ),
 
 shrunk_medians as (

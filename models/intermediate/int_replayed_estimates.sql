@@ -23,7 +23,7 @@
 with
 
 events as {{ inlined() }} (
-    select * from {{ ref('stg_telemetry__events') }}
+    select * from {{ ref('int_events') }}
     {{ since_last_landing() }}
 ),
 

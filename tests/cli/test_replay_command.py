@@ -85,7 +85,7 @@ def test_nothing_to_replay_is_said(project: Project) -> None:
         line(event_id="e-1", deliverables=None) + line(event_id="e-2", deliverables=["ab" * 8])
     )
     models_only = ["--exclude-resource-type", "test"]
-    project.dbt_build("-s", "+stg_telemetry__events", *models_only)
+    project.dbt_build("-s", "+int_events", *models_only)
     done = project.tokenest("replay")
     assert (done.returncode, done.stdout) == (1, "")
     [message] = done.stderr.splitlines()

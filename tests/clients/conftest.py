@@ -41,7 +41,9 @@ def provider() -> Iterator[FakeProvider]:
 @pytest.fixture(scope="session")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Estimator:
     """A table in which the category `learned` has a ceiling, and no other has."""
-    row: dict[str, Any] = {"kind": "budget", "max_truncation": 0.02, "label": "identified", "value": LEARNED, "n": 60, "method": "budget_blend", "category": "learned"}
+    row: dict[str, Any] = vintages.budget(
+        0.02, LEARNED, label="identified", n=60, method="budget_blend", category="learned"
+    )
     folder = tmp_path_factory.mktemp("table")
     return Estimator.load(vintages.write(folder, lambda rows: [*rows, row]), strict=True)
 

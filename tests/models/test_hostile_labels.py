@@ -71,7 +71,7 @@ def test_no_two_strata_are_one(built: Project) -> None:
     ) == built.rows(
         """
         select coalesce(category, 'unknown'), coalesce(complexity, 'unknown'), count(*)
-        from staging.stg_telemetry__events
+        from events.int_events
         group by all
         order by all
         """
@@ -124,7 +124,7 @@ def test_a_blank_label_is_none(built: Project) -> None:
         "select count(*) from marts.estimates where category = '' or complexity = ''"
     ) == [(0,)]
     assert built.rows(
-        "select count(*) > 0 from staging.stg_telemetry__events"
+        "select count(*) > 0 from events.int_events"
         " where recorded_category = ' ' and category is null"
     ) == [(True,)]
 

@@ -21,8 +21,8 @@ TABLES = [
     "marts.estimates",
     "marts.replayed_estimates",
     "intermediate.int_replayed_estimates",
-    "staging.stg_telemetry__events",
-    "staging.base_telemetry__lines",
+    "staging.stg_tokenest__events",
+    "staging.base_tokenest__lines",
 ]
 
 
@@ -47,13 +47,13 @@ def test_an_id_that_lands_again_is_found(built: Project, tmp_path: Path, number:
     project.database.write_bytes(built.database.read_bytes())
     project.telemetry().write_bytes(events(range(1, 5)))
     project.telemetry("later.ndjson").write_bytes(events(range(5, 6)))
-    project.dbt_build("-s", "+stg_telemetry__events")
+    project.dbt_build("-s", "+int_events")
     keys = ("test", "-s", "test_name:new_keys_are_unique")
     assert project.dbt(*keys).returncode == 0
     with duckdb.connect(str(project.database)) as connection:
         connection.execute(
-            "insert into staging.stg_telemetry__events"
-            " select * replace (2 as landing_no) from staging.stg_telemetry__events"
+            "insert into staging.stg_tokenest__events"
+            " select * replace (2 as landing_no) from staging.stg_tokenest__events"
             f" where event_id = 'e-{number}'"
         )
     done = project.dbt(*keys)

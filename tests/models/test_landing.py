@@ -162,7 +162,7 @@ def test_good_lines_land_whatever_stands_around_them(landed: Project) -> None:
     """Blank lines, a byte order mark, CRLF and odd but valid JSON cost nothing."""
     lines = 3 * len(GOOD_LINES) - 2
     assert account(landed, "good.ndjson") == (lines, len(GOOD_LINES), 0, 0, lines - len(GOOD_LINES))
-    query = "select event_key from staging.base_telemetry__lines where event_key like 'g-%'"
+    query = "select event_key from staging.base_tokenest__lines where event_key like 'g-%'"
     assert {row[0] for row in landed.rows(query)} == {f"g-{n + 1}" for n in range(len(GOOD_LINES))}
 
 
@@ -170,7 +170,7 @@ def test_values_arrive_as_they_were_written(landed: Project) -> None:
     """Letters, times and lists are not changed on the way."""
     query = (
         "select run_id, occurred_at::text, deliverables, model"
-        " from staging.base_telemetry__lines where event_key = ?"
+        " from staging.base_tokenest__lines where event_key = ?"
     )
     assert landed.rows(query, "g-5")[0][0] == "é€漢"
     assert landed.rows(query, "g-7")[0][1] == "2026-01-02 03:04:05"
@@ -201,7 +201,7 @@ def test_one_bad_byte_costs_one_line(project: Project) -> None:
     project.land()
     assert account(project, "events.ndjson") == (5, 4, 0, 1, 0)
     query = (
-        "select line_no, run_id from staging.base_telemetry__lines"
+        "select line_no, run_id from staging.base_tokenest__lines"
         " where reject_reason is null order by 1"
     )
     assert project.rows(query) == [(1, "é€"), (2, "é€"), (4, "é€"), (5, "é€")]
@@ -249,7 +249,7 @@ def test_only_new_and_grown_files_are_opened(project: Project) -> None:
         file.write(line(event_id="b-2"))
     project.telemetry("new.ndjson").write_bytes(line(event_id="n-1"))
     project.land()
-    keys = project.rows("select event_key from staging.base_telemetry__lines order by 1")
+    keys = project.rows("select event_key from staging.base_tokenest__lines order by 1")
     assert [key for (key,) in keys] == ["b-1", "b-2", "n-1", "q-1"]
 
 

@@ -129,8 +129,8 @@ def test_every_line_of_any_bytes_is_accounted_for(
 def test_two_landings_equal_one(at_once: Project, in_two: Project) -> None:
     """Wherever the first build found a file cut off, the same rows are there in the end."""
     for query in (
-        f"select {COLUMNS} from staging.base_telemetry__lines order by source_file, line_no",
-        "select * exclude (landing_no) from staging.base_telemetry__repeated_lines order by all",
+        f"select {COLUMNS} from staging.base_tokenest__lines order by source_file, line_no",
+        "select * exclude (landing_no) from staging.base_tokenest__repeated_lines order by all",
         "select * exclude (landed_bytes) from marts.line_accounting order by all",
         "select * from marts.rejected_lines order by all",
     ):

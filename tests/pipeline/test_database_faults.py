@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MUTATIONS = 80
 BATCHES, BATCH = 4, 500
-LINES = "staging.base_telemetry__lines"
+LINES = "staging.base_tokenest__lines"
 
 # Commits four batches of lines, and ends as a crash does: they are in the write-ahead log alone.
 CRASH = f"""
@@ -50,7 +50,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A database of one event. Copy it, do not change it."""
     project = Project(tmp_path_factory.mktemp("landed"))
     project.telemetry().write_bytes(line())
-    project.dbt_build("-s", "+line_accounting", "+rejected_lines", "+stg_telemetry__events")
+    project.dbt_build("-s", "+line_accounting", "+rejected_lines", "+int_events")
     return project
 
 
@@ -193,7 +193,7 @@ def test_a_disk_that_is_full_costs_nothing_that_had_landed(copied: Project, kind
 def test_a_compressed_file_is_refused_in_one_line(copied: Project, name: str) -> None:
     """It names the file and the fix, and lands nothing of it."""
     copied.telemetry(name).write_bytes(b"\x1f\x8b" + bytes(range(256)))
-    done = copied.dbt("build", "-s", "+base_telemetry__lines", telemetry="telemetry/*")
+    done = copied.dbt("build", "-s", "+base_tokenest__lines", telemetry="telemetry/*")
     assert done.returncode == 1
     assert f"telemetry file telemetry/{name} is compressed" in done.stdout
     assert "gunzip" in done.stdout

@@ -23,8 +23,7 @@ HEAD = [8192, 12288, 8192, 12324, 30784, 28199]
 
 def quantile(rate: float, tokens: int, label: str = "identified", **cell: object) -> dict[str, Any]:
     """A budget row."""
-    row: dict[str, Any] = {"kind": "budget", **cell, "max_truncation": rate, "label": label}
-    return row | {"value": tokens, "n": 60, "method": "budget_blend"}
+    return vintages.budget(rate, tokens, label=label, n=60, method="budget_blend", **cell)
 
 
 @pytest.fixture
@@ -194,6 +193,7 @@ def test_unidentified(warm: Estimator) -> None:
     estimate = warm.estimate(["src/a.py"], "implementation", "low")
     found = warm.budget(estimate, max_truncation=0.01)
     assert (found.max_tokens, found.identified, found.max_truncation) == (3500, False, 0.01)
+    assert found.quantile_rate == 0.01
 
 
 def test_a_looser_rate_is_only_a_lower_bound(warm: Estimator) -> None:

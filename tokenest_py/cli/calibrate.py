@@ -77,7 +77,7 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> Facts:
     def read(query: str) -> list[dict[str, Any]]:
         return rows(connection, query)
 
-    newest = read("select max(occurred_at) as newest from staging.stg_telemetry__events")[0][
+    newest = read("select max(occurred_at) as newest from events.int_events")[0][
         "newest"
     ]
     return Facts(

@@ -39,7 +39,7 @@ def show_database(
         return None
     try:
         with open_database(path, lock_timeout=lock_timeout, allow_empty=allow_empty) as connection:
-            found = connection.execute("select count(*) from staging.stg_telemetry__events")
+            found = connection.execute("select count(*) from events.int_events")
             events = int((found.fetchone() or (0,))[0])
     except DatabaseBusyError:
         if not may_be_busy:

@@ -48,7 +48,7 @@ def _facts(path: Path, connection: duckdb.DuckDBPyConnection) -> list[dict[str, 
         connection,
         "select count(distinct source_file) as files, count(event_key) as records,"
         " max(modified_at) as newest_file, max(occurred_at) as newest_event"
-        " from staging.base_telemetry__lines",
+        " from events.int_lines",
     )[0]
     facts: list[tuple[str, Any]] = [
         ("database", real),

@@ -8,6 +8,7 @@ call.finish(response)
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from tokenest_py.clients.quietly import quiet
 from tokenest_py.errors import UsageError
 from tokenest_py.runtime.budget import Escalation
 from tokenest_py.runtime.estimator import Estimator
+from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.providers import (
     BY_PROVIDER,
     PARAMETERS,
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
 
 MODES = ("size", "observe")
 MOST_MODELS = 1000  # of which a refusal is remembered
-MAX_LABEL = 128  # characters; a longer text may be a prompt
 _REFUSED = (400, 422)
 _ABOUT_THE_CEILING = re.compile(
     r"max\w*tokens|maximum (output )?tokens|stream_options|context\W+(length|limit|window)",
@@ -194,8 +195,10 @@ class Call:
         self.model = model if isinstance(model, str) else None
         name = self.model or ""
         known = self._label(body)
+        category, complexity = known.pop("category", None), known.pop("complexity", None)
         estimate = sizer.estimator.estimate(
-            category=known.get("category"), complexity=known.get("complexity")
+            category=category, complexity=complexity,
+            labels=known,
         )
         budget = self.budget = sizer.estimator.budget(
             estimate,
@@ -205,8 +208,8 @@ class Call:
             max_tokens=sizer.limit(name, most),
         )
         self._fields |= sized_fields(estimate, budget) | {
-            "category": known.get("category") and estimate.category,
-            "complexity": known.get("complexity") and estimate.complexity,
+            "category": category and estimate.category,
+            "complexity": complexity and estimate.complexity,
         }
         self._is_own = written is not None and not isinstance(written, Auto)
         if self._is_own or not sizer.sets_ceilings or sizer.refuses(self._provider, name):
@@ -221,7 +224,7 @@ class Call:
 
     def _within(self, budget: Budget) -> int | None:
         """The ceiling, or None where nothing is known of such calls and none has to be sent."""
-        if budget.max_truncation is not None:
+        if budget.quantile_rate is not None:
             return budget.max_tokens
         return min(int(AUTO), budget.limit) if self._api.IS_REQUIRED else None
 
@@ -235,23 +238,20 @@ class Call:
         return next(path for path in self._api.CEILINGS if path[-1] == parameter)
 
     def _label(self, body: Mapping[str, object]) -> dict[str, str]:
-        """The labels of the call, and the fields of its events that come from them."""
+        """The labels that the call can have; run and phase become fields of its events."""
         given = {**self._sizer.labels, **current()}
         given.setdefault("effort", requests.effort(body, self._api))
         known = {
-            name: str(value)
+            name: text
             for name, value in given.items()
-            if value is not None and len(str(value)) <= MAX_LABEL
+            if value is not None and NAME.fullmatch(name) and is_value(text := str(value))
         }
         environment = os.environ
         self._fields["run_id"] = known.pop("run", None) or environment.get("TOKENEST_RUN_ID", "app")
         self._fields["phase_id"] = (
             known.pop("phase", None) or environment.get("TOKENEST_PHASE_ID") or os.urandom(16).hex()
         )
-        self._fields["labels"] = {
-            name: value for name, value in known.items() if name not in ("category", "complexity")
-        }
-        return known
+        return dict(itertools.islice(known.items(), MAX_LABELS + 2))  # those two are no labels
 
     @quiet(_NO_KWARGS)
     def kwargs(self, provider: str) -> dict[str, int]:
@@ -318,8 +318,7 @@ class Call:
         }
         if self.max_tokens is None:  # nothing was sent that the table could be judged by
             event["selected_budget"] = None
-        served = event.get("model")
-        event |= {"model": self.model or served, "model_served": served}
+        event["model"] = self.model or event.get("model")
         several = SEVERAL_ANSWERS in (fields.get("quality_flags") or ())  # type: ignore[operator]
         if several and fields.get("truncated") and self.max_tokens is not None:
             event["actual_output_tokens"] = self.max_tokens  # the longest one was cut off there

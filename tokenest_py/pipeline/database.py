@@ -108,10 +108,10 @@ def _check_ours(connection: duckdb.DuckDBPyConnection, path: Path, *, allow_empt
     import duckdb
 
     try:
-        found = connection.execute("select count(*) from staging.stg_telemetry__events").fetchone()
+        found = connection.execute("select count(*) from events.int_events").fetchone()
     except duckdb.CatalogException:
         raise DatabaseError(
-            f"{path} was not made by `tokenest build`: it has no staging.stg_telemetry__events;"
+            f"{path} was not made by `tokenest build`: it has no events.int_events;"
             " set TOKENEST_DB"
         ) from None
     if not allow_empty and found == (0,):

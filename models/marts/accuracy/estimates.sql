@@ -8,7 +8,7 @@
 with
 
 events as (
-    select * from {{ ref('stg_telemetry__events') }}
+    select * from {{ ref('int_events') }}
     {{ of_changed_phases() }}
 ),
 

@@ -21,7 +21,7 @@ multipliers as (
 ),
 
 events as (
-    select * from {{ ref('stg_telemetry__events') }}
+    select * from {{ ref('int_events') }}
 ),
 
 landed as (

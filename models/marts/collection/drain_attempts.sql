@@ -1,7 +1,7 @@
 with
 
 attempts as (
-    select * from {{ ref('stg_telemetry__attempts') }}
+    select * from {{ ref('stg_tokenest__attempts') }}
 ),
 
 ordered as (

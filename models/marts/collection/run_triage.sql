@@ -5,7 +5,7 @@ attempts as (
 ),
 
 events as (
-    select * from {{ ref('stg_telemetry__events') }}
+    select * from {{ ref('int_events') }}
 ),
 
 runs as (

@@ -5,19 +5,21 @@ files as (
 ),
 
 lines as (
-    select * from {{ ref('base_telemetry__lines') }}
+    select * from {{ ref('int_lines') }}
 ),
 
 repeated_lines as (
-    select * from {{ ref('base_telemetry__repeated_lines') }}
+    select * from {{ ref('int_repeated_lines') }}
 ),
 
 lines_by_file as (
     select
         source_file,
+        min(source) as source,
         count(*) as line_count,
         max(line_no) as last_line_no,
         count(case when is_blank then 1 end) as blank_count,
+        count(case when is_other then 1 end) as other_count,
         count(reject_reason) as unreadable_count,
         count(event_key) as readable_count,
         max(file_bytes) as landed_bytes,
@@ -39,6 +41,7 @@ repeated_by_file as (
 final as (
     select
         coalesce(files.source_file, lines_by_file.source_file) as source_file,
+        coalesce(lines_by_file.source, files.source) as source,
         coalesce(lines_by_file.last_line_no, 0) as lines,
         coalesce(lines_by_file.readable_count, 0)
         - coalesce(repeated_by_file.duplicate_count, 0)
@@ -47,6 +50,7 @@ final as (
         coalesce(lines_by_file.unreadable_count, 0)
         + coalesce(repeated_by_file.conflict_count, 0) as quarantined,
         coalesce(lines_by_file.blank_count, 0) as blank,
+        coalesce(lines_by_file.other_count, 0) as other,
         coalesce(lines_by_file.landed_bytes, 0) as landed_bytes,
         files.source_file is not null as is_present,
         -- a tail that came after whole lines had landed shows by the size alone

@@ -1,20 +1,23 @@
 with
 
 lines as (
-    select * from {{ ref('base_telemetry__lines') }}
+    select * from {{ ref('int_lines') }}
 ),
 
 repeated_lines as (
-    select * from {{ ref('base_telemetry__repeated_lines') }}
+    select * from {{ ref('int_repeated_lines') }}
 ),
 
 unreadable as (
     select
+        source,
         source_file,
         line_no,
         reject_reason,
         reject_fields,
         cast(null as string) as event_id,
+        line_bytes,
+        line_md5,
         line_text
     from lines
     where reject_reason is not null
@@ -23,11 +26,14 @@ unreadable as (
 -- an id that came with several contents: the record says which, the raw line is in the file
 conflicts as (
     select
+        source,
         source_file,
         line_no,
         verdict as reject_reason,
         'event_id' as reject_fields,
         event_key as event_id,
+        cast(null as bigint) as line_bytes,
+        cast(null as string) as line_md5,
         line_text
     from repeated_lines
     where verdict = 'id_conflict'

@@ -4,7 +4,7 @@ with
 
 events as (
     select count(*) as event_count
-    from {{ ref('stg_telemetry__events') }}
+    from {{ ref('int_events') }}
 ),
 
 calls as (

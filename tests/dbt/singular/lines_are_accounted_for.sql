@@ -1,4 +1,5 @@
--- Conservation: every line of every file is an event, a duplicate, in quarantine, or blank.
+-- Conservation: every line of every file is an event, a duplicate, in quarantine,
+-- blank, or tells no call (other).
 -- Counted twice, from two sides: the number of the last line, and the verdicts one by one.
 select
     source_file,
@@ -6,8 +7,9 @@ select
     accepted,
     duplicate,
     quarantined,
-    blank
+    blank,
+    other
 from {{ ref('line_accounting') }}
 where
-    lines <> accepted + duplicate + quarantined + blank
+    lines <> accepted + duplicate + quarantined + blank + other
     or accepted < 0

@@ -44,7 +44,7 @@ CALLS = """
         demand.demand_tokens,
         demand.demand_state = 'observed'
     from intermediate.int_demand as demand
-    inner join staging.stg_telemetry__events as events
+    inner join events.int_events as events
         on demand.event_id = events.event_id
     where demand.demand_state <> 'excluded'
     order by demand.occurred_at, demand.call_id

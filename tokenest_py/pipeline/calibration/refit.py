@@ -25,7 +25,7 @@ __all__ = ["Refit"]
 
 # What the calibration reads: the staged events, what is made of each alone, and all seeds.
 EVENT_TABLES = {
-    "staging.stg_telemetry__events": "occurred_at",
+    "events.int_events": "occurred_at",
     "marts.estimates": "occurred_at",
     "marts.replayed_estimates": "occurred_at",
     "intermediate.int_replayed_estimates": "event_id",
@@ -87,7 +87,7 @@ class Refit:
                     " where database_name = 'source' and schema_name = 'seeds'"
                 ).fetchall()
             ]
-            for schema in ("staging", "marts", "intermediate", "seeds"):
+            for schema in ("events", "marts", "intermediate", "seeds"):
                 connection.execute(f"create schema if not exists {schema}")
             for table in seeds:
                 connection.execute(f"create or replace table {table} as from source.{table}")
@@ -95,7 +95,7 @@ class Refit:
                 earlier = (
                     "where occurred_at < $before"
                     if key == "occurred_at"
-                    else "where event_id in (select event_id from staging.stg_telemetry__events)"
+                    else "where event_id in (select event_id from events.int_events)"
                 )
                 connection.execute(
                     f"create or replace table {table} as from source.{table} {earlier}",

@@ -44,6 +44,8 @@ PARAMETERS: dict[str, str] = {
 }
 BY_PROVIDER: dict[str, ModuleType] = {provider: api for api in APIS for provider in api.PARAMETERS}
 
+MAX_ID = 200  # characters of an id that the event record keeps
+
 __all__ = [
     "APIS",
     "BY_PROVIDER",
@@ -69,6 +71,7 @@ def sized_fields(estimate: object, budget: object) -> dict[str, object]:
     return {
         "category": get(estimate, "category"),
         "complexity": get(estimate, "complexity"),
+        "labels": get(estimate, "labels") or None,
         "deliverables": get(estimate, "deliverables"),
         "deliverable_count": get(estimate, "deliverable_count"),
         "breakdown": get(estimate, "recorded_breakdown") or None,
@@ -76,6 +79,8 @@ def sized_fields(estimate: object, budget: object) -> dict[str, object]:
         "estimator_version": get(estimate, "estimator_version"),
         "predicted_output_tokens": get(estimate, "estimated_tokens"),
         "selected_budget": get(budget, "max_tokens"),
+        "budget_source": get(budget, "source"),
+        "max_truncation": get(budget, "max_truncation"),
         "actual_max_tokens": get(budget, "max_tokens"),
         "is_control": get(budget, "is_control") or None,
     }
@@ -97,7 +102,7 @@ def response_fields(response: object) -> dict[str, object]:
     response = _within(response)
     for api in (*APIS, langchain):
         if api.is_response(response):
-            return _with_truncated(api.read(response))
+            return _completed(api.read(response))
     if any(api.is_event(response) for api in (anthropic, openai_chat, gemini, bedrock)):
         raise DroppedEventError("part_of_a_stream")
     if get(response, "usage", "usage_metadata", "usageMetadata") is None:
@@ -105,7 +110,11 @@ def response_fields(response: object) -> dict[str, object]:
     raise DroppedEventError("unknown_response")
 
 
-def _with_truncated(fields: dict[str, object]) -> dict[str, object]:
+def _completed(fields: dict[str, object]) -> dict[str, object]:
+    """What a provider said, and what follows from it; an id that is none costs no event."""
+    fields["model_served"] = fields.get("model")
+    said = fields.get("response_id")
+    fields["response_id"] = said if isinstance(said, str) and len(said) <= MAX_ID else None
     reason = fields.get("stop_reason")
     if isinstance(reason, str):
         fields["truncated"] = reason.lower() in CUT_OFF
@@ -155,7 +164,7 @@ class Fold:
 
         Those of a stream that has not ended are flagged as partial: its usage is not the answer's.
         """
-        fields = {} if self._api is None else _with_truncated(self._api.read(self.seen))
+        fields = {} if self._api is None else _completed(self._api.read(self.seen))
         if self.seen.get("stop_reason") is None:
             fields |= {"truncated": None, "quality_flags": [PARTIAL_USAGE]}
         return fields

@@ -1,11 +1,11 @@
 with
 
 lines as (
-    select * from {{ ref('base_telemetry__lines') }}
+    select * from {{ ref('base_tokenest__lines') }}
 ),
 
 repeated_lines as (
-    select * from {{ ref('base_telemetry__repeated_lines') }}
+    select * from {{ ref('base_tokenest__repeated_lines') }}
 ),
 
 category_aliases as (

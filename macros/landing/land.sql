@@ -1,20 +1,28 @@
+{#-
+    base_<source>__lines: every line of the source's files, once, with its verdict and the mapped
+    members of its record. All sources land through this, so that all have the same verdicts and
+    the same accounting. What a source may say of itself, as SQL over line_text:
+
+    - record: the text that is judged as a JSON record; null for a line that is no call (other)
+    - key: identity of a record, from <field>_value; without it the event_id, else the line itself
+    - text_kept_where: rejected lines of which a piece of text is kept; without it of none
+-#}
+{% macro land(source, record='line_text', key=none, text_kept_where='false') %}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='fail',
-    pre_hook='{{ forget_completed_tails() }}',
+    pre_hook="{{ forget_completed_tails('" ~ source ~ "') }}",
     post_hook='{{ mark_first_landing() }}',
 ) }}
-
--- depends_on: {{ ref('base_telemetry__files') }}
-
-{% set fields = record_fields() %}
+{% do ref('base_telemetry__files') %}
+{% if execute %}
+{% set fields = source_fields(source) %}
 {% set required = fields | selectattr('required', 'defined') | list %}
-
 with
 
 lines as (
-    {{ telemetry_lines(files_to_land()) }}
+    {{ telemetry_lines(files_to_land(source)) }}
 ),
 
 -- a byte order mark before the first line and a carriage return after any line are no content
@@ -43,29 +51,35 @@ measured as (
     select
         *,
         {{ byte_length('line_text') }} > {{ var('max_line_bytes') }} as is_too_long,
-        {{ regex_test('line_text', '^[ \t\r]*$') }} as is_blank,
-        {{ regex_test('line_text', '^[ \t\r]*[{]') }} as is_braced
+        {{ regex_test('line_text', '^[ \t\r]*$') }} as is_blank
     from cleaned
+),
+
+-- DuckDB evaluates both sides of `and`; `case` skips the expensive test
+recorded as (
+    select
+        *,
+        case when is_utf8 and not is_too_long and not is_blank then {{ record }} end as record_text
+    from measured
 ),
 
 checked as (
     select
         *,
-        case
-            when is_utf8 and not is_too_long
-                then {{ json_is_valid('line_text') }}
-            else false
-        end as is_json
-    from measured
+        record_text is null and is_utf8 and not is_too_long and not is_blank as is_other,
+        {{ regex_test('record_text', '^[ \t\r]*[{]') }} as is_braced,
+        case when record_text is not null then {{ json_is_valid('record_text') }} else false end
+            as is_json
+    from recorded
 ),
 
--- case, and not "and", wherever a test is dear: only case leaves out what needs no answer
 parsed as (
     select
         *,
         is_json and is_braced as is_object,
         case
-            when is_json and is_braced then {{ json_record('line_text', event_member_names()) }}
+            when is_json and is_braced
+                then {{ json_record('record_text', event_member_names(fields)) }}
         end as record
     from checked
 ),
@@ -82,18 +96,20 @@ members as (
         is_tail,
         is_utf8,
         line_text,
+        record_text,
         is_too_long,
         is_blank,
+        is_other,
         is_json,
         is_object,
-        {{ event_members('record') }}
+        {{ event_members('record', fields) }}
     from parsed
 ),
 
 valued as (
     select
         *,
-        {{ event_values() }}
+        {{ event_values(fields) }}
     from members
 ),
 
@@ -101,7 +117,7 @@ compared as (
     select
         *,
         coalesce({{ is_plain(fields) }}, false) as is_plain,
-        case when is_object then {{ has_unique_keys('line_text', fields) }} end as has_unique_keys
+        case when is_object then {{ has_unique_keys('record_text', fields) }} end as has_unique_keys
     from valued
 ),
 
@@ -112,7 +128,7 @@ judged as (
             when is_plain and has_unique_keys and not is_tail then cast(null as string)
             when is_tail then 'torn_tail'
             when not is_utf8 then 'not_utf8'
-            when is_blank then cast(null as string)
+            when is_blank or is_other then cast(null as string)
             when is_too_long then 'line_too_long'
             when not is_json then 'not_json'
             when not is_object then 'not_an_object'
@@ -126,12 +142,23 @@ judged as (
     from compared
 ),
 
+named as (
+    select
+        *,
+        case
+            when reject_reason is null and not is_blank and not is_other
+                then {{ key or "coalesce(event_id_value, 'md5:' || md5(line_text))" }}
+        end as event_key
+    from judged
+),
+
 final as (
     select
         source_file,
         line_no,
         cast({{ this_landing_no() }} as bigint) as landing_no,
         is_blank,
+        reject_reason is null and is_other as is_other,
         reject_reason,
         case reject_reason
             when 'missing_field' then {{ fields_where(is_missing, required) }}
@@ -139,22 +166,25 @@ final as (
             when 'not_a_time' then {{ fields_where(is_not_a_time, fields) }}
             when 'out_of_range' then {{ fields_where(is_out_of_range, fields) }}
         end as reject_fields,
+        case when reject_reason is not null then {{ byte_length('line_text') }} end as line_bytes,
+        case when reject_reason is not null then md5(line_text) end as line_md5,
         case
             when reject_reason is not null
-                then left(line_text, {{ var('max_rejected_text') }})
+                then case
+                    when {{ text_kept_where }} then left(line_text, {{ var('max_rejected_text') }})
+                end
         end as line_text,
-        case
-            when reject_reason is null and not is_blank
-                then coalesce(event_id_value, 'md5:' || md5(line_text))
-        end as event_key,
-        case when reject_reason is null and not is_blank then event_id_value is not null end
+        event_key,
+        case when event_key is not null then {{ 'true' if key else 'event_id_value is not null' }} end
             as has_event_id,
-        {{ stored_event_columns() }},
+        {{ stored_event_columns(source) }},
         case when is_last then file_bytes end as file_bytes,
         case when is_last then modified_at end as modified_at,
         case when is_last then first_line_md5 end as first_line_md5,
         case when is_last then has_open_tail end as has_open_tail
-    from judged
+    from named
 )
 
 select * from final
+{% endif %}
+{% endmacro %}

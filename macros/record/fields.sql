@@ -1,55 +1,30 @@
 {#-
-    The event record: every field that landing reads, with its type and, where the origin's
-    export calls it otherwise, its other name. The one list of fields; docs/event_record.md
-    is its page for people. Required: of both kinds of record, or of the kind that is named
-    (attempt_record.sql).
+    The fields of a source, from its field map (models/staging/<source>/fields.csv). A row is a
+    place where a field may stand: field, rank, path and type; of several places the first with a
+    value counts. required: always, or the kind of record that has to have it; default: SQL for a
+    record without a value; record: the kind of record that alone has the field. Returned as one
+    entry a field, with its paths in order. The map of `tokenest` is the event record itself.
 -#}
-{% macro event_fields() %}
-    {{ return([
-        {'name': 'event_id', 'type': 'text', 'is_key': true},
-        {'name': 'occurred_at', 'type': 'time', 'alias': 'timestamp', 'required': true},
-        {'name': 'run_id', 'type': 'text', 'required': true},
-        {'name': 'phase_id', 'type': 'text', 'required': true},
-        {'name': 'attempt', 'type': 'whole', 'required': 'attempt'},
-        {'name': 'category', 'type': 'text'},
-        {'name': 'complexity', 'type': 'text'},
-        {'name': 'deliverables', 'type': 'text_list'},
-        {'name': 'deliverable_count', 'type': 'whole'},
-        {'name': 'breakdown', 'type': 'text_list'},
-        {'name': 'provider', 'type': 'text'},
-        {'name': 'model', 'type': 'text'},
-        {'name': 'input_tokens', 'type': 'whole'},
-        {'name': 'coefficients_id', 'type': 'text'},
-        {'name': 'estimator_version', 'type': 'text'},
-        {'name': 'predicted_output_tokens', 'type': 'whole'},
-        {'name': 'selected_budget', 'type': 'whole'},
-        {'name': 'actual_max_tokens', 'type': 'whole'},
-        {'name': 'actual_output_tokens', 'type': 'whole', 'required': 'event'},
-        {'name': 'reasoning_tokens', 'type': 'whole'},
-        {'name': 'stop_reason', 'type': 'text'},
-        {'name': 'truncated', 'type': 'flag'},
-        {'name': 'success', 'type': 'flag', 'required': 'attempt'},
-        {'name': 'is_control', 'type': 'flag'},
-        {'name': 'quality_flags', 'type': 'text_list'},
-        {'name': 'smape_percent', 'type': 'number'},
-        {'name': 'waste_ratio', 'type': 'number'},
-        {'name': 'underestimated', 'type': 'flag'},
-    ]) }}
+{% macro source_fields(source) %}
+    {% set fields = {} %}
+    {% for row in source_rows()[source] | sort(attribute='rank') %}
+        {% set field = fields.setdefault(row['field'], dict(row, name=row['field'], paths=[])) %}
+        {% do field['paths'].append(row['path']) %}
+    {% endfor %}
+    {{ return(fields.values() | list) }}
 {% endmacro %}
 
-{#- Names of members to read from a line: the fields and their other names. -#}
-{% macro event_member_names() %}
-    {% set names = [] %}
-    {% for field in record_fields() %}
-        {% do names.append(field['name']) %}
-        {% if field['alias'] is defined %}{% do names.append(field['alias']) %}{% endif %}
-    {% endfor %}
-    {{ return(names) }}
+{#- The fields of the event record, which every source is brought to. -#}
+{% macro event_fields() %}
+    {{ return(
+        source_fields('tokenest') | rejectattr('name', 'in', ['event_id', 'record_type'])
+        | rejectattr('record', 'defined') | list
+    ) }}
 {% endmacro %}
 
 {#- Missing: absent, null, or an empty text. -#}
 {% macro is_missing(field) -%}
-    {%- if field['required'] is string -%}
+    {%- if field['required'] != 'always' -%}
         (
             coalesce(record_type, '"event"') = '"{{ field["required"] }}"'
             and coalesce({{ field['name'] }}, '""') = '""'
@@ -75,6 +50,8 @@
         {{ value }} not in ('true', 'false')
     {%- elif field['type'] == 'text_list' -%}
         not {{ regex_test(value, '^[[]("([^"\\\\]|\\\\.)*"(,"([^"\\\\]|\\\\.)*")*)?[]]$') }}
+    {%- elif field['type'] == 'labels' -%}
+        not {{ are_labels(value) }}
     {%- elif field['type'] == 'whole' -%}
         (
             not {{ regex_test(value, '^-?[0-9]+$') }}
@@ -99,6 +76,20 @@
     {%- else -%}
         false
     {%- endif -%}
+{%- endmacro %}
+
+{#-
+    An object of at most 8 names, each once, with texts of at most 128 characters. An escape is one
+    character; a pair of surrogates is two.
+-#}
+{% macro are_labels(value) -%}
+    {%- set name, text = '"[a-z][a-z0-9_]{0,31}"', '"([^"\\\\]|\\\\.)*"' -%}
+    {%- set member = name ~ ':' ~ text -%}
+    case
+        when not {{ regex_test(value, '^[{](' ~ member ~ '(,' ~ member ~ '){0,7})?[}]$') }} then false
+        when {{ regex_test(value, '"([^"\\\\]|\\\\u[0-9a-fA-F]{4}|\\\\[^u]){129}') }} then false
+        else not {{ json_has_duplicate_keys(value) }}
+    end
 {%- endmacro %}
 
 {#- RFC 3339, with the offset optional (taken as UTC, as the origin wrote it), from 2000 to 2099. -#}
@@ -145,10 +136,14 @@
         {%- for field in fields if field['type'] != 'text' %}
         and {{ is_plain_value(field) }}
         {%- endfor %}
+        {%- if fields | selectattr('type', 'equalto', 'record_type') | list %}
         and case
             when record_type_value = 'attempt' then {{ are_present(fields, 'attempt') }}
             else {{ are_present(fields, 'event') }}
         end
+        {%- else %}
+        and {{ are_present(fields, 'event') }}
+        {%- endif %}
     )
 {%- endmacro %}
 
@@ -166,7 +161,7 @@
 {#- The values that a record of the kind has to have. -#}
 {% macro are_present(fields, kind) -%}
     (
-        {%- for field in fields if field.get('required') in (true, kind) %}
+        {%- for field in fields if field.get('required') in ('always', kind) %}
         {{ field['name'] }}_value is not null{{ ' and' if not loop.last }}
         {%- endfor %}
     )
@@ -205,14 +200,16 @@
         try_cast({{ value }} as bigint)
     {%- elif field['type'] == 'number' -%}
         try_cast({{ value }} as double)
+    {%- elif field['type'] == 'labels' -%}
+        case when {{ are_labels(value) }} then nullif({{ json_sorted(value) }}, '{}') end
     {%- else -%}
         {{ utc_timestamp(json_text(value)) }}
     {%- endif -%}
 {%- endmacro %}
 
 {#- The fields with a column of their own: the key is the column event_key. -#}
-{% macro stored_fields() %}
-    {{ return(record_fields() | rejectattr('is_key', 'defined') | list) }}
+{% macro stored_fields(source) %}
+    {{ return(source_fields(source) | rejectattr('name', 'equalto', 'event_id') | list) }}
 {% endmacro %}
 
 {#- A stored value as text, the same on every engine. -#}
@@ -222,47 +219,90 @@
 {%- endmacro %}
 
 {#- What a stored record says, field by field, as readable text. -#}
-{% macro event_as_text(relation) -%}
+{% macro event_as_text(relation, source) -%}
     concat_ws(
         ', ',
         'event_id=' || {{ relation }}.event_key
-        {%- for field in stored_fields() %},
+        {%- for field in stored_fields(source) %},
         '{{ field["name"] }}=' || {{ value_as_text(relation, field) }}
         {%- endfor %}
     )
 {%- endmacro %}
 
 {#- A column of JSON text for each field, read from the members of a record. -#}
-{% macro event_members(record) %}
-    {%- for field in record_fields() %}
-        {%- set member = json_member(record, field['name']) %}
-        {%- if field['alias'] is defined %}
-            {%- set member = 'coalesce(' ~ member ~ ', ' ~ json_member(record, field['alias']) ~ ')' %}
-        {%- endif %}
-        {{ member }} as {{ field['name'] }}{{ ',' if not loop.last }}
+{% macro event_members(record, fields) %}
+    {%- for field in fields %}
+        {%- set members = [] %}
+        {%- for path in field['paths'] %}{% do members.append(json_member(record, path)) %}{% endfor %}
+        {{ members[0] if members | length == 1 else 'coalesce(' ~ members | join(', ') ~ ')' }}
+            as {{ field['name'] }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
+{#- Names of the members of a line's object to read: the first step of each path. -#}
+{% macro event_member_names(fields) %}
+    {% set names = [] %}
+    {% for field in fields %}
+        {% for path in field['paths'] %}{% do names.append(first_step(path)) %}{% endfor %}
+    {% endfor %}
+    {{ return(names | unique | list) }}
+{% endmacro %}
+
+{#- The first step of the path usage.output_tokens or choices[0].finish_reason. -#}
+{% macro first_step(path) -%}
+    {{ return(modules.re.match('[A-Za-z0-9_]+', path)[0]) }}
+{%- endmacro %}
+
 {#- A column of its type for each field, beside its text. -#}
-{% macro event_values() %}
-    {%- for field in record_fields() %}
+{% macro event_values(fields) %}
+    {%- for field in fields %}
         {{ typed_value(field) }} as {{ field['name'] }}_value{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
-{#- The values of a record; null in lines that are none. -#}
-{% macro stored_event_columns() %}
-    {%- for field in stored_fields() %}
-        case when reject_reason is null then {{ field['name'] }}_value end as {{ field['name'] }}
-        {{- ',' if not loop.last }}
+{#- The values of a record, or their defaults; null in lines that are none. -#}
+{% macro stored_event_columns(source) %}
+    {%- for field in stored_fields(source) %}
+        case
+            when event_key is not null
+                then {{ 'coalesce(' ~ field['name'] ~ '_value, ' ~ field['default'] ~ ')'
+                    if field['default'] is defined else field['name'] ~ '_value' }}
+        end as {{ field['name'] }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
 {#- md5 of what a stored record says: the order of keys and spaces do not count. -#}
-{% macro event_content_md5(relation) -%}
+{% macro event_content_md5(relation, source) -%}
     {%- set values = [] -%}
-    {%- for field in stored_fields() -%}
+    {%- for field in stored_fields(source) -%}
         {%- do values.append(value_as_text(relation, field)) -%}
     {%- endfor -%}
     md5({{ key_of(values) }})
+{%- endmacro %}
+
+{#- How many fields of a stored record have a value. -#}
+{% macro known_fields(relation, source) -%}
+    (
+        {%- for field in stored_fields(source) %}
+        case when {{ relation }}.{{ field['name'] }} is null then 0 else 1 end{{ ' +' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{#- The event record's columns of a source's lines; null where the source has no such field. -#}
+{% macro event_columns(relation, source) %}
+    {%- set has = source_fields(source) | map(attribute='name') | list %}
+    {%- for field in event_fields() %}
+        {{ relation ~ '.' ~ field['name'] if field['name'] in has
+            else typed_null(field['type']) ~ ' as ' ~ field['name'] }}{{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{% macro typed_null(type) -%}
+    {%- if type == 'text_list' -%}
+        {{ json_text_list('cast(null as string)') }}
+    {%- else -%}
+        cast(null as {{ {'whole': 'bigint', 'number': 'double', 'flag': 'boolean', 'time': 'timestamp'}
+            .get(type, 'string') }})
+    {%- endif -%}
 {%- endmacro %}

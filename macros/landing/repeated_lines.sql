@@ -1,13 +1,22 @@
+{#-
+    base_<source>__repeated_lines: readable lines that do not count, because their key came before.
+    Equal content counts at its first place. Other content under one key is a conflict of all its
+    lines, unless the source says which line is the best (`best`: an order of SQL over the columns
+    of `lines`): a call that grows, or of which several records each know a part. Then the best
+    line counts. keeps_text: a conflict shows what its records say.
+-#}
+{% macro repeated_lines(source, best=none, keeps_text=false) %}
 {{ config(
     materialized=follows_landing(),
     unique_key='event_key',
     post_hook='{{ remember_landing() }}',
 ) }}
-
+{% set base = ref('base_' ~ source ~ '__lines') %}
+{% if execute %}
 with
 
 lines as (
-    select * from {{ ref('base_telemetry__lines') }}
+    select * from {{ base }}
 ),
 
 -- few columns of all lines: whole lines are read of the repeated ones alone
@@ -17,8 +26,8 @@ event_lines as {{ inlined() if not is_incremental() }} (
         line_no,
         landing_no,
         event_key
-    from {{ ref('base_telemetry__lines') }}
-    where event_key is not null {{ and_of_new_ids() }}
+    from {{ base }}
+    where event_key is not null {{ and_of_new_ids(base) }}
 ),
 
 repeated_keys as (
@@ -47,8 +56,12 @@ repeated as (
         lines.event_key,
         lines.run_id,
         lines.phase_id,
-        {{ event_content_md5('lines') }} as content_md5,
-        {{ event_as_text('lines') }} as line_text
+        {{ event_content_md5('lines', source) }} as content_md5,
+        {{ event_as_text('lines', source) if keeps_text else 'cast(null as string)' }} as line_text,
+        row_number() over (
+            partition by lines.event_key
+            order by {{ best ~ ', ' if best }}lines.source_file asc, lines.line_no asc
+        ) as occurrence
     from lines
     inner join repeated_places
         on
@@ -60,7 +73,7 @@ repeated as (
 contents as (
     select
         event_key,
-        count(distinct content_md5) as content_count
+        {{ '1' if best else 'count(distinct content_md5)' }} as content_count
     from repeated
     group by event_key
 ),
@@ -68,11 +81,7 @@ contents as (
 ranked as (
     select
         repeated.*,
-        contents.content_count,
-        row_number() over (
-            partition by repeated.event_key
-            order by repeated.source_file asc, repeated.line_no asc
-        ) as occurrence
+        contents.content_count
     from repeated
     inner join contents
         on repeated.event_key = contents.event_key
@@ -93,3 +102,5 @@ final as (
 )
 
 select * from final
+{% endif %}
+{% endmacro %}

@@ -1,0 +1,122 @@
+{#- Rows that have landed since; without it, all of them. -#}
+{% macro since_last_landing() -%}
+    {%- if is_incremental() -%}
+        where landing_no > {{ landed_before() }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+    The same for rows that depend on the other events of their phase: all rows of the phases that
+    new lines are about. Looked up by name instead of ref(), so that
+    unit tests need no fixtures for both tables.
+-#}
+{% macro of_changed_phases() -%}
+    {%- if is_incremental() -%}
+        where (run_id, phase_id) in ({{ changed_phases() }})
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro changed_phases() %}
+    select
+        run_id,
+        phase_id
+    from {{ relation_named('int_events') }}
+    {{ since_last_landing() }}
+    union distinct
+    select
+        run_id,
+        phase_id
+    from {{ relation_named('int_repeated_lines') }}
+    {{ since_last_landing() }}
+{% endmacro %}
+
+{#-
+    For rows of truncated phases: those that new lines are about, and every phase of which a call
+    names no run, since that call belongs to one of the runs that there are.
+-#}
+{% macro and_of_changed_truncated_phases() -%}
+    {%- if is_incremental() -%}
+        and (run_id, phase_id) in ({{ changed_truncated_phases() }})
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro changed_truncated_phases() %}
+    with
+
+    changed as ({{ changed_phases() }}),
+
+    unplaced as (
+        select phase_id
+        from {{ relation_named('estimates') }}
+        where run_id = 'unknown' and is_truncated
+        union distinct
+        select phase_id
+        from changed
+        where run_id = 'unknown'
+    )
+
+    select
+        run_id,
+        phase_id
+    from changed
+    union distinct
+    select
+        run_id,
+        phase_id
+    from {{ relation_named('estimates') }}
+    where is_truncated and phase_id in (select unplaced.phase_id from unplaced)
+{% endmacro %}
+
+{#- A pre-hook of those rows: a phase that changed is built anew. -#}
+{% macro forget_changed_truncated_phases() %}
+    {% if execute and is_incremental() %}
+        delete from {{ this }}
+        where (run_id, phase_id) in ({{ changed_truncated_phases() }})
+    {% endif %}
+{% endmacro %}
+
+{#- For rows that depend on the other lines of their id: all lines of the ids that came. -#}
+{% macro and_of_new_ids(lines) -%}
+    {%- if is_incremental() -%}
+        and event_key in (
+            select event_key
+            from {{ lines }}
+            {{ since_last_landing() }}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A pre-hook: what counted until its id came with other content counts no more. -#}
+{% macro forget_conflicts(columns) %}
+    {% if execute and is_incremental() %}
+        delete from {{ this }}
+        where ({{ columns | join(', ') }}) in (
+            select {% for column in columns -%}
+                {{ 'event_key' if column == 'event_id' else column }}{{ ', ' if not loop.last }}
+            {%- endfor %}
+            from {{ relation_named('int_repeated_lines') }}
+            where verdict = 'id_conflict' and landing_no > {{ landed_before() }}
+        )
+    {% endif %}
+{% endmacro %}
+
+{#- For rows of whole periods: those of the periods that are not built as they are now. -#}
+{% macro and_is_not_built(period) -%}
+    {%- if is_incremental() -%}
+        and {{ period }} not in (select {{ period.split('.') | last }} from {{ this }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A pre-hook of such rows: a period that holds other events than were built counts no more. -#}
+{% macro forget_changed_periods(period) %}
+    {% if execute and is_incremental() %}
+        delete from {{ this }}
+        where ({{ period }}, content_key) not in (
+            select
+                {{ period }},
+                content_key
+            from {{ relation_named('int_periods') }}
+            where {{ period }} is not null
+        )
+    {% endif %}
+{% endmacro %}

@@ -1,0 +1,36 @@
+{#- dbt asks this of every incremental model: true when it has to be built as a whole. -#}
+{% macro should_full_refresh() %}
+    {% if config.get('full_refresh') is not none %}{{ return(config.get('full_refresh')) }}{% endif %}
+    {{ return(flags.FULL_REFRESH or is_outdated()) }}
+{% endmacro %}
+
+{% macro is_outdated() %}
+    {% if not execute or not config.get('unique_key') or target.type != 'duckdb' %}{{ return(false) }}{% endif %}
+    {{ return(landing_state(this)['rules'] != rules_md5()) }}
+{% endmacro %}
+
+{#- Everything besides the lines that a row depends on. -#}
+{% macro rules_md5() %}
+    {% set rules = [] %}
+    {% for name in following_vars() %}
+        {% do rules.append(name ~ '=' ~ var(name)) %}
+    {% endfor %}
+    {% for node in graph.nodes.values() if node.resource_type in ('model', 'seed') %}
+        {% do rules.append(node.checksum.checksum) %}
+    {% endfor %}
+    {% for macro in context['tokenest'].values() if macro.macro is defined %}
+        {% do rules.append(macro.macro.macro_sql) %}
+    {% endfor %}
+    {% for lines in landed_relations() %}
+        {% do rules.append(table_comment(lines) or '') %}
+    {% endfor %}
+    {{ return(local_md5(rules | sort | join('|'))) }}
+{% endmacro %}
+
+{#- The vars that the rows of the models that follow depend on. -#}
+{% macro following_vars() %}
+    {{ return([
+        'under_multiplier', 'stub_max_tokens', 'synthetic_predicted_tokens', 'partial_usage_flags',
+        'failure_mode_max_tokens', 'sources', 'labels',
+    ]) }}
+{% endmacro %}

@@ -1,0 +1,154 @@
+{#-
+    From calls in the columns of the event record, as their source wrote them, to events in the
+    vocabulary of all sources: the CTEs of a stg_<source>__events, of which `final` is the last.
+-#}
+{% macro canonical_events(calls) %}
+category_aliases as (
+    select * from {{ ref('category_aliases') }}
+),
+
+complexity_aliases as (
+    select * from {{ ref('complexity_aliases') }}
+),
+
+complexity_suffixes as (
+    select * from {{ ref('complexity_suffixes') }}
+),
+
+stop_reasons as (
+    select * from {{ ref('stop_reasons') }}
+),
+
+keyed as (
+    select
+        *,
+        {{ vocabulary_key('category') }} as category_key,
+        {{ vocabulary_key('complexity') }} as complexity_key,
+        {{ vocabulary_key('stop_reason') }} as stop_reason_key
+    from {{ calls }}
+),
+
+-- low_complexity, high-level: the few distinct spellings, not every event
+complexity_spellings as (
+    select distinct {{ vocabulary_key('complexity') }} as complexity_key
+    from {{ calls }}
+    where complexity is not null
+),
+
+complexities as (
+    select
+        spellings.complexity_key,
+        min(
+            case
+                when right(spellings.complexity_key, length(suffixes.name)) = suffixes.name
+                    then
+                        left(
+                            spellings.complexity_key,
+                            length(spellings.complexity_key) - length(suffixes.name)
+                        )
+            end
+        ) as stem
+    from complexity_spellings as spellings
+    cross join complexity_suffixes as suffixes
+    group by spellings.complexity_key
+),
+
+canonical_complexities as (
+    select
+        complexities.complexity_key,
+        coalesce(complexity_aliases.label, complexities.complexity_key) as complexity
+    from complexities
+    left join complexity_aliases
+        on coalesce(complexities.stem, complexities.complexity_key) = complexity_aliases.name
+),
+
+canonical as (
+    select
+        keyed.event_id,
+        keyed.has_event_id,
+        keyed.occurred_at,
+        keyed.run_id,
+        keyed.phase_id,
+        keyed.attempt,
+        coalesce(category_aliases.label, keyed.category_key) as category,
+        complexities.complexity,
+        keyed.category as recorded_category,
+        keyed.complexity as recorded_complexity,
+        keyed.labels,
+        keyed.deliverables,
+        coalesce(keyed.deliverable_count, {{ list_size('keyed.deliverables') }})
+            as deliverable_count,
+        keyed.breakdown,
+        keyed.provider,
+        keyed.model,
+        keyed.model_served,
+        keyed.response_id,
+        keyed.input_tokens,
+        keyed.coefficients_id,
+        keyed.estimator_version,
+        keyed.predicted_output_tokens,
+        keyed.selected_budget,
+        keyed.budget_source,
+        keyed.max_truncation,
+        keyed.actual_max_tokens,
+        keyed.actual_output_tokens,
+        keyed.reasoning_tokens,
+        keyed.stop_reason,
+        case
+            when keyed.stop_reason is null then 'unrecorded'
+            else coalesce(stop_reasons.label, 'unknown')
+        end as stop_class,
+        keyed.truncated as recorded_truncated,
+        coalesce(keyed.actual_output_tokens >= keyed.actual_max_tokens, false) as reached_ceiling,
+        keyed.success as is_success,
+        coalesce(keyed.is_control, false) as is_control,
+        keyed.quality_flags as recorded_quality_flags,
+        keyed.smape_percent as recorded_smape,
+        keyed.waste_ratio as recorded_estimate_ratio,
+        keyed.underestimated as recorded_underestimated,
+        keyed.source_file,
+        keyed.line_no,
+        keyed.landing_no
+    from keyed
+    left join category_aliases
+        on keyed.category_key = category_aliases.name
+    left join canonical_complexities as complexities
+        on keyed.complexity_key = complexities.complexity_key
+    left join stop_reasons
+        on keyed.stop_reason_key = stop_reasons.name
+),
+
+-- what says that the answer was cut off, the strongest evidence first
+final as (
+    select
+        *,
+        case
+            when stop_class in ('truncated', 'context_window') then 'stop_reason'
+            when recorded_truncated then 'recorded'
+            when reached_ceiling then 'inferred'
+        end as truncation_evidence,
+        case
+            when stop_class in ('truncated', 'context_window') then true
+            when recorded_truncated or reached_ceiling then true
+            when stop_class = 'unknown' then cast(null as boolean)
+            else false
+        end as is_truncated
+    from canonical
+)
+{% endmacro %}
+
+{#- The columns of a staged event, in their order. -#}
+{% macro staged_columns() %}
+    {{ return([
+        'event_id', 'has_event_id', 'occurred_at', 'run_id', 'phase_id', 'attempt', 'category',
+        'complexity', 'recorded_category', 'recorded_complexity', 'labels', 'deliverables',
+        'deliverable_count', 'breakdown', 'provider', 'model', 'model_served', 'response_id',
+        'input_tokens', 'coefficients_id', 'estimator_version', 'predicted_output_tokens',
+        'selected_budget', 'budget_source', 'max_truncation', 'actual_max_tokens',
+        'actual_output_tokens', 'reasoning_tokens', 'stop_reason', 'stop_class',
+        'recorded_truncated', 'reached_ceiling', 'is_success', 'is_control',
+        'recorded_quality_flags', 'recorded_smape', 'recorded_estimate_ratio',
+        'recorded_underestimated', 'source_file', 'line_no', 'landing_no', 'truncation_evidence',
+        'is_truncated',
+    ]) }}
+{% endmacro %}

@@ -1,0 +1,13 @@
+{#-
+    The rows of one model of every source, with the source's word. Tables are named without their
+    database, so that the view holds wherever the database file is copied to or attached.
+-#}
+{% macro united(prefix, suffix, columns) %}
+    {% for source in var('sources') %}
+    select
+        '{{ source }}' as source,
+        {{ columns | join(',\n        ') }}
+    from {{ ref(prefix ~ '_' ~ source ~ '__' ~ suffix).include(database=false) }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+{% endmacro %}

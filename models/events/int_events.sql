@@ -1,0 +1,1 @@
+{{ united('stg', 'events', staged_columns()) }}

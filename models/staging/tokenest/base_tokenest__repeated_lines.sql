@@ -1,0 +1,1 @@
+{{ repeated_lines('tokenest', keeps_text=true) }}
