@@ -40,12 +40,13 @@ def provider() -> Iterator[FakeProvider]:
 
 @pytest.fixture(scope="session")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Estimator:
-    """A table in which the category `learned` has a ceiling, and no other has."""
-    row: dict[str, Any] = vintages.budget(
-        0.02, LEARNED, label="identified", n=60, method="budget_blend", category="learned"
-    )
+    """A table in which three categories have a ceiling, and no other has."""
+    rows: list[dict[str, Any]] = [
+        vintages.budget(0.02, tokens, n=60, method="budget_blend", category=category)
+        for category, tokens in (("learned", LEARNED), ("large", 15_000), ("huge", 40_000))
+    ]
     folder = tmp_path_factory.mktemp("table")
-    return Estimator.load(vintages.write(folder, lambda rows: [*rows, row]), strict=True)
+    return Estimator.load(vintages.write(folder, lambda packaged: packaged + rows), strict=True)
 
 
 @pytest.fixture

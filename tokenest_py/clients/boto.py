@@ -128,9 +128,8 @@ class _RefusalError(Exception):
 
 def _tap(stream: Theirs, call: Call) -> None:
     """Let the call see the events that pass."""
-    tapped = _tapped(type(stream))
     stream.tokenest_call = call
-    stream.__class__ = tapped
+    stream.__class__ = _tapped(stream.__class__)
 
 
 @functools.lru_cache

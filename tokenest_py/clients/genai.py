@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def _stream(sizer: Sizer, real: Callable[..., Theirs]) -> Callable[..., Theirs]:
 
         def send(sent: dict[str, Theirs]) -> tuple[list[Theirs], Iterator[Theirs]]:
             parts = iter(real(**sent))
-            return [part for part, _ in zip(parts, range(1), strict=False)], parts
+            return list(itertools.islice(parts, 1)), parts
 
         first, rest = run(begin, send, asked)
         try:

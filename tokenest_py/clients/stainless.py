@@ -175,7 +175,8 @@ def _tapped(stream_cls: Theirs, call: Call, *, hides_usage: bool) -> Theirs:
         with suppress(Exception):
             call.finish()
 
-    if inspect.isasyncgenfunction((get_origin(stream_cls) or stream_cls).__stream__):
+    base: Theirs = get_origin(stream_cls) or stream_cls
+    if inspect.isasyncgenfunction(base.__stream__):
 
         class TappedAsync(stream_cls):  # type: ignore[misc]
             async def __stream__(self) -> AsyncIterator[Theirs]:
