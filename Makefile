@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 REFEREE := .venv-bench
 SPARK := .venv-spark
+CLIENTS := .venv-clients
 TELEMETRY ?=
 LINES ?= 100000 1000000
 FOLDER ?=
@@ -13,7 +14,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-spark test-spark-cluster lint format fields demo bench soak docs lock clean
+.PHONY: help setup build test test-clients test-spark test-spark-cluster lint format fields demo bench soak docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -33,8 +34,19 @@ build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/*
 
 test: lint  ## everything that CI runs
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(MAKE) --no-print-directory test-clients
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory test-spark; \
 		else echo "left out: the parity with Spark, which needs Java 17 or newer on the path"; fi
+
+test-clients: $(CLIENTS)/.installed  ## sized() against the real client libraries, before a provider on loopback
+	@cd tests/clients && ../../$(CLIENTS)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# 0.6 GB of client libraries; the everyday install stays without.
+$(CLIENTS)/.installed: requirements-clients.lock
+	@echo "setting up $(CLIENTS) from requirements-clients.lock (about a minute, once)"
+	@$(PYTHON) -m venv --clear $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
 
 test-spark: $(STAMP) $(SPARK)/.installed  ## build on DuckDB and on Spark, compare every table (Java 17)
 	@PYTHONPATH=tests/support:benchmarks $(BIN)/python tests/spark/parity.py $(SPARK)/bin/python
@@ -93,6 +105,9 @@ lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade --constraint requirements.lock \
 		--extra spark pyproject.toml -o requirements-spark.lock
+	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --upgrade \
+		tests/clients/requirements.in -o requirements-clients.lock
 
 clean:  ## remove what can be made again, but no database and no telemetry
 	@rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,17 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# No network but loopback, and no keys.
+os.environ |= dict.fromkeys(
+    (
+        "OPENAI_API_KEY",
+        "AZURE_OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "GEMINI_API_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ),
+    "none",
+)
+os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENAI_AGENTS_DISABLE_TRACING": "1"}
+
 LEARNED = 1000  # the ceiling of the category "learned" at the usual rate
-
-
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No network but loopback, no keys but these."""
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "AZURE_OPENAI_API_KEY"):
-        monkeypatch.setenv(name, "none")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
-    monkeypatch.setenv("OPENAI_AGENTS_DISABLE_TRACING", "1")
 
 
 @pytest.fixture
@@ -52,4 +57,5 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Estimator:
 @pytest.fixture
 def wired(provider: FakeProvider, learned: Estimator, tmp_path: Path) -> Wired:
     """What a sized client needs, and what came of its calls."""
-    return Wired(provider, learned, Recorder(tmp_path / "recorded", enabled=True), tmp_path)
+    folder = tmp_path / "recorded"
+    return Wired(provider, learned, Recorder(folder, enabled=True), folder)

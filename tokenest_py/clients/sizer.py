@@ -112,6 +112,7 @@ class Sizer:
         stream: bool = False,
         model: str | None = None,
         most: int | None = None,
+        is_sent: bool = False,
     ) -> Call:
         """Size one call. Never raises for a provider that is known.
 
@@ -121,8 +122,11 @@ class Sizer:
             stream: Whether the answer will come in parts, which rules out a second attempt.
             model: Its name, where the body has none.
             most: The largest ceiling that the client allows.
+            is_sent: Whether the request is out already, so that it is only recorded.
         """
-        return Call(self, body, provider, stream=stream, model=model, most=most)
+        return Call(
+            self, body, provider, stream=stream, model=model, most=most, is_sent=is_sent
+        )
 
     def limit(self, model: str, most: int | None) -> int | None:
         """The most that may be asked for, as far as caller, client and the model itself said."""
@@ -163,6 +167,7 @@ class Call:
         stream: bool,
         model: str | None,
         most: int | None,
+        is_sent: bool,
     ) -> None:
         """Size the call; where that fails, it goes out as it was written."""
         if provider not in BY_PROVIDER:
@@ -183,10 +188,10 @@ class Call:
         self.max_tokens: int | None = None
         self.budget: Budget | None = None
         self.replaces = False
-        self._size(most)
+        self._size(most, is_sent=is_sent)
 
     @quiet(None)
-    def _size(self, most: int | None) -> None:
+    def _size(self, most: int | None, *, is_sent: bool) -> None:
         sizer, api, body = self._sizer, self._api, self._written
         path, written = requests.written_ceiling(body, api)
         if isinstance(written, int):
@@ -211,9 +216,13 @@ class Call:
             "category": category and estimate.category,
             "complexity": complexity and estimate.complexity,
         }
-        self._is_own = written is not None and not isinstance(written, Auto)
-        if self._is_own or not sizer.sets_ceilings or sizer.refuses(self._provider, name):
-            self._is_own = True
+        self._is_own = (
+            (written is not None and not isinstance(written, Auto))
+            or is_sent
+            or not sizer.sets_ceilings
+            or sizer.refuses(self._provider, name)
+        )
+        if self._is_own:
             return
         tokens: int | None = self._within(budget)
         if tokens is not None:

@@ -168,8 +168,7 @@ def _tapped(stream_cls: Theirs, call: Call, *, hides_usage: bool) -> Theirs:
         """Whether the application asked for this event."""
         with suppress(Exception):
             call.add(event)
-            return not (hides_usage and event.choices == [] and event.usage is not None)
-        return True
+        return not (hides_usage and event.choices == [] and event.usage is not None)
 
     def finish() -> None:
         with suppress(Exception):
