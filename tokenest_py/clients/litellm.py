@@ -47,9 +47,7 @@ def category_of_metadata(request: Request) -> str | None:
 class TokenestLogger(CustomLogger):  # type: ignore[misc]
     """A callback of LiteLLM. Any fault of ours lets the request go out as it was written."""
 
-    def __init__(
-        self, *, category: Category = category_of_metadata, **options: Theirs
-    ) -> None:
+    def __init__(self, *, category: Category = category_of_metadata, **options: Theirs) -> None:
         """Prepare a callback.
 
         Args:
@@ -75,7 +73,9 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
         """Set the ceiling of what is awaited, in the library and in the proxy."""
         with suppress(Exception):
             call_id = kwargs["litellm_call_id"]
-            if getattr(call_type, "value", call_type) in _LIBRARY_CALLS and not self._knows(call_id):
+            if getattr(call_type, "value", call_type) in _LIBRARY_CALLS and not self._knows(
+                call_id
+            ):
                 return self._sized(kwargs, call_id)
         return None
 
@@ -142,9 +142,7 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
             if "responses" not in str(kwargs.get("call_type")):
                 request["messages"] = kwargs.get("messages")
             call = self._begin(request, kwargs["model"], is_sent=True)
-        call.finish(
-            response, model=kwargs["model"], provider=kwargs.get("custom_llm_provider")
-        )
+        call.finish(response, model=kwargs["model"], provider=kwargs.get("custom_llm_provider"))
 
 
 logger = TokenestLogger()

@@ -124,9 +124,7 @@ class Sizer:
             most: The largest ceiling that the client allows.
             is_sent: Whether the request is out already, so that it is only recorded.
         """
-        return Call(
-            self, body, provider, stream=stream, model=model, most=most, is_sent=is_sent
-        )
+        return Call(self, body, provider, stream=stream, model=model, most=most, is_sent=is_sent)
 
     def limit(self, model: str, most: int | None) -> int | None:
         """The most that may be asked for, as far as caller, client and the model itself said."""
@@ -202,7 +200,8 @@ class Call:
         known = self._label(body)
         category, complexity = known.pop("category", None), known.pop("complexity", None)
         estimate = sizer.estimator.estimate(
-            category=category, complexity=complexity,
+            category=category,
+            complexity=complexity,
             labels=known,
         )
         budget = self.budget = sizer.estimator.budget(

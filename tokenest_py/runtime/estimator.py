@@ -12,11 +12,12 @@ import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from tokenest_py.errors import UsageError
+from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
-from tokenest_py.runtime.budget import escalate, size
+from tokenest_py.runtime.budget import Escalation, escalate, size
 from tokenest_py.runtime.deliverables import normalize
 from tokenest_py.runtime.labels import checked
+from tokenest_py.runtime.providers import response_fields
 from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.rules import Rules
 from tokenest_py.runtime.table.source import Source, Status
@@ -25,7 +26,7 @@ from tokenest_py.runtime.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from tokenest_py.runtime.budget import Budget, Escalation
+    from tokenest_py.runtime.budget import Budget
     from tokenest_py.runtime.results import Part
     from tokenest_py.runtime.rules import Cell, Reading
 
@@ -179,6 +180,23 @@ class Estimator:
         the stop reason says.
         """
         return escalate(self._current().coefficients, budget, stop_reason, output_tokens)
+
+    def after_response(self, budget: Budget, response: object) -> Escalation:
+        """What to do after an answer, all of it read from the provider's response.
+
+        As `after_truncation`. A response that cannot be read gets no larger ceiling, and the
+        reason says so.
+        """
+        try:
+            fields = response_fields(response)
+        except DroppedEventError as error:
+            return Escalation(None, f"the response cannot be read: {error}")
+        stop_reason, tokens = fields.get("stop_reason"), fields.get("actual_output_tokens")
+        return self.after_truncation(
+            budget,
+            None if stop_reason is None else str(stop_reason),
+            output_tokens=tokens if isinstance(tokens, int) else None,
+        )
 
     def explain(self, estimate: TokenEstimate, budget: Budget | None = None) -> str:
         """How each number of an estimate, and of its budget, came about: lines of plain text."""

@@ -122,7 +122,7 @@ def test_fields_are_those_that_landing_reads() -> None:
     macro = (PROJECT / "macros/landing/event_record.sql").read_text()
     landed = dict(re.findall(r"'name': '(\w+)', 'type': '(\w+)'", macro))
     assert set(landed) >= EVENT_FIELDS
-    derived = {"quality_flags", "smape_percent", "waste_ratio", "underestimated"}
+    derived = {"smape_percent", "waste_ratio", "underestimated"}
     assert set(landed) - EVENT_FIELDS == derived
 
 
