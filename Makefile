@@ -108,6 +108,11 @@ lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade \
 		tests/clients/requirements.in -o requirements-clients.lock
+	uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade \
+		tests/contracts/resolved/clients.in -o tests/contracts/resolved/without.txt
+	uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade \
+		--extra cli --extra clients --extra pipeline --extra report --extra frames \
+		tests/contracts/resolved/clients.in pyproject.toml -o tests/contracts/resolved/with.txt
 
 clean:  ## remove what can be made again, but no database and no telemetry
 	@rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
