@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-
 # The package that is missing, and the extra that brings it.
 EXTRAS = {
     "typer": "cli",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_provider import FakeProvider
+from wired import Wired
 
 import vintages
 from tokenest_py import Estimator, Recorder
-from wired import Wired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -174,7 +174,7 @@ def _chat(handler: _Handler, path: str, body: Json) -> None:
         "max_tokens is too large: {given}. This model supports at most {most} completion tokens."
     )
     if handler.refused(ceiling, message):
-        return
+        return None
     used, answers = use(body, ceiling), body.get("n") or 1
     reason = "length" if used.is_cut else "stop"
     content = ANSWER[:8] if used.is_cut else ANSWER
@@ -216,7 +216,7 @@ def _chat(handler: _Handler, path: str, body: Json) -> None:
 def _responses(handler: _Handler, _: str, body: Json) -> None:
     ceiling = body.get("max_output_tokens") or handler.fake.default_ceiling
     if handler.refused(ceiling, "max_output_tokens {given} is too large, at most {most}"):
-        return
+        return None
     used = use(body, ceiling)
     status = "incomplete" if used.is_cut else "completed"
     text = {"type": "output_text", "text": ANSWER, "annotations": []}
@@ -266,7 +266,7 @@ def _messages(handler: _Handler, path: str, body: Json) -> None:
     ceiling = body["max_tokens"]
     message = "max_tokens: {given} > {most}, which is the maximum allowed number of output tokens"
     if handler.refused(ceiling, message):
-        return
+        return None
     used = use(body, ceiling)
     stop = "max_tokens" if used.is_cut else "end_turn"
     blocks: list[Json] = [{"type": "text", "text": ANSWER}]
@@ -324,7 +324,7 @@ def _gemini(handler: _Handler, path: str, body: Json) -> None:
     ceiling = ceiling or handler.fake.default_ceiling
     message = "it has a maxOutputTokens value of {given} but the supported range is from 1 "
     if handler.refused(ceiling, f"{message}(inclusive) to {handler.fake.largest + 1} (exclusive)"):
-        return
+        return None
     used = use(body, ceiling)
     parts = [{"content": {"role": "model", "parts": [{"text": ANSWER}]}, "index": 0}]
     usage = {
@@ -350,7 +350,7 @@ def _converse(handler: _Handler, path: str, body: Json) -> None:
     ceiling = body.get("inferenceConfig", {}).get("maxTokens") or handler.fake.default_ceiling
     message = "The maximum tokens you requested exceeds the model limit of {most}."
     if handler.refused(ceiling, message):
-        return
+        return None
     used = use(body, ceiling)
     stop = "max_tokens" if used.is_cut else "end_turn"
     usage = {

@@ -14,11 +14,13 @@ from tokenest_py import AUTO, unsized
 if TYPE_CHECKING:
     from wired import Wired
 
+    from tokenest_py.clients.patches import Theirs
+
 MODEL = "eu.anthropic.claude-opus-4-7-v1:0"
 CEILING = "inferenceConfig.maxTokens"
 
 
-def bare(wired: Wired) -> Any:
+def bare(wired: Wired) -> Theirs:
     """A client of the provider on loopback."""
     return boto3.client(
         "bedrock-runtime",
@@ -29,7 +31,7 @@ def bare(wired: Wired) -> Any:
 
 
 @pytest.fixture
-def client(wired: Wired) -> Any:
+def client(wired: Wired) -> Theirs:
     """A sized client."""
     return wired.sized(bare(wired))
 
@@ -39,7 +41,7 @@ def ask(prompt: str) -> dict[str, Any]:
     return {"modelId": MODEL, "messages": [{"role": "user", "content": [{"text": prompt}]}]}
 
 
-def test_converse(wired: Wired, client: Any) -> None:
+def test_converse(wired: Wired, client: Theirs) -> None:
     """Cached input counts as input; the answer names no model, so it is the one asked for."""
     client.converse(**ask("needs 300"))
     assert wired.provider.ceilings(CEILING) == [1000]
@@ -56,7 +58,7 @@ def test_converse(wired: Wired, client: Any) -> None:
     assert {name: event.get(name) for name in said} == said
 
 
-def test_the_rest_of_the_configuration_stays(wired: Wired, client: Any) -> None:
+def test_the_rest_of_the_configuration_stays(wired: Wired, client: Theirs) -> None:
     """And the caller's own dictionary, too."""
     given = {"temperature": 0.5, "maxTokens": AUTO}
     client.converse(**ask("needs 300"), inferenceConfig=given)
@@ -64,13 +66,13 @@ def test_the_rest_of_the_configuration_stays(wired: Wired, client: Any) -> None:
     assert given == {"temperature": 0.5, "maxTokens": AUTO}
 
 
-def test_the_callers_own_ceiling_wins(wired: Wired, client: Any) -> None:
+def test_the_callers_own_ceiling_wins(wired: Wired, client: Theirs) -> None:
     """And is not raised."""
     client.converse(**ask("needs 300"), inferenceConfig={"maxTokens": 70})
     assert wired.seen("actual_max_tokens", "selected_budget", "truncated") == [(70, 1000, True)]
 
 
-def test_a_cut_off_answer_is_tried_once_more(wired: Wired, client: Any) -> None:
+def test_a_cut_off_answer_is_tried_once_more(wired: Wired, client: Theirs) -> None:
     """The second answer takes the place of the first."""
     answer = client.converse(**ask("needs 1500"))
     assert (answer["stopReason"], answer["usage"]["outputTokens"]) == ("end_turn", 1500)
@@ -78,7 +80,7 @@ def test_a_cut_off_answer_is_tried_once_more(wired: Wired, client: Any) -> None:
     assert wired.seen("attempt", "truncated") == [(1, True), (2, False)]
 
 
-def test_the_second_attempt_fails(wired: Wired, client: Any) -> None:
+def test_the_second_attempt_fails(wired: Wired, client: Theirs) -> None:
     """The application gets the first answer."""
     wired.provider.largest = 1000
     assert client.converse(**ask("needs 1500"))["stopReason"] == "max_tokens"
@@ -91,7 +93,7 @@ def test_what_nothing_is_known_of(wired: Wired) -> None:
     assert wired.provider.ceilings(CEILING) == [None]
 
 
-def test_stream(wired: Wired, client: Any) -> None:
+def test_stream(wired: Wired, client: Theirs) -> None:
     """Stop reason and usage come apart and are one call."""
     answer = client.converse_stream(**ask("needs 300"))
     assert len(list(answer["stream"])) == 5
@@ -101,7 +103,7 @@ def test_stream(wired: Wired, client: Any) -> None:
     ]
 
 
-def test_a_stream_that_the_caller_leaves(wired: Wired, client: Any) -> None:
+def test_a_stream_that_the_caller_leaves(wired: Wired, client: Theirs) -> None:
     """No usage has come, so nothing is claimed."""
     stream = client.converse_stream(**ask("needs 300"))["stream"]
     for _ in stream:
@@ -111,7 +113,7 @@ def test_a_stream_that_the_caller_leaves(wired: Wired, client: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["converse", "converse_stream"])
-def test_a_refusal_teaches_the_limit(wired: Wired, client: Any, method: str) -> None:
+def test_a_refusal_teaches_the_limit(wired: Wired, client: Theirs, method: str) -> None:
     """The largest that is taken is sent, and from then on at once."""
     wired.provider.largest = 600
     for _ in range(2):
@@ -120,7 +122,7 @@ def test_a_refusal_teaches_the_limit(wired: Wired, client: Any, method: str) -> 
     assert wired.seen("actual_max_tokens") == [(600,), (600,)]
 
 
-def test_an_error_is_no_event(wired: Wired, client: Any) -> None:
+def test_an_error_is_no_event(wired: Wired, client: Theirs) -> None:
     """It reaches the application as it is."""
     wired.provider.overloaded = 9
     with pytest.raises(ClientError):
@@ -128,7 +130,7 @@ def test_an_error_is_no_event(wired: Wired, client: Any) -> None:
     assert wired.events() == []
 
 
-def test_sized_twice_and_unsized(wired: Wired, client: Any) -> None:
+def test_sized_twice_and_unsized(wired: Wired, client: Theirs) -> None:
     """The last settings count; then it is the client that it was."""
     wired.sized(client, category="unseen").converse(**ask("needs 1"))
     unsized(client).converse(**ask("needs 1"))

@@ -17,19 +17,21 @@ import anthropic
 import boto3
 import openai
 import pytest
+from fake_provider import FakeProvider
 from google import genai
 from google.genai import types
 
 import tokenest_py.clients
 import tokenest_py.runtime
-from fake_provider import FakeProvider
 from tokenest_py import AUTO, Recorder, sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tokenest_py import Estimator
     from wired import Wired
+
+    from tokenest_py import Estimator
+    from tokenest_py.clients.patches import Theirs
 
 # What wires a client is done once, at the start, and may raise. The guards are what every call of
 # ours stands within, and hold nothing else.
@@ -89,9 +91,7 @@ class Clients:
         self.openai = wire(openai.OpenAI(base_url=f"{url}/v1"))
         self.anthropic = wire(anthropic.Anthropic(base_url=url))
         self.google = wire(genai.Client(http_options=types.HttpOptions(base_url=url)))
-        self.boto = wire(
-            boto3.client("bedrock-runtime", region_name="us-east-1", endpoint_url=url)
-        )
+        self.boto = wire(boto3.client("bedrock-runtime", region_name="us-east-1", endpoint_url=url))
         self.awaited = wire(openai.AsyncOpenAI(base_url=f"{url}/v1"))
 
     def calls(self) -> list[Callable[[], Any]]:
@@ -104,12 +104,12 @@ class Clients:
             "messages": [{"role": "user", "content": [{"text": "needs 300"}]}],
         }
 
-        async def awaited() -> Any:
+        async def awaited() -> Theirs:
             whole = await self.awaited.responses.create(model="gpt-5-mini", input="needs 300")
             stream = await self.awaited.chat.completions.create(**chat, stream=True)
             return whole.usage, [chunk async for chunk in stream]
 
-        def copied() -> Any:
+        def copied() -> Theirs:
             client = self.openai.with_options(timeout=9)
             return client.chat.completions.create(**chat).usage
 
@@ -138,7 +138,7 @@ def is_as_written(sent: list[Any], written: list[Any]) -> bool:
     return list(map(without_ours, sent)) == list(map(without_ours, written))
 
 
-def without_ours(request: tuple[str, Any]) -> Any:
+def without_ours(request: tuple[str, Theirs]) -> Theirs:
     """A request without its ceiling, and without what asks for the usage of a stream."""
     path, body = request
     kept = {name: value for name, value in body.items() if name not in OURS}
@@ -172,7 +172,7 @@ def bench(learned: Estimator, tmp_path_factory: pytest.TempPathFactory) -> Itera
     answers, written = outcome(provider, Clients(provider.url, lambda client: client))
     recorder = Recorder(tmp_path_factory.mktemp("recorded"), enabled=True)
 
-    def wire(client: Any) -> Any:
+    def wire(client: Theirs) -> Theirs:
         return sized(client, estimator=learned, recorder=recorder, category="learned")
 
     yield Bench(provider, Clients(provider.url, wire), answers, written)
@@ -184,7 +184,7 @@ class Planted(Exception):  # noqa: N818
     """A fault of ours."""
 
 
-def raising(*_: object, **__: object) -> Any:
+def raising(*_: object, **__: object) -> Theirs:
     """In the place of any function."""
     raise Planted
 
@@ -203,9 +203,7 @@ def test_the_calls_reach_every_part(wired: Wired) -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_fault_harms_no_request(
-    name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_harms_no_request(name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever raises, the application gets what it would get without us."""
     monkeypatch.setattr(*FUNCTIONS[name], raising)
     answers, sent = outcome(bench.provider, bench.clients)

@@ -24,6 +24,8 @@ from tokenest_py.runtime.providers import response_fields
 if TYPE_CHECKING:
     from wired import Wired
 
+    from tokenest_py.clients.patches import Theirs
+
 MODEL = "gpt-5-mini"
 CLAUDE = "claude-opus-4-7"
 CEILINGS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
@@ -57,7 +59,7 @@ def test_instructor(wired: Wired) -> None:
     assert wired.seen(*SEEN) == TWICE
 
 
-def test_instructor_that_stays_cut_off(wired: Wired, tmp_path: Any) -> None:
+def test_instructor_that_stays_cut_off(wired: Wired, tmp_path: Theirs) -> None:
     """Its error carries the answer: whoever records by hand can hand it over."""
     bare = instructor.from_openai(openai.OpenAI(base_url=url(wired)))
     with pytest.raises(Exception, match=r"(?i)incomplete") as caught:
@@ -77,7 +79,7 @@ def test_instructor_that_stays_cut_off(wired: Wired, tmp_path: Any) -> None:
 def test_pydantic_ai(wired: Wired) -> None:
     """Structured output by a tool."""
 
-    async def calls() -> Any:
+    async def calls() -> Theirs:
         client = wired.sized(openai.AsyncOpenAI(base_url=url(wired)))
         model = OpenAIChatModel(MODEL, provider=OpenAIProvider(openai_client=client))
         result = await Agent(model, output_type=Person).run("needs 1500")
@@ -158,9 +160,7 @@ def test_langchain_anthropic(wired: Wired) -> None:
 
 def test_langchains_client_alone(wired: Wired) -> None:
     """Its number is then the caller's own."""
-    model = ChatAnthropic(
-        model_name=CLAUDE, base_url=wired.provider.url, max_tokens_to_sample=AUTO
-    )
+    model = ChatAnthropic(model_name=CLAUDE, base_url=wired.provider.url, max_tokens_to_sample=AUTO)
     wired.sized(model._client)  # noqa: SLF001
     model.invoke("needs 1500")
     assert wired.seen("actual_max_tokens", "selected_budget") == [(4096, 1000)]

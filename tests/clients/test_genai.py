@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from google import genai
@@ -13,6 +13,8 @@ from tokenest_py import AUTO, unsized
 
 if TYPE_CHECKING:
     from wired import Wired
+
+    from tokenest_py.clients.patches import Theirs
 
 MODEL = "gemini-3-pro-preview"
 CEILING = "generationConfig.maxOutputTokens"
@@ -38,7 +40,7 @@ def client(wired: Wired) -> genai.Client:
     ],
     ids=str,
 )
-def test_generate(wired: Wired, client: genai.Client, config: Any) -> None:
+def test_generate(wired: Wired, client: genai.Client, config: Theirs) -> None:
     """The ceiling is added to whatever configuration there is; thoughts count."""
     answer = client.models.generate_content(
         model=MODEL, contents="needs 300 reasoning 50", config=config
@@ -66,6 +68,7 @@ def test_the_callers_configuration_stays_as_it_is(wired: Wired, client: genai.Cl
     given = types.GenerateContentConfig(temperature=0.5)
     client.models.generate_content(model=MODEL, contents="needs 300", config=given)
     assert given == types.GenerateContentConfig(temperature=0.5)
+    assert wired.provider.ceilings(CEILING) == [1000]
 
 
 def test_a_cut_off_answer_is_tried_once_more(wired: Wired, client: genai.Client) -> None:

@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING, Any
 import litellm
 import pytest
 
+from recorded import events
 from tokenest_py import labels
 from tokenest_py.clients.litellm import TokenestLogger
-from recorded import events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wired import Wired
+
+    from tokenest_py.clients.patches import Theirs
 
 CEILINGS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 SEEN = ("provider", "model", "actual_max_tokens", "actual_output_tokens", "truncated")
@@ -35,9 +37,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def logger(wired: Wired) -> Iterator[TokenestLogger]:
     """A callback that LiteLLM knows for one test."""
-    made = TokenestLogger(
-        category="learned", estimator=wired.estimator, recorder=wired.recorder
-    )
+    made = TokenestLogger(category="learned", estimator=wired.estimator, recorder=wired.recorder)
     litellm.callbacks = [made]
     yield made
     litellm.callbacks = []
@@ -46,7 +46,7 @@ def logger(wired: Wired) -> Iterator[TokenestLogger]:
         setattr(litellm, f"_async_{name}", [])
 
 
-def call(wired: Wired, model: str, prompt: str, **more: Any) -> dict[str, Any]:
+def call(wired: Wired, model: str, prompt: str, **more: Theirs) -> dict[str, Theirs]:
     """The arguments of a completion."""
     base = wired.provider.url if model.startswith("anthropic/") else f"{wired.provider.url}/v1"
     message = {"role": "user", "content": prompt}
@@ -60,7 +60,8 @@ def wait_for(wired: Wired, count: int) -> None:
         time.sleep(0.02)
 
 
-def test_awaited(wired: Wired, logger: TokenestLogger) -> None:
+@pytest.mark.usefixtures("logger")
+def test_awaited(wired: Wired) -> None:
     """The ceiling is sent, provider and model are right, streams included."""
 
     async def calls() -> None:
@@ -206,6 +207,4 @@ def test_the_proxy(wired: Wired, tmp_path: Path) -> None:
         print(log.read()[-4000:])
         log.close()
     assert wired.provider.ceilings(*CEILINGS) == [1000]
-    assert wired.seen(*SEEN, "category") == [
-        ("openai", "gpt-5-mini", 1000, 300, False, "learned")
-    ]
+    assert wired.seen(*SEEN, "category") == [("openai", "gpt-5-mini", 1000, 300, False, "learned")]

@@ -269,9 +269,7 @@ def test_streamed_responses(wired: Wired, client: openai.OpenAI) -> None:
 
 def test_raw_responses(wired: Wired, client: openai.OpenAI) -> None:
     """What LangChain uses: read without being parsed for the caller."""
-    raw = client.chat.completions.with_raw_response.create(
-        model=MODEL, messages=ask("needs 1500")
-    )
+    raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=ask("needs 1500"))
     assert raw.parse().choices[0].finish_reason == "stop"
     raw_stream = client.chat.completions.with_raw_response.create(
         model=MODEL, messages=ask("needs 7"), stream=True

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import vintages
 
+import vintages
 from recorded import events
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from recorded import events, lines
-
 from tokenest_py import sized
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from fake_provider import FakeProvider
 
     from tokenest_py import Estimator, Recorder
+    from tokenest_py.clients.patches import Theirs
 
 _Client = TypeVar("_Client")
 
@@ -28,7 +28,9 @@ class Wired:
     recorder: Recorder
     folder: Path
 
-    def sized(self, client: _Client, category: str | None = "learned", **options: Any) -> _Client:
+    def sized(
+        self, client: _Client, category: str | None = "learned", **options: Theirs
+    ) -> _Client:
         """The client, sized by this table, with this recorder."""
         return sized(
             client,

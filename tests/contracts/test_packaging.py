@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
 from packaging.requirements import Requirement
 
 import tokenest_py
@@ -100,7 +99,7 @@ def resolved(name: str) -> dict[str, str]:
 
 
 def test_nobody_gets_an_older_client_because_of_us() -> None:
-    """Beside the usual clients, all of our extras change one version: dbt wants protobuf below 7."""
+    """All of our extras change one version beside the usual clients: dbt wants protobuf below 7."""
     without, beside = resolved("without"), resolved("with")
     assert {"openai", "anthropic", "litellm", "instructor", "crewai"} <= without.keys()
     changed = {name for name in without if beside[name] != without[name]}

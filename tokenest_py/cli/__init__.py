@@ -20,6 +20,7 @@ from tokenest_py.cli import (
     drain,
     estimate,
     identity,
+    limits,
     plan,
     promote,
     replay,
@@ -62,6 +63,7 @@ app.command()(rollback.rollback)
 app.command()(estimate.estimate)
 app.command()(identity.identity)
 app.command()(plan.plan)
+app.add_typer(limits.limits, name="limits")
 app.command()(drain.drain)
 app.command()(replay.replay)
 app.command()(report.report)

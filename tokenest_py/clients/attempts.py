@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
-from tokenest_py.clients.patches import Theirs
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from tokenest_py.clients.patches import Theirs
 
 
 class Attempt(Protocol):

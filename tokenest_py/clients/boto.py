@@ -7,11 +7,10 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from tokenest_py.clients.patches import Theirs
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tokenest_py.clients.patches import Theirs
     from tokenest_py.clients.sizer import Call, Sizer
 
 _METHODS = {"Converse": "converse", "ConverseStream": "converse_stream"}

@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -23,12 +22,13 @@ import litellm
 from litellm.integrations.custom_logger import CustomLogger
 
 from tokenest_py.clients.labels import current, labels
-from tokenest_py.clients.patches import Theirs
 from tokenest_py.clients.sizer import Sizer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
+    from tokenest_py.clients.patches import Theirs
     from tokenest_py.clients.sizer import Call
 
     Request: TypeAlias = dict[str, Theirs]
@@ -80,29 +80,25 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
         return None
 
     def log_success_event(
-        self, kwargs: Request, response_obj: Theirs, start_time: object, end_time: object
+        self, kwargs: Request, response_obj: Theirs, *_: object, **__: object
     ) -> None:
         """Record an answer."""
         with suppress(Exception):
             self._record(kwargs, response_obj)
 
     async def async_log_success_event(
-        self, kwargs: Request, response_obj: Theirs, start_time: object, end_time: object
+        self, kwargs: Request, response_obj: Theirs, *_: object, **__: object
     ) -> None:
         """Record an answer."""
         with suppress(Exception):
             self._record(kwargs, response_obj)
 
-    def log_failure_event(
-        self, kwargs: Request, response_obj: object, start_time: object, end_time: object
-    ) -> None:
+    def log_failure_event(self, kwargs: Request, *_: object, **__: object) -> None:
         """Forget the call: an error is no answer."""
         with suppress(Exception):
             self._close(kwargs)
 
-    async def async_log_failure_event(
-        self, kwargs: Request, response_obj: object, start_time: object, end_time: object
-    ) -> None:
+    async def async_log_failure_event(self, kwargs: Request, *_: object, **__: object) -> None:
         """Forget the call: an error is no answer."""
         with suppress(Exception):
             self._close(kwargs)

@@ -17,6 +17,7 @@ from tokenest_py.runtime import documents
 from tokenest_py.runtime.budget import Escalation, escalate, size
 from tokenest_py.runtime.deliverables import normalize
 from tokenest_py.runtime.labels import checked
+from tokenest_py.runtime.limits import Limits
 from tokenest_py.runtime.providers import response_fields
 from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.rules import Rules
@@ -46,11 +47,13 @@ class Estimator:
         source: Source,
         *,
         workspace: str | os.PathLike[str] | None = None,
+        limits: Mapping[str, tuple[int, int | None]] | None = None,
     ) -> None:
         """Use a source of coefficients; `Estimator.load` is the usual way to make one."""
         self._source = source
         self._workspace = None if workspace is None else Workspace(os.fspath(workspace))
         self._rules = self._rules_type(source.coefficients, self._workspace)
+        self._limits = Limits(limits)
 
     @classmethod
     def load(
@@ -60,6 +63,7 @@ class Estimator:
         workspace: str | os.PathLike[str] | None = None,
         strict: bool = False,
         reload_after: float | None = None,
+        limits: Mapping[str, tuple[int, int | None]] | None = None,
     ) -> Estimator:
         """An estimator with the coefficients of a file.
 
@@ -71,9 +75,11 @@ class Estimator:
                 defaults are used and `status()` says why.
             reload_after: Look for a newer file at most every so many seconds; without it never.
                 Never raises: a faulty file leaves the last good table in place.
+            limits: What models take at most that no list knows, such as deployments of one's own:
+                {"my-deployment": (max_output, context_window)}, in tokens.
         """
         source = Source(path, strict=strict, reload_after=reload_after)
-        return cls(source, workspace=workspace)
+        return cls(source, workspace=workspace, limits=limits)
 
     def estimate(
         self,
@@ -147,7 +153,7 @@ class Estimator:
 
         Args:
             estimate: What `estimate()` returned for the call.
-            model: Its name; limits the ceiling to the model's maximum.
+            model: Its name; limits the ceiling to the model's maximum, where that is known.
             input_tokens: Tokens of the prompt; limits the ceiling to the rest of the context
                 window, and finds the quantiles of calls of this size.
             max_truncation: The rate of truncated answers that is accepted, a ratio. The table
@@ -160,6 +166,7 @@ class Estimator:
         """
         return size(
             self._current().coefficients,
+            self._limits,
             estimate,
             model=model,
             input_tokens=input_tokens,

@@ -431,22 +431,23 @@ def test_several_answers_are_an_interval(
     assert event["quality_flags"] == ["several_answers"]
 
 
+LENGTH = "This model's maximum context length is"
+RANGE = "the supported range is from 1 (inclusive)"
+
+
 @pytest.mark.parametrize(
     ("provider", "message", "limit"),
     [
-        ("openai", "max_tokens is too large: 9. This model supports at most 16384 completion "
-         "tokens, whereas you provided 9.", (16384, True)),
-        ("openai", "This model's maximum context length is 8192 tokens. However, you requested "
-         "9000 tokens (5000 in the messages, 4000 in the completion).", (3192, False)),
-        ("anthropic", "max_tokens: 64000 > 32000, which is the maximum allowed number", (32000, True)),
-        ("anthropic", "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
-         (10000, False)),
-        ("gemini", "it has a maxOutputTokens value of 9 but the supported range is from 1 "
-         "(inclusive) to 8193 (exclusive).", (8192, True)),
-        ("bedrock", "The maximum tokens you requested exceeds the model limit of 4096.", (4096, True)),
+        ("openai", "This model supports at most 16384 completion tokens, not 9.", (16384, True)),
+        ("openai", f"{LENGTH} 8192 tokens, not 9000 (5000 in the messages, ...).", (3192, False)),
+        ("anthropic", "max_tokens: 64000 > 32000, which is the maximum allowed", (32000, True)),
+        ("anthropic", "exceed context limit: 190000 + 20000 > 200000, decrease", (10000, False)),
+        ("gemini", f"a maxOutputTokens of 9 but {RANGE} to 8193 (exclusive).", (8192, True)),
+        ("bedrock", "requested exceeds the model limit of 4096.", None),
+        ("bedrock", "maximum tokens you requested exceeds the model limit of 4096.", (4096, True)),
         ("openai", "quota", None),
     ],
-)  # fmt: skip
+)
 def test_a_refusal_says_the_limit(
     provider: str, message: str, limit: tuple[int, bool] | None
 ) -> None:
