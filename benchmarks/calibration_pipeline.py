@@ -38,8 +38,8 @@ MODELS = (
 )  # fmt: skip
 SCHEMAS = {"int": "intermediate", "coefficients": "exports"}
 COLUMNS = (
-    "kind", "name", "category", "complexity", "model", "input_bin", "max_truncation", "position",
-    "label", "threshold", "value", "n", "confidence", "method",
+    "kind", "name", "category", "complexity", "labels", "model", "input_bin", "max_truncation",
+    "position", "label", "threshold", "value", "n", "confidence", "method",
 )  # fmt: skip
 EVENT_COLUMNS = {
     "event_id": "varchar", "occurred_at": "timestamp", "run_id": "varchar", "phase_id": "varchar",
@@ -150,12 +150,15 @@ def _table(rows: list[tuple[Any, ...]]) -> bytes:
     lines = []
     for row in rows:
         found = {name: value for name, value in zip(COLUMNS, row, strict=True) if value is not None}
+        if "labels" in found:
+            found["labels"] = json.loads(found["labels"])
         lines.append(json.dumps(found, ensure_ascii=False).encode() + b"\n")
     body = b"".join(lines)
     header = {
         "kind": "header",
-        "format_version": 1,
+        "format_version": 2,
         "coefficients_id": content_id(body),
+        "levels": ["category", "complexity", "model", "input_bin"],
         "rows": len(lines),
     }
     return json.dumps(header).encode() + b"\n" + body

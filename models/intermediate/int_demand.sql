@@ -8,9 +8,7 @@
 with
 
 events as {{ inlined() if not is_incremental() }} (
-    select
-        *
-        {{ further_label_columns('labels') }}
+    select *{{ further_label_columns('labels') }}
     from {{ ref('int_events') }}
     {{ of_changed_phases() }}
 ),

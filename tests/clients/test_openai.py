@@ -304,8 +304,10 @@ def test_awaited(wired: Wired) -> None:
     assert asyncio.run(calls()) == ["stop"] * 5
     found = sorted(wired.seen("actual_output_tokens", "truncated", "attempt"))
     assert found == sorted(
-        [(997, False, 1), (998, False, 1), (999, False, 1), (1000, False, 1)]
-        + [(1000, True, 1), (1001, False, 2), (8, False, 1), (1000, True, 1), (1500, False, 2)]
+        [
+            *[(997, False, 1), (998, False, 1), (999, False, 1), (1000, False, 1)],
+            *[(1000, True, 1), (1001, False, 2), (8, False, 1), (1000, True, 1), (1500, False, 2)],
+        ]
     )
 
 

@@ -99,7 +99,7 @@ def resolved(name: str) -> dict[str, str]:
 
 
 def test_nobody_gets_an_older_client_because_of_us() -> None:
-    """All of our extras change one version beside the usual clients: dbt wants protobuf below 7."""
+    """All our extras change one version beside the usual clients: dbt wants protobuf below 7."""
     without, beside = resolved("without"), resolved("with")
     assert {"openai", "anthropic", "litellm", "instructor", "crewai"} <= without.keys()
     changed = {name for name in without if beside[name] != without[name]}

@@ -97,7 +97,7 @@ def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
 def test_show(tmp_path: Path) -> None:
     """The command says what was found, and under which name."""
     done = subprocess.run(
-        [sys.executable, "-m", "tokenest_py", "limits", "show", "openai:gpt-4o", "--format", "json"],
+        [sys.executable, "-m", "tokenest_py", "limits", "show", "openai:gpt-4o", "--format=json"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

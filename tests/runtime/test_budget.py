@@ -365,7 +365,7 @@ def test_control_calls(warm: Estimator) -> None:
     estimate = warm.estimate(["src/a.py"], "implementation", "low")
     found = warm.budget(estimate, model="gpt-4o", control_share=1)
     assert (found.max_tokens, found.is_control, found.source) == (16384, True, "control call")
-    assert (found.identified, found.clamped_by, found.max_truncation) == (False, "", None)
+    assert (found.identified, found.clamped_by, found.quantile_rate) == (False, "", None)
     assert warm.budget(estimate, max_tokens=9000, control_share=1).max_tokens == 9000
     drawn = sum(warm.budget(estimate, control_share=0.25).is_control for _ in range(2000))
     assert 400 < drawn < 600  # five standard deviations from 500

@@ -15,7 +15,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 CALL_LEVELS = ("model", "input_bin")
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
-_ARGUMENTS = {
+# Names that no label of an estimate has, and where the call says them.
+ARGUMENTS = {
     "category": "the argument category=",
     "complexity": "the argument complexity=",
     "model": "the argument model= of budget()",
@@ -47,8 +48,8 @@ def checked(labels: Mapping[str, str | None] | None) -> Mapping[str, str]:
 
 
 def _checked_value(name: str, value: str | None) -> str:
-    if name in _ARGUMENTS:
-        raise UsageError("labels", name, _ARGUMENTS[name])
+    if name in ARGUMENTS:
+        raise UsageError("labels", name, ARGUMENTS[name])
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise UsageError("labels", name, "names of at most 32 of a-z, 0-9 and _, a letter first")
     if value is None:
