@@ -26,6 +26,7 @@ from tokenest_py.cli import (
     replay,
     report,
     rollback,
+    size,
 )
 from tokenest_py.errors import TokenestError
 
@@ -61,6 +62,7 @@ app.command()(backtest.backtest)
 app.command()(promote.promote)
 app.command()(rollback.rollback)
 app.command()(estimate.estimate)
+app.command()(size.size)
 app.command()(identity.identity)
 app.command()(plan.plan)
 app.add_typer(limits.limits, name="limits")
