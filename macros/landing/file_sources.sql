@@ -7,17 +7,18 @@
 -#}
 {% macro landed_sources() %}
     {% if not execute %}{{ return('') }}{% endif %}
-    {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed_relations() -%}
+    {% set landed = landed_relations() %}
+    {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed -%}
         select distinct
             source_file,
-            '{{ source }}' as source
+            '{{ source }}' as source_name
         from {{ relation_named('base_' ~ source ~ '__lines') }}
         where file_bytes is not null
         {{ 'union all' if not loop.last }}
     {% else -%}
         select
             cast(null as string) as source_file,
-            cast(null as string) as source
+            cast(null as string) as source_name
         where false
     {% endfor %}
 {% endmacro %}
@@ -31,12 +32,12 @@
     ).columns[0].values() | list) }}
 {% endmacro %}
 
-{#- source_file and source of the files, of lines as file_heads() gives them. -#}
+{#- source_file and source_name of the files, of lines as file_heads() gives them. -#}
 {% macro recognised_sources(lines) %}
     {% if not execute %}{{ return('') }}{% endif %}
     select
         source_file,
-        case when not contains(sources, ' ') then sources end as source
+        case when not contains(sources, ' ') then sources end as source_name
     from (
         select
             source_file,
@@ -59,9 +60,11 @@
     where occurrence = 1
 {% endmacro %}
 
+{#- Boolean: the line looks like one of the source, by its meta recognised_by. -#}
 {% macro is_record_of(source) -%}
+    {%- set lines = graph.nodes['model.tokenest.base_' ~ source ~ '__lines'] -%}
     (
-        {%- for way in graph.nodes['model.tokenest.base_' ~ source ~ '__lines'].config.meta['recognised_by'] %}
+        {%- for way in lines.config.meta['recognised_by'] %}
         {% if way['text'] is defined -%}
             case when not is_object then {{ regex_test('line_text', way['text']) }} else false end
         {%- else -%}
