@@ -69,8 +69,8 @@ demo: $(STAMP)  ## plan, drain, build and report on a recorded agent that costs 
 bench: $(STAMP) $(REFEREE)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000 FOLDER=/large
 	@$(BIN)/python benchmarks/estimator.py
 	@$(BIN)/python benchmarks/recorder.py
-	@$(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
 	@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
+	@PYTHONPATH=tests/support $(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
 
 # Where LightGBM cannot be installed the benchmark says so and leaves its columns out.
 $(REFEREE)/.installed: benchmarks/requirements-calibration.lock

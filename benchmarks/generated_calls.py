@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tokenest_py import Budget, Estimator
+    from tokenest_py import Budget, Estimator, TokenEstimate
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RATES = (0.10, 0.05, 0.02, 0.01)
@@ -48,12 +48,19 @@ class Call:
 # --- the life of a call -----------------------------------------------------------------------
 
 
+def estimate(estimator: Estimator, call: Call) -> TokenEstimate:
+    """What the runtime expects of a call."""
+    asked: dict[str, Any] = {"labels": call.labels} if call.labels else {}
+    return estimator.estimate(call.deliverables, call.category, call.complexity, **asked)
+
+
 def size(estimator: Estimator, call: Call, rate: float) -> Budget:
     """The budget that the runtime gives a call."""
-    asked: dict[str, Any] = {"labels": call.labels} if call.labels else {}
-    estimate = estimator.estimate(call.deliverables, call.category, call.complexity, **asked)
     return estimator.budget(
-        estimate, model=call.model, input_tokens=call.input_tokens, max_truncation=rate
+        estimate(estimator, call),
+        model=call.model,
+        input_tokens=call.input_tokens,
+        max_truncation=rate,
     )
 
 
