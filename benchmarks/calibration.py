@@ -72,6 +72,7 @@ class Benchmark:
 
     def judge(self, found: CallSet, calls: int | None = None) -> Judged:
         """Calibrate on the newest `calls` training calls (or on all), and budget the rest."""
+        print(f"... {found.name}, {calls or 'all'} calls", file=sys.stderr, flush=True)
         first = found.split - min(calls or found.split, found.split)
         train, test = found.calls[first : found.split], found.judges()
         pipeline = self.pipeline(found)

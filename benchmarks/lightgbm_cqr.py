@@ -39,7 +39,7 @@ def budgets(job: dict[str, list], rate: float, categorical: list[int], rounds: i
     fit = math.ceil(0.75 * len(rows))
     parameters = {
         "objective": "quantile", "alpha": 1 - rate, "num_leaves": 31, "learning_rate": 0.1,
-        "verbose": -1, "num_threads": 2, "deterministic": True, "seed": 1,
+        "verbose": -1, "num_threads": 1, "deterministic": True, "seed": 1,
     }  # fmt: skip
     data = lightgbm.Dataset(rows[:fit], needs[:fit], categorical_feature=categorical)
     model = lightgbm.train(parameters, data, num_boost_round=rounds)
