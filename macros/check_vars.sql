@@ -30,6 +30,9 @@
         {'pattern': word, 'is_text': true, 'is_list': true, 'what': 'a list of words', 'names': [
             'partial_usage_flags',
         ]},
+        {'pattern': '(?!(model|input_bin)$)[a-z][a-z0-9_]{0,31}', 'is_text': true, 'is_list': true,
+         'most': 8, 'what': 'a list of 1 to 8 different names such as category or project, of small letters,'
+         ~ ' digits and _, none of them model or input_bin', 'names': ['labels']},
         {'pattern': '[a-z][a-z0-9_]{0,63}', 'is_text': true, 'what': 'the name of a method', 'names': [
             'exported_multiplier', 'exported_budget',
         ]},
@@ -48,6 +51,11 @@
                     {% do wrong.append(value) %}
                 {% endif %}
             {% endfor %}
+            {% if kind.most is defined and is_list and (
+                not 1 <= given | length <= kind.most or given | unique | list | length < given | length
+            ) %}
+                {% do wrong.append(given) %}
+            {% endif %}
             {% if wrong or is_list != kind.get('is_list', false) %}
                 {% do exceptions.raise_compiler_error(
                     'var ' ~ name ~ ' is ' ~ given ~ '; it must be ' ~ kind.what

@@ -43,6 +43,7 @@
                 {%- for column in coefficient_columns() %},
                 '"{{ column["name"] }}":' ||
                 {%- if column['type'] == 'string' %} {{ json_quoted(column['name']) }}
+                {%- elif column['type'] == 'json' %} {{ column['name'] }}
                 {%- elif column['type'] == 'double' %} {{ plain_number(column['name']) }}
                 {%- else %} cast({{ column['name'] }} as string)
                 {%- endif %}
@@ -55,7 +56,8 @@
         select
             '{"kind":"header","format_version":{{ var("format_version") }},"coefficients_id":"'
             || left({{ sha256_of_lines('line', 'line_position') }}, 16)
-            || '","rows":' || cast(count(*) as string) || '}' as line
+            || '","levels":["{{ (var("labels") + ["model", "input_bin"]) | join("\",\"") }}"],"rows":'
+            || cast(count(*) as string) || '}' as line
         from coefficients
     )
 

@@ -10,14 +10,14 @@
     {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed_relations() -%}
         select distinct
             source_file,
-            '{{ source }}' as source
+            '{{ source }}' as source_name
         from {{ relation_named('base_' ~ source ~ '__lines') }}
         where file_bytes is not null
         {{ 'union all' if not loop.last }}
     {% else -%}
         select
             cast(null as string) as source_file,
-            cast(null as string) as source
+            cast(null as string) as source_name
         where false
     {% endfor %}
 {% endmacro %}
@@ -31,12 +31,12 @@
     ).columns[0].values() | list) }}
 {% endmacro %}
 
-{#- source_file and source of the files, of lines as file_heads() gives them. -#}
+{#- source_file and source_name of the files, of lines as file_heads() gives them. -#}
 {% macro recognised_sources(lines) %}
     {% if not execute %}{{ return('') }}{% endif %}
     select
         source_file,
-        case when not contains(sources, ' ') then sources end as source
+        case when not contains(sources, ' ') then sources end as source_name
     from (
         select
             source_file,

@@ -31,8 +31,8 @@
         'budget',
         'budgets',
         [
-            'category', 'complexity', 'model', 'input_bin', 'max_truncation', 'label', 'value', 'n',
-            'confidence', 'method',
+            'labels', 'model', 'input_bin', 'max_truncation', 'label', 'value', 'n', 'confidence',
+            'method',
         ],
     ),
 ] %}
@@ -102,8 +102,7 @@ multipliers_high as (
 
 budgets as (
     select
-        category,
-        complexity,
+        labels,
         model,
         input_bin,
         max_truncation,

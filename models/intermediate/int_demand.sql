@@ -8,7 +8,8 @@
 with
 
 events as {{ inlined() if not is_incremental() }} (
-    select * from {{ ref('int_events') }}
+    select *{{ further_label_columns('labels') }}
+    from {{ ref('int_events') }}
     {{ of_changed_phases() }}
 ),
 
@@ -47,8 +48,7 @@ judged as (
         run_id,
         phase_id,
         attempt,
-        category,
-        complexity,
+        {{ label_columns() }},
         model,
         input_tokens,
         is_control,
@@ -121,8 +121,7 @@ linked_calls as (
         occurred_at,
         run_id,
         phase_id,
-        category,
-        complexity,
+        {{ label_columns() }},
         model,
         input_tokens,
         is_control,
@@ -144,8 +143,7 @@ single_calls as (
         occurred_at,
         run_id,
         phase_id,
-        category,
-        complexity,
+        {{ label_columns() }},
         model,
         input_tokens,
         is_control,
@@ -183,8 +181,7 @@ final as (
         occurred_at,
         run_id,
         phase_id,
-        category,
-        complexity,
+        {{ label_columns() }},
         model,
         input_tokens,
         {{ input_bin('input_tokens') }} as input_bin,

@@ -6,15 +6,14 @@ demand as {{ inlined() }} (
 
 days as (
     select
-        category,
-        complexity,
+        {{ label_columns() }},
         model,
         cast(date_trunc('day', occurred_at) as timestamp) as starts_at,
         max(occurred_at) as last_call_at,
         count(case when demand_state <> 'excluded' then 1 end) as n_usable
     from demand
     where {{ is_until_as_of('occurred_at') }}
-    group by category, complexity, model, cast(date_trunc('day', occurred_at) as timestamp)
+    group by {{ label_columns() }}, model, cast(date_trunc('day', occurred_at) as timestamp)
 ),
 
 horizon as (
@@ -26,7 +25,7 @@ followed_days as (
     select
         *,
         sum(n_usable) over (
-            partition by category, complexity, model
+            partition by {{ label_columns() }}, model
             order by starts_at desc
         ) - n_usable as n_after
     from days
@@ -35,13 +34,12 @@ followed_days as (
 -- only the days that hold the newest calls are sorted by call
 first_days as (
     select
-        category,
-        complexity,
+        {{ label_columns() }},
         model,
         min(starts_at) as starts_at
     from followed_days
     where {{ is_recent_call('n_after') }}
-    group by category, complexity, model
+    group by {{ label_columns() }}, model
 ),
 
 usable as (
@@ -50,8 +48,7 @@ usable as (
     cross join horizon
     inner join first_days
         on
-            demand.category is not distinct from first_days.category
-            and demand.complexity is not distinct from first_days.complexity
+            {{ same_labels('demand', 'first_days') }}
             and demand.model is not distinct from first_days.model
             and demand.occurred_at >= first_days.starts_at
     where
@@ -63,7 +60,7 @@ aged as (
     select
         *,
         row_number() over (
-            partition by category, complexity, model
+            partition by {{ label_columns() }}, model
             order by occurred_at desc, call_id desc
         ) - 1 as calls_since
     from usable
@@ -74,8 +71,7 @@ final as (
         call_id,
         event_id,
         occurred_at,
-        category,
-        complexity,
+        {{ label_columns() }},
         model,
         input_bin,
         input_tokens,

@@ -7,8 +7,7 @@ history as (
 -- equal demands of a cell in one row: what follows is as large as the distinct demands
 counted as (
     select
-        category,
-        complexity,
+        {{ label_columns() }},
         model,
         input_bin,
         demand_tokens,
@@ -18,11 +17,11 @@ counted as (
         sum(case when is_observed then weight else 0 end) as event_weight,
         sum(case when is_observed then weight * weight else 0 end) as squared_event_weight
     from history
-    group by category, complexity, model, input_bin, demand_tokens
+    group by {{ label_columns() }}, model, input_bin, demand_tokens
 ),
 
 celled as (
-    {% for level in demand_levels() %}
+    {% for level in survival_levels() %}
         select
             {{ loop.index0 }} as cell_level,
             {{ demand_cell(loop.index0) }} as cell,
@@ -56,8 +55,7 @@ final as (
     select
         cell_level,
         cell,
-        category,
-        complexity,
+        {{ label_columns() }},
         model,
         input_bin,
         demand_tokens,

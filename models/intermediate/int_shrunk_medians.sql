@@ -2,7 +2,12 @@ with
 
 survival as (
     select * from {{ ref('int_demand_survival') }}
-    where cell_level <= 2
+    where
+        cell_level in (
+            {{ level_of([]) }},
+            {{ level_of(['category']) }},
+            {{ level_of(['category', 'complexity']) }}
+        )
 ),
 
 cells as (
@@ -79,11 +84,11 @@ shrunk as (
     from levels as own
     inner join levels as of_category
         on
-            of_category.cell_level = 1
+            of_category.cell_level = {{ level_of(['category']) }}
             and own.category = of_category.category
     inner join levels as of_all
-        on of_all.cell_level = 0
-    where own.cell_level = 2
+        on of_all.cell_level = {{ level_of([]) }}
+    where own.cell_level = {{ level_of(['category', 'complexity']) }}
 ),
 
 final as (

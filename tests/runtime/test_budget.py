@@ -23,8 +23,7 @@ HEAD = [8192, 12288, 8192, 12324, 30784, 28199]
 
 def quantile(rate: float, tokens: int, label: str = "identified", **cell: object) -> dict[str, Any]:
     """A budget row."""
-    row: dict[str, Any] = {"kind": "budget", **cell, "max_truncation": rate, "label": label}
-    return row | {"value": tokens, "n": 60, "method": "budget_blend"}
+    return vintages.budget(rate, tokens, label=label, n=60, method="budget_blend", **cell)
 
 
 @pytest.fixture
@@ -194,6 +193,7 @@ def test_unidentified(warm: Estimator) -> None:
     estimate = warm.estimate(["src/a.py"], "implementation", "low")
     found = warm.budget(estimate, max_truncation=0.01)
     assert (found.max_tokens, found.identified, found.max_truncation) == (3500, False, 0.01)
+    assert found.quantile_rate == 0.01
 
 
 def test_a_looser_rate_is_only_a_lower_bound(warm: Estimator) -> None:
@@ -363,7 +363,7 @@ def test_control_calls(warm: Estimator) -> None:
     estimate = warm.estimate(["src/a.py"], "implementation", "low")
     found = warm.budget(estimate, model="gpt-4o", control_share=1)
     assert (found.max_tokens, found.is_control, found.source) == (16384, True, "control call")
-    assert (found.identified, found.clamped_by, found.max_truncation) == (False, "", None)
+    assert (found.identified, found.clamped_by, found.quantile_rate) == (False, "", None)
     assert warm.budget(estimate, max_tokens=9000, control_share=1).max_tokens == 9000
     drawn = sum(warm.budget(estimate, control_share=0.25).is_control for _ in range(2000))
     assert 400 < drawn < 600  # five standard deviations from 500

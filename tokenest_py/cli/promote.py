@@ -44,7 +44,9 @@ __all__ = ["promote"]
 
 SHOWN_CHANGES = 20
 EXPORTED = """
-    select kind, category, complexity, model, input_bin, max_truncation, round(value, 6) as value
+    select
+        kind, category, complexity, labels, model, input_bin, max_truncation,
+        round(value, 6) as value
     from exports.coefficients
     where n is not null
 """

@@ -35,7 +35,8 @@ class Budget(NamedTuple):
             "control call" (the most that could be asked for, on purpose).
         n: Calls that the quantile rests on; 0 for a floor.
         identified: Whether the data show the quantile and no limit has lowered it.
-        max_truncation: The truncation rate that the quantile is for; None for a floor.
+        max_truncation: The truncation rate that was asked for.
+        quantile_rate: The rate that the quantile is for; None for a floor.
         reasoning_tokens: The part of max_tokens kept apart for reasoning.
         clamped_by: The limit that lowered the number: "", "max_tokens", "max_output",
             "context_window" or "max_budget".
@@ -49,7 +50,8 @@ class Budget(NamedTuple):
     source: str
     n: int
     identified: bool
-    max_truncation: float | None
+    max_truncation: float
+    quantile_rate: float | None
     reasoning_tokens: int
     clamped_by: str
     limit: int
@@ -121,6 +123,7 @@ def size(
         source,
         n,
         identified and not clamped_by,
+        max_truncation,
         rate,
         min(reasoning_tokens, tokens),
         clamped_by,
@@ -217,31 +220,29 @@ def _quantile(
     cells = coefficients.cells
     if not cells:
         return None
-    category, complexity = coefficients.category(estimate.category), estimate.complexity
-    alike = (category, complexity, "", None)
-    keys: list[tuple[str, str, str, int | None]] = [
-        alike,
-        (category, "", "", None),
-        ("", "", "", None),
-    ]
-    if model:
-        keys.insert(0, (category, complexity, model, None))
-    if input_tokens is not None and input_tokens > 0:
-        keys.insert(0, (category, complexity, model or "", input_bin(input_tokens)))
-    for key in keys:
-        rates = cells.get(key)
+    asked = coefficients.cell(
+        {
+            **estimate.labels,
+            "category": coefficients.category(estimate.category) or None,
+            "complexity": estimate.complexity or None,
+            "model": model or None,
+            "input_bin": input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
+        }
+    )
+    for end in range(len(asked), -1, -1):
+        rates = cells.get(asked[:end])
         if rates:
             found = rates[0]
             for candidate in rates:
                 if candidate[0] <= max_truncation:
                     found = candidate
             rate, tokens, n, identified = found
-            if rate > max_truncation or key[:2] != alike[:2]:
+            if rate > max_truncation or any(asked[end : coefficients.floor_level]):
                 least = floor(coefficients, estimate)
                 if least > tokens:
                     return FLOOR, None, least, 0, False
                 identified = identified and rate <= max_truncation
-            return (CELL if key == keys[0] else PARENT, rate, tokens, n, identified)
+            return (CELL if end == len(asked) else PARENT, rate, tokens, n, identified)
     return None
 
 

@@ -16,13 +16,14 @@ from tokenest_py.errors import UsageError
 from tokenest_py.runtime import documents
 from tokenest_py.runtime.budget import escalate, size
 from tokenest_py.runtime.deliverables import normalize
+from tokenest_py.runtime.labels import checked
 from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.rules import Rules
 from tokenest_py.runtime.table.source import Source, Status
 from tokenest_py.runtime.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from tokenest_py.runtime.budget import Budget, Escalation
     from tokenest_py.runtime.results import Part
@@ -82,6 +83,7 @@ class Estimator:
         task: str | None = None,
         scope_paths: Collection[str] | None = None,
         assume: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
     ) -> TokenEstimate:
         """The output tokens that a call will need.
 
@@ -96,7 +98,15 @@ class Estimator:
                 the document models.
             assume: "new" (the default) or "modified": what a deliverable is when neither its text
                 nor the workspace says so.
+            labels: What the call is grouped by besides category and complexity, such as
+                {"project": "web"}. A table that knows the name has budgets of its own for it.
         """
+        if labels:
+            estimate = self.estimate(
+                deliverables, category, complexity,
+                task=task, scope_paths=scope_paths, assume=assume,
+            )  # fmt: skip
+            return estimate._replace(labels=checked(labels))
         assume = assume or "new"
         if assume not in ("new", "modified"):
             raise UsageError("assume", assume, ("new", "modified"))

@@ -28,6 +28,8 @@ PARAMETERS = {
     "vertex": "maxOutputTokens",
 }
 
+MAX_ID = 200  # characters of an id that the event record keeps
+
 # The stop reasons that seeds/vocabulary/stop_reasons.csv labels truncated or context_window.
 CUT_OFF = frozenset({"length", "max_output_tokens", "max_tokens", "model_context_window_exceeded"})
 
@@ -37,6 +39,7 @@ def call_fields(estimate: object, budget: object, response: object) -> dict[str,
     return {
         "category": _get(estimate, "category"),
         "complexity": _get(estimate, "complexity"),
+        "labels": _get(estimate, "labels") or None,
         "deliverables": _get(estimate, "deliverables"),
         "deliverable_count": _get(estimate, "deliverable_count"),
         "breakdown": _get(estimate, "recorded_breakdown") or None,
@@ -44,6 +47,8 @@ def call_fields(estimate: object, budget: object, response: object) -> dict[str,
         "estimator_version": _get(estimate, "estimator_version"),
         "predicted_output_tokens": _get(estimate, "estimated_tokens"),
         "selected_budget": _get(budget, "max_tokens"),
+        "budget_source": _get(budget, "source"),
+        "max_truncation": _get(budget, "max_truncation"),
         "actual_max_tokens": _get(budget, "max_tokens"),
         "is_control": _get(budget, "is_control") or None,
     } | _known(response_fields(response))
@@ -60,6 +65,8 @@ def response_fields(response: object) -> dict[str, object]:
             answers, whose tokens together say nothing about one ceiling.
     """
     fields = _reader(response)(response)
+    fields["model_served"] = fields["model"]
+    fields["response_id"] = _id(_get(response, "id", "response_id", "responseId"))
     stop_reason = fields["stop_reason"]
     if isinstance(stop_reason, str):
         fields["truncated"] = stop_reason.lower() in CUT_OFF
@@ -170,6 +177,11 @@ def _sum(*counts: object) -> int | None:
     if len(known) < sum(count is not None for count in counts):
         raise DroppedEventError("unknown_response")
     return sum(known) if known else None
+
+
+def _id(value: object) -> str | None:
+    """Return the provider's id of the response; one that is no id costs no event."""
+    return value if isinstance(value, str) and len(value) <= MAX_ID else None
 
 
 def _name(reason: object) -> object:

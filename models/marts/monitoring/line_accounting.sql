@@ -15,7 +15,7 @@ repeated_lines as (
 lines_by_file as (
     select
         source_file,
-        min(source) as source,
+        min(source_name) as source_name,
         count(*) as line_count,
         max(line_no) as last_line_no,
         count(case when is_blank then 1 end) as blank_count,
@@ -41,7 +41,7 @@ repeated_by_file as (
 final as (
     select
         coalesce(files.source_file, lines_by_file.source_file) as source_file,
-        coalesce(lines_by_file.source, files.source) as source,
+        coalesce(lines_by_file.source_name, files.source_name) as source_name,
         coalesce(lines_by_file.last_line_no, 0) as lines,
         coalesce(lines_by_file.readable_count, 0)
         - coalesce(repeated_by_file.duplicate_count, 0)

@@ -8,12 +8,14 @@ runtime. Beside them stand a given table, and what the origin and simpler rules 
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import NoDataError
 from tokenest_py.runtime.estimator import Estimator
+from tokenest_py.runtime.labels import ARGUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.results import TokenEstimate
 
     Sizer: TypeAlias = Callable[["Call", float], int]
+    # deliverables, category, complexity, labels
+    Key: TypeAlias = tuple[tuple[str, ...], str | None, str | None, str | None]
 
 __all__ = ["Call", "backtest", "read_calls", "rounds_of"]
 
@@ -37,6 +41,7 @@ CALLS = """
         demand.occurred_at,
         demand.category,
         demand.complexity,
+        events.labels,
         demand.model,
         demand.input_tokens,
         coalesce(events.deliverables, []),
@@ -76,6 +81,7 @@ class Call:
     occurred_at: datetime
     category: str | None
     complexity: str | None
+    labels: str | None  # JSON text, as landed
     model: str | None
     input_tokens: int | None
     deliverables: list[str]
@@ -162,7 +168,7 @@ def sized_by(estimator: Estimator) -> Sizer:
 
     @cache
     def budget(
-        key: tuple[tuple[str, ...], str | None, str | None],
+        key: Key,
         model: str | None,
         input_tokens: int | None,
         rate: float,
@@ -172,20 +178,23 @@ def sized_by(estimator: Estimator) -> Sizer:
         ).max_tokens
 
     def size(call: Call, rate: float) -> int:
-        key = (tuple(call.deliverables), call.category, call.complexity)
+        key = (tuple(call.deliverables), call.category, call.complexity, call.labels)
         return budget(key, call.model, call.input_tokens, rate)
 
     return size
 
 
-def _estimates(
-    estimator: Estimator,
-) -> Callable[[tuple[str, ...], str | None, str | None], TokenEstimate]:
+def _estimates(estimator: Estimator) -> Callable[..., TokenEstimate]:
     @cache
     def estimate(
-        deliverables: tuple[str, ...], category: str | None, complexity: str | None
+        deliverables: tuple[str, ...],
+        category: str | None,
+        complexity: str | None,
+        labels: str | None = None,
     ) -> TokenEstimate:
-        return estimator.estimate(deliverables, category, complexity)
+        landed = json.loads(labels) if labels else {}
+        further = {name: value for name, value in landed.items() if name not in ARGUMENTS}
+        return estimator.estimate(deliverables, category, complexity, labels=further)
 
     return estimate
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tokenest_py.pipeline.calibration.promotion import label_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -50,10 +52,14 @@ def change_gate(changes: Iterable[Change], *, most_up: float, most_down: float) 
 
 def source_gate(proposed: Table, exported: Sequence[dict[str, Any]]) -> Gate:
     """The calibrated values are those of the database that the other gates look at."""
-    there = {tuple(row.values()) for row in exported}
-    ours = [row for row in proposed.rows.values() if "n" in row]
     names = ("kind", "category", "complexity", "model", "input_bin", "max_truncation", "value")
-    here = {tuple(row.get(name) for name in names) for row in ours}
+
+    def facts(row: dict[str, Any]) -> tuple[Any, ...]:
+        return (label_text(row.get("labels")), *map(row.get, names))
+
+    there = set(map(facts, exported))
+    ours = [row for row in proposed.rows.values() if "n" in row]
+    here = set(map(facts, ours))
     differing = len(there ^ here)
     about = f"{len(ours)} calibrated values, and those in exports.coefficients"
     return Gate("source", not differing, f"{differing} differ", "0 differ", about)

@@ -8,6 +8,7 @@ old one goes into `<file>.history/`, numbered; `roll_back` publishes the newest 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Change", "Table", "changes", "history", "publish", "read_table", "roll_back"]
+__all__ = [
+    "Change", "Table", "changes", "history", "label_text", "publish", "read_table", "roll_back",
+]  # fmt: skip
 
 # What tells one row from another; the label of a budget is what it says, not what it is about.
 KEY_COLUMNS = (
-    "kind", "position", "name", "category", "complexity", "model", "input_bin", "max_truncation",
-    "label",
+    "kind", "position", "name", "category", "complexity", "labels", "model", "input_bin",
+    "max_truncation", "label",
 )  # fmt: skip
 
 
@@ -128,15 +131,21 @@ def history(target: Path) -> list[Path]:
 
 def _table(data: bytes, path: str) -> Table:
     parse(data, path)  # also what rows say of each other, as the runtime checks it
-    identity, rows = decode(data, path, check_hash=True)
+    identity, _, rows = decode(data, path, check_hash=True)
     return Table(identity, data, {_key(row): row for row in rows})
 
 
+def label_text(labels: dict[str, str] | str | None) -> str | None:
+    """The labels of a budget as one text, whoever wrote them; None where a row has none."""
+    given = json.loads(labels) if isinstance(labels, str) else labels
+    return json.dumps(given, ensure_ascii=False, sort_keys=True) if given else None
+
+
 def _key(row: dict[str, Any]) -> tuple[object, ...]:
-    return tuple(
-        None if name == "label" and row["kind"] == "budget" else row.get(name)
-        for name in KEY_COLUMNS
-    )
+    found = row | {"labels": label_text(row.get("labels"))}
+    if row["kind"] == "budget":
+        del found["label"]
+    return tuple(map(found.get, KEY_COLUMNS))
 
 
 def _order(key: tuple[object, ...]) -> tuple[tuple[bool, Any], ...]:

@@ -201,11 +201,11 @@ limit 20""",
         "The ceiling that keeps truncation at the given rate, from the quantiles of demand.",
         """\
 select
-    coalesce(category, 'all') as category, coalesce(complexity, 'all') as complexity,
+    coalesce(category, 'all') as category, coalesce(complexity, 'all') as complexity, labels,
     max_truncation, n, n_censored, budget_tokens, is_identified, is_exported
 from marts.budget_quantiles
-where cell_level in (0, 2)
-order by cell_level asc, n desc, category asc, complexity asc, max_truncation asc
+where cell_level = 0 or is_label_level
+order by cell_level asc, n desc, labels asc, max_truncation asc
 limit 80""",
     ),
     Question(

@@ -74,7 +74,8 @@ class Kind(NamedTuple):
         entry: What is kept of a row.
         chosen: The key with a fixed choice of values; "" without one.
         choices: What that key may say.
-        is_list: Whether rows with the same key make a list.
+        is_list: Whether rows with the same key make a list. The key then gives a value for each
+            level of the table that the row names.
     """
 
     must: frozenset[str]
@@ -83,7 +84,7 @@ class Kind(NamedTuple):
     high: float
     is_tokens: bool
     attribute: str
-    key: Callable[[Row], object]
+    key: Callable[[Row], Any]
     entry: Callable[[Row], object]
     chosen: str
     choices: tuple[str, ...]
@@ -121,13 +122,8 @@ def _cell(row: Row) -> tuple[str, str]:
     return row.get("category", ""), row.get("complexity", "")
 
 
-def _budget_cell(row: Row) -> tuple[str, str, str, int | None]:
-    return (
-        row.get("category", ""),
-        row.get("complexity", ""),
-        row.get("model", ""),
-        row.get("input_bin"),
-    )
+def _budget_cell(row: Row) -> dict[str, object]:
+    return {**row["labels"], "model": row.get("model"), "input_bin": row.get("input_bin")}
 
 
 def _quantile(row: Row) -> tuple[float, int, int, bool]:
@@ -178,8 +174,8 @@ KINDS = {
         may="category complexity", bounds=(1, 1e7), is_tokens=True,
     ),
     "budget": _kind(
-        "max_truncation label value", "cells", _budget_cell, _quantile,
-        may=f"category complexity model input_bin {_CALIBRATED}", bounds=(1, 1e8), is_tokens=True,
+        "labels max_truncation label value", "cells", _budget_cell, _quantile,
+        may=f"model input_bin {_CALIBRATED}", bounds=(1, 1e8), is_tokens=True,
         chosen="label", choices="identified at_least", is_list=True,
     ),
     "budget_buffer": _kind(
