@@ -238,10 +238,10 @@ def _by_files(judged: Sequence[Judged], best: str, page: Page) -> None:
         for count in FILES:
             share = float(cut[[len(call.deliverables) == count for call in test]].mean())
             cells.append(percent(share))
-            page.goal(f"{one.found.name}, {count} file(s) at 5 %, %", 100 * share, 8, 2)
+            page.goal(f"{one.found.name}: {count} file(s) at 5 %, %", 100 * share, 8, 2)
         verbose = cut[["cedar" in call.deliverables[0] for call in test]].mean()
         if one.found.variables:
-            page.goal("files by project, cedar at 5 %, points", 100 * abs(verbose - 0.05), 2)
+            page.goal("files by project: cedar at 5 %, points", 100 * abs(verbose - 0.05), 2)
         rows.append([one.found.name, *cells, percent(float(verbose))])
     if rows:
         page.table(
@@ -303,7 +303,7 @@ def main() -> None:
             started = time.monotonic()
             parts[part]()
             print(f"({part}: {time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
-    sys.exit(bool(page.missed))
+    sys.exit(not page.verdict())
 
 
 if __name__ == "__main__":

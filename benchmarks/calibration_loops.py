@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def closed_loop(pipeline: Pipeline, page: Page, *, rounds: int = 8, calls: int =
     )
     held = shown["control calls 5 %"]
     page.goal("closed loop, highest round, %", 100 * max(held), 6)
-    page.goal("closed loop, lowest round, %", 100 * min(held), 100, 3.5)
+    page.goal("closed loop, lowest round, %", 100 * min(held), math.inf, 3.5)
 
 
 def _without_truncated(found: dict[str, Any]) -> dict[str, Any] | None:

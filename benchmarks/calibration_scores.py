@@ -119,11 +119,40 @@ def geometric_mean(ratios: Iterable[float]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Goal:
+    """A figure and the bounds that it should keep."""
+
+    name: str
+    figure: float
+    least: float
+    most: float
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the figure is within its bounds."""
+        return self.least <= self.figure <= self.most
+
+    @property
+    def word(self) -> str:
+        """The verdict as a word."""
+        return "met" if self.is_met else "MISSED"
+
+    @property
+    def bounds(self) -> str:
+        """The bounds in words."""
+        if math.isinf(self.least):
+            return f"at most {self.most:g}"
+        if math.isinf(self.most):
+            return f"at least {self.least:g}"
+        return f"{self.least:g} to {self.most:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """Prints tables as aligned text or as markdown, and remembers goals that were missed."""
+    """Prints tables as aligned text or as markdown, and at the end what became of the goals."""
 
     is_markdown: bool
-    missed: list[str] = field(default_factory=list)
+    goals: list[Goal] = field(default_factory=list)
 
     def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print one table; all columns but the first are figures."""
@@ -141,12 +170,15 @@ class Page:
                 print("|" + "|".join([" --- ", *[" ---: "] * (len(cells) - 1)]) + "|")
 
     def goal(self, name: str, figure: float, most: float, least: float = -math.inf) -> None:
-        """Say whether a goal is met."""
-        within = f"at most {most:g}" if least == -math.inf else f"{least:g} to {most:g}"
-        is_met = least <= figure <= most
-        print(f"{'met   ' if is_met else 'MISSED'}  {name}: {figure:.3f} (goal: {within})")
-        if not is_met:
-            self.missed.append(name)
+        """Keep a figure and its goal for `verdict`."""
+        self.goals.append(Goal(name, figure, least, most))
+
+    def verdict(self) -> bool:
+        """Print all goals; whether each is met."""
+        rows = [[one.name, f"{one.figure:.2f}", one.bounds, one.word] for one in self.goals]
+        if rows:
+            self.table("Goals", ["figure", "measured", "goal", "verdict"], rows)
+        return all(one.is_met for one in self.goals)
 
 
 def percent(share: float) -> str:

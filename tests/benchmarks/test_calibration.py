@@ -169,13 +169,22 @@ def test_the_loop_starts_from_nothing() -> None:
 
 
 def test_goals_can_be_missed(capsys: pytest.CaptureFixture[str]) -> None:
-    """A goal that is missed is said and remembered."""
+    """A goal that is missed is said, and the verdict is that not all are met."""
     page = Page(is_markdown=True)
     page.goal("low enough", 1.0, most=1.0)
+    assert page.verdict()
     page.goal("too low", 0.9, most=2.0, least=1.0)
     page.goal("too high", 2.1, most=2.0)
-    page.table("Title", ["name", "figure"], [["a", "1.0"]])
-    printed = capsys.readouterr().out
-    assert page.missed == ["too low", "too high"]
-    assert printed.count("MISSED") == 2
-    assert "| name | figure |\n| --- | ---: |\n| a    |    1.0 |" in printed
+    assert not page.verdict()
+    last = capsys.readouterr().out.splitlines()[-2:]
+    assert [line.split("|")[1].strip() for line in last] == ["too low", "too high"]
+    assert all("MISSED" in line for line in last)
+
+
+def test_a_table_is_text_or_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Columns are aligned in both, and figures stand to the right."""
+    for is_markdown in (False, True):
+        Page(is_markdown).table("Title", ["name", "figure"], [["a", "1.0"]])
+    text, markdown = capsys.readouterr().out.split("\nTitle\n")[1:]
+    assert text == "name  figure\na        1.0\n"
+    assert markdown == "\n| name | figure |\n| --- | ---: |\n| a    |    1.0 |\n"
