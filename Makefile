@@ -13,7 +13,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-spark test-spark-cluster lint format fields demo bench soak docs lock clean
+.PHONY: help setup build test test-spark test-spark-cluster lint lint-macros format fields demo bench soak docs reference lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -31,7 +31,7 @@ $(STAMP): requirements.lock pyproject.toml
 build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/**/*.ndjson'
 	@$(if $(TELEMETRY),TOKENEST_TELEMETRY='$(TELEMETRY)') $(BIN)/tokenest build
 
-test: lint  ## everything that CI runs
+test: lint lint-macros  ## everything that CI runs
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory test-spark; \
 		else echo "left out: the parity with Spark, which needs Java 17 or newer on the path"; fi
@@ -54,6 +54,10 @@ lint: $(STAMP)  ## ruff, mypy and sqlfluff
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --processes 0 --disable-progress-bar models tests/dbt
+	@$(BIN)/sqlfluff lint --templater jinja --exclude-rules LT02 --disable-progress-bar macros
+
+lint-macros: $(STAMP)  ## what macros write, linted where models use it
+	@$(BIN)/sqlfluff lint --config .sqlfluff-expanded --processes 0 --disable-progress-bar models
 
 format: $(STAMP)  ## rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
@@ -85,6 +89,9 @@ soak: $(STAMP)  ## the kill trials in large
 docs: $(STAMP)  ## the dbt documentation as one page: target/static_index.html
 	@$(BIN)/dbt docs generate --static --quiet
 	@echo "wrote target/static_index.html"
+
+reference: $(STAMP)  ## print the pages of docs/reference again
+	@$(BIN)/dbt run-operation print_vars --quiet --target lint > docs/reference/vars.md
 
 lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \

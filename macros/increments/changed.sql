@@ -16,6 +16,7 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Query: the phases of events that have landed since. -#}
 {% macro changed_phases() %}
     select
         run_id,
@@ -40,6 +41,7 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Query: the truncated phases of events that have landed since. -#}
 {% macro changed_truncated_phases() %}
     with
 

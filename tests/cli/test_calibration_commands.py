@@ -52,7 +52,8 @@ def build(project: Project, count: int) -> Project:
     text = "".join(json.dumps(record) + "\n" for record in calls(count))
     project.telemetry().write_text(text, encoding="utf-8")
     project.dbt_build("-s", "+coefficients", "+drift_signals", "+alpha_by_cost",
-                      "+demand_accounting")  # fmt: skip
+                      "+demand_accounting", "+rpt_landing", "cmd_backtest_calls",
+                      "cmd_promote_exported")  # fmt: skip
     return project
 
 

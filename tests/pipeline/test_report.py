@@ -19,7 +19,7 @@ from tokenest_py.pipeline.report.words import cell, count, factor, percent
 if TYPE_CHECKING:
     from pathlib import Path
 
-MARTS = ["-s", "+path:models/marts"]
+MARTS = ["-s", "+path:models/marts", "+path:models/report"]
 HOSTILE = "</script><script>alert(1)</script>"
 HOSTILE_MARKDOWN = "|[x](http://example.com)`<b>"
 

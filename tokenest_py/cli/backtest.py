@@ -18,8 +18,8 @@ from tokenest_py.cli.options import (
     ShareOption,
 )
 from tokenest_py.cli.output import Format
-from tokenest_py.pipeline.calibration.backtest import CALLS, read_calls, rounds_of
 from tokenest_py.pipeline.calibration.backtest import backtest as run_backtest
+from tokenest_py.pipeline.calibration.backtest import read_calls, rounds_of
 from tokenest_py.pipeline.calibration.refit import Refit
 from tokenest_py.pipeline.database import open_database
 from tokenest_py.pipeline.settings import coefficients_path, database_path
@@ -86,7 +86,7 @@ def scores_of(
     """Back-test the built database; a given table is scored beside as `given table`."""
     path = database_path()
     with open_database(path, lock_timeout=lock_timeout) as connection:
-        calls = read_calls(connection.execute(CALLS).fetchall())
+        calls = read_calls(connection)
     parts = rounds_of(calls, share=share, rounds=rounds)
     with tempfile.TemporaryDirectory(prefix="tokenest-") as folder:
         refit = Refit(path, Path(folder))

@@ -16,7 +16,13 @@ from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOptio
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.summary import print_summary
 from tokenest_py.errors import BuildError, NoDataError
-from tokenest_py.pipeline.database import busy, check_file, open_database, rows, wait_for
+from tokenest_py.pipeline.database import (
+    busy,
+    check_file,
+    open_database,
+    read_view,
+    wait_for,
+)
 from tokenest_py.pipeline.dbt import run_dbt
 from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.settings import (
@@ -30,29 +36,10 @@ from tokenest_py.pipeline.settings import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import duckdb
     from dbt.artifacts.schemas.results import NodeResult
     from dbt_common.events.base_types import EventMsg
 
 __all__ = ["build"]
-
-# The multiplier that is exported, beside the origin's; the mart has every method.
-CALIBRATION = """
-    select
-        category, complexity, method, estimator_version, n, multiplier, confidence, action,
-        is_exported
-    from marts.calibration_multipliers
-    where method in ('t5_exact', 'median_shrunk')
-    order by category, complexity, method, estimator_version
-"""
-
-OUTCOME = """
-    select
-        (select count(*) from marts.estimates) as events,
-        (select count(*) from marts.drain_attempts) as attempts,
-        (select count(*) from exports.coefficients where kind = 'multiplier') as multipliers,
-        (select count(*) from exports.coefficients where kind = 'budget') as budgets
-"""
 
 
 def build(
@@ -84,13 +71,13 @@ def build(
     started = time.monotonic()
     _run_dbt(_arguments(final=final, full_refresh=full_refresh), console)
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
-        landed = _landed(connection)
-        calibration = rows(connection, CALIBRATION)
-        outcome = rows(connection, OUTCOME)[0]
+        landed = read_view(connection, "rpt_landing")[0]
+        # the multiplier that is exported, beside the origin's; the mart has every method
+        calibration = read_view(connection, "cmd_build_multipliers")
         content = read_report(connection)
     seconds = time.monotonic() - started
-    console.print(_summary(landed | outcome, seconds), highlight=False, soft_wrap=True)
-    if not outcome["events"]:
+    console.print(_summary(landed, seconds), highlight=False, soft_wrap=True)
+    if not landed["events"]:
         message = (
             f"no event landed from {', '.join(telemetry_globs())}:"
             f" {landed['quarantined']} line(s) quarantined (marts.rejected_lines)"
@@ -209,18 +196,6 @@ def _warning(result: NodeResult) -> str:
     node = result.node
     about = " ".join((node.description or "").split()).rstrip(".")
     return f"{about or node.name} ({node.name}: {result.failures} found)"
-
-
-def _landed(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    return rows(
-        connection,
-        "select count(*) as files, coalesce(sum(lines), 0)::bigint as lines,"
-        " coalesce(sum(duplicate), 0)::bigint as duplicate,"
-        " coalesce(sum(quarantined), 0)::bigint as quarantined,"
-        " coalesce(sum(blank), 0)::bigint as blank,"
-        " count(case when not is_present then 1 end) as gone"
-        " from marts.line_accounting",
-    )[0]
 
 
 def _summary(found: dict[str, Any], seconds: float) -> str:

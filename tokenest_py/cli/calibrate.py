@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,7 +15,7 @@ from tokenest_py.cli.output import Format
 from tokenest_py.errors import NoDataError
 from tokenest_py.pipeline.calibration.promotion import changes, read_table
 from tokenest_py.pipeline.calibration.report import Facts, as_markdown, as_patch
-from tokenest_py.pipeline.database import open_database, rows
+from tokenest_py.pipeline.database import open_database, read, read_view
 from tokenest_py.pipeline.settings import coefficients_path, database_path, exports_folder
 from tokenest_py.runtime.table import PACKAGED
 
@@ -74,27 +74,26 @@ def calibrate(
 
 
 def _facts(connection: duckdb.DuckDBPyConnection) -> Facts:
-    def read(query: str) -> list[dict[str, Any]]:
-        return rows(connection, query)
-
-    newest = read("select max(occurred_at) as newest from events.int_events")[0]["newest"]
+    newest = read_view(connection, "rpt_landing")[0]["last_seen"]
     return Facts(
         as_of=None if newest is None else newest.isoformat(timespec="seconds") + "Z",
         demand=read(
-            "select category, demand_state, excluded_reason, n_calls, n_events"
-            " from marts.demand_accounting order by category, demand_state, excluded_reason"
+            connection,
+            "select * from marts.demand_accounting"
+            " order by category, demand_state, excluded_reason",
         ),
         multipliers=read(
+            connection,
             "select * exclude (multiplier_key) from marts.calibration_multipliers"
-            " order by category, complexity, method, estimator_version, max_truncation"
+            " order by category, complexity, method, estimator_version, max_truncation",
         ),
         budgets=read(
+            connection,
             "select * exclude (budget_key) from marts.budget_quantiles"
-            " order by cell_level, category, complexity, model, input_bin, max_truncation"
+            " order by cell_level, category, complexity, model, input_bin, max_truncation",
         ),
-        drift=read(
-            "select category, signal_name, n_now, figure, threshold, verdict"
-            " from marts.drift_signals order by category, signal_name"
+        drift=read(connection, "select * from marts.drift_signals order by category, signal_name"),
+        costs=read(
+            connection, "select * from marts.alpha_by_cost order by category, max_truncation"
         ),
-        costs=read("select * from marts.alpha_by_cost order by category, max_truncation"),
     )

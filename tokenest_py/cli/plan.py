@@ -14,8 +14,8 @@ from tokenest_py.cli import output
 from tokenest_py.cli.guard import say, show_database, show_folder
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
-from tokenest_py.errors import DatabaseError, NoDataError
-from tokenest_py.pipeline.database import open_database, rows
+from tokenest_py.errors import NoDataError
+from tokenest_py.pipeline.database import open_database, read_view
 from tokenest_py.pipeline.settings import database_path, project_folder, telemetry_folder
 
 if TYPE_CHECKING:
@@ -102,32 +102,22 @@ def _gaps(
     target: Target, categories: Sequence[str], complexities: Sequence[str], lock_timeout: float
 ) -> list[Cell]:
     """Return the cells that lack samples, the thinnest first."""
-    import duckdb
-
     from tokenest_py.pipeline.collection.plan import Cell
 
-    # The column's name comes from the enumeration above, never from the user.
-    query = (
-        f"select category, complexity, deliverable_bucket, n_clean, needed_for_{target} as needs"
-        f" from marts.coverage_gaps where needed_for_{target} > 0"
-        " and priority <> 'outside the vocabulary' order by gap_rank"
-    )
-    path = database_path()
-    try:
-        with open_database(path, lock_timeout=lock_timeout) as connection:
-            found = rows(connection, query)
-    except duckdb.CatalogException:
-        raise DatabaseError(f"{path} has no marts.coverage_gaps; run `tokenest build`") from None
+    needs = f"needed_for_{target}"
+    with open_database(database_path(), lock_timeout=lock_timeout) as connection:
+        found = read_view(connection, "cmd_plan_gaps")
     return [
         Cell(
             category=row["category"],
             complexity=row["complexity"],
             deliverable_bucket=row["deliverable_bucket"],
             has=row["n_clean"],
-            needs=row["needs"],
+            needs=row[needs],
         )
         for row in found
-        if (not categories or row["category"] in categories)
+        if row[needs] > 0
+        and (not categories or row["category"] in categories)
         and (not complexities or row["complexity"] in complexities)
     ]
 

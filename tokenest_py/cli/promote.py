@@ -31,7 +31,7 @@ from tokenest_py.pipeline.calibration.gates import (
     source_gate,
 )
 from tokenest_py.pipeline.calibration.promotion import changes, publish, read_table
-from tokenest_py.pipeline.database import open_database, rows
+from tokenest_py.pipeline.database import open_database, read, read_view
 from tokenest_py.pipeline.settings import database_path, exports_folder
 from tokenest_py.runtime.table import PACKAGED
 
@@ -43,13 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["promote"]
 
 SHOWN_CHANGES = 20
-EXPORTED = """
-    select
-        kind, category, complexity, labels, model, input_bin, max_truncation,
-        round(value, 6) as value
-    from exports.coefficients
-    where n is not null
-"""
 
 
 def promote(
@@ -106,8 +99,8 @@ def _measured(
 ) -> list[Gate]:
     """The gates that need the database it was exported from."""
     with open_database(database_path(), lock_timeout=lock_timeout) as connection:
-        exported = rows(connection, EXPORTED)
-        signals = rows(connection, "select category, verdict from marts.drift_signals")
+        exported = read_view(connection, "cmd_promote_exported")
+        signals = read(connection, "select * from marts.drift_signals")
     scores = scores_of(
         table=path if path.exists() else Path(PACKAGED),
         rates=[rate],

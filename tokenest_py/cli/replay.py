@@ -10,8 +10,8 @@ import typer
 from tokenest_py.cli import output
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
-from tokenest_py.errors import DatabaseError, NoDataError
-from tokenest_py.pipeline.database import open_database, rows
+from tokenest_py.errors import NoDataError
+from tokenest_py.pipeline.database import open_database, read, read_view
 from tokenest_py.pipeline.settings import database_path
 
 if TYPE_CHECKING:
@@ -19,20 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["replay"]
 
-# Events without a prediction and without deliverables have neither side of the comparison.
-SAMPLES = """
-    select *
-    from marts.replayed_estimates
-    where predicted_output_tokens is not null or replayed_output_tokens is not null
-    order by occurred_at, event_id
-"""
 SUMMARY = "select * from marts.replay_accuracy order by prediction"
-BASES = """
-    select replay_basis, count(*) as n
-    from marts.replayed_estimates
-    group by replay_basis
-    order by n desc, replay_basis
-"""
 
 SAMPLE_COLUMNS = [
     "event_id", "occurred_at", "run_id", "phase_id", "category", "complexity",
@@ -105,19 +92,13 @@ def _results(
     path: Path, lock_timeout: float, *, allow_empty: bool
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]:
     """Events, sums by side, and how many events rest on which basis."""
-    import duckdb
-
     with open_database(path, lock_timeout=lock_timeout, allow_empty=allow_empty) as connection:
-        try:
-            bases = rows(connection, BASES)
-            return (
-                rows(connection, SAMPLES),
-                rows(connection, SUMMARY),
-                {row["replay_basis"]: row["n"] for row in bases},
-            )
-        except duckdb.CatalogException as error:
-            message = f"{path} has no replay; run `tokenest build` first"
-            raise DatabaseError(message) from error
+        bases = read_view(connection, "cmd_replay_bases")
+        return (
+            read_view(connection, "cmd_replay_samples"),
+            read(connection, SUMMARY),
+            {row["replay_basis"]: row["n"] for row in bases},
+        )
 
 
 def _not(bases: dict[str, int]) -> str:
