@@ -116,7 +116,7 @@ class Benchmark:
                 of_name = [one.scores[name] for one in judged]
                 rows.append(
                     [
-                        f"{calls}, {name}",
+                        f"{calls} calls: {name}",
                         *[_points(found[rate] for found in of_name) for rate in RATES],
                         *[_ratio(judged, best, name, rate) for rate in (0.05, 0.02)],
                         number(geometric_mean(found[0.05].reserved for found in of_name)),
@@ -129,7 +129,7 @@ class Benchmark:
             f"Few training calls, mean of {len(self.sets)} sets: distance from the rate in points,"
             f" pinball of {best} / this",
             [
-                "calls, budgets",
+                "budgets",
                 *[f"{rate:.0%}" for rate in RATES],
                 "/ at 5%",
                 "/ at 2%",
