@@ -13,7 +13,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-spark test-spark-cluster lint lint-macros format fields demo bench soak docs reference lock clean
+.PHONY: help setup build test test-fast test-spark test-spark-cluster lint lint-macros format fields demo bench soak docs reference lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -36,11 +36,14 @@ test: lint lint-macros  ## everything that CI runs
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory test-spark; \
 		else echo "left out: the parity with Spark, which needs Java 17 or newer on the path"; fi
 
+test-fast: $(STAMP)  ## the runtime, the formulas and the sample build, in about a minute
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile -m 'not slow'
+
 test-spark: $(STAMP) $(SPARK)/.installed  ## build on DuckDB and on Spark, compare every table (Java 17)
-	@PYTHONPATH=tests/support:benchmarks $(BIN)/python tests/spark/parity.py $(SPARK)/bin/python
+	@PYTHONPATH=tests/support:tests/models:benchmarks $(BIN)/python tests/spark/parity.py $(SPARK)/bin/python
 
 test-spark-cluster: $(STAMP) $(SPARK)/.installed  ## the same with two workers, one of them killed
-	@PYTHONPATH=tests/support:benchmarks $(BIN)/python tests/spark/parity.py --cluster $(SPARK)/bin/python
+	@PYTHONPATH=tests/support:tests/models:benchmarks $(BIN)/python tests/spark/parity.py --cluster $(SPARK)/bin/python
 
 # 0.6 GB that only these two need; the everyday install stays without.
 $(SPARK)/.installed: requirements-spark.lock
@@ -53,6 +56,7 @@ lint: $(STAMP)  ## ruff, mypy and sqlfluff
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy --disable-error-code arg-type tests benchmarks  # records are dictionaries there
 	@$(BIN)/sqlfluff lint --processes 0 --disable-progress-bar models tests/dbt
 	@$(BIN)/sqlfluff lint --templater jinja --exclude-rules LT02 --disable-progress-bar macros
 
@@ -92,6 +96,8 @@ docs: $(STAMP)  ## the dbt documentation as one page: target/static_index.html
 
 reference: $(STAMP)  ## print the pages of docs/reference again
 	@$(BIN)/dbt run-operation print_vars --quiet --target lint > docs/reference/vars.md
+	@for page in cli coefficients settings; do \
+		$(BIN)/python -m tokenest_py.cli.reference $$page > docs/reference/$$page.md || exit 1; done
 
 lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \

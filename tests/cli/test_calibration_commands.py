@@ -17,6 +17,8 @@ from tokenest_py.pipeline.calibration.report import apply_patch
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 

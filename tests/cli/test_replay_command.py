@@ -10,6 +10,8 @@ import pytest
 
 from dbt_project import Project, line
 
+pytestmark = pytest.mark.slow
+
 
 def printed(project: Project, *arguments: str) -> list[dict[str, Any]]:
     """What `tokenest replay` prints as JSON."""

@@ -25,7 +25,7 @@ WINGS: dict[str, tuple[set[str], set[str] | None]] = {
     "service": ({"errors", "runtime", "pipeline"}, None),
     "cli": ({"errors", "runtime", "clients", "pipeline", "service"}, None),
     "__init__": ({"errors", "runtime", "clients"}, set()),
-    "__main__": ({"cli"}, set()),
+    "__main__": ({"cli", "errors"}, set()),
 }
 
 

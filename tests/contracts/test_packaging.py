@@ -12,6 +12,8 @@ import pytest
 
 import tokenest_py
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(tokenest_py.__file__).parent
 
 USE = """

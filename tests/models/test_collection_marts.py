@@ -21,6 +21,8 @@ from tokenest_py.pipeline.collection.reasons import REASONS
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 GOOD: dict[str, Any] = {
     "record_type": RECORD_TYPE,
     "event_id": "good",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tokenest_py import TokenEstimate
 
+pytestmark = pytest.mark.slow
+
 
 def seed(name: str) -> list[dict[str, str]]:
     """The rows of a seed."""

@@ -105,12 +105,17 @@ def test_buffers(
     assert cold.budget(found).max_tokens == int(found.estimated_tokens * factor)
 
 
+def added(row: dict[str, Any]) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    """A change that adds a row."""
+    return lambda rows: [*rows, row]
+
+
 def test_a_multiplier_never_lowers_a_cold_start(tmp_path: Path) -> None:
     """It centres the estimate; a ceiling made from the centre would cut off half of the calls."""
     large = ["src/a.py"] * 7
     for multiplier, tokens in ((0.4, 24960), (1.5, 37440)):
         row = {"kind": "multiplier", "value": multiplier}
-        path = vintages.write(tmp_path, lambda rows, row=row: [*rows, row])
+        path = vintages.write(tmp_path, added(row))
         estimator = Estimator.load(path, strict=True)
         estimate = estimator.estimate(large, "implementation", "low")
         assert estimate.base_tokens == 20800

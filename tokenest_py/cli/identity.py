@@ -12,7 +12,7 @@ from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutO
 from tokenest_py.cli.output import Format
 from tokenest_py.errors import DatabaseError
 from tokenest_py.pipeline.database import open_database, read_view
-from tokenest_py.pipeline.settings import database_path
+from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +32,11 @@ def identity(
     allow_empty_db: AllowEmptyOption = False,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
-    """Show which database is in use: path, size, age, rows by table, last landing."""
-    path = database_path()
+    """Show which database is in use.
+
+    Its path, size and age, the rows of each table, and the last landing.
+    """
+    path = Settings.read().database
     with open_database(path, lock_timeout=lock_timeout, allow_empty=allow_empty_db) as connection:
         facts = _facts(path, connection)
         if deep:

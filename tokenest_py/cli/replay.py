@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,9 +9,10 @@ import typer
 from tokenest_py.cli import output
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
+from tokenest_py.cli.say import say
 from tokenest_py.errors import NoDataError
 from tokenest_py.pipeline.database import open_database, read, read_view
-from tokenest_py.pipeline.settings import database_path
+from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,8 +64,9 @@ def replay(
     allow_empty_db: AllowEmptyOption = False,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
-    """Set each recorded prediction beside the one that the current rules make of its event."""
-    samples, sums, bases = _results(database_path(), lock_timeout, allow_empty=allow_empty_db)
+    """Set recorded predictions beside those of the current rules."""
+    database = Settings.read().database
+    samples, sums, bases = _results(database, lock_timeout, allow_empty=allow_empty_db)
     replayed = sum(bases.get(basis, 0) for basis in REPLAYED)
     if not replayed:
         raise NoDataError(f"none of {sum(bases.values())} event(s) can be replayed: {_not(bases)}")
@@ -79,12 +80,11 @@ def replay(
         text = output.render(samples, form, columns=SAMPLE_COLUMNS)
     output.write(text, output_file)
     assumed = sum(row["assumed_new_count"] for row in samples)
-    print(
+    say(
         f"{replayed} of {sum(bases.values())} events replayed; {_not(bases)};"
         f" {assumed} deliverables were taken as new because the record does not say;"
         f" {sum(not row['is_analysed'] for row in samples)} of the events shown are test rows or"
-        " copies, which the sums leave out",
-        file=sys.stderr,
+        " copies, which the sums leave out"
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import DroppedEventError
+from tokenest_py.runtime.stop_reasons import is_cut_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +30,6 @@ PARAMETERS = {
 }
 
 MAX_ID = 200  # characters of an id that the event record keeps
-
-# The stop reasons that seeds/vocabulary/stop_reasons.csv labels truncated or context_window.
-CUT_OFF = frozenset({"length", "max_output_tokens", "max_tokens", "model_context_window_exceeded"})
 
 
 def call_fields(estimate: object, budget: object, response: object) -> dict[str, object]:
@@ -69,7 +67,7 @@ def response_fields(response: object) -> dict[str, object]:
     fields["response_id"] = _id(_get(response, "id", "response_id", "responseId"))
     stop_reason = fields["stop_reason"]
     if isinstance(stop_reason, str):
-        fields["truncated"] = stop_reason.lower() in CUT_OFF
+        fields["truncated"] = is_cut_off(stop_reason)
     return fields
 
 

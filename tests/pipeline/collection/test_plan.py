@@ -21,6 +21,8 @@ from tokenest_py.runtime.estimator import Estimator
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 def plan(project: Project, *arguments: str) -> tuple[int, str, str]:
     """One call of the command in the project's folder, with the checkout's seeds."""
@@ -151,7 +153,7 @@ def test_the_schema_is_one() -> None:
         ({"extra": 1}, "extra"),
     ],
 )
-def test_phases_that_follow_no_schema(tmp_path: Path, changes: dict, reason: str) -> None:
+def test_phases_that_follow_no_schema(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     """Refused with file, line and the member that is wrong."""
     path = tmp_path / "phases.ndjson"
     lines = [phase("ok").as_dict(), phase("p", index=2).as_dict() | changes]
