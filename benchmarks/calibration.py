@@ -29,7 +29,7 @@ from generated_calls import FILES, RATES, estimate, observe, size
 from tokenest_py import Estimator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from generated_calls import Call
 
@@ -289,7 +289,7 @@ def main() -> None:
         print("no LightGBM (--referee PYTHON): its rows are left out")
     with tempfile.TemporaryDirectory(prefix="tokenest-bench-") as name:
         bench = Benchmark(sets, Path(name), python, page)
-        parts = {
+        parts: dict[str, Callable[[], None]] = {
             "peers": bench.peers,
             "few": bench.few,
             "censored": lambda: censored(

@@ -66,7 +66,7 @@ def closed_loop(pipeline: Pipeline, page: Page, *, rounds: int = 8, calls: int =
         "no control calls": (0.0, lambda found: found),
         "truncated dropped": (0.0, _without_truncated),
     }
-    shown = {}
+    shown: dict[str, list[float]] = {}
     for name, (share, keep) in ways.items():
         chance = random.Random(7)
         records = [record(call) for call in steady(calls, seed=7)]

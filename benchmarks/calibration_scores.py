@@ -79,7 +79,8 @@ class Score:
 def pinball(needs: np.ndarray, ceilings: np.ndarray, rate: float) -> np.ndarray:
     """Loss of each budget: a missing token costs 1 - rate, a spare one the rate."""
     missing = needs - ceilings
-    return np.maximum((1 - rate) * missing, -rate * missing)
+    losses: np.ndarray = np.maximum((1 - rate) * missing, -rate * missing)
+    return losses
 
 
 def _error(deviations: np.ndarray, groups: np.ndarray) -> float:

@@ -11,7 +11,7 @@ import math
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +43,15 @@ class Call:
         if not self.occurred_at:
             moment = (START + timedelta(seconds=self.number)).isoformat()
             object.__setattr__(self, "occurred_at", moment.replace("+00:00", "Z"))
+
+
+class Observes(Protocol):
+    """An estimator that remembers what it has seen."""
+
+    def observe(
+        self, budget: Budget, *, output_tokens: int, stop_reason: str, run_id: str
+    ) -> object:
+        """Take up the outcome of a call."""
 
 
 # --- the life of a call -----------------------------------------------------------------------
@@ -106,7 +115,7 @@ def _outcome(need: int, ceiling: int | None) -> dict[str, Any]:
     }
 
 
-def observe(estimator: Estimator, call: Call, budget: Budget) -> None:
+def observe(estimator: Observes, call: Call, budget: Budget) -> None:
     """Tell the running estimator what became of a call that it sized."""
     outcome = _outcome(call.need, budget.max_tokens)
     estimator.observe(

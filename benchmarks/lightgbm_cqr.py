@@ -14,6 +14,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -32,7 +33,9 @@ def main() -> None:
     json.dump(found, sys.stdout)
 
 
-def budgets(job: dict[str, list], rate: float, categorical: list[int], rounds: int) -> list[float]:
+def budgets(
+    job: dict[str, list[Any]], rate: float, categorical: list[int], rounds: int
+) -> list[float]:
     """The budgets of the test calls for one rate."""
     rows, test = np.array(job["train"], float), np.array(job["test"], float)
     needs = np.log(np.maximum(np.array(job["needs"], float), 1))
@@ -45,7 +48,8 @@ def budgets(job: dict[str, list], rate: float, categorical: list[int], rounds: i
     model = lightgbm.train(parameters, data, num_boost_round=rounds)
     residuals = np.sort(needs[fit:] - model.predict(rows[fit:]))
     rank = min(len(residuals), math.ceil((len(residuals) + 1) * (1 - rate)))
-    return np.exp(model.predict(test) + residuals[rank - 1]).tolist()
+    found: list[float] = np.exp(model.predict(test) + residuals[rank - 1]).tolist()
+    return found
 
 
 if __name__ == "__main__":
