@@ -29,6 +29,10 @@
     try_cast({{ text }} as timestamp)
 {%- endmacro %}
 
+{% macro spark__time_of_micros(micros) -%}
+    date_format(timestamp_micros({{ micros }}), "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+{%- endmacro %}
+
 {% macro spark__byte_length(text) -%}
     octet_length({{ text }})
 {%- endmacro %}

@@ -34,6 +34,15 @@
     cast(try_cast({{ text }} as timestamptz) at time zone 'UTC' as timestamp)
 {%- endmacro %}
 
+{#- A time in microseconds since 1970 as the text of RFC 3339, in UTC. -#}
+{% macro time_of_micros(micros) -%}
+    {{ return(adapter.dispatch('time_of_micros', 'tokenest')(micros)) }}
+{%- endmacro %}
+
+{% macro duckdb__time_of_micros(micros) -%}
+    strftime(make_timestamp({{ micros }}), '%Y-%m-%dT%H:%M:%S.%fZ')
+{%- endmacro %}
+
 {#- The first group of a pattern's first match; an empty text without a match. -#}
 {% macro regex_first(text, pattern) -%}
     {{ return(adapter.dispatch('regex_first', 'tokenest')(text, pattern)) }}

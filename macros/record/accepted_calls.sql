@@ -16,6 +16,7 @@
         on
             lines.source_file = repeated_lines.source_file
             and lines.line_no = repeated_lines.line_no
+            and lines.record_no = repeated_lines.record_no
     where
         lines.event_key is not null
         and repeated_lines.verdict is null
