@@ -86,16 +86,20 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A pre-hook: what counted until its id came with other content counts no more. -#}
+{#-
+    A pre-hook: what counted until its id came with other content counts no more. Rows of phases go
+    with every line that came again, because another line of the call may name another phase; a
+    phase is built anew from what counts now.
+-#}
 {% macro forget_conflicts(columns) %}
     {% if execute and is_incremental() %}
         delete from {{ this }}
         where ({{ columns | join(', ') }}) in (
-            select {% for column in columns -%}
-                {{ 'event_key' if column == 'event_id' else column }}{{ ', ' if not loop.last }}
-            {%- endfor %}
+            select {{ columns | join(', ') | replace('event_id', 'event_key') }}
             from {{ relation_named('int_repeated_lines') }}
-            where verdict = 'id_conflict' and landing_no > {{ landed_before() }}
+            where
+                landing_no > {{ landed_before() }}
+                {{ "and verdict = 'id_conflict'" if columns == ['event_id'] }}
         )
     {% endif %}
 {% endmacro %}

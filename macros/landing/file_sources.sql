@@ -12,14 +12,14 @@
     {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed_relations() -%}
         select distinct
             source_file,
-            '{{ source }}' as source
+            '{{ source }}' as source_name
         from {{ relation_named('base_' ~ source ~ '__lines') }}
         where file_bytes is not null
         {{ 'union all' if not loop.last }}
     {% else -%}
         select
             cast(null as string) as source_file,
-            cast(null as string) as source
+            cast(null as string) as source_name
         where false
     {% endfor %}
 {% endmacro %}
@@ -33,7 +33,7 @@
     ).columns[0].values() | list) }}
 {% endmacro %}
 
-{#- source_file, source and what it looks like, of lines as file_heads() gives them. -#}
+{#- source_file, source_name and what it looks like, of lines as file_heads() gives them. -#}
 {% macro recognised_sources(lines) %}
     {% if not execute %}{{ return('') }}{% endif %}
     select
@@ -42,7 +42,7 @@
             when contains(words, ' ') then 'ambiguous'
             when words <> '' then words
             when first_names is not null then 'unrecognised'
-        end as source,
+        end as source_name,
         case when contains(words, ' ') then words else first_names end as looks_like
     from (
         select
@@ -91,14 +91,14 @@
 {% macro name_unread_files(relation) %}
     {% if execute %}
         {% set files = run_query(
-            'select source_file, source, looks_like from ' ~ relation
-            ~ " where source in ('unrecognised', 'ambiguous') order by source_file"
+            'select source_file, source_name, looks_like from ' ~ relation
+            ~ " where source_name in ('unrecognised', 'ambiguous') order by source_file"
         ).rows %}
         {% for file in files[:20] %}
             {% do exceptions.warn(
                 'telemetry file ' ~ file['source_file'] ~ ' was not read: '
                 ~ ('no source recognises its first record, which has ' ~ file['looks_like']
-                    if file['source'] == 'unrecognised'
+                    if file['source_name'] == 'unrecognised'
                     else 'its records are of several sources (' ~ file['looks_like'] ~ '); give each a file of its own')
                 ~ ". Say whose it is with TOKENEST_TELEMETRY='<source>:" ~ file['source_file']
                 ~ "', where <source> is one of " ~ var('sources') | join(', ')

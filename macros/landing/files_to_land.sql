@@ -47,7 +47,7 @@
         file_bytes,
         modified_at
     from {{ relation }}
-    where source = '{{ source }}'
+    where source_name = '{{ source }}'
     order by source_file
 {% endmacro %}
 

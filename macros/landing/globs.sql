@@ -22,19 +22,19 @@
     {{ return(globs) }}
 {% endmacro %}
 
-{#- source_file and source of the files whose source is said. -#}
+{#- source_file and source_name of the files whose source is said. -#}
 {% macro said_sources() %}
     {% set said = telemetry_globs() | selectattr('source') | list %}
     {% for glob in said if execute %}
     select
         filename as source_file,
-        '{{ glob["source"] }}' as source
+        '{{ glob["source"] }}' as source_name
     from {{ matching_files(glob['glob']) }}
     {{ 'union all' if not loop.last }}
     {% else %}
     select
         cast(null as string) as source_file,
-        cast(null as string) as source
+        cast(null as string) as source_name
     where false
     {% endfor %}
 {% endmacro %}

@@ -27,7 +27,12 @@ recognised as (
 final as (
     select distinct
         files.filename as source_file,
-        coalesce(landed.source, said.source, recognised.source, '{{ var("sources")[0] }}') as source,
+        coalesce(
+            landed.source_name,
+            said.source_name,
+            recognised.source_name,
+            '{{ var("sources")[0] }}'
+        ) as source_name,
         recognised.looks_like,
         cast(files.size as bigint) as file_bytes,
         cast(files.last_modified as timestamp) as modified_at

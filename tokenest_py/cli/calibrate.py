@@ -77,9 +77,7 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> Facts:
     def read(query: str) -> list[dict[str, Any]]:
         return rows(connection, query)
 
-    newest = read("select max(occurred_at) as newest from events.int_events")[0][
-        "newest"
-    ]
+    newest = read("select max(occurred_at) as newest from events.int_events")[0]["newest"]
     return Facts(
         as_of=None if newest is None else newest.isoformat(timespec="seconds") + "Z",
         demand=read(

@@ -111,8 +111,7 @@ def _check_ours(connection: duckdb.DuckDBPyConnection, path: Path, *, allow_empt
         found = connection.execute("select count(*) from events.int_events").fetchone()
     except duckdb.CatalogException:
         raise DatabaseError(
-            f"{path} was not made by `tokenest build`: it has no events.int_events;"
-            " set TOKENEST_DB"
+            f"{path} was not made by `tokenest build`: it has no events.int_events; set TOKENEST_DB"
         ) from None
     if not allow_empty and found == (0,):
         raise DatabaseError(

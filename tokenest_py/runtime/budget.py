@@ -141,8 +141,8 @@ def floor(coefficients: Coefficients, estimate: TokenEstimate) -> int:
     """The budget without quantiles, in tokens: max(floor, int(estimate * buffer)).
 
     The floor is that of the category and the complexity, else of the complexity, else of all.
-    A multiplier may raise the estimate here and not lower it: it puts the estimate in the middle of
-    the demand, and half of the calls need more than the middle.
+    A multiplier may raise but never lower the estimate here: it aims at the median call, and half
+    of all calls need more than the median.
     """
     floors = coefficients.floors
     category = coefficients.category(estimate.category)

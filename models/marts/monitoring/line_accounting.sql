@@ -57,7 +57,7 @@ ranked_by_file as (
 lines_by_file as (
     select
         source_file,
-        min(source) as source,
+        min(source_name) as source_name,
         max(line_no) as last_line_no,
         count(case when is_blank then 1 end) as blank_count,
         count(case when is_other then 1 end) as other_count,
@@ -82,7 +82,7 @@ repeated_by_file as (
 final as (
     select
         coalesce(files.source_file, lines_by_file.source_file) as source_file,
-        coalesce(lines_by_file.source, files.source) as source,
+        coalesce(lines_by_file.source_name, files.source_name) as source_name,
         coalesce(lines_by_file.last_line_no, 0) as lines,
         coalesce(
             ranked_by_file.accepted,

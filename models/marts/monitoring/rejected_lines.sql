@@ -10,7 +10,7 @@ repeated_lines as (
 
 unreadable as (
     select
-        source,
+        source_name,
         source_file,
         line_no,
         record_no,
@@ -27,7 +27,7 @@ unreadable as (
 -- an id that came with several contents: the record says which, the raw line is in the file
 conflicts as (
     select
-        source,
+        source_name,
         source_file,
         line_no,
         record_no,

@@ -20,7 +20,7 @@ def summarize(attempts: Sequence[Attempt]) -> dict[str, Any]:
     """Return the figures of some attempts.
 
     `events_per_minute` leaves out attempts that the time limit ended; null without any other.
-    `zero_yield` and `limits_hit` count attempts by reason and by pattern.
+    `zero_yield` and `failure_patterns` count attempts by reason and by pattern.
     """
     in_time = [item for item in attempts if not item.timed_out]
     minutes = sum(item.duration_seconds for item in in_time) / 60

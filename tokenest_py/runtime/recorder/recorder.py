@@ -168,7 +168,7 @@ class Recorder:
             return False
         try:
             self._write({**call_fields(estimate, budget, response), **fields})
-        except BaseException as error:  # as above; a shared method would need room on the stack
+        except BaseException as error:  # again: a shared method's frame could overflow the stack
             is_interrupt = False
             try:
                 is_interrupt = self._count_drop(error)
