@@ -100,7 +100,7 @@
 
 {#- The first value of a key; a whole number stands as a text or as a number. -#}
 {% macro duckdb__attribute(attributes, key) -%}
-    {%- set value = "list_filter(" ~ attributes ~ ", lambda item: item.key = '" ~ key ~ "')[1].value" -%}
+    {%- set value = "list_filter(" ~ attributes ~ ", lambda pair: pair.key = '" ~ key ~ "')[1].value" -%}
     coalesce(
         cast(struct_extract({{ value }}, 'stringValue') as varchar),
         replace(cast(struct_extract({{ value }}, 'intValue') as varchar), '"', ''),
@@ -108,7 +108,7 @@
         cast(struct_extract({{ value }}, 'boolValue') as varchar),
         '[' || array_to_string(
             list_transform(
-                struct_extract({{ value }}, 'arrayValue').values, lambda item: cast(item.stringValue as varchar)
+                struct_extract({{ value }}, 'arrayValue').values, lambda word: cast(word.stringValue as varchar)
             ),
             ','
         ) || ']'

@@ -2,7 +2,7 @@
     The fields of a source, from its field map (models/staging/<source>/fields.csv). A row is a
     place where a field may stand: field, rank, path (macros/record/paths.sql; several of them with
     ` + ` between are a sum), form (how it is written there) and type; of several places the first
-    with a value counts. required: always, or the kind of record that has to have it; default: SQL
+    with a value counts; without a path there is a default alone. required: always, or the kind of record that has to have it; default: SQL
     for a record without a value; record: the kind of record that alone has the field, or `own` for
     what only the source's own SQL reads. labels.<name> is one label. Returned as one entry a field,
     with its places in order. The map of `tokenest` is the event record itself.
@@ -216,7 +216,7 @@
 {% macro stored_fields(source) %}
     {% set fields = source_fields(source) %}
     {% set stored = fields | rejectattr('name', 'equalto', 'event_id') | rejectattr('type', 'equalto', 'label') | list %}
-    {% if stored | length + 1 < fields | length %}{% do stored.append({'name': 'labels', 'type': 'labels'}) %}{% endif %}
+    {% if fields | selectattr('type', 'equalto', 'label') | list %}{% do stored.append({'name': 'labels', 'type': 'labels'}) %}{% endif %}
     {{ return(stored) }}
 {% endmacro %}
 
@@ -248,7 +248,7 @@
         {%- for place in field['places'] %}
             {%- set parts = [] %}
             {%- for path in place['path'].split(' + ') %}
-                {%- set part = 'outer_' ~ (from_line.index(path) + 1) if path.startswith('/')
+                {%- set part = 'cast(null as string)' if not path else 'outer_' ~ (from_line.index(path) + 1) if path.startswith('/')
                     else json_member(record, path, tree) %}
                 {%- do parts.append(formed(part, place['form']) | trim) %}
             {%- endfor %}

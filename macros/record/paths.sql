@@ -47,7 +47,7 @@
     {% set paths = [] %}
     {% for field in fields %}
         {% for place in field['places'] %}
-            {% for path in place['path'].split(' + ') if path.startswith('/') == from_line %}
+            {% for path in place['path'].split(' + ') if path and path.startswith('/') == from_line %}
                 {% do paths.append(path) %}
             {% endfor %}
         {% endfor %}
@@ -104,6 +104,21 @@
             then '"' || {{ time_of_micros('cast(floor(' ~ micros ~ ') as bigint)') }} || '"'
         else {{ value }}
     end
+{%- endmacro %}
+
+{#- Of the words for how a call ended, true for a success and false for a failure. -#}
+{% macro form_success_word(value) -%}
+    case lower({{ value }})
+        when '"success"' then 'true'
+        when '"ok"' then 'true'
+        when '"failure"' then 'false'
+        when '"error"' then 'false'
+    end
+{%- endmacro %}
+
+{#- A name with a dot in it, as programs give to events; of another text nothing. -#}
+{% macro form_event_name(value) -%}
+    case when {{ regex_test(value, '^"[a-z_]+([.][a-z_]+)+"$') }} then {{ value }} end
 {%- endmacro %}
 
 {#- Of the stop words of several choices the one that says cut off, else the first. -#}

@@ -109,8 +109,11 @@ final as (
         files.source_file is not null as is_present,
         -- a tail that came after whole lines had landed shows by the size alone
         coalesce(lines_by_file.has_open_tail, false)
-        or coalesce(files.file_bytes > coalesce(lines_by_file.landed_bytes, 0), false)
-            as is_in_flight
+        or coalesce(
+            files.file_bytes > coalesce(lines_by_file.landed_bytes, 0)
+            and files.source_name not in ('unrecognised', 'ambiguous'),
+            false
+        ) as is_in_flight
     from files
     full outer join lines_by_file
         on files.source_file = lines_by_file.source_file
