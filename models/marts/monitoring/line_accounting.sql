@@ -111,7 +111,7 @@ final as (
         coalesce(lines_by_file.has_open_tail, false)
         or coalesce(
             files.file_bytes > coalesce(lines_by_file.landed_bytes, 0)
-            and files.source_name not in ('unrecognised', 'ambiguous'),
+            and coalesce(files.source_name, '') not in ('unrecognised', 'ambiguous'),
             false
         ) as is_in_flight
     from files

@@ -54,7 +54,7 @@ counted as (
     select
         event_key,
         max(phase_id) as phase_id,
-        max(labels) as labels,
+        {{ value_of_largest('labels', 'length(labels)') }} as labels,
         max(model) as model,
         max(input_tokens) as input_tokens,
         max(actual_output_tokens) as actual_output_tokens,
