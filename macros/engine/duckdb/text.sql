@@ -8,6 +8,10 @@
     regexp_matches({{ text }}, '{{ pattern }}')
 {%- endmacro %}
 
+{% macro duckdb__list_size(list) -%}
+    len({{ list }})
+{%- endmacro %}
+
 {% macro duckdb__regex_first(text, pattern) -%}
     regexp_extract({{ text }}, '{{ pattern }}', 1)
 {%- endmacro %}
@@ -30,6 +34,10 @@
 
 {% macro duckdb__utc_timestamp(text) -%}
     cast(try_cast({{ text }} as timestamptz) at time zone 'UTC' as timestamp)
+{%- endmacro %}
+
+{% macro duckdb__time_of_micros(micros) -%}
+    strftime(make_timestamp({{ micros }}), '%Y-%m-%dT%H:%M:%S.%fZ')
 {%- endmacro %}
 
 {% macro duckdb__key_hash(text) -%}
