@@ -19,6 +19,8 @@ from tokenest_py import Estimator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tokenest_py import Budget
+
 LAWS = [
     generated_calls.by_files,
     generated_calls.steady,
@@ -188,3 +190,26 @@ def test_a_table_is_text_or_markdown(capsys: pytest.CaptureFixture[str]) -> None
     text, markdown = capsys.readouterr().out.split("\nTitle\n")[1:]
     assert text == "name  figure\na        1.0\n"
     assert markdown == "\n| name | figure |\n| --- | ---: |\n| a    |    1.0 |\n"
+
+
+def test_what_is_observed_comes_after_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop with memory tells each outcome at once: the ceiling where the call was cut off."""
+    told: list[tuple[int, int, str, str]] = []
+
+    def observe(
+        _: Estimator, budget: Budget, *, output_tokens: int, stop_reason: str, run_id: str
+    ) -> None:
+        told.append((budget.max_tokens, output_tokens, stop_reason, run_id))
+
+    monkeypatch.setattr(Estimator, "observe", observe, raising=False)
+    long = [call(10**9, number, run_id=f"r{number}") for number in range(3)]
+    for memory in (False, True):
+        list(
+            cold_start(
+                lambda _: Estimator.load(), lambda *_: long, rounds=(3,), judges=3, memory=memory
+            )
+        )
+        assert len(told) == (3 if memory else 0)
+    assert [run for *_, run in told] == ["r0", "r1", "r2"]
+    assert all(ceiling == output for ceiling, output, *_ in told)
+    assert {reason for *_, reason, _ in told} == {"max_tokens"}
