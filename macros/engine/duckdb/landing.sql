@@ -278,8 +278,6 @@
     )
 {% endmacro %}
 
-{% macro duckdb__list_telemetry() %}{% endmacro %}
-
 {% macro duckdb__matching_files(glob) -%}
     (select file as filename from glob({{ text_literals([glob]) }}))
 {%- endmacro %}

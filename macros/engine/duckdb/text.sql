@@ -8,10 +8,6 @@
     regexp_matches({{ text }}, '{{ pattern }}')
 {%- endmacro %}
 
-{% macro duckdb__list_size(list) -%}
-    len({{ list }})
-{%- endmacro %}
-
 {% macro duckdb__regex_first(text, pattern) -%}
     regexp_extract({{ text }}, '{{ pattern }}', 1)
 {%- endmacro %}
