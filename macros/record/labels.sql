@@ -7,7 +7,9 @@
     {{ return(name if name in estimator_labels() else 'label_' ~ name) }}
 {% endmacro %}
 
-{#- The labels that the estimator's own rules (floors, overheads, multipliers) are told apart by. -#}
+{#-
+    The labels that the estimator's own rules (floors, overheads, multipliers) are told apart by.
+-#}
 {% macro estimator_labels() %}
     {{ return(['category', 'complexity']) }}
 {% endmacro %}

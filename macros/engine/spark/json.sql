@@ -67,7 +67,8 @@
             {%- set way.path, way.text = way.path ~ '["' ~ step['value'] ~ '"]', none -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ way.text if way.text is not none else spark_variant_text(spark_variant_at(way.value, way.path)) }}
+    {{ way.text if way.text is not none
+        else spark_variant_text(spark_variant_at(way.value, way.path)) }}
 {%- endmacro %}
 
 {#- The variant at a path within a variant. -#}
@@ -96,9 +97,13 @@
     end
 {%- endmacro %}
 
-{#- The first value of a key in a list of attributes, as JSON text; whole numbers stand there as texts. -#}
+{#-
+    The first value of a key in a list of attributes, as JSON text; whole numbers stand there as
+    texts.
+-#}
 {% macro spark_attribute(attributes, key) -%}
-    {%- set found = "get(filter(try_variant_get(" ~ attributes ~ ", '$', 'array<variant>'), pair -> "
+    {%- set found = 'get(filter(try_variant_get(' ~ attributes
+        ~ ", '$', 'array<variant>'), pair -> "
         ~ "try_variant_get(pair, '$.key', 'string') = '" ~ key ~ "'), 0)" -%}
     coalesce(
         {%- for kind in ['stringValue', 'intValue', 'doubleValue', 'boolValue'] %}
@@ -118,7 +123,9 @@
 {% macro spark__json_records(text, each, from_line) -%}
     case
         {%- for place in each %}
-        {%- set found = spark_items('try_parse_json(' ~ text ~ ')', text, place.split('[]')[:-1], '', from_line, 0) %}
+        {%- set lists = place.split('[]')[:-1] %}
+        {%- set line = 'try_parse_json(' ~ text ~ ')' %}
+        {%- set found = spark_items(line, text, lists, '', from_line, 0) %}
         when size({{ found }}) > 0 then {{ found }}
         {%- endfor %}
         else {{ spark__record_of_line(text, from_line) }}
@@ -130,7 +137,8 @@
     {%- set names = lists[0].strip('.') -%}
     {%- set here = path ~ lists[0] ~ '[]' -%}
     {%- set item = 'item_' ~ level -%}
-    {%- set items = "try_variant_get(" ~ variant ~ ", '$" ~ ('.' ~ names if names else '') ~ "', 'array<variant>')" -%}
+    {%- set items = 'try_variant_get(' ~ variant
+        ~ ", '$" ~ ('.' ~ names if names else '') ~ "', 'array<variant>')" -%}
     {%- if lists | length > 1 -%}
         flatten(transform({{ items }}, {{ item }} -> {{ spark_items(item, line, lists[1:], here, from_line, level + 1) }}))
     {%- else -%}
