@@ -49,7 +49,7 @@ def built(samples: Project, project: Project) -> Project:
     return project
 
 
-def start(built: Project, words: list[str], **options: Any) -> subprocess.Popen[bytes]:
+def start(built: Project, words: list[str], **options: object) -> subprocess.Popen[bytes]:
     """Start a command whose errors can be read."""
     given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL} | options
     return subprocess.Popen(
