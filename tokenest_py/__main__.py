@@ -11,6 +11,15 @@ from tokenest_py.errors import TokenestError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# The package that is missing, and the extra that brings it.
+EXTRAS = {
+    "typer": "cli",
+    "rich": "cli",
+    "dbt": "pipeline",
+    "duckdb": "pipeline",
+    "jsonschema": "pipeline",
+}
+
 
 def main() -> None:
     """Run what this process was started with."""
@@ -23,12 +32,13 @@ def run(arguments: Sequence[str]) -> int:
     def command() -> int:
         try:
             from tokenest_py.cli import app
+
+            return app.run(arguments)
         except ModuleNotFoundError as error:
-            if error.name not in {"typer", "rich"}:
+            extra = EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
                 raise
-            reason = "the command line needs its extra: pip install 'tokenest[pipeline]'"
-            raise TokenestError(reason) from error
-        return app.run(arguments)
+            raise TokenestError(f"this needs an extra: pip install '.[{extra}]'") from error
 
     return framed(command)
 

@@ -51,7 +51,7 @@ def built(samples: Project, project: Project) -> Project:
 
 def start(built: Project, words: list[str], **options: object) -> subprocess.Popen[bytes]:
     """Start a command whose errors can be read."""
-    given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL} | options
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **options}
     return subprocess.Popen(
         [BIN / "tokenest", *words],
         cwd=built.folder,

@@ -107,5 +107,7 @@ def test_every_module_imports_alone() -> None:
     """No module needs another one to have been imported first."""
     parts = [path.relative_to(PACKAGE.parent).with_suffix("").parts for path in MODULES]
     names = [".".join(part for part in each if part != "__init__") for each in parts]
+    # what a library asks for by name imports that library; tests/clients imports it
+    names.remove("tokenest_py.clients.litellm")
     assert alone(*names) == ""
     assert alone("tokenest_py.nothing").startswith("tokenest_py.nothing: ModuleNotFoundError")

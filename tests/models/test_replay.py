@@ -179,7 +179,7 @@ def recorded_calls(project: Project, folder: Path) -> dict[str, TokenEstimate]:
             given_list, *spelling, task=next(tasks), scope_paths=scope
         )
         recorder = Recorder(project.telemetry().parent, enabled=True, paths=next(modes))
-        response = {"usage": {"output_tokens": 800}}
+        response = {"usage": {"output_tokens": 800}, "stop_reason": "end_turn"}
         assert recorder.record_response(
             found, response, run_id="r", phase_id=f"p-{number}", event_id=f"b-{number}"
         )

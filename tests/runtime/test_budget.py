@@ -264,7 +264,9 @@ def test_limits(cold: Estimator) -> None:
     assert clamp(model="anthropic/claude-opus-4-1") == (32000, "max_output", floor)
     assert clamp(model="GPT-4o-mini", input_tokens=0) == (16384, "max_output", floor)
     assert clamp(model="gpt-4o", input_tokens=120_000) == (8000, "context_window", floor)
-    assert clamp(model="gpt-4o", input_tokens=500_000) == (1, "context_window", floor)
+    assert clamp(model="gpt-4o", input_tokens=500_000) == (16384, "input_over_window", floor)
+    assert clamp(model="gpt-5-mini", input_tokens=300_000) == (93600, "input_over_window", floor)
+    assert clamp(model="claude-opus-4-7", input_tokens=300_000) == (93600, "", floor)
     assert clamp(model="unheard-of") == (64000, "max_budget", floor)
     assert clamp(max_tokens=3000) == (3000, "max_tokens", "explicit clamp")
     assert clamp(model="gpt-4o", max_tokens=20_000) == (16384, "max_output", floor)
@@ -415,6 +417,6 @@ def test_bounds_hold(
         max_tokens=max_tokens,
         reasoning_tokens=reasoning_tokens,
     )
-    assert 1 <= found.max_tokens <= found.limit <= (max_tokens or 65535)
+    assert 1 <= found.max_tokens <= found.limit <= (max_tokens or 65536)
     assert found.visible_tokens + found.reasoning_tokens == found.max_tokens
-    assert (found.max_tokens == found.limit) or not found.clamped_by
+    assert (found.max_tokens == found.limit) or found.clamped_by in ("", "input_over_window")

@@ -14,11 +14,13 @@ from tokenest_py.cli import (
     drain,
     estimate,
     identity,
+    limits,
     plan,
     promote,
     replay,
     report,
     rollback,
+    size,
 )
 from tokenest_py.errors import TokenestError
 
@@ -53,8 +55,10 @@ app.command()(backtest.backtest)
 app.command()(promote.promote)
 app.command()(rollback.rollback)
 app.command()(estimate.estimate)
+app.command()(size.size)
 app.command()(identity.identity)
 app.command()(plan.plan)
+app.add_typer(limits.limits, name="limits")
 app.command()(drain.drain)
 app.command()(replay.replay)
 app.command()(report.report)

@@ -28,7 +28,7 @@ GOOD = Path(PACKAGED).read_bytes()
 
 def values(table: Coefficients) -> dict[str, Any]:
     """Everything that a table would answer with; without cells, levels change no answer."""
-    apart = {"path", "_limits", *(() if table.cells else ("levels", "floor_level"))}
+    apart = {"path", *(() if table.cells else ("levels", "floor_level"))}
     return {name: value for name, value in vars(table).items() if name not in apart}
 
 
