@@ -44,6 +44,11 @@
     {{ return(adapter.dispatch('utc_timestamp', 'tokenest')(text)) }}
 {%- endmacro %}
 
+{#- A time in microseconds since 1970 as the text of RFC 3339, in UTC. -#}
+{% macro time_of_micros(micros) -%}
+    {{ return(adapter.dispatch('time_of_micros', 'tokenest')(micros)) }}
+{%- endmacro %}
+
 {#-
     A whole number of 64 bits, the same for the same text on one engine; sums of it do not
     overflow.
@@ -82,6 +87,11 @@
     {{ return(adapter.dispatch('list_as_json', 'tokenest')(list)) }}
 {%- endmacro %}
 
+{#- A relation with one row per item of a list column: item and item_no in the place of the list. -#}
+{% macro numbered_items(relation, list) -%}
+    {{ return(adapter.dispatch('numbered_items', 'tokenest')(relation, list)) }}
+{%- endmacro %}
+
 {#- True for one well-formed JSON value. DuckDB lets a trailing comma pass; JSON does not. -#}
 {% macro json_is_valid(text) -%}
     {{ return(adapter.dispatch('json_is_valid', 'tokenest')(text)) }}
@@ -98,24 +108,42 @@
 {%- endmacro %}
 
 {#-
-    The members of a JSON object, in one parse, each as its own JSON text: 12, 12.7, "12" and
-    true stay apart. Absent members and nulls are null. To be read with json_member().
+    The members of a JSON object that a tree of paths (path_tree) leads to, in one parse, each as its
+    own JSON text: 12, 12.7, "12" and true stay apart. Absent members and nulls are null. To be read
+    with json_member().
 -#}
-{% macro json_record(text, names) -%}
-    {{ return(adapter.dispatch('json_record', 'tokenest')(text, names)) }}
+{% macro json_record(text, tree) -%}
+    {{ return(adapter.dispatch('json_record', 'tokenest')(text, tree)) }}
+{%- endmacro %}
+
+{#- The member that a path leads to (macros/record/paths.sql), of a record read along a tree. -#}
+{% macro json_member(record, path, tree) -%}
+    {{ return(adapter.dispatch('json_member', 'tokenest')(record, path_steps(path), tree)) }}
 {%- endmacro %}
 
 {#-
-    The member of what json_record() gave that a path leads to, as JSON text: a name, or
-    usage.output_tokens, or choices[0].finish_reason.
+    The records that a line holds, where it holds several: a list of structs with `record` (JSON
+    text) and, of each path from the line, `outer_1`, `outer_2`, .... `each` are the places of
+    the lists that hold them ('resourceSpans[].scopeSpans[].spans[]'). A line with no such list is
+    itself the record.
 -#}
-{% macro json_member(record, path) -%}
-    {{ return(adapter.dispatch('json_member', 'tokenest')(record, path)) }}
+{% macro json_records(text, each, from_line) -%}
+    {{ return(adapter.dispatch('json_records', 'tokenest')(text, each, from_line)) }}
+{%- endmacro %}
+
+{#- The line itself as the only item of such a list. -#}
+{% macro record_of_line(text, from_line) -%}
+    {{ return(adapter.dispatch('record_of_line', 'tokenest')(text, from_line)) }}
 {%- endmacro %}
 
 {#- True when the object has a member of each of the names. -#}
 {% macro json_has_keys(text, names) -%}
     {{ return(adapter.dispatch('json_has_keys', 'tokenest')(text, names)) }}
+{%- endmacro %}
+
+{#- The text of the member of an object, usage.output for a member of a member; null without it. -#}
+{% macro json_text_at(text, path) -%}
+    {{ return(adapter.dispatch('json_text_at', 'tokenest')(text, path)) }}
 {%- endmacro %}
 
 {#- An object of texts as JSON text with its names in order. -#}
@@ -202,9 +230,9 @@
 {%- endmacro %}
 
 {#-
-    The lines that files begin with, to tell by them whose they are: source_file, line_no, line_text
-    and is_object (a JSON object), of the first max_line_bytes of each. Objects are looked for in
-    the first 50 lines.
+    The records that files begin with, to tell by them whose they are: source_file, line_no,
+    line_text, is_object (a JSON object) and member_names, of the first max_line_bytes of each. Of a
+    list the first item stands for it. Objects are looked for in the first 50 lines.
 -#}
 {% macro file_heads(paths) -%}
     {{ return(adapter.dispatch('file_heads', 'tokenest')(paths)) }}
@@ -214,6 +242,11 @@
 {% macro list_telemetry() %}
     {{ return(adapter.dispatch('list_telemetry', 'tokenest')()) }}
 {% endmacro %}
+
+{#- What a glob of TOKENEST_TELEMETRY matches, with the column filename. -#}
+{% macro matching_files(glob) -%}
+    {{ return(adapter.dispatch('matching_files', 'tokenest')(glob)) }}
+{%- endmacro %}
 
 {#-
     Limits which files the rest of the run can touch: the folders of the telemetry and of the

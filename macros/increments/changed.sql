@@ -27,9 +27,21 @@
     select
         run_id,
         phase_id
-    from {{ relation_named('int_repeated_lines') }}
+    from {{ all_repeated_lines() }}
     {{ since_last_landing() }}
 {% endmacro %}
+
+{#- The repeated lines of all sources: of their tables, since a build that stopped has no view yet. -#}
+{% macro all_repeated_lines() %}
+    {%- set found = [] -%}
+    {%- for source in var('sources') -%}
+        {%- set lines = relation_named('base_' ~ source ~ '__repeated_lines') -%}
+        {%- if load_relation(lines) -%}
+            {%- do found.append('select run_id, phase_id, event_key, verdict, landing_no from ' ~ lines) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    ({{ found | join(' union all ') or 'select null as run_id, null as phase_id, null as event_key, null as verdict, 0 as landing_no where false' }})
+{%- endmacro %}
 
 {#-
     For rows of truncated phases: those that new lines are about, and every phase of which a call
@@ -98,7 +110,7 @@
         delete from {{ this }}
         where ({{ columns | join(', ') }}) in (
             select {{ columns | join(', ') | replace('event_id', 'event_key') }}
-            from {{ relation_named('int_repeated_lines') }}
+            from {{ all_repeated_lines() }}
             where
                 landing_no > {{ landed_before() }}
                 {{ "and verdict = 'id_conflict'" if columns == ['event_id'] }}

@@ -1,7 +1,7 @@
 {#-
     Every figure that a user may turn, in the order of docs/reference/vars.md, which `make reference`
     prints from here: its group, its name, of which kind it is (flag, number, whole, numbers, words,
-    names, choice, offset, time), its bounds, and what it does. dbt_project.yml has the defaults.
+    names, ceilings, choice, offset, time), its bounds, and what it does. dbt_project.yml has the defaults.
 -#}
 {% macro var_rules() %}
     {% set share = {'low': 0, 'high': 1} %}
@@ -16,6 +16,9 @@
                 says='The log formats that are read: each a folder of models/staging/.'),
             dict(name='origin_log_utc_offset', kind='offset',
                 says='Of the clock that the log lines of the origin were written by.'),
+            dict(name='assumed_max_tokens', kind='ceilings',
+                says='Ceilings of a source that records none, by source and model (`all`: every'
+                ~ ' other model), such as {codex: {all: 32000}}. They stay apart from recorded ones.'),
             dict(name='final', kind='flag',
                 says='A last line without a newline is torn; without it, it is in flight.'),
             dict(name='max_line_bytes', kind='whole', low=1,
@@ -66,6 +69,8 @@
                 ~ ' with the most calls. The runtime reads 50,000 rows.'),
             dict(name='partial_usage_flags', kind='words',
                 says='Quality flags of a call whose output was not measured as such.'),
+            dict(share, name='starved_share', kind='number',
+                says='A cut-off call that spent more of its output on reasoning is starved by it.'),
         ],
         'Adaptation': [
             dict(name='history_calls', kind='whole', low=0,
@@ -154,6 +159,7 @@
         'names': 'a list of 1 to ' ~ rule.get('most') ~ ' different names such as category or project,'
             ~ ' of small letters, digits and _, none of them model or input_bin',
         'choice': 'one of ' ~ rule.get('values', []) | join(', '),
+        'ceilings': 'sources with their models and the tokens of each',
         'offset': 'hours and minutes such as +11:00',
         'time': 'a time such as 2026-01-31 00:00:00, or null',
     }[rule.kind]) }}
@@ -164,6 +170,13 @@
     the SQL as anything but a number, a word, a flag or a time.
 -#}
 {% macro var_is_well_set(rule, given) %}
+    {% if rule.kind == 'ceilings' %}
+        {% set tokens = [] %}
+        {% for models in (given.values() if given is mapping else [none]) %}
+            {% do tokens.extend(models.values() if models is mapping else [none]) %}
+        {% endfor %}
+        {{ return(tokens | reject('integer') | list == [] and tokens | select('lt', 1) | list == []) }}
+    {% endif %}
     {% set pattern = {
         'flag': 'True|False',
         'number': '[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?',

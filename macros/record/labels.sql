@@ -38,7 +38,9 @@
 -#}
 {% macro further_label_columns(json) -%}
     {%- for name in further_labels() -%}
-    , {{ vocabulary_key(json_text(json_member(json_record(json, further_labels()), name))) }}
+    , {{ vocabulary_key(json_text(
+        json_member(json_record(json, path_tree(further_labels())), name, path_tree(further_labels()))
+    )) }}
         as {{ label_column(name) }}
     {%- endfor -%}
 {%- endmacro %}

@@ -14,8 +14,8 @@
         {% set exports = env_var('TOKENEST_EXPORTS', 'exports') %}
         {% do duckdb__make_folder(exports) %}
         {% set folders = [exports ~ '/'] %}
-        {% for glob in env_var('TOKENEST_TELEMETRY', 'telemetry/**/*.ndjson').split(',') %}
-            {% do folders.append(duckdb__folder_of(glob | trim)) %}
+        {% for glob in telemetry_globs() %}
+            {% do folders.append(duckdb__folder_of(glob['glob'])) %}
         {% endfor %}
         {% for seed in graph.nodes.values() | selectattr('resource_type', 'equalto', 'seed') %}
             {% set folder = duckdb__folder_of(seed.original_file_path) %}

@@ -17,3 +17,11 @@
 {% macro duckdb__list_as_json(list) -%}
     cast(to_json({{ list }}) as string)
 {%- endmacro %}
+
+{% macro duckdb__numbered_items(relation, list) -%}
+    select
+        * exclude ({{ list }}),
+        unnest({{ list }}) as item,
+        unnest(range(1, len({{ list }}) + 1)) as item_no
+    from {{ relation }}
+{%- endmacro %}

@@ -32,6 +32,10 @@
     cast(try_cast({{ text }} as timestamptz) at time zone 'UTC' as timestamp)
 {%- endmacro %}
 
+{% macro duckdb__time_of_micros(micros) -%}
+    strftime(make_timestamp({{ micros }}), '%Y-%m-%dT%H:%M:%S.%fZ')
+{%- endmacro %}
+
 {% macro duckdb__key_hash(text) -%}
     hash({{ text }})
 {%- endmacro %}

@@ -8,7 +8,7 @@
     {% set files = source('telemetry', 'files') %}
     {% do run_query('create schema if not exists ' ~ files.schema) %}
     {% set selects = [] %}
-    {% for glob in env_var('TOKENEST_TELEMETRY', '').split(',') | map('trim') %}
+    {% for glob in telemetry_globs() | map(attribute='glob') %}
         {% if not glob.startswith('/') and '://' not in glob %}
             {% do exceptions.raise_compiler_error(
                 "TOKENEST_TELEMETRY names '" ~ glob ~ "'; Spark needs absolute paths or URLs"
@@ -29,6 +29,13 @@
     {% endfor %}
     {% do run_query('create or replace view ' ~ files ~ ' as ' ~ selects | join(' union all ')) %}
 {% endmacro %}
+
+{#- The tables of list_telemetry(), one a glob. -#}
+{% macro spark__matching_files(glob) -%}
+    {%- set table = source('telemetry', 'files').schema ~ '.contents_'
+        ~ (telemetry_globs() | map(attribute='glob') | list).index(glob) + 1 -%}
+    (select regexp_replace(path, '^file:/+', '/') as filename from {{ table }})
+{%- endmacro %}
 
 {#-
     Whole files as bytes. A file that is not UTF-8 as a whole is split as the hexadecimal of its

@@ -42,6 +42,10 @@
     try_cast({{ text }} as timestamp)
 {%- endmacro %}
 
+{% macro spark__time_of_micros(micros) -%}
+    date_format(timestamp_micros({{ micros }}), "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+{%- endmacro %}
+
 {% macro spark__key_hash(text) -%}
     cast(xxhash64({{ text }}) as decimal(20, 0))
 {%- endmacro %}
