@@ -14,7 +14,6 @@ from tokenest_py.runtime.recorder import record
 from tokenest_py.runtime.table import file
 from tokenest_py.runtime.table.kinds import KINDS, MAX_TEXT, NUMBERS, TEXTS
 
-
 # Older tables have it; limits are looked up in the seed now.
 RETIRED = {"model_limit"}
 
