@@ -116,9 +116,9 @@
     {{ return(adapter.dispatch('json_record', 'tokenest')(text, tree)) }}
 {%- endmacro %}
 
-{#- The member that a path leads to (macros/record/paths.sql), of a record read along a tree. -#}
-{% macro json_member(record, path, tree) -%}
-    {{ return(adapter.dispatch('json_member', 'tokenest')(record, path_steps(path), tree)) }}
+{#- The member that the steps of a path (path_steps) lead to, of a record read along a tree. -#}
+{% macro json_member(record, steps, tree) -%}
+    {{ return(adapter.dispatch('json_member', 'tokenest')(record, steps, tree)) }}
 {%- endmacro %}
 
 {#-

@@ -257,7 +257,7 @@
             {%- set parts = [] %}
             {%- for path in place['path'].split(' + ') %}
                 {%- set part = 'cast(null as string)' if not path else 'outer_' ~ (from_line.index(path) + 1) if path.startswith('/')
-                    else json_member(record, path, tree) %}
+                    else json_member(record, path_steps(path), tree) %}
                 {%- do parts.append(formed(part, place['form']) | trim) %}
             {%- endfor %}
             {%- do values.append(json_sum(parts) if parts | length > 1 else parts[0]) %}

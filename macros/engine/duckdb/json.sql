@@ -185,3 +185,14 @@
 {% macro duckdb__json_quoted(text) -%}
     cast(to_json({{ text }}) as varchar)
 {%- endmacro %}
+
+{% macro duckdb__form_visible_characters(content) -%}
+    case
+        when left({{ content }}, 1) = '['
+            then cast(list_sum(list_transform(
+                from_json({{ content }}, '[{"text":"VARCHAR","thinking":"VARCHAR","input":"JSON"}]'),
+                lambda block: coalesce(length(block.text), 0) + coalesce(length(block.thinking), 0)
+                    + coalesce(length(cast(block.input as varchar)), 0)
+            )) as varchar)
+    end
+{%- endmacro %}
