@@ -43,7 +43,7 @@
     Whole files as bytes. A file that is not UTF-8 as a whole is split as the hexadecimal of its
     bytes, a blank after each, at 0A, and read line by line.
 -#}
-{% macro spark__telemetry_lines(files) %}
+{% macro spark__telemetry_lines(files, documents) %}
     select
         source_file,
         file_bytes,
@@ -86,7 +86,7 @@
     where line_no > landed_lines and line_no <= last_line_no
 {% endmacro %}
 
-{% macro spark__first_line_md5s(paths) %}
+{% macro spark__first_line_md5s(paths, documents) %}
     select
         source_file,
         md5({{ spark_line_text('pieces[0]') }}) as first_line_md5

@@ -4,12 +4,12 @@
     now), is_tail (no newline ends it), is_utf8 and line_text (with \x escapes when it is not).
     Lines that have landed, and a last line still being written (unless `final`), are left out.
 -#}
-{% macro telemetry_lines(files) -%}
-    {{ return(adapter.dispatch('telemetry_lines', 'tokenest')(files)) }}
+{% macro telemetry_lines(files, documents=false) -%}
+    {{ return(adapter.dispatch('telemetry_lines', 'tokenest')(files, documents)) }}
 {%- endmacro %}
 
 {#- first_line_md5 and has_open_tail come before unnest: once a file, not once a line. -#}
-{% macro duckdb__telemetry_lines(files) %}
+{% macro duckdb__telemetry_lines(files, documents) %}
     select
         source_file,
         file_bytes,
@@ -41,7 +41,7 @@
                 {%- else -%}
                     split.piece_count - 1
                 {%- endif %} as last_line_no
-            from ({{ duckdb__split_files(files | map(attribute='path') | list) }}) as split
+            from ({{ duckdb__split_files(files | map(attribute='path') | list, documents) }}) as split
             inner join (
                 {% for file in files -%}
                     select
@@ -61,24 +61,24 @@
 {% endmacro %}
 
 {#- The md5 of the first line of each of the files. -#}
-{% macro first_line_md5s(paths) -%}
-    {{ return(adapter.dispatch('first_line_md5s', 'tokenest')(paths)) }}
+{% macro first_line_md5s(paths, documents=false) -%}
+    {{ return(adapter.dispatch('first_line_md5s', 'tokenest')(paths, documents)) }}
 {%- endmacro %}
 
-{% macro duckdb__first_line_md5s(paths) %}
+{% macro duckdb__first_line_md5s(paths, documents) %}
     select
         source_file,
         md5(first_line) as first_line_md5
-    from ({{ duckdb__split_files(paths) }})
+    from ({{ duckdb__split_files(paths, documents) }})
 {% endmacro %}
 
 {#-
     One row per file, with its lines as a list. One bad byte costs one line: a file that is not
     UTF-8 as a whole is split twice, with a question mark for each bad byte and with all bytes
-    escaped (\x0A). A file that is one JSON value, in one line without a newline or in several, is
-    one line. One reader uses one thread, so there are as many readers as threads.
+    escaped (\x0A). With `documents`, a file that is one JSON value, in one line without a newline or
+    in several, is one line. One reader uses one thread, so there are as many readers as threads.
 -#}
-{% macro duckdb__split_files(all_paths) %}
+{% macro duckdb__split_files(all_paths, documents) %}
     {%- set packed = [] -%}
     {%- set paths = [] -%}
     {%- for path in all_paths -%}
@@ -106,8 +106,10 @@
             file_bytes,
             modified_at,
             case
+                {%- if documents %}
                 when {{ duckdb__is_document('whole') }} then [whole, '']
-                else string_split(coalesce(whole, decode(content, 'replace')), chr(10))
+                {%- endif %}
+                when true then string_split(coalesce(whole, decode(content, 'replace')), chr(10))
             end as pieces,
             case when whole is null then string_split(cast(content as varchar), '\x0A') end
                 as escaped_pieces

@@ -36,7 +36,9 @@
             {% endif %}
         {% endif %}
     {% endfor %}
-    {% do refuse_changed_first_lines(to_open | selectattr('first_line_md5', 'defined') | list) %}
+    {% do refuse_changed_first_lines(
+        to_open | selectattr('first_line_md5', 'defined') | list, holds_documents(source)
+    ) %}
     {{ return(to_open) }}
 {% endmacro %}
 
@@ -100,10 +102,15 @@
     {{ return(found) }}
 {% endmacro %}
 
-{% macro refuse_changed_first_lines(files) %}
+{#- Whether a file of the source may be one JSON value (`documents` in the meta of its base model). -#}
+{% macro holds_documents(source) %}
+    {{ return(graph.nodes['model.tokenest.base_' ~ source ~ '__lines'].config.meta.get('documents', false)) }}
+{% endmacro %}
+
+{% macro refuse_changed_first_lines(files, documents) %}
     {% if files %}
         {% set now = {} %}
-        {% for file in run_query(first_line_md5s(files | map(attribute='path') | list)).rows %}
+        {% for file in run_query(first_line_md5s(files | map(attribute='path') | list, documents)).rows %}
             {% do now.update({file['source_file']: file['first_line_md5']}) %}
         {% endfor %}
         {% for file in files if now.get(file['path']) != file['first_line_md5'] %}
