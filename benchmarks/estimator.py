@@ -75,7 +75,8 @@ class PlainEstimator:
         texts = self.normalize(deliverables)
         if all(text.startswith("docs/") or text.endswith(".md") for text in texts):
             category = "documentation"
-        total, breakdown = 0, {}
+        total = 0
+        breakdown: dict[str, int] = {}
         for text in texts:
             path = self.path(text)
             flags = self.flags(path, category)
@@ -298,8 +299,7 @@ def load_budgets() -> Figure:
     for number in range(2500):
         cell = {
             "kind": "budget",
-            "category": f"category{number // 50}",
-            "complexity": "low",
+            "labels": {"category": f"category{number // 50}", "complexity": "low"},
             "model": f"model-{number % 50}",
         }
         for rate, tokens in ((0.005, 9000), (0.01, 8000), (0.02, 7000), (0.05, 6000)):
@@ -308,8 +308,9 @@ def load_budgets() -> Figure:
     body = b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
     header = {
         "kind": "header",
-        "format_version": 1,
+        "format_version": 2,
         "coefficients_id": content_id(body),
+        "levels": ["category", "complexity", "model", "input_bin"],
         "rows": len(rows),
     }
     data = json.dumps(header).encode() + b"\n" + body

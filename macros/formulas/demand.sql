@@ -83,27 +83,3 @@
         false
     )
 {%- endmacro %}
-
-{#- Weight of a call that is `age` calls old: halved every half_life_calls; 1 without a half-life. -#}
-{% macro age_weight(age) -%}
-    {%- if var('half_life_calls') -%}
-        power(cast(0.5 as double), {{ ratio(age, var('half_life_calls')) }})
-    {%- else -%}
-        cast(1 as double)
-    {%- endif -%}
-{%- endmacro %}
-
-{#- Boolean: not after the end of the window, and not older than history_days. -#}
-{% macro is_in_window(occurred_at, ends_at) -%}
-    (
-        {{ occurred_at }} <= {{ ends_at }}
-        {%- if var('history_days') %}
-        and {{ occurred_at }} > {{ ends_at }} - interval '{{ var("history_days") }}' day
-        {%- endif %}
-    )
-{%- endmacro %}
-
-{#- Boolean: among the newest history_calls. -#}
-{% macro is_recent_call(calls_since) -%}
-    {{ calls_since }} < {{ var('history_calls') or var('max_whole_number') }}
-{%- endmacro %}

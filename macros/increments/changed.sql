@@ -16,6 +16,7 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Query: the phases of events that have landed since. -#}
 {% macro changed_phases() %}
     select
         run_id,
@@ -52,6 +53,7 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Query: the truncated phases of events that have landed since. -#}
 {% macro changed_truncated_phases() %}
     with
 

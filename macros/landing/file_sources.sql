@@ -9,7 +9,8 @@
 -#}
 {% macro landed_sources() %}
     {% if not execute %}{{ return('') }}{% endif %}
-    {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed_relations() -%}
+    {% set landed = landed_relations() %}
+    {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed -%}
         select distinct
             source_file,
             '{{ source }}' as source_name
@@ -59,9 +60,11 @@
     )
 {% endmacro %}
 
+{#- Boolean: the line looks like one of the source, by its meta recognised_by. -#}
 {% macro is_record_of(source) -%}
+    {%- set lines = graph.nodes['model.tokenest.base_' ~ source ~ '__lines'] -%}
     (
-        {%- for way in graph.nodes['model.tokenest.base_' ~ source ~ '__lines'].config.meta['recognised_by'] %}
+        {%- for way in lines.config.meta['recognised_by'] %}
         {% if way['text'] is defined -%}
             case when not is_object then {{ regex_test('line_text', way['text']) }} else false end
         {%- else -%}

@@ -83,7 +83,9 @@
 {% macro last_landing() %}
     {% set newest = [] %}
     {% for relation in landed_relations() %}
-        {% do newest.append('select max(landing_no) as landing_no from ' ~ relation ~ ' where file_bytes is not null') %}
+        {% do newest.append(
+            'select max(landing_no) as landing_no from ' ~ relation ~ ' where file_bytes is not null'
+        ) %}
     {% endfor %}
     {% if not execute or not newest %}{{ return(0) }}{% endif %}
     {{ return(run_query(
@@ -107,6 +109,7 @@
     {{ return(graph.nodes['model.tokenest.base_' ~ source ~ '__lines'].config.meta.get('documents', false)) }}
 {% endmacro %}
 
+{#- Stops the build at a file of which the first line is not the one that landed. -#}
 {% macro refuse_changed_first_lines(files, documents) %}
     {% if files %}
         {% set now = {} %}
@@ -119,6 +122,7 @@
     {% endif %}
 {% endmacro %}
 
+{#- Stops the build at a file that is not append-only. -#}
 {% macro refuse_changed_file(path, what_happened) %}
     {% do exceptions.raise_compiler_error(
         'telemetry file ' ~ path ~ ' ' ~ what_happened ~ '; nothing was changed in the database.'

@@ -58,7 +58,7 @@
     {%- elif field['type'] == 'whole' -%}
         (
             not {{ regex_test(value, '^-?[0-9]+$') }}
-            and not coalesce(abs(try_cast({{ value }} as double)) > {{ var('max_whole_number') }}, false)
+            and not coalesce(abs(try_cast({{ value }} as double)) > {{ max_whole_number() }}, false)
         )
     {%- elif field['type'] == 'number' -%}
         not {{ regex_test(value, '^-?[0-9]') }}
@@ -73,7 +73,7 @@
         (
             {{ field['name'] }} is not null
             and not coalesce(
-                try_cast({{ field['name'] }} as bigint) between 0 and {{ var('max_whole_number') }}, false
+                try_cast({{ field['name'] }} as bigint) between 0 and {{ max_whole_number() }}, false
             )
         )
     {%- else -%}
@@ -95,7 +95,9 @@
     end
 {%- endmacro %}
 
-{#- RFC 3339, with the offset optional (taken as UTC, as the origin wrote it), from 2000 to 2099. -#}
+{#-
+    RFC 3339, with the offset optional (taken as UTC, as the origin wrote it), from 2000 to 2099.
+-#}
 {% macro is_not_a_time(field) -%}
     {%- if field['type'] == 'time' -%}
         (not {{ is_time_text(field['name']) }} or {{ field['name'] }}_value is null)
@@ -104,8 +106,11 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Boolean: the JSON text is a time of this century. -#}
 {% macro is_time_text(value) -%}
-    {{ regex_test(value, '^"20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?"$') }}
+    {%- set day, time = '20[0-9]{2}-[0-9]{2}-[0-9]{2}', '([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}' -%}
+    {%- set zone = '(Z|[+-][0-9]{2}:[0-9]{2})?' -%}
+    {{ regex_test(value, '^"' ~ day ~ '[T ]' ~ time ~ '([.][0-9]{1,9})?' ~ zone ~ '"$') }}
 {%- endmacro %}
 
 {#- True when the rule (one of the macros above) holds for any of the fields. -#}
@@ -124,8 +129,10 @@
     be good. Beside the text of each member stands its value (typed_value).
 -#}
 {% macro is_plain(fields) -%}
-    {%- set texts = fields | selectattr('type', 'in', ['text', 'label']) | map(attribute='name') | list -%}
-    {%- set counts = fields | selectattr('type', 'equalto', 'whole') | map(attribute='name') | list -%}
+    {%- set texts = fields | selectattr('type', 'in', ['text', 'label'])
+        | map(attribute='name') | list -%}
+    {%- set counts = fields | selectattr('type', 'equalto', 'whole')
+        | map(attribute='name') | list -%}
     (
         -- what begins with a quote lies between it and the next character
         coalesce(
@@ -133,7 +140,7 @@
         )
         and coalesce(
             least({{ counts | join('_value, ') }}_value) >= 0
-            and greatest({{ counts | join('_value, ') }}_value) <= {{ var('max_whole_number') }},
+            and greatest({{ counts | join('_value, ') }}_value) <= {{ max_whole_number() }},
             true
         )
         {%- for field in fields if field['type'] not in ('text', 'label') %}
@@ -150,6 +157,7 @@
     )
 {%- endmacro %}
 
+{#- Boolean: the value of one field is of its type. -#}
 {% macro is_plain_value(field) -%}
     {%- set value, typed = field['name'], field['name'] ~ '_value' -%}
     {%- if field['type'] == 'whole' -%}
@@ -316,6 +324,7 @@
     {%- endfor %}
 {%- endmacro %}
 
+{#- A null of the type of a field. -#}
 {% macro typed_null(type) -%}
     {%- if type == 'text_list' -%}
         {{ json_text_list('cast(null as string)') }}

@@ -30,6 +30,7 @@
     {{ return(tree) }}
 {% endmacro %}
 
+{#- Adds the steps of one path to a tree, in place. -#}
 {% macro add_to_tree(tree, steps) %}
     {% set name = steps[0]['value'] if steps[0]['kind'] == 'name' else '[]' %}
     {% set rest = steps[1:] %}
@@ -89,14 +90,17 @@
     {{ epoch_as_time(value, 'decimal(20, 6)', '* 1000000') }}
 {%- endmacro %}
 
+{#- Milliseconds since 1970 as a time. -#}
 {% macro form_milliseconds(value) -%}
     {{ epoch_as_time(value, 'decimal(20, 3)', '* 1000') }}
 {%- endmacro %}
 
+{#- Nanoseconds since 1970 as a time. -#}
 {% macro form_nanoseconds(value) -%}
     {{ epoch_as_time(value, 'bigint', '/ 1000') }}
 {%- endmacro %}
 
+{#- A number of units since 1970 as the JSON text of a time. -#}
 {% macro epoch_as_time(value, type, to_micros) -%}
     {%- set micros = "try_cast(replace(" ~ value ~ ", '\"', '') as " ~ type ~ ") " ~ to_micros -%}
     case

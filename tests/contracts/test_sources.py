@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+pytestmark = pytest.mark.slow
+
 STAGING = ROOT / "models" / "staging"
 SOURCES = sorted(path.name for path in STAGING.iterdir() if path.is_dir())
 # A text that every sample holds where nothing may be kept: beside the mapped members, in lines that

@@ -20,6 +20,8 @@ from tokenest_py.runtime.table import load
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 RATES = [0.01, 0.02, 0.05, 0.1]
 BUILD = ("-s", "+coefficients")
 QUERY = """
@@ -32,7 +34,7 @@ QUERY = """
 def random_calls(seed: int) -> list[dict[str, Any]]:
     """Calls of many cells: ties, truncated ones, cells of one or two calls, or only truncated."""
     chance = random.Random(seed)
-    records = []
+    records: list[dict[str, Any]] = []
     cells = [
         ("implementation", "low", "model-a", 300),
         ("implementation", "low", "model-b", 200),
@@ -113,6 +115,22 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+def test_the_exported_figures_are_those_of_format_1(built: Project) -> None:
+    """With the default labels, every calibrated row is that of the version before labels."""
+    golden = (ROOT / "tests/golden/coefficients_format_1.ndjson").read_text().splitlines()
+    before = []
+    for text in golden:
+        row = json.loads(text)
+        if row["kind"] == "budget":
+            names = [name for name in ("category", "complexity") if name in row]
+            row["labels"] = {name: row.pop(name) for name in names}
+        before.append(json.dumps(row, sort_keys=True))
+    header, *rows = map(json.loads, built.coefficients.read_text().splitlines())
+    assert header["levels"] == ["category", "complexity", "model", "input_bin"]
+    now = [json.dumps(row, sort_keys=True) for row in rows if "n" in row]
+    assert sorted(now) == sorted(before)
+
+
 def test_survival_equals_lifelines(built: Project, calls: list[Call]) -> None:
     """At every demand of every cell, the product limit is that of an independent library."""
     members: dict[tuple[object, ...], list[Call]] = defaultdict(list)
@@ -134,8 +152,8 @@ def test_survival_equals_lifelines(built: Project, calls: list[Call]) -> None:
         )
         curves[key] = fitter
     assert {tuple(row[:5]) for row in rows} == set(curves)
-    for *key, tokens, ln_survival in rows:
-        expected = float(curves[tuple(key)].survival_function_at_times(tokens).iloc[0])
+    for *columns, tokens, ln_survival in rows:
+        expected = float(curves[tuple(columns)].survival_function_at_times(tokens).iloc[0])
         assert math.exp(ln_survival) == pytest.approx(expected, abs=1e-9)
 
 
@@ -177,12 +195,12 @@ def test_exported_budgets_load_and_say_what_the_marts_say(built: Project) -> Non
     table = load(str(built.coefficients))
     rows = built.rows(QUERY)
     exported = {
-        (category or "", complexity or "", model or "", input_bin, rate): budget
+        (category, complexity, model, input_bin, rate): budget
         for _, category, complexity, model, input_bin, rate, _, _, _, budget, is_exported, _ in rows
         if is_exported
     }
     loaded = {
-        (*cell, rate): tokens
+        (*cell, *[None] * (len(table.levels) - len(cell)), rate): tokens
         for cell, quantiles in table.cells.items()
         for rate, tokens, *_ in quantiles
     }

@@ -13,6 +13,8 @@ from dbt_project import Project, line
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 # What says when and how a line landed, and not what it says.
 OF_THE_LANDING = {
     "landing_no", "file_bytes", "modified_at", "first_line_md5", "has_open_tail",

@@ -14,6 +14,8 @@ from dbt_project import Project, event, line
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 REQUIRED = "occurred_at, actual_output_tokens"
 ACTUAL = "actual_output_tokens"
 PREDICTED = "predicted_output_tokens"

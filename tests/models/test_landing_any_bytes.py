@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from dbt_project import Project, event
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 2000
 COLUMNS = (
     "source_file, line_no, is_blank, reject_reason, reject_fields, line_text, line_md5, event_key,"

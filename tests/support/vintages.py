@@ -10,7 +10,7 @@ from tokenest_py.runtime.table import PACKAGED
 from tokenest_py.runtime.table.file import content_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Rows = list[dict[str, Any]]
 
@@ -60,18 +60,35 @@ def packaged_rows() -> Rows:
     return [json.loads(line) for line in lines[1:]]
 
 
-def encode(rows: Rows) -> bytes:
+LEVELS = ("category", "complexity", "model", "input_bin")
+
+
+def encode(rows: Rows, levels: Sequence[str] = LEVELS) -> bytes:
     """A coefficients file of these rows."""
     body = b"".join(
         json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n" for row in rows
     )
     header = {
         "kind": "header",
-        "format_version": 1,
+        "format_version": 2,
         "coefficients_id": content_id(body),
+        "levels": levels,
         "rows": len(rows),
     }
     return json.dumps(header, separators=(",", ":")).encode() + b"\n" + body
+
+
+def budget(rate: float, tokens: float, **fields: object) -> dict[str, Any]:
+    """A budget row; what is no column of it is a label."""
+    columns = ("model", "input_bin", "label", "n", "confidence", "method")
+    row = {
+        "kind": "budget",
+        "labels": {name: value for name, value in fields.items() if name not in columns},
+        "max_truncation": rate,
+        "label": "identified",
+        "value": tokens,
+    }
+    return row | {name: value for name, value in fields.items() if name in columns}
 
 
 def write(folder: Path, change: Callable[[Rows], Rows], name: str = "coefficients.ndjson") -> Path:

@@ -9,6 +9,7 @@ import typer
 from tokenest_py.cli import output
 from tokenest_py.cli.options import FormatOption, OutputOption
 from tokenest_py.cli.output import Format
+from tokenest_py.errors import UsageError
 from tokenest_py.runtime.estimator import Estimator
 
 __all__ = ["estimate"]
@@ -22,6 +23,9 @@ def estimate(
     *,
     category: Annotated[str | None, typer.Option(help="Category of the work.")] = None,
     complexity: Annotated[str | None, typer.Option(help="low, medium, high, maintenance.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Another label of the call: project=web; repeatable.")
+    ] = None,
     task: Annotated[str, typer.Option(help="Text of the task.")] = "",
     workspace: Annotated[
         str | None, typer.Option(help="Folder in which existing files are looked up.")
@@ -37,9 +41,11 @@ def estimate(
     form: FormatOption = Format.TABLE,
     output_file: OutputOption = None,
 ) -> None:
-    """Predict the output tokens of a call, and size its max_tokens."""
+    """Predict the output of a call, and size its max_tokens."""
     estimator = Estimator.load(strict=True, workspace=workspace)
-    predicted = estimator.estimate(deliverables, category, complexity, task=task)
+    predicted = estimator.estimate(
+        deliverables, category, complexity, task=task, labels=_labels(label or [])
+    )
     budget = estimator.budget(
         predicted, model=model, input_tokens=input_tokens, max_truncation=max_truncation
     )
@@ -60,3 +66,13 @@ def estimate(
         "coefficients_id": predicted.coefficients_id,
     }
     output.write(output.render([answer], form), output_file)
+
+
+def _labels(given: list[str]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError("label", text, "name=value")
+        found[name] = value
+    return found

@@ -15,6 +15,7 @@ from tokenest_py.errors import UsageError
 from tokenest_py.runtime.providers import PARAMETERS
 
 if TYPE_CHECKING:
+    from tokenest_py.runtime.limits import Limits
     from tokenest_py.runtime.results import TokenEstimate
     from tokenest_py.runtime.table import Coefficients
 
@@ -23,6 +24,7 @@ PARENT = "parent"
 FLOOR = "cold-start floor"
 CLAMP = "explicit clamp"
 CONTROL = "control call"
+OVER_WINDOW = "input_over_window"
 
 
 class Budget(NamedTuple):
@@ -35,10 +37,12 @@ class Budget(NamedTuple):
             "control call" (the most that could be asked for, on purpose).
         n: Calls that the quantile rests on; 0 for a floor.
         identified: Whether the data show the quantile and no limit has lowered it.
-        max_truncation: The truncation rate that the quantile is for; None for a floor.
+        max_truncation: The truncation rate that was asked for.
+        quantile_rate: The rate that the quantile is for; None for a floor.
         reasoning_tokens: The part of max_tokens kept apart for reasoning.
         clamped_by: The limit that lowered the number: "", "max_tokens", "max_output",
-            "context_window" or "max_budget".
+            "context_window" or "max_budget"; "input_over_window" lowers nothing: the model does
+            not take so large an input.
         limit: The most that could be asked for in this call.
         is_retry: Whether this is the one larger ceiling after a truncation.
         coefficients_id: The table that the number comes from.
@@ -49,7 +53,8 @@ class Budget(NamedTuple):
     source: str
     n: int
     identified: bool
-    max_truncation: float | None
+    max_truncation: float
+    quantile_rate: float | None
     reasoning_tokens: int
     clamped_by: str
     limit: int
@@ -84,6 +89,7 @@ class Escalation(NamedTuple):
 
 def size(
     coefficients: Coefficients,
+    limits: Limits,
     estimate: TokenEstimate,
     *,
     model: str | None,
@@ -108,8 +114,10 @@ def size(
     else:
         source, rate, wanted, n, identified = found
     wanted = max(wanted, int(coefficients.constants["min_budget"])) + reasoning_tokens
-    limit, limited_by = _limit(coefficients, model, input_tokens)
+    limit, limited_by = _limit(coefficients, limits, model, input_tokens)
     tokens, clamped_by = (limit, limited_by) if wanted > limit else (wanted, "")
+    if limited_by == OVER_WINDOW:
+        clamped_by = OVER_WINDOW
     if max_tokens is not None and tokens > max_tokens:
         source, tokens, clamped_by = CLAMP, max_tokens, "max_tokens"
     limit = limit if max_tokens is None else min(limit, max_tokens)
@@ -121,6 +129,7 @@ def size(
         source,
         n,
         identified and not clamped_by,
+        max_truncation,
         rate,
         min(reasoning_tokens, tokens),
         clamped_by,
@@ -217,31 +226,29 @@ def _quantile(
     cells = coefficients.cells
     if not cells:
         return None
-    category, complexity = coefficients.category(estimate.category), estimate.complexity
-    alike = (category, complexity, "", None)
-    keys: list[tuple[str, str, str, int | None]] = [
-        alike,
-        (category, "", "", None),
-        ("", "", "", None),
-    ]
-    if model:
-        keys.insert(0, (category, complexity, model, None))
-    if input_tokens is not None and input_tokens > 0:
-        keys.insert(0, (category, complexity, model or "", input_bin(input_tokens)))
-    for key in keys:
-        rates = cells.get(key)
+    asked = coefficients.cell(
+        {
+            **estimate.labels,
+            "category": coefficients.category(estimate.category) or None,
+            "complexity": estimate.complexity or None,
+            "model": model or None,
+            "input_bin": input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
+        }
+    )
+    for end in range(len(asked), -1, -1):
+        rates = cells.get(asked[:end])
         if rates:
             found = rates[0]
             for candidate in rates:
                 if candidate[0] <= max_truncation:
                     found = candidate
             rate, tokens, n, identified = found
-            if rate > max_truncation or key[:2] != alike[:2]:
+            if rate > max_truncation or any(asked[end : coefficients.floor_level]):
                 least = floor(coefficients, estimate)
                 if least > tokens:
                     return FLOOR, None, least, 0, False
                 identified = identified and rate <= max_truncation
-            return (CELL if key == keys[0] else PARENT, rate, tokens, n, identified)
+            return (CELL if end == len(asked) else PARENT, rate, tokens, n, identified)
     return None
 
 
@@ -253,15 +260,20 @@ def input_bin(input_tokens: int) -> int:
 
 
 def _limit(
-    coefficients: Coefficients, model: str | None, input_tokens: int | None
+    coefficients: Coefficients, known: Limits, model: str | None, input_tokens: int | None
 ) -> tuple[int, str]:
-    """The most that a call may ask for, and what says so."""
+    """The most that a call may ask for, and what says so.
+
+    An input above what the model takes leaves nothing to clamp to: it is said, no more.
+    """
     limit, limited_by = int(coefficients.constants["max_budget"]), "max_budget"
     if model:
-        most = coefficients.limit(model, "max_output")
+        most, window, max_input = known.find(model)
+        used = input_tokens or 0
         if most is not None:
             limit, limited_by = most, "max_output"
-        window = coefficients.limit(model, "context_window")
-        if window is not None and window - (input_tokens or 0) < limit:
-            limit, limited_by = max(window - (input_tokens or 0), 1), "context_window"
+        if used > (max_input or used) or (window is not None and used >= window):
+            limited_by = OVER_WINDOW
+        elif window is not None and window - used < limit:
+            limit, limited_by = window - used, "context_window"
     return limit, limited_by

@@ -64,9 +64,9 @@ def _budget(coefficients: Coefficients, estimate: TokenEstimate, budget: Budget)
     if budget.source == FLOOR:
         factor = buffer(coefficients, estimate)
         yield f"  the larger of the floor and {estimate.estimated_tokens} times {factor:g}"
-    elif budget.max_truncation is not None:
+    elif budget.quantile_rate is not None:
         kind = "identified" if budget.identified else "at least this much"
-        yield f"  {budget.max_truncation:.1%} truncation, from {budget.n} calls ({kind})"
+        yield f"  {budget.quantile_rate:.1%} truncation, from {budget.n} calls ({kind})"
     if budget.reasoning_tokens:
         yield f"  {budget.reasoning_tokens} of it for reasoning, {budget.visible_tokens} visible"
     if budget.clamped_by:

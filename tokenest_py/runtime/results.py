@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from tokenest_py.runtime.labels import NO_LABELS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -50,6 +52,7 @@ class TokenEstimate(NamedTuple):
         parts: What each deliverable adds, in the order given; empty for the document models.
         document_parts: For the document models, the coefficients that were added up and how
             often, as `recorded_breakdown` has them.
+        labels: What the call is grouped by besides category and complexity, in lower case.
     """
 
     estimated_tokens: int
@@ -69,6 +72,7 @@ class TokenEstimate(NamedTuple):
     multiplier: float
     parts: tuple[Part, ...]
     document_parts: tuple[str, ...] = ()
+    labels: Mapping[str, str] = NO_LABELS
 
     @property
     def recorded_breakdown(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@ with
 
 survival as (
     select * from {{ ref('int_demand_survival') }}
-    where cell_level = 1
+    where cell_level = {{ level_of(['category']) }}
 ),
 
 history as (

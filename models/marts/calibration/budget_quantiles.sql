@@ -21,7 +21,7 @@ blended as (
         {{ blended_levels('located.max_truncation') }},
         {{ own_data_weight('located.n_event', 'located.max_truncation') }} as own_weight,
         not level_0.has_enough_events as is_cold_start,
-        coalesce(level_2.n_observed, level_1.n_observed, level_0.n_observed) as n_observed_alike,
+        {{ of_level_alike('n_observed') }} as n_observed_alike,
         {{ of_level_used('cell_level') }} as level_used,
         {{ of_level_used('strict_tokens') }} as used_strict_tokens,
         {{ of_level_used('n_event') }} as used_n_event,
@@ -61,7 +61,7 @@ budgeted as (
             when not is_cold_start
                 then
                     greatest(
-                        max({{ rounded_budget('exp(ln_budget_4)') }}) over stricter,
+                        max({{ rounded_budget(blended_tokens()) }}) over stricter,
                         case when is_sparse then base_budget_tokens else 0 end
                     )
         end as budget_blend_tokens,
@@ -92,7 +92,7 @@ compared as (
         chosen.*,
         case
             when chosen.cell_level = 0 then cast(null as bigint)
-            when chosen.cell_level <= 2
+            when chosen.cell_level <= {{ floor_level() }}
                 then greatest(parents.budget_tokens, chosen.base_budget_tokens)
             else parents.budget_tokens
         end as fallback_tokens
@@ -136,8 +136,10 @@ final as (
     select
         quantile_key as budget_key,
         cell_level,
+        cell_level = {{ label_level() }} as is_label_level,
         category,
         complexity,
+        labels,
         model,
         input_bin,
         max_truncation,

@@ -191,7 +191,7 @@ budget_ratios as (
                 budget_quantiles.category = cells.category
                 and budget_quantiles.complexity = cells.complexity
         where
-            budget_quantiles.cell_level = 2
+            budget_quantiles.cell_level = {{ level_of(['category', 'complexity']) }}
             and budget_quantiles.{{ budget }}_tokens is not null
             and cells.base_estimate_tokens > 0
         {{ 'union all' if not loop.last }}

@@ -2,6 +2,7 @@ with
 
 survival as (
     select * from {{ ref('int_demand_survival') }}
+    where cell_level <= {{ narrowest_level() }}
 ),
 
 adaptive_rates as (
@@ -16,8 +17,7 @@ cells as (
     select
         cell_level,
         cell,
-        category,
-        complexity,
+        {{ label_columns() }},
         model,
         input_bin,
         sum(n_calls) as n_calls,
@@ -25,7 +25,7 @@ cells as (
         {{ effective_number('event_weight', 'squared_event_weight') }} as n_event,
         max(demand_tokens) as max_demand_tokens
     from survival
-    group by cell_level, cell, category, complexity, model, input_bin
+    group by cell_level, cell, {{ label_columns() }}, model, input_bin
 ),
 
 rated as (
@@ -89,6 +89,7 @@ final as (
         shared.cell,
         shared.category,
         shared.complexity,
+        {{ label_object('shared.') }} as labels,
         shared.model,
         shared.input_bin,
         shared.max_truncation,

@@ -33,6 +33,8 @@ from tokenest_py.runtime.table import load
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 KILLS = 25
 
 WRITER = """
@@ -60,8 +62,7 @@ while True:
 
 def table(folder: Path, tokens: int) -> Path:
     """A table with one budget."""
-    rows = [{"kind": "budget", "max_truncation": 0.02, "label": "identified", "value": tokens,
-             "n": 60, "confidence": 0.5, "method": "budget_blend"}]  # fmt: skip
+    rows = [vintages.budget(0.02, tokens, n=60, confidence=0.5, method="budget_blend")]
     return vintages.write(folder, lambda packaged: packaged + rows, f"table-{tokens}.ndjson")
 
 
@@ -178,14 +179,8 @@ def test_the_kill_trial_sees_a_careless_writer(tmp_path: Path) -> None:
 
 def test_changes_and_their_patch(tmp_path: Path) -> None:
     """Added, removed and changed rows; applied, they give the proposed rows."""
-    budget = {
-        "kind": "budget",
-        "max_truncation": 0.02,
-        "label": "identified",
-        "n": 9,
-        "method": "m",
-    }
-    wider = budget | {"category": "judge"}
+    budget = vintages.budget(0.02, 1, n=9, method="m")
+    wider = budget | {"labels": {"category": "judge"}}
     current = read_table(
         vintages.write(tmp_path, lambda rows: [*rows, budget | {"value": 100}], "current.ndjson")
     )
@@ -252,7 +247,8 @@ def test_other_gates(tmp_path: Path) -> None:
     assert not change_gate(changes(two, one), most_up=2, most_down=0.7).passes
     assert drift_gate([{"category": "a", "verdict": "act"}]).passes
     assert not drift_gate([{"category": "a", "verdict": "roll_back"}]).passes
-    exported = {"kind": "budget", "category": None, "complexity": None, "model": None,
-                "input_bin": None, "max_truncation": 0.02, "value": 1000.0}  # fmt: skip
+    exported = {"kind": "budget", "category": None, "complexity": None, "labels": "{}",
+                "model": None, "input_bin": None, "max_truncation": 0.02,
+                "value": 1000.0}  # fmt: skip
     assert source_gate(one, [exported]).passes
     assert not source_gate(two, [exported]).passes

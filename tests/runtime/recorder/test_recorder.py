@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import enum
 import json
 import logging
@@ -118,12 +119,11 @@ def test_a_fault_is_no_error_of_the_caller(tmp_path: Path) -> None:
 
 
 def test_fields_are_those_that_landing_reads() -> None:
-    """The recorder knows no field that landing does not."""
-    macro = (PROJECT / "macros/landing/event_record.sql").read_text()
-    landed = dict(re.findall(r"'name': '(\w+)', 'type': '(\w+)'", macro))
-    assert set(landed) >= EVENT_FIELDS
-    derived = {"quality_flags", "smape_percent", "waste_ratio", "underestimated"}
-    assert set(landed) - EVENT_FIELDS == derived
+    """The recorder knows the fields of an event that landing reads, and no other."""
+    with (PROJECT / "models/staging/tokenest/fields.csv").open(encoding="utf-8") as file:
+        landed = {row["field"] for row in csv.DictReader(file) if not row["record"]}
+    derived = {"smape_percent", "waste_ratio", "underestimated"}
+    assert landed == EVENT_FIELDS | derived
 
 
 def test_time_and_id_are_filled_in(recorder: Recorder, folder: Path) -> None:
@@ -210,6 +210,48 @@ def test_what_is_no_breakdown_drops_the_event(
     values: dict[str, Any] = {**EVENT, "breakdown": value}
     assert not recorder.record(**values)
     assert holds(recorder, 0, {"invalid_breakdown": 1})
+    assert not lines(folder)
+
+
+@pytest.mark.parametrize(
+    ("given_labels", "written", "left_out"),
+    [
+        ({"project": "Web", "tenant": 7}, {"project": "Web", "tenant": "7"}, 0),
+        ({"project": None, "tenant": ""}, None, 0),
+        ({"project": "x" * 128, "tenant": "x" * 129}, {"project": "x" * 128}, 1),
+        (
+            {"project": "\N{ROCKET}" * 64, "tenant": "\N{ROCKET}" * 65},
+            {"project": "\N{ROCKET}" * 64},
+            1,
+        ),
+        (
+            {"Project": "a", "1x": "a", "x" * 33: "a", "": "a", 5: "a", "ok_1": "a"},
+            {"ok_1": "a"},
+            5,
+        ),
+        ({"project": ["a"], "tenant": 1.5, "route": b"a"}, None, 3),
+        ({f"label{n}": "a" for n in range(10)}, {f"label{n}": "a" for n in range(8)}, 2),
+        ("project=web", None, 1),
+        ({"project": "a\x00b"}, {"project": "a\ufffdb"}, 0),
+    ],
+)
+def test_no_event_is_lost_for_a_label(
+    given_labels: object, written: object, left_out: int, recorder: Recorder, folder: Path
+) -> None:
+    """A label that cannot be one is left out and counted; the event and its other labels stay."""
+    values: dict[str, Any] = {**REQUIRED, "labels": given_labels}
+    assert recorder.record(**values)
+    (event,) = events(folder)
+    assert event.get("labels") == written
+    assert recorder.status().unknown_fields == left_out
+
+
+@pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, True, "0.02", float("nan")])
+def test_what_is_no_rate_drops_the_event(value: object, recorder: Recorder, folder: Path) -> None:
+    """A rate of truncation lies between 0 and 1."""
+    values: dict[str, Any] = {**EVENT, "max_truncation": value}
+    assert not recorder.record(**values)
+    assert holds(recorder, 0, {"invalid_max_truncation": 1})
     assert not lines(folder)
 
 

@@ -27,11 +27,12 @@ GOOD = Path(PACKAGED).read_bytes()
 
 
 def values(table: Coefficients) -> dict[str, Any]:
-    """Everything that a table would answer with."""
-    return {name: value for name, value in vars(table).items() if name not in ("path", "_limits")}
+    """Everything that a table would answer with; without cells, levels change no answer."""
+    apart = {"path", *(() if table.cells else ("levels", "floor_level"))}
+    return {name: value for name, value in vars(table).items() if name not in apart}
 
 
-def more(*rows: object) -> Change:
+def more(*rows: dict[str, Any]) -> Change:
     """A change that adds rows."""
     return lambda packaged: [*packaged, *rows]
 
@@ -41,12 +42,6 @@ def without(**keys: object) -> Change:
     return lambda packaged: [
         row for row in packaged if any(row.get(key) != value for key, value in keys.items())
     ]
-
-
-def budget(rate: float, value: float, **cell: object) -> dict[str, Any]:
-    """A budget row."""
-    row = {"kind": "budget", "max_truncation": rate, "label": "identified", "value": value}
-    return row | cell
 
 
 def test_packaged_defaults() -> None:
@@ -88,9 +83,9 @@ def test_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (b"\xef\xbb\xbf" + GOOD, ":1: not a JSON object"),
         (GOOD.decode().encode("utf-16"), ":1: not a JSON object"),
         (b'{"a":' * 100_000, ":1: not a JSON object"),
-        (GOOD.replace(b'"format_version":1', b'"format_version":2'), ":1: format_version 2"),
-        (GOOD.replace(b'"format_version":1', b'"format_version":1.0'), ":1: format_version 1.0"),
-        (GOOD.replace(b'"format_version":1', b'"format_version":true'), ":1: format_version True"),
+        (GOOD.replace(b'"format_version":2', b'"format_version":3'), ":1: format_version 3"),
+        (GOOD.replace(b'"format_version":2', b'"format_version":2.0'), ":1: format_version 2.0"),
+        (GOOD.replace(b'"format_version":2', b'"format_version":true'), ":1: format_version True"),
         (GOOD[:-1], ":1: cut or edited"),
         (GOOD[: len(GOOD) // 2], ":1: cut or edited"),
         (GOOD + b"\n", ":1: cut or edited"),
@@ -134,14 +129,17 @@ def test_damaged_files(tmp_path: Path, data: bytes, message: str) -> None:
         ({"kind": "constant", "name": "safety_margin", "value": 1}, "stands twice"),
         ({"kind": "multiplier", "category": "a", "value": 0}, "not between 0.01 and 100"),
         ({"kind": "multiplier", "category": "a", "value": 101}, "not between 0.01 and 100"),
-        (budget(0.02, 1.5), "not a whole number of tokens"),
-        (budget(0.02, 0), "not between 1 and"),
-        (budget(0, 100), "max_truncation is not a number"),
-        (budget(1, 100), "max_truncation is not a number"),
-        (budget(0.02, 100, label="perhaps"), "'perhaps' is not one of identified, at_least"),
-        (budget(0.02, 100, input_bin=1.0), "input_bin is not a number"),
-        (budget(0.02, 100, n=-1), "n is not a number"),
-        (budget(0.02, 100, confidence=1.5), "confidence is not a number"),
+        (vintages.budget(0.02, 1.5), "not a whole number of tokens"),
+        (vintages.budget(0.02, 0), "not between 1 and"),
+        (vintages.budget(0, 100), "max_truncation is not a number"),
+        (vintages.budget(1, 100), "max_truncation is not a number"),
+        (
+            vintages.budget(0.02, 100, label="perhaps"),
+            "'perhaps' is not one of identified, at_least",
+        ),
+        (vintages.budget(0.02, 100, input_bin=1.0), "input_bin is not a number"),
+        (vintages.budget(0.02, 100, n=-1), "n is not a number"),
+        (vintages.budget(0.02, 100, confidence=1.5), "confidence is not a number"),
         (
             {"kind": "deliverable_class", "position": 999, "name": "a", "method": "regex"},
             "'regex' is not one of prefix",
@@ -215,7 +213,9 @@ def test_impossible_json(text: str, message: str) -> None:
             "safety_margin is not between 0.1 and 10",
         ),
         (
-            more(budget(0.02, 500, category="a"), budget(0.01, 499, category="a")),
+            more(
+                vintages.budget(0.02, 500, category="a"), vintages.budget(0.01, 499, category="a")
+            ),
             "falls from 0.02 to 0.01 truncation",
         ),
     ],
@@ -229,16 +229,16 @@ def test_contradictions(tmp_path: Path, change: Change, message: str) -> None:
 def test_monotone_quantiles(tmp_path: Path) -> None:
     """Equal budgets for two rates are monotone, and each cell stands by itself."""
     rows = (
-        budget(0.02, 500, category="a"),
-        budget(0.01, 500, category="a"),
-        budget(0.001, 10, category="b"),
+        vintages.budget(0.02, 500, category="a"),
+        vintages.budget(0.01, 500, category="a"),
+        vintages.budget(0.001, 10, category="b"),
     )
     assert len(load(str(vintages.write(tmp_path, more(*rows)))).cells) == 2
 
 
 def test_limits_on_size(tmp_path: Path) -> None:
     """More than 50,000 rows or 16 MiB are not read, be the file sparse or not."""
-    many = [budget(0.02, 500, category=f"c{number}") for number in range(MAX_ROWS)]
+    many = [vintages.budget(0.02, 500, category=f"c{number}") for number in range(MAX_ROWS)]
     with pytest.raises(CoefficientsError, match="rows, at most 50000 are read"):
         load(str(vintages.write(tmp_path, more(*many))))
     sparse = tmp_path / "sparse.ndjson"
@@ -259,9 +259,9 @@ def test_only_regular_files(tmp_path: Path) -> None:
     dangling.symlink_to(tmp_path / "nothing")
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    for path in (dangling, loop, "a\x00b", "x" * 5000):
+    for place in (dangling, loop, "a\x00b", "x" * 5000):
         with pytest.raises(CoefficientsError, match="cannot be opened"):
-            load(str(path))
+            load(str(place))
     link = tmp_path / "link"
     link.symlink_to(vintages.write(tmp_path, vintages.head))
     assert Estimator.load(link, strict=True).status().source == "file"

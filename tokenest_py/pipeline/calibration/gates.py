@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tokenest_py.pipeline.calibration.promotion import label_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -43,17 +45,19 @@ def change_gate(changes: Iterable[Change], *, most_up: float, most_down: float) 
     passes = lowest[0] >= most_down and highest[0] <= most_up
     widest = lowest if lowest[0] < most_down else highest
     figure = f"x {lowest[0]:.2f} to x {highest[0]:.2f}"
-    return Gate(
-        "change", passes, figure, limit, f"{len(factors)} values; widest: {_name(widest[1])}"
-    )
+    return Gate("change", passes, figure, limit, f"{len(factors)} values; widest: {widest[1].name}")
 
 
 def source_gate(proposed: Table, exported: Sequence[dict[str, Any]]) -> Gate:
     """The calibrated values are those of the database that the other gates look at."""
-    there = {tuple(row.values()) for row in exported}
-    ours = [row for row in proposed.rows.values() if "n" in row]
     names = ("kind", "category", "complexity", "model", "input_bin", "max_truncation", "value")
-    here = {tuple(row.get(name) for name in names) for row in ours}
+
+    def facts(row: dict[str, Any]) -> tuple[Any, ...]:
+        return (label_text(row.get("labels")), *map(row.get, names))
+
+    there = set(map(facts, exported))
+    ours = [row for row in proposed.rows.values() if "n" in row]
+    here = set(map(facts, ours))
     differing = len(there ^ here)
     about = f"{len(ours)} calibrated values, and those in exports.coefficients"
     return Gate("source", not differing, f"{differing} differ", "0 differ", about)
@@ -113,7 +117,3 @@ def _pinball(ours: dict[str, Any], theirs: dict[str, Any]) -> Gate:
         return Gate("loss", passes=False, figure="-", limit=limit, about=about)
     ratio = ours["pinball_loss"] / theirs["pinball_loss"]
     return Gate("loss", ratio <= MOST_PINBALL, f"x {ratio:.2f}", limit, about)
-
-
-def _name(change: Change) -> str:
-    return " / ".join(str(part) for part in change.key.values())

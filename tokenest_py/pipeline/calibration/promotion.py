@@ -8,6 +8,7 @@ old one goes into `<file>.history/`, numbered; `roll_back` publishes the newest 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Change", "Table", "changes", "history", "publish", "read_table", "roll_back"]
+__all__ = [
+    "Change", "Table", "changes", "history", "label_text", "publish", "read_table", "roll_back",
+]  # fmt: skip
 
 # What tells one row from another; the label of a budget is what it says, not what it is about.
 KEY_COLUMNS = (
-    "kind", "position", "name", "category", "complexity", "model", "input_bin", "max_truncation",
-    "label",
+    "kind", "position", "name", "category", "complexity", "labels", "model", "input_bin",
+    "max_truncation", "label",
 )  # fmt: skip
 
 
@@ -47,6 +50,11 @@ class Change:
     key: dict[str, Any]
     current: dict[str, Any] | None
     proposed: dict[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        """The key in one line."""
+        return " / ".join(str(part) for part in self.key.values())
 
     @property
     def factor(self) -> float | None:
@@ -89,8 +97,8 @@ def publish(proposed: Table, target: Path) -> Path:
         number = int(entries[-1].name.partition("-")[0]) + 1 if entries else 1
         identity = parse(previous, str(target)).coefficients_id
         kept = folder / f"{number:06}-{identity}.ndjson"
-        _replace(kept, previous)
-        _replace(target, proposed.data)
+        _put(kept, previous)
+        _put(target, proposed.data)
     return kept
 
 
@@ -108,8 +116,8 @@ def roll_back(target: Path) -> tuple[str, str]:
             raise _nothing_earlier(target)
         restored = read_table(entries[-1])
         taken = _table(_current_data(target), str(target))
-        _replace(folder / f"rolled-back-{taken.coefficients_id}.ndjson", taken.data)
-        _replace(target, restored.data)
+        _put(folder / f"rolled-back-{taken.coefficients_id}.ndjson", taken.data)
+        _put(target, restored.data)
         entries[-1].unlink()
         _flush_folder(folder)
     return taken.coefficients_id, restored.coefficients_id
@@ -128,15 +136,21 @@ def history(target: Path) -> list[Path]:
 
 def _table(data: bytes, path: str) -> Table:
     parse(data, path)  # also what rows say of each other, as the runtime checks it
-    identity, rows = decode(data, path, check_hash=True)
+    identity, _, rows = decode(data, path, check_hash=True)
     return Table(identity, data, {_key(row): row for row in rows})
 
 
+def label_text(labels: dict[str, str] | str | None) -> str | None:
+    """The labels of a budget as one text, whoever wrote them; None where a row has none."""
+    given = json.loads(labels) if isinstance(labels, str) else labels
+    return json.dumps(given, ensure_ascii=False, sort_keys=True) if given else None
+
+
 def _key(row: dict[str, Any]) -> tuple[object, ...]:
-    return tuple(
-        None if name == "label" and row["kind"] == "budget" else row.get(name)
-        for name in KEY_COLUMNS
-    )
+    found = row | {"labels": label_text(row.get("labels"))}
+    if row["kind"] == "budget":
+        del found["label"]
+    return tuple(map(found.get, KEY_COLUMNS))
 
 
 def _order(key: tuple[object, ...]) -> tuple[tuple[bool, Any], ...]:
@@ -170,7 +184,7 @@ def _locked(target: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _put(path: Path, data: bytes) -> None:
     """Put data at a path in one step, flushed, and only after the runtime's loader has read it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -6,10 +6,12 @@ both values, its evidence and its gates. Applied to the present table it gives t
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import CoefficientsError
+from tokenest_py.pipeline.calibration.promotion import label_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Facts", "apply_patch", "as_markdown", "as_patch"]
 
 FORMAT_VERSION = 1
-CATEGORY_COMPLEXITY = 2  # the level of the cells that the report shows
 
 NEXT = (
     "Nothing of this is in use until someone promotes it: `tokenest promote` back-tests the"
@@ -51,6 +52,10 @@ class Facts:
         """How many calls are in a demand state."""
         return sum(row["n_calls"] for row in self.demand if row["demand_state"] == state)
 
+    def labels(self) -> list[str]:
+        """The names that cells are told apart by, the widest first."""
+        return list(dict.fromkeys(n for row in self.budgets for n in json.loads(row["labels"])))
+
     def roots(self) -> list[Mapping[str, Any]]:
         """The rows of all calls together, one a rate, the loosest first."""
         found = [row for row in self.budgets if row["cell_level"] == 0]
@@ -62,8 +67,7 @@ def as_patch(
 ) -> dict[str, Any]:
     """The patch as an object that JSON can hold."""
     budgets = {
-        ("budget", *(row[name] for name in ("category", "complexity", "model", "input_bin")),
-         row["max_truncation"]): row
+        (label_text(row["labels"]), row["model"], row["input_bin"], row["max_truncation"]): row
         for row in facts.budgets
     }  # fmt: skip
     multipliers = {
@@ -174,8 +178,8 @@ def _evidence(
 ) -> dict[str, Any] | None:
     key = change.key
     if key["kind"] == "budget":
-        names = ("category", "complexity", "model", "input_bin", "max_truncation")
-        row = budgets.get(("budget", *(key.get(name) for name in names)))
+        names = ("labels", "model", "input_bin", "max_truncation")
+        row = budgets.get(tuple(map(key.get, names)))
         return None if row is None else {name: row[name] for name in BUDGET_EVIDENCE}
     if key["kind"].startswith("multiplier"):
         row = multipliers.get((key.get("category"), key.get("complexity")))
@@ -194,10 +198,10 @@ def _verdicts(facts: Facts) -> list[str]:
         own = [
             budget
             for budget in facts.budgets
-            if budget["cell_level"] == CATEGORY_COMPLEXITY and budget["max_truncation"] == rate
+            if budget["is_label_level"] and budget["max_truncation"] == rate
         ]
         sure = sum(
-            budget["level_used"] == CATEGORY_COMPLEXITY and budget["is_identified"]
+            budget["level_used"] == budget["cell_level"] and budget["is_identified"]
             for budget in own
         )
         known = (
@@ -208,8 +212,8 @@ def _verdicts(facts: Facts) -> list[str]:
             " margin above it, no estimate"
         )
         lines.append(
-            f"{has}; {known}. {sure} of {len(own)} groups (category and complexity) have enough"
-            " calls of their own."
+            f"{has}; {known}. {sure} of {len(own)} groups ({' and '.join(facts.labels())}) have"
+            " enough calls of their own."
         )
     return lines or ["- Nothing: no call can be used."]
 
@@ -242,17 +246,19 @@ def _multipliers(facts: Facts) -> list[str]:
 
 
 def _budgets(facts: Facts) -> list[str]:
-    cells: dict[tuple[str, str], dict[str, Any]] = {}
+    names = facts.labels()
+    cells: dict[tuple[str, ...], dict[str, Any]] = {}
     rates = [row["max_truncation"] for row in facts.roots()]
     for row in facts.budgets:
-        if row["cell_level"] > CATEGORY_COMPLEXITY:
+        if row["model"] is not None or row["input_bin"] is not None:
             continue
-        key = (row["category"] or "all", row["complexity"] or "all")
-        cell = cells.setdefault(key, {"category": key[0], "complexity": key[1], "n": row["n"]})
+        labels = json.loads(row["labels"])
+        key = tuple([labels.get(name, "all") for name in names])
+        cell = cells.setdefault(key, {**dict(zip(names, key, strict=True)), "n": row["n"]})
         tokens = row["budget_tokens"]
         mark = "" if row["is_identified"] else "at least "
         cell[f"{row['max_truncation']:.0%}"] = "floor" if tokens is None else f"{mark}{tokens}"
-    columns = ("category", "complexity", "n", *(f"{rate:.0%}" for rate in rates))
+    columns = (*names, "n", *(f"{rate:.0%}" for rate in rates))
     return _table([cells[key] for key in sorted(cells)], columns)
 
 
@@ -269,17 +275,17 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[st
     return [
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),
-        *("| " + " | ".join(_cell(row.get(name)) for name in columns) + " |" for row in rows),
+        *("| " + " | ".join(_markdown(row.get(name)) for name in columns) + " |" for row in rows),
     ]
 
 
 def _interval(low: float | None, high: float | None) -> str:
     if low is None and high is None:
         return "-"
-    return f"{_cell(low)} to {_cell(high)}"
+    return f"{_markdown(low)} to {_markdown(high)}"
 
 
-def _cell(value: object) -> str:
+def _markdown(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):

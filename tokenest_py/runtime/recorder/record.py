@@ -12,14 +12,16 @@ import json
 import operator
 import re
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import DroppedEventError
 from tokenest_py.runtime.deliverables import normalize
+from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.rules import ESTIMATOR_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from typing import SupportsIndex, TypeAlias, TypedDict
 
@@ -33,16 +35,21 @@ if TYPE_CHECKING:
         attempt: int | None
         category: str | None
         complexity: str | None
+        labels: Mapping[str, str | int | None] | None
         deliverables: object
         deliverable_count: int | None
         breakdown: Sequence[str] | None
         provider: str | None
         model: str | None
+        model_served: str | None
+        response_id: str | None
         input_tokens: int | None
         coefficients_id: str | None
         estimator_version: str | None
         predicted_output_tokens: int | None
         selected_budget: int | None
+        budget_source: str | None
+        max_truncation: float | None
         actual_max_tokens: int | None
         actual_output_tokens: int | None
         reasoning_tokens: int | None
@@ -50,12 +57,14 @@ if TYPE_CHECKING:
         truncated: bool | None
         success: bool | None
         is_control: bool | None
+        quality_flags: Sequence[str] | None
 
     PathPrivacy: TypeAlias = Callable[[list[str]], list[str]] | None
 
 MAX_DELIVERABLES = 20
 MAX_TEXT = 200
 MAX_BREAKDOWN = 400  # parts; there are fewer classes, states and factors of size
+MAX_FLAGS = 20  # of a record
 MAX_WHOLE_NUMBER = 2**53 - 1  # larger ones do not survive every JSON reader
 PATH_MODES = ("full", "basename", "hash", "none")
 
@@ -72,8 +81,9 @@ def encode_event(
 ) -> tuple[bytes, int]:
     """Return the event as one line of ASCII with its newline, and how many fields are unknown.
 
-    Fields that are None are absent, and unknown fields are left out. `event_id`, the time now
-    and the version of this estimator stand where the caller gives none.
+    Fields that are None are absent, and unknown fields are left out. A label that cannot be one
+    is left out too and counts as an unknown field: no event is lost for a label. `event_id`, the
+    time now and the version of this estimator stand where the caller gives none.
 
     Raises:
         DroppedEventError: A required field is missing or a field has a wrong value.
@@ -133,6 +143,11 @@ def _read_fields(
                 event.setdefault("deliverable_count", count)  # unless the caller gave one
                 if path_privacy is not None:
                     event[name] = _cut(path_privacy(kept))
+            elif name == "labels":
+                kept_labels, left_out = _labels(value)
+                unknown += left_out
+                if kept_labels:
+                    event[name] = kept_labels
             elif name in _READERS:
                 event[name] = _READERS[name](value)
             else:
@@ -140,6 +155,27 @@ def _read_fields(
     except Exception as error:  # the value may be any object of the caller's
         raise DroppedEventError(f"invalid_{name}") from error
     return unknown
+
+
+def _labels(value: object) -> tuple[dict[str, str], int]:
+    """Return the labels that landing reads, and how many are left out."""
+    if not isinstance(value, Mapping):
+        return {}, 1
+    kept: dict[str, str] = {}
+    left_out = 0
+    for name, given in value.items():
+        if given is None or given == "":
+            continue
+        try:
+            text = given if type(given) is str else _text_of(given)
+        except (TypeError, ValueError):
+            text = ""
+        is_label = isinstance(name, str) and NAME.fullmatch(name) and is_value(text)
+        if text and is_label and len(kept) < MAX_LABELS:
+            kept[str(name)] = text
+        else:
+            left_out += 1
+    return kept, left_out
 
 
 def _first_deliverables(value: object) -> tuple[list[str], int]:
@@ -175,6 +211,8 @@ def _printable(value: object) -> object:
     """Return texts with control characters and lone surrogates replaced."""
     if isinstance(value, str):
         return _UNPRINTABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {name: _UNPRINTABLE.sub("\ufffd", text) for name, text in value.items()}
     if isinstance(value, list):
         return [_UNPRINTABLE.sub("\ufffd", text) for text in value]
     return value
@@ -220,6 +258,15 @@ def _whole(value: SupportsIndex | float) -> int:
     return number
 
 
+def _rate(value: object) -> float:
+    """Return a rate between 0 and 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError
+    if not 0 < value < 1:
+        raise ValueError
+    return float(value)
+
+
 def _breakdown(value: object) -> list[str]:
     """Return the parts of an estimate as `TokenEstimate.recorded_breakdown` has them."""
     if not isinstance(value, (list, tuple)) or len(value) > MAX_BREAKDOWN:
@@ -228,6 +275,13 @@ def _breakdown(value: object) -> list[str]:
     if not all(map(_PART.fullmatch, parts)):
         raise ValueError
     return parts
+
+
+def _flags(value: object) -> list[str]:
+    """Return what the producer says of the record: a few short names."""
+    if not isinstance(value, (list, tuple)) or len(value) > MAX_FLAGS:
+        raise TypeError
+    return list(map(_text, value))
 
 
 def _flag(value: object) -> bool:
@@ -264,11 +318,15 @@ _READERS: dict[str, Callable[..., object]] = {
     "breakdown": _breakdown,
     "provider": _text,
     "model": _text,
+    "model_served": _text,
+    "response_id": _text,
     "input_tokens": _whole,
     "coefficients_id": _text,
     "estimator_version": _text,
     "predicted_output_tokens": _whole,
     "selected_budget": _whole,
+    "budget_source": _text,
+    "max_truncation": _rate,
     "actual_max_tokens": _whole,
     "actual_output_tokens": _whole,
     "reasoning_tokens": _whole,
@@ -276,5 +334,6 @@ _READERS: dict[str, Callable[..., object]] = {
     "truncated": _flag,
     "success": _flag,
     "is_control": _flag,
+    "quality_flags": _flags,
 }
-EVENT_FIELDS = frozenset(_READERS) | {"deliverables"}
+EVENT_FIELDS = frozenset(_READERS) | {"deliverables", "labels"}

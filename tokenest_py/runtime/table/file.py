@@ -11,17 +11,19 @@ import stat
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import CoefficientsError
+from tokenest_py.runtime.labels import CALL_LEVELS, MAX_LABELS, MAX_VALUE, NAME, is_value
 from tokenest_py.runtime.table.kinds import KINDS, MAX_TEXT, NUMBERS, TEXTS
 
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 is read too: its budgets have columns in the place of labels
 MAX_BYTES = 16 * 1024 * 1024
 MAX_ROWS = 50_000
 EXPORT_AGAIN = "export it again with `tokenest build`"
 
 _HEADER = {"kind", "format_version", "coefficients_id", "rows"}
+_LABELS_1 = ("category", "complexity")
 
 
 def read(path: str) -> bytes:
@@ -55,16 +57,24 @@ def read(path: str) -> bytes:
     return b"".join(pieces)
 
 
-def decode(data: bytes, path: str, *, check_hash: bool) -> tuple[str, list[dict[str, Any]]]:
-    """The coefficients_id and the checked rows of a file's bytes; raises CoefficientsError."""
+def decode(
+    data: bytes, path: str, *, check_hash: bool
+) -> tuple[str, tuple[str, ...], list[dict[str, Any]]]:
+    """The coefficients_id, the levels and the checked rows of a file's bytes, as of format 2.
+
+    Raises CoefficientsError.
+    """
     first, _, body = data.partition(b"\n")
     header = _decode_line(first, 1, path)
     version = header.get("format_version")
-    if header.get("kind") != "header" or set(header) != _HEADER:
+    if header.get("kind") != "header" or set(header) - {"levels"} != _HEADER:
         raise CoefficientsError(path, "not the header of a coefficients file", 1)
-    if type(version) is not int or version != FORMAT_VERSION:
-        reason = f"format_version {version!r} is not {FORMAT_VERSION}; use one tokenest for both"
+    if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
+        reason = (
+            f"format_version {version!r} is not 1 to {FORMAT_VERSION}; use one tokenest for both"
+        )
         raise CoefficientsError(path, reason, 1)
+    levels = _levels(header, path)
     coefficients_id = header["coefficients_id"]
     if check_hash and coefficients_id != content_id(body):
         reason = f"cut or edited, its content does not match coefficients_id; {EXPORT_AGAIN}"
@@ -73,8 +83,10 @@ def decode(data: bytes, path: str, *, check_hash: bool) -> tuple[str, list[dict[
     if type(header["rows"]) is not int or header["rows"] != len(rows):
         reason = f"{header['rows']!r} rows announced, {len(rows)} follow; {EXPORT_AGAIN}"
         raise CoefficientsError(path, reason, 1)
-    _check_rows(rows, path)
-    return coefficients_id, rows
+    if version == 1:
+        rows = [_as_of_format_2(row) for row in rows]
+    _check_rows(rows, path, levels)
+    return coefficients_id, levels, rows
 
 
 def content_id(body: bytes) -> str:
@@ -82,6 +94,31 @@ def content_id(body: bytes) -> str:
     from hashlib import sha256  # loads OpenSSL, so only where a file is really checked
 
     return sha256(body).hexdigest()[:16]
+
+
+def _levels(header: dict[str, Any], path: str) -> tuple[str, ...]:
+    """What tells the cells of budgets apart, from wide to narrow: labels, model, input size."""
+    levels = header.get("levels")
+    if header["format_version"] == 1 and "levels" not in header:
+        levels = [*_LABELS_1, *CALL_LEVELS]
+    if (
+        type(levels) is not list
+        or not all(type(name) is str and NAME.fullmatch(name) for name in levels)
+        or not 1 <= len(levels) - len(CALL_LEVELS) <= MAX_LABELS
+        or tuple(levels[-len(CALL_LEVELS) :]) != CALL_LEVELS
+        or len(set(levels)) != len(levels)
+    ):
+        reason = f"levels are not 1 to {MAX_LABELS} labels, then model and input_bin"
+        raise CoefficientsError(path, f"{reason}; {EXPORT_AGAIN}", 1)
+    return tuple(levels)
+
+
+def _as_of_format_2(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of format 1 as format 2 has it: the category and complexity of a budget are labels."""
+    if type(row) is not dict or row.get("kind") != "budget" or "labels" in row:
+        return row
+    kept = {key: value for key, value in row.items() if key not in _LABELS_1}
+    return kept | {"labels": {name: row[name] for name in _LABELS_1 if name in row}}
 
 
 def _decode_rows(body: bytes, path: str) -> list[dict[str, Any]]:
@@ -104,7 +141,7 @@ def _decode_at_once(lines: list[bytes]) -> list[dict[str, Any]]:
     try:
         text = f"[{b','.join(lines).decode()}]"
         rows: list[dict[str, Any]] = json.loads(text, parse_constant=_not_a_number)
-        keys = sum(map(len, rows))
+        keys = sum(map(len, rows)) + sum([len(row["labels"]) for row in rows if "labels" in row])
     except (ValueError, TypeError, RecursionError):
         return []
     # a search for one character takes a tenth of the time of one for two
@@ -123,7 +160,7 @@ def _decode_line(line: bytes, number: int, path: str) -> dict[str, Any]:
     return row
 
 
-def _check_rows(rows: list[dict[str, Any]], path: str) -> None:
+def _check_rows(rows: list[dict[str, Any]], path: str, levels: tuple[str, ...]) -> None:
     """Check rows by groups of one shape, and one by one only to name the line of a fault."""
     shapes: dict[tuple[object, ...], list[dict[str, Any]]] = {}
     for line, row in enumerate(rows, 2):
@@ -137,14 +174,15 @@ def _check_rows(rows: list[dict[str, Any]], path: str) -> None:
             shapes[shape].append(row)
         else:
             shapes[shape] = [row]
-    if any(_fault(group) for group in shapes.values()):
+    labels = frozenset(levels) - set(CALL_LEVELS)
+    if any(_fault(group, labels) for group in shapes.values()):
         for line, row in enumerate(rows, 2):
-            fault = _fault([row])
+            fault = _fault([row], labels)
             if fault:
                 raise CoefficientsError(path, fault, line)
 
 
-def _fault(group: list[dict[str, Any]]) -> str:
+def _fault(group: list[dict[str, Any]], labels: frozenset[str]) -> str:
     """What is wrong with rows of one kind that have the same keys, or an empty text."""
     kind, keys = group[0]["kind"], group[0].keys()
     if kind not in KINDS:
@@ -154,7 +192,7 @@ def _fault(group: list[dict[str, Any]]) -> str:
         return f"a {kind} row has missing or unknown keys"
     columns = dict(zip(keys, zip(*[row.values() for row in group], strict=True), strict=True))
     for key, values in columns.items():
-        fault = _text_fault(key, values) if key in TEXTS else _number_fault(key, values)
+        fault = _labels_fault(values, labels) if key == "labels" else _column_fault(key, values)
         if fault:
             return fault
     if said.chosen and not set(columns[said.chosen]).issubset(said.choices):
@@ -170,12 +208,31 @@ def _fault(group: list[dict[str, Any]]) -> str:
     return ""
 
 
+def _column_fault(key: str, values: tuple[Any, ...]) -> str:
+    return _text_fault(key, values) if key in TEXTS else _number_fault(key, values)
+
+
 def _text_fault(key: str, values: tuple[Any, ...]) -> str:
     if set(map(type, values)) == {str}:
         lengths = set(map(len, values))
         if 0 < min(lengths) <= max(lengths) <= MAX_TEXT:
             return ""
     return f"{key} is not a text of 1 to {MAX_TEXT} characters"
+
+
+def _labels_fault(values: tuple[Any, ...], labels: frozenset[str]) -> str:
+    if set(map(type, values)) != {dict}:
+        return "labels is not an object"
+    for value in values:
+        if not value.keys() <= labels:
+            return f"labels has other names than the levels of the header: {', '.join(value)}"
+        for name, text in value.items():
+            fault = _text_fault(f"the label {name}", (text,))
+            if not fault and name not in _LABELS_1 and not is_value(text):
+                fault = f"the label {name} is not a text of 1 to {MAX_VALUE} characters"
+            if fault:
+                return fault
+    return ""
 
 
 def _number_fault(key: str, values: tuple[Any, ...]) -> str:

@@ -7,22 +7,22 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import CoefficientsError
+from tokenest_py.runtime.labels import CALL_LEVELS
 from tokenest_py.runtime.table.file import EXPORT_AGAIN, decode, read
 from tokenest_py.runtime.table.kinds import CONSTANTS, KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     Row = dict[str, Any]
-    Cell = tuple[str, str, str, int | None]  # category, complexity, model, input_bin
+    Cell = tuple[object, ...]  # values of the levels, up to the last one that is given
 
 PACKAGED = f"{__file__.rpartition(os.sep)[0]}/defaults/coefficients.ndjson"
 
-MAX_LIMITS = 1024  # answers of limit() that are kept
-
 
 class Coefficients:
-    """A table. An absent key column is the empty text in a key, or None for `input_bin`.
+    """A table. An absent key column is the empty text in a key; in the key of a cell it is None.
 
     Weights, overheads, floors, limits and quantiles are tokens; factors and shares are ratios.
     """
@@ -42,17 +42,20 @@ class Coefficients:
     complexity_aliases: dict[str, str]
     complexity_suffixes: dict[str, str]
     stop_classes: dict[str, str]
-    limits: dict[tuple[str, str], int]  # (model, limit)
+    limits: dict[tuple[str, str], int]  # of older files; the seed answers
     multipliers: dict[tuple[str, str, str], float]  # (kind, category, complexity)
     # the rates of a cell, the strictest first: (max_truncation, tokens, n, identified)
     cells: dict[Cell, list[tuple[float, int, int, bool]]]
 
-    def __init__(self, coefficients_id: str, rows: list[Row], path: str) -> None:
+    def __init__(
+        self, coefficients_id: str, levels: tuple[str, ...], rows: list[Row], path: str
+    ) -> None:
         """Index checked rows; raises CoefficientsError when they contradict each other."""
         self.coefficients_id = coefficients_id
+        self.levels = levels  # what tells cells apart, from wide to narrow
+        self.floor_level = _floor_level(levels)
         self.path = path
         self.row_count = len(rows)
-        self._limits: dict[tuple[str, str], int | None] = {}  # what limit() has found
         for kind in KINDS.values():
             setattr(self, kind.attribute, {})
         self._index(rows)
@@ -90,27 +93,21 @@ class Coefficients:
                 return factor, low and min(low, factor), high and max(high, factor)
         return 1.0, None, None
 
-    def limit(self, model: str, name: str) -> int | None:
-        """A model's max_output or context_window in tokens, from the longest name that fits."""
-        key = (model, name)
-        if key not in self._limits:
-            if len(self._limits) >= MAX_LIMITS:
-                self._limits.clear()
-            self._limits[key] = self._find_limit(model.strip(" ").lower().rpartition("/")[2], name)
-        return self._limits[key]
-
-    def _find_limit(self, model: str, name: str) -> int | None:
-        for end in range(len(model), 0, -1):
-            if (model[:end], name) in self.limits:
-                return self.limits[model[:end], name]
-        return None
+    def cell(self, values: Mapping[str, object]) -> Cell:
+        """The narrowest cell that lies within these values of the levels; None is no value."""
+        get = values.get
+        cell = tuple([get(name) for name in self.levels])
+        end = len(cell)
+        while end and cell[end - 1] is None:
+            end -= 1
+        return cell[:end]
 
     def _index(self, rows: list[Row]) -> None:
         for line, row in enumerate(rows, 2):
             kind = KINDS[row["kind"]]
             table, key = getattr(self, kind.attribute), kind.key(row)
             if kind.is_list:
-                table.setdefault(key, []).append(kind.entry(row))
+                table.setdefault(self.cell(key), []).append(kind.entry(row))
             elif key in table:
                 raise CoefficientsError(
                     self.path, f"a {row['kind']} with this key stands twice", line
@@ -156,6 +153,15 @@ class Coefficients:
                         f"the budget of {cell} falls from {loose[0]:g} to {strict[0]:g} truncation"
                     )
         return ""
+
+
+def _floor_level(levels: tuple[str, ...]) -> int:
+    """How many levels a cell has that says something about a category and complexity.
+
+    The floors are told apart by these two. Without both, all labels count.
+    """
+    known = [levels.index(name) + 1 for name in ("category", "complexity") if name in levels]
+    return max(known, default=len(levels) - len(CALL_LEVELS))
 
 
 def load(path: str = PACKAGED) -> Coefficients:

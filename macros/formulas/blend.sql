@@ -1,0 +1,75 @@
+{#- How a cell's own quantile and those of the wider cells make one budget. -#}
+
+{#- Weight of a cell's own data in its budget, 0 to 1: n / (n + 1/rate), Bühlmann's credibility. -#}
+{% macro own_data_weight(n_event, rate) -%}
+    coalesce({{ n_event }} / ({{ n_event }} + 1 / cast({{ rate }} as double)), cast(0 as double))
+{%- endmacro %}
+
+{#- One step of the blend in logarithms: the parent moved towards the cell's own value. -#}
+{% macro log_blend(parent, own, weight) -%}
+    coalesce({{ parent }} + {{ weight }} * (ln({{ own }}) - {{ parent }}), {{ parent }})
+{%- endmacro %}
+
+{#-
+    Columns ln_budget_0, ln_budget_1 ...: from the root down, each level moves the logarithm of the
+    budget towards its own quantile, by the weight of its own data.
+-#}
+{% macro blended_levels(rate) -%}
+    ln(level_0.blended_tokens) as ln_budget_0
+    {%- for level in range(1, demand_levels() | length) %},
+    {{ log_blend(
+        'ln_budget_' ~ (level - 1),
+        'level_' ~ level ~ '.blended_tokens',
+        own_data_weight('level_' ~ level ~ '.n_event', rate),
+    ) }} as ln_budget_{{ level }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- Tokens: the budget of a cell after all levels, before it is rounded. -#}
+{% macro blended_tokens() -%}
+    exp(ln_budget_{{ narrowest_level() }})
+{%- endmacro %}
+
+{#- A column of the narrowest level with enough observed calls for the rate, else of all calls. -#}
+{% macro of_level_used(column) -%}
+    case
+        {%- for level in range(demand_levels() | length - 1, 0, -1) %}
+        when level_{{ level }}.has_enough_events then level_{{ level }}.{{ column }}
+        {%- endfor %}
+        else level_0.{{ column }}
+    end
+{%- endmacro %}
+
+{#- Boolean: identified at the level used, and no observed call below it is beyond the bounds. -#}
+{% macro is_identified_in_chain() -%}
+    case
+        {%- for level in range(demand_levels() | length - 1, 0, -1) %}
+        when level_{{ level }}.n_observed > 0 and level_{{ level }}.is_beyond_bounds then false
+        when level_{{ level }}.has_enough_events then true
+        {%- endfor %}
+        else not level_0.is_beyond_bounds
+    end
+{%- endmacro %}
+
+{#- One step of median_shrunk in logarithms: the parent counts for shrinkage_calls calls. -#}
+{% macro shrunk(parent, own, n_event) -%}
+    {{ log_blend(parent, own, n_event ~ ' / (' ~ n_event ~ ' + ' ~ var('shrinkage_calls') ~ ')') }}
+{%- endmacro %}
+
+{#-
+    Logarithm of `own_column` of the cell, shrunk towards `column` of its category, itself shrunk
+    towards that of all calls. Null where the own column is, when it is another one.
+-#}
+{% macro shrunk_cascade(column, own_column=none) -%}
+    {%- set of_category = shrunk(
+        'ln(of_all.' ~ column ~ ')', 'of_category.' ~ column, 'of_category.n_event'
+    ) -%}
+    {%- if own_column -%}
+        case
+            when own.{{ own_column }} is not null
+                then {{ shrunk(of_category, 'own.' ~ own_column, 'own.n_event') }}
+        end
+    {%- else -%}
+        {{ shrunk(of_category, 'own.' ~ column, 'own.n_event') }}
+    {%- endif -%}
+{%- endmacro %}

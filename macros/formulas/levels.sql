@@ -1,0 +1,132 @@
+{#-
+    The levels of the calibration's cells, from wide to narrow: all calls, then one label more each
+    (var labels), then the model, then the size of the input. Each is the list of its columns.
+-#}
+{% macro demand_levels() %}
+    {% set columns = [] %}
+    {% for name in var('labels') %}{% do columns.append(label_column(name)) %}{% endfor %}
+    {% do columns.extend(['model', 'input_bin']) %}
+    {% set levels = [] %}
+    {% for n in range(columns | length + 1) %}{% do levels.append(columns[:n]) %}{% endfor %}
+    {{ return(levels) }}
+{% endmacro %}
+
+{#-
+    The levels that survival is followed for: those of the budgets, and after them those of the
+    multipliers (all calls, category, category and complexity) where var labels has others.
+-#}
+{% macro survival_levels() %}
+    {% set levels = demand_levels() %}
+    {% for columns in [['category'], ['category', 'complexity']] if columns not in levels %}
+        {% do levels.append(columns) %}
+    {% endfor %}
+    {{ return(levels) }}
+{% endmacro %}
+
+{#- The number of the level that is made of these columns, as column cell_level has it. -#}
+{% macro level_of(columns) %}
+    {{ return(survival_levels().index(columns)) }}
+{% endmacro %}
+
+{#- The number of the narrowest level of the budgets. -#}
+{% macro narrowest_level() %}
+    {{ return(demand_levels() | length - 1) }}
+{% endmacro %}
+
+{#- The number of the level that has all labels, and neither model nor input size. -#}
+{% macro label_level() %}
+    {{ return(var('labels') | length) }}
+{% endmacro %}
+
+{#-
+    The number of the level from which on a cell says something about the category and complexity
+    asked for: a wider one never puts a budget below the estimator's floor. Where the labels have
+    neither of the two, it is the level of all labels.
+-#}
+{% macro floor_level() %}
+    {% set known = [] %}
+    {% for name in var('labels') if name in estimator_labels() %}
+        {% do known.append(var('labels').index(name) + 1) %}
+    {% endfor %}
+    {{ return(known | max if known else label_level()) }}
+{% endmacro %}
+
+{#-
+    Text: the cell of a row at a level; null where the column that the level adds is null, or where
+    the level has the category and the row has none.
+-#}
+{% macro demand_cell(level) -%}
+    {%- set columns = survival_levels()[level] -%}
+    {%- if not columns -%}
+        ''
+    {%- else -%}
+        case
+            when {{ 'category is not null and ' if 'category' in columns[:-1] -}}
+                {{ columns[-1] }} is not null
+                then {{ key_of(columns) }}
+        end
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The columns of a cell: those of its level, and null for the others. -#}
+{% macro demand_level_columns(level) -%}
+    {%- for column in label_columns().split(', ') + ['model', 'input_bin'] -%}
+    {%- set type = 'bigint' if column == 'input_bin' else 'string' -%}
+    {{ column if column in survival_levels()[level] else 'cast(null as ' ~ type ~ ')' }} as {{ column }}
+    {%- if not loop.last %}, {% endif %}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#-
+    Columns cell_0, cell_1 ...: the cells that a cell lies in, from wide to narrow, itself the last.
+    The key of a wider one is the beginning of its own key, up to a part that is not empty.
+-#}
+{% macro ancestor_cells() -%}
+    '' as cell_0
+    {%- for level in range(1, narrowest_level() + 1) %},
+    case
+        when cell_level >= {{ level }} and split_part(cell, '|', {{ level }}) <> ''
+            then concat_ws(
+                '|'
+                {%- for part in range(1, level + 1) %}, split_part(cell, '|', {{ part }}){% endfor -%}
+            )
+    end as cell_{{ level }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- Joins level_0, level_1 ...: the rows of `relation` for those cells, at the same rate. -#}
+{% macro ancestor_joins(relation, located) -%}
+    {%- for level in demand_levels() %}
+    left join {{ relation }} as level_{{ loop.index0 }}
+        on
+            level_{{ loop.index0 }}.cell_level = {{ loop.index0 }}
+            and {{ located }}.cell_{{ loop.index0 }} = level_{{ loop.index0 }}.cell
+            and {{ located }}.max_truncation = level_{{ loop.index0 }}.max_truncation
+    {%- endfor %}
+{%- endmacro %}
+
+{#- A column of the narrowest level, up to that of the floors, that has such a cell. -#}
+{% macro of_level_alike(column) -%}
+    coalesce(
+        {%- for level in range(floor_level(), -1, -1) -%}
+        level_{{ level }}.{{ column }}{{ ', ' if not loop.last }}
+        {%- endfor -%}
+    )
+{%- endmacro %}
+
+{#- Columns parent_level and parent_cell: the narrowest cell that a row lies in and is not. -#}
+{% macro parent_columns() -%}
+    {%- set inner_levels = range(narrowest_level() - 1, 0, -1) -%}
+    case
+        {%- for level in inner_levels %}
+        when cell_level > {{ level }} and cell_{{ level }} is not null then {{ level }}
+        {%- endfor %}
+        else 0
+    end as parent_level,
+    coalesce(
+        {%- for level in inner_levels %}
+        case when cell_level > {{ level }} then cell_{{ level }} end,
+        {%- endfor %}
+        cell_0
+    ) as parent_cell
+{%- endmacro %}

@@ -1,0 +1,56 @@
+{#-
+    Labels: what calls are grouped by, an ordered list (var labels). Category and complexity have
+    columns of their own, since the estimator's rules know them; every other label of the record's
+    object `labels` becomes a column label_<name>, so that a label may be called `order` or `model_n`.
+-#}
+{% macro label_column(name) %}
+    {{ return(name if name in estimator_labels() else 'label_' ~ name) }}
+{% endmacro %}
+
+{#- The labels that the estimator's own rules (floors, overheads, multipliers) are told apart by. -#}
+{% macro estimator_labels() %}
+    {{ return(['category', 'complexity']) }}
+{% endmacro %}
+
+{#- The labels of var labels that the record keeps in its object `labels`. -#}
+{% macro further_labels() %}
+    {{ return(var('labels') | reject('in', estimator_labels()) | list) }}
+{% endmacro %}
+
+{#- All columns of labels: category, complexity and the further ones, joined by commas. -#}
+{% macro label_columns(prefix='') -%}
+    {%- for name in estimator_labels() + further_labels() -%}
+    {{ prefix }}{{ label_column(name) }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- Boolean: two rows have the same labels; an absent one equals an absent one. -#}
+{% macro same_labels(left, right) -%}
+    {%- for name in estimator_labels() + further_labels() -%}
+    {{ left }}.{{ label_column(name) }} is not distinct from {{ right }}.{{ label_column(name) }}
+    {%- if not loop.last %} and {% endif %}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#-
+    Columns of the further labels, read from the record's object (JSON text); the one place where
+    they become columns. Values are compared as categories are (vocabulary_key).
+-#}
+{% macro further_label_columns(json) -%}
+    {%- for name in further_labels() -%}
+    , {{ vocabulary_key(json_text(
+        json_member(json_record(json, path_tree(further_labels())), name, path_tree(further_labels()))
+    )) }}
+        as {{ label_column(name) }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- JSON text: the labels of a cell by name, in the order of var labels; absent ones are absent. -#}
+{% macro label_object(prefix='') -%}
+    '{' || concat_ws(
+        ','
+        {%- for name in var('labels') %},
+        '"{{ name }}":' || {{ json_quoted(prefix ~ label_column(name)) }}
+        {%- endfor %}
+    ) || '}'
+{%- endmacro %}

@@ -1,0 +1,159 @@
+"""A label more is one word in var labels: cells, exported rows and the runtime follow it."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dbt_project import Project, line
+from tokenest_py import Estimator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUILD = ("-s", "+coefficients", "+estimates", "--vars")
+CENTRES = {"web": 400, "batch": 3000, None: 1000}
+BEHIND = "{labels: [category, complexity, project]}"
+IN_FRONT = "{labels: [project, category, complexity]}"
+
+
+def telemetry() -> bytes:
+    """Calls of two projects that need very different lengths, and calls of none."""
+    draw = random.Random(3)
+    lines = []
+    for number in range(900):
+        project = draw.choice(list(CENTRES))
+        lines.append(
+            line(
+                event_id=f"e-{number}",
+                occurred_at=f"2026-01-{1 + number % 28:02}T00:00:00Z",
+                phase_id=f"p-{number}",
+                category=draw.choice(["chat", "extraction"]),
+                model=draw.choice(["model-a", "model-b"]),
+                input_tokens=draw.choice([900, 5000]),
+                labels=None
+                if project is None
+                else {"project": f" {project.upper()}", "order": "x"},
+                actual_output_tokens=int(CENTRES[project] * draw.lognormvariate(0, 0.4)),
+                actual_max_tokens=20_000,
+                deliverables=None,
+            )
+        )
+    return b"".join(lines)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The calls, not built yet."""
+    project = Project(tmp_path_factory.mktemp("labels"))
+    project.telemetry().write_bytes(telemetry())
+    return project
+
+
+@pytest.fixture(scope="module", params=[BEHIND, IN_FRONT])
+def built(request: pytest.FixtureRequest, project: Project) -> Project:
+    """A build with one label more than the default, over the build before it."""
+    project.dbt_build(*BUILD, request.param)
+    return project
+
+
+def exported(project: Project) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The header of the file, and its budgets."""
+    header, *rows = map(json.loads, project.coefficients.read_text().splitlines())
+    return header, [row for row in rows if row["kind"] == "budget"]
+
+
+def test_each_project_gets_its_own_budget(built: Project) -> None:
+    """The same call under another project gets another ceiling, near to what its calls needed."""
+    estimator = Estimator.load(built.coefficients, strict=True)
+
+    def ceiling(name: str) -> int:
+        estimate = estimator.estimate(None, "chat", "low", labels={"project": name})
+        return estimator.budget(estimate, max_truncation=0.05).max_tokens
+
+    assert 600 < ceiling("web") < 1200
+    assert 4500 < ceiling("batch") < 7500
+    assert ceiling("Web ") == ceiling("web")
+
+
+def test_the_runtime_answers_what_the_table_says(built: Project) -> None:
+    """Each exported budget comes back for the call that it is about."""
+    estimator = Estimator.load(built.coefficients, strict=True)
+    sizes = {39: 900, 49: 5000, None: None}
+    _, rows = exported(built)
+    levels = {tuple(sorted(row["labels"])) for row in rows}
+    assert ("category", "complexity", "project") in levels
+    checked = 0
+    for row in rows:
+        labels = dict(row["labels"])
+        if not {"category", "complexity"} <= set(labels):
+            continue  # the runtime keeps those above the floors
+        estimate = estimator.estimate(
+            None, labels.pop("category"), labels.pop("complexity"), labels=labels
+        )
+        found = estimator.budget(
+            estimate,
+            model=row.get("model"),
+            input_tokens=sizes[row.get("input_bin")],
+            max_truncation=row["max_truncation"],
+        )
+        assert (found.max_tokens, found.source, found.n) == (
+            row["value"],
+            "quantile cell",
+            row["n"],
+        )
+        checked += 1
+    assert checked > 50
+
+
+def test_the_header_and_the_marts_follow(built: Project) -> None:
+    """The levels stand in the order of the var, and the contracts are those of the default."""
+    header, _ = exported(built)
+    assert sorted(header["levels"][:3]) == ["category", "complexity", "project"]
+    assert header["levels"][3:] == ["model", "input_bin"]
+    ((projects, deepest),) = built.rows(
+        """
+        select count(distinct labels ->> '$.project'), max(cell_level)
+        from marts.budget_quantiles
+        """
+    )
+    assert (projects, deepest) == (2, 5)
+    assert built.rows("select count(*) > 0 from marts.budget_quantiles where is_label_level") == [
+        (True,)
+    ]
+
+
+def test_a_label_behind_changes_no_figure_of_the_wider_cells(
+    project: Project, tmp_path: Path
+) -> None:
+    """What the default exports for category and complexity stays."""
+    figures = []
+    for number, labels in enumerate(("{labels: [category, complexity]}", BEHIND)):
+        other = Project(tmp_path / str(number))
+        other.folder.mkdir()
+        other.telemetry().write_bytes(project.telemetry().read_bytes())
+        other.dbt_build(*BUILD, labels)
+        figures.append(
+            other.rows(
+                """
+                select category, complexity, max_truncation, n, budget_tokens, is_exported
+                from marts.budget_quantiles
+                where cell_level <= 2
+                order by all
+                """
+            )
+        )
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize(
+    "labels", ["[]", "[a, a]", "[model]", "category", "[A]", "[a, b, c, d, e, f, g, h, i]"]
+)
+def test_other_vars_are_refused(project: Project, labels: str) -> None:
+    """One line says what the var may be."""
+    done = project.dbt("run", "-s", "int_demand", "--vars", f"{{labels: {labels}}}")
+    assert done.returncode != 0
+    assert "it must be a list of 1 to 8 different names" in done.stdout
