@@ -178,14 +178,14 @@
 {% macro duckdb__latin_bytes(text) -%}
     {%- set way = namespace(escaped='cast(encode(' ~ text ~ ') as varchar)') -%}
     {%- for pattern, bytes in [
-        ('xC2..x([89AB][0-9A-F])', 'x'), ('xC3..x8([0-9A-F])', 'xC'), ('xC3..x9([0-9A-F])', 'xD'),
-        ('xC3..xA([0-9A-F])', 'xE'), ('xC3..xB([0-9A-F])', 'xF'),
+        ('xC2..x([89AB][0-9A-F])', 'y'), ('xC3..x8([0-9A-F])', 'yC'), ('xC3..x9([0-9A-F])', 'yD'),
+        ('xC3..xA([0-9A-F])', 'yE'), ('xC3..xB([0-9A-F])', 'yF'),
     ] -%}
         {%- set way.escaped = 'regexp_replace(' ~ way.escaped
             ~ ", '\\\\" ~ pattern.replace('..x', '\\\\x')
-            ~ "', '\\\\" ~ bytes ~ "\\\\1', 'g')" -%}
+            ~ "', '\\\\" ~ bytes ~ "\\1', 'g')" -%}
     {%- endfor -%}
-    cast({{ way.escaped }} as blob)
+    cast(replace({{ way.escaped }}, '\y', '\x') as blob)
 {%- endmacro %}
 
 {#- The line as it stands in the file; null when it is not UTF-8. -#}
