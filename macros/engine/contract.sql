@@ -87,7 +87,9 @@
     {{ return(adapter.dispatch('list_as_json', 'tokenest')(list)) }}
 {%- endmacro %}
 
-{#- A relation with one row per item of a list column: item and item_no in the place of the list. -#}
+{#-
+    A relation with one row per item of a list column: item and item_no in the place of the list.
+-#}
 {% macro numbered_items(relation, list) -%}
     {{ return(adapter.dispatch('numbered_items', 'tokenest')(relation, list)) }}
 {%- endmacro %}
@@ -116,9 +118,9 @@
     {{ return(adapter.dispatch('json_record', 'tokenest')(text, tree)) }}
 {%- endmacro %}
 
-{#- The member that a path leads to (macros/record/paths.sql), of a record read along a tree. -#}
-{% macro json_member(record, path, tree) -%}
-    {{ return(adapter.dispatch('json_member', 'tokenest')(record, path_steps(path), tree)) }}
+{#- The member that the steps of a path (path_steps) lead to, of a record read along a tree. -#}
+{% macro json_member(record, steps, tree) -%}
+    {{ return(adapter.dispatch('json_member', 'tokenest')(record, steps, tree)) }}
 {%- endmacro %}
 
 {#-

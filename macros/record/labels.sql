@@ -7,7 +7,7 @@
     {{ return(name if name in estimator_labels() else 'label_' ~ name) }}
 {% endmacro %}
 
-{#- The labels that the estimator's own rules (floors, overheads, multipliers) are told apart by. -#}
+{#- The labels that the estimator's own rules (floors, overheads, multipliers) tell apart. -#}
 {% macro estimator_labels() %}
     {{ return(['category', 'complexity']) }}
 {% endmacro %}
@@ -39,7 +39,7 @@
 {% macro further_label_columns(json) -%}
     {%- for name in further_labels() -%}
     , {{ vocabulary_key(json_text(
-        json_member(json_record(json, path_tree(further_labels())), name, path_tree(further_labels()))
+        json_member(json_record(json, path_tree(further_labels())), path_steps(name), path_tree(further_labels()))
     )) }}
         as {{ label_column(name) }}
     {%- endfor -%}

@@ -74,7 +74,8 @@
 
 {#- The first value of a key; a whole number stands as a text or as a number. -#}
 {% macro duckdb__attribute(attributes, key) -%}
-    {%- set value = "list_filter(" ~ attributes ~ ", lambda pair: pair.key = '" ~ key ~ "')[1].value" -%}
+    {%- set value = 'list_filter(' ~ attributes
+        ~ ", lambda pair: pair.key = '" ~ key ~ "')[1].value" -%}
     coalesce(
         cast(struct_extract({{ value }}, 'stringValue') as varchar),
         replace(cast(struct_extract({{ value }}, 'intValue') as varchar), '"', ''),
@@ -110,9 +111,12 @@
 {#- The records of a line at one place, as json_records() gives them. -#}
 {% macro duckdb__records_at(text, place, from_line) -%}
     {%- set paths = [place] -%}
-    {%- for path in from_line if path[1:].startswith(place.split('[]')[0]) -%}{%- do paths.append(path[1:]) -%}{%- endfor -%}
+    {%- for path in from_line if path[1:].startswith(place.split('[]')[0]) -%}
+        {%- do paths.append(path[1:]) -%}
+    {%- endfor -%}
     {%- set tree = path_tree(paths) -%}
-    {{ duckdb__items('from_json(' ~ text ~ ", '" ~ duckdb__json_structure(tree) ~ "')", path_steps(place), tree, [], '', from_line) }}
+    {%- set line = 'from_json(' ~ text ~ ", '" ~ duckdb__json_structure(tree) ~ "')" -%}
+    {{ duckdb__items(line, path_steps(place), tree, [], '', from_line) }}
 {%- endmacro %}
 
 {#-
@@ -124,7 +128,8 @@
     {%- set above = outer + [{'path': path, 'value': value, 'tree': tree}] -%}
     {%- for step in steps if way.tree is mapping and '[]' not in way.tree -%}
         {%- set way.value = 'struct_extract(' ~ way.value ~ ", '" ~ step['value'] ~ "')" -%}
-        {%- set way.path = way.path ~ ('.' if way.path and not way.path.endswith('.') else '') ~ step['value'] -%}
+        {%- set dot = '.' if way.path and not way.path.endswith('.') else '' -%}
+        {%- set way.path = way.path ~ dot ~ step['value'] -%}
         {%- set way.tree = way.tree[step['value']] -%}
         {%- set way.at = way.at + 1 -%}
     {%- endfor -%}
@@ -136,7 +141,9 @@
         ) }}))
     {%- else -%}
         list_transform({{ way.value }}, lambda {{ item }}: {'record': cast({{ item }} as varchar)
-        {%- for wanted in from_line %}, 'outer_{{ loop.index }}': {{ duckdb__outer_member(wanted[1:], above) }}{% endfor -%}
+        {%- for wanted in from_line %},
+        'outer_{{ loop.index }}': {{ duckdb__outer_member(wanted[1:], above) }}
+        {%- endfor -%}
         })
     {%- endif -%}
 {%- endmacro %}
@@ -144,7 +151,8 @@
 {#- A path from the line, looked up in the innermost level that it goes through. -#}
 {% macro duckdb__outer_member(path, levels) -%}
     {%- set found = namespace(level=none) -%}
-    {%- for level in levels if path.startswith(level['path']) and '[]' not in path[level['path'] | length:] -%}
+    {%- for level in levels
+        if path.startswith(level['path']) and '[]' not in path[level['path'] | length:] -%}
         {%- set found.level = level -%}
     {%- endfor -%}
     {%- if found.level is none -%}
@@ -184,4 +192,15 @@
 
 {% macro duckdb__json_quoted(text) -%}
     cast(to_json({{ text }}) as varchar)
+{%- endmacro %}
+
+{% macro duckdb__form_visible_characters(content) -%}
+    case
+        when left({{ content }}, 1) = '['
+            then cast(list_sum(list_transform(
+                from_json({{ content }}, '[{"text":"VARCHAR","thinking":"VARCHAR","input":"JSON"}]'),
+                lambda block: coalesce(length(block.text), 0) + coalesce(length(block.thinking), 0)
+                    + coalesce(length(cast(block.input as varchar)), 0)
+            )) as varchar)
+    end
 {%- endmacro %}

@@ -170,14 +170,17 @@
     )
 {% endmacro %}
 
-{#- The bytes of a text that was read as Latin-1: of two bytes of UTF-8 the one that they stand for. -#}
+{#-
+    The bytes of a text that was read as Latin-1: of two bytes of UTF-8 the one that they stand for.
+-#}
 {% macro duckdb__latin_bytes(text) -%}
     {%- set way = namespace(escaped='cast(encode(' ~ text ~ ') as varchar)') -%}
     {%- for pattern, bytes in [
         ('xC2..x([89AB][0-9A-F])', 'x'), ('xC3..x8([0-9A-F])', 'xC'), ('xC3..x9([0-9A-F])', 'xD'),
         ('xC3..xA([0-9A-F])', 'xE'), ('xC3..xB([0-9A-F])', 'xF'),
     ] -%}
-        {%- set way.escaped = 'regexp_replace(' ~ way.escaped ~ ", '\\\\" ~ pattern.replace('..x', '\\\\x')
+        {%- set way.escaped = 'regexp_replace(' ~ way.escaped
+            ~ ", '\\\\" ~ pattern.replace('..x', '\\\\x')
             ~ "', '\\\\" ~ bytes ~ "\\\\1', 'g')" -%}
     {%- endfor -%}
     cast({{ way.escaped }} as blob)
@@ -216,7 +219,9 @@
 
 {% macro duckdb__file_heads(paths) %}
     {%- set packed, plain = [], [] -%}
-    {%- for path in paths -%}{%- do (packed if duckdb__is_packed(path) else plain).append(path) -%}{%- endfor %}
+    {%- for path in paths -%}
+        {%- do (packed if duckdb__is_packed(path) else plain).append(path) -%}
+    {%- endfor %}
     select
         source_file,
         line_no,

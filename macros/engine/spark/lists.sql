@@ -17,3 +17,11 @@
 {% macro spark__list_as_json(list) -%}
     to_json({{ list }})
 {%- endmacro %}
+
+{% macro spark__numbered_items(relation, list) -%}
+    select
+        * except ({{ list }}, item_index),
+        item_index + 1 as item_no
+    from {{ relation }}
+    lateral view posexplode({{ list }}) numbered as item_index, item
+{%- endmacro %}
