@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SAMPLES = {
     "anthropic_batch": ("anthropic_batch.ndjson", "anthropic_batch"),
     "claude_code": ("claude_code.ndjson", "claude_code"),
+    "codex": ("codex.ndjson", "codex"),
     "gemini_batch": ("gemini_batch.ndjson", "gemini_batch"),
     "litellm_payload": ("litellm_payload.ndjson", "litellm"),
     "litellm_spend_logs": ("litellm_spend_logs.json", "litellm"),
@@ -28,8 +29,10 @@ SAMPLES = {
     "otlp_spans": ("otlp_spans.ndjson", "otel"),
     "vertex_batch": ("vertex_batch.ndjson", "vertex_batch"),
 }
-# The files that know the ceilings of a sample's calls.
-BESIDE = ("openai_batch_requests.ndjson", "anthropic_batch_requests.json")
+# The files that know the ceilings of a sample's calls, and the fork of a session.
+BESIDE = (
+    "openai_batch_requests.ndjson", "anthropic_batch_requests.json", "codex_fork.ndjson",
+)  # fmt: skip
 # By file: assistant calls, the sum of their output, and those whose own text refutes the count.
 REAL = {"short": (1, 13, 1), "subagent": (12, 1586, 6), "tool_heavy": (4, 212, 2)}
 
@@ -90,9 +93,10 @@ def test_a_sample_gives_the_events_that_it_means(built: Project, shared: Path, a
     for labels, time, *values in built.rows(
         "select labels, occurred_at, "
         + ", ".join(f"cast({columns.get(name, name)} as varchar)" for name in names)
-        + " from events.int_events where source_name = ? and parse_filename(source_file) = ?",
+        + " from events.int_events where source_name = ? and parse_filename(source_file) in (?, ?)",
         source,
         name,
+        name.replace(".", "_fork."),
     ):
         event = dict(zip(names, values, strict=True))
         wanted = expected.get(event["event_id"], {"labels": {}})["labels"]
