@@ -100,7 +100,10 @@
 -#}
 {% macro is_not_a_time(field) -%}
     {%- if field['type'] == 'time' -%}
-        (not {{ is_time_text(field['name']) }} or {{ field['name'] }}_value is null)
+        (
+            {{ field['name'] }} is not null
+            and (not {{ is_time_text(field['name']) }} or {{ field['name'] }}_value is null)
+        )
     {%- else -%}
         false
     {%- endif -%}
