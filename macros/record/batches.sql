@@ -3,12 +3,17 @@
     own, and knows the ceiling; the result has the counts. Nothing of a prompt or an error is stored.
 -#}
 
-{#- What an id is counted under: summary for summary-0001. Of an id without a number at its end, nothing. -#}
+{#-
+    What an id is counted under: summary for summary-0001. Of an id without a number at its end,
+    nothing.
+-#}
 {% macro form_id_prefix(value) -%}
     nullif('"' || {{ regex_first(value, '^"([^"]*)[-_/#][0-9]+"$') }} || '"', '""')
 {%- endmacro %}
 
-{#- true for a member that says something, whatever it says: an error's text may hold the prompt's. -#}
+{#-
+    true for a member that says something, whatever it says: an error's text may hold the prompt's.
+-#}
 {% macro form_present(value) -%}
     case when {{ value }} not in ('""', 'null', '{}', '[]', 'false') then 'true' end
 {%- endmacro %}

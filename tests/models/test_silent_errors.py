@@ -29,7 +29,11 @@ def calls(category: str, n: int, **fields: object) -> list[dict[str, Any]]:
 
 def known(first: int, **fields: object) -> dict[str, Any]:
     """A call that ended by itself, below its ceiling."""
-    return {"actual_output_tokens": first, "actual_max_tokens": 4096, "stop_reason": "stop"} | fields
+    return {
+        "actual_output_tokens": first,
+        "actual_max_tokens": 4096,
+        "stop_reason": "stop",
+    } | fields
 
 
 EVENTS = [
@@ -99,9 +103,12 @@ def truncated(project: Project, category: str) -> list[tuple[Any, ...]]:
 def test_without_stop_word_and_ceiling_nobody_knows(built: Project) -> None:
     """It is no clean stop: no rate counts it, and its output bounds its demand."""
     assert truncated(built, "silent") == [(None, None, 30)]
-    assert built.rows(
-        "select count(*), count(truncation_rate) from marts.accuracy where category = 'silent'"
-    )[0][1] == 0
+    assert (
+        built.rows(
+            "select count(*), count(truncation_rate) from marts.accuracy where category = 'silent'"
+        )[0][1]
+        == 0
+    )
     assert demand(built, "silent") == [("censored", None, 200, 30)]
 
 
@@ -174,9 +181,9 @@ def test_what_a_file_is_can_be_said(tmp_path: Path) -> None:
     project = Project(tmp_path)
     write(project.telemetry("mixed.ndjson"), SESSION, PAYLOAD)
     project.dbt_build("-s", "+line_accounting", telemetry="litellm:telemetry/*")
-    assert project.rows("select source_name, accepted, quarantined, other from marts.line_accounting") == [
-        ("litellm", 1, 0, 1)
-    ]
+    assert project.rows(
+        "select source_name, accepted, quarantined, other from marts.line_accounting"
+    ) == [("litellm", 1, 0, 1)]
     done = project.dbt("build", "-s", "base_telemetry__files", telemetry="litelm:telemetry/*")
     assert done.returncode != 0
     assert "names the source 'litelm'; it is one of" in done.stdout
