@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+START = datetime(2026, 6, 1, tzinfo=UTC)
+
+
 def calls(category: str, n: int, **fields: object) -> list[dict[str, Any]]:
     """Calls of a category, one a second."""
     return [
         {
             "event_id": f"{category}-{number}",
-            "occurred_at": f"2026-06-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z",
+            "occurred_at": (START + timedelta(seconds=number)).isoformat(),
             "run_id": "r", "phase_id": f"{category}-{number}", "category": category,
             "success": True, **fields,
         }
@@ -64,7 +68,7 @@ PAYLOAD = {
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """All of them in one build, beside a list without a newline, a packed file and a foreign one."""
+    """All of them in one build, with a list without a newline, a packed file and a foreign one."""
     project = Project(tmp_path_factory.mktemp("silent"))
     write(project.telemetry("events.ndjson"), *EVENTS)
     write(project.telemetry("session.jsonl"), SESSION)
