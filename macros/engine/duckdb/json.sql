@@ -32,10 +32,14 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro duckdb__json_member(record, path, tree) -%}
+    {{ duckdb__member_along(record, path_steps(path), tree) }}
+{%- endmacro %}
+
 {#- Along the tree by names; what is left of the path is looked up in the JSON there. -#}
-{% macro duckdb__json_member(record, steps, tree) -%}
+{% macro duckdb__member_along(record, steps, tree) -%}
     {%- if steps and tree is mapping and steps[0]['value'] in tree -%}
-        {{ duckdb__json_member(
+        {{ duckdb__member_along(
             'struct_extract(' ~ record ~ ", '" ~ steps[0]['value'] ~ "')", steps[1:], tree[steps[0]['value']]
         ) }}
     {%- elif tree == 'attributes' -%}
@@ -159,7 +163,7 @@
         cast(null as varchar)
     {%- else -%}
         {%- set steps = path_steps(path[found.level['path'] | length:]) -%}
-        {{ duckdb__json_member(found.level['value'], steps, found.level['tree'])
+        {{ duckdb__member_along(found.level['value'], steps, found.level['tree'])
             if steps[0]['value'] in found.level['tree'] else 'cast(null as varchar)' }}
     {%- endif -%}
 {%- endmacro %}
