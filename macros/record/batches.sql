@@ -3,17 +3,12 @@
     own, and knows the ceiling; the result has the counts. Nothing of a prompt or an error is stored.
 -#}
 
-{#-
-    What an id is counted under: summary for summary-0001. Of an id without a number at its end,
-    nothing.
--#}
+{#- The group of an id: summary for summary-0001. An id without a number at its end has none. -#}
 {% macro form_id_prefix(value) -%}
     nullif('"' || {{ regex_first(value, '^"([^"]*)[-_/#][0-9]+"$') }} || '"', '""')
 {%- endmacro %}
 
-{#-
-    true for a member that says something, whatever it says: an error's text may hold the prompt's.
--#}
+{#- true for a member that says something; what it says is not kept. -#}
 {% macro form_present(value) -%}
     case when {{ value }} not in ('""', 'null', '{}', '[]', 'false') then 'true' end
 {%- endmacro %}

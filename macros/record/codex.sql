@@ -3,9 +3,7 @@
     sessions that fork repeat the counts of the one that they come from.
 -#}
 
-{#-
-    A word, or of an object the name of its first member: cli, or subagent for {"subagent": ...}.
--#}
+{#- A word, or the name of the first member of an object: subagent for {"subagent": ...}. -#}
 {% macro form_word_or_key(value) -%}
     nullif('"' || {{ regex_first(value, '^(?:[{] *)?"([a-z_]+)"') }} || '"', '""')
 {%- endmacro %}
