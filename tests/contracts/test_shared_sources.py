@@ -58,16 +58,14 @@ def test_every_sample_of_a_source_is_compared() -> None:
 def told(row: dict[str, str]) -> dict[str, Any]:
     """An expected event, in the types of int_events; labels are those that have to be there."""
     labels = dict(pair.split("=", 1) for pair in row["labels"].split(";") if pair)
-    time = datetime.fromisoformat(row["occurred_at"].replace("Z", "+00:00")).replace(tzinfo=None)
+    time = datetime.fromisoformat(row["occurred_at"]).replace(tzinfo=None)
     return {name: value or None for name, value in row.items()} | {
         "labels": labels, "occurred_at": time,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("about", sorted(SAMPLES))
-def test_a_sample_gives_the_events_that_it_means(
-    built: Project, shared: Path, about: str
-) -> None:
+def test_a_sample_gives_the_events_that_it_means(built: Project, shared: Path, about: str) -> None:
     """Every column of the expected file, of every event."""
     name, source = SAMPLES[about]
     with (shared / "expected" / f"{about}.csv").open(encoding="utf-8", newline="") as file:
@@ -76,7 +74,8 @@ def test_a_sample_gives_the_events_that_it_means(
         "truncated": "is_truncated", "success": "is_success",
         "quality_flags": "array_to_string(recorded_quality_flags, ';')",
     }  # fmt: skip
-    names = [name for name in next(iter(expected.values())) if name not in {"labels", "occurred_at"}]
+    apart = {"labels", "occurred_at"}
+    names = [name for name in next(iter(expected.values())) if name not in apart]
     found = {}
     for labels, time, *values in built.rows(
         "select labels, occurred_at, "

@@ -19,7 +19,7 @@ def calls(category: str, n: int, **fields: object) -> list[dict[str, Any]]:
     return [
         {
             "event_id": f"{category}-{number}",
-            "occurred_at": f"2026-06-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z",
+            "occurred_at": f"2026-06-01T00:00:{number:02}Z",
             "run_id": "r", "phase_id": f"{category}-{number}", "category": category,
             "success": True, **fields,
         }
@@ -29,7 +29,8 @@ def calls(category: str, n: int, **fields: object) -> list[dict[str, Any]]:
 
 def known(first: int, **fields: object) -> dict[str, Any]:
     """A call that ended by itself, below its ceiling."""
-    return {"actual_output_tokens": first, "actual_max_tokens": 4096, "stop_reason": "stop"} | fields
+    end = {"actual_max_tokens": 4096, "stop_reason": "stop"}
+    return {"actual_output_tokens": first} | end | fields
 
 
 EVENTS = [
@@ -60,7 +61,7 @@ PAYLOAD = {
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """All of them in one build, beside a list without a newline, a packed file and a foreign one."""
+    """All of them in one build, beside a list without a newline, a packed and a foreign file."""
     project = Project(tmp_path_factory.mktemp("silent"))
     write(project.telemetry("events.ndjson"), *EVENTS)
     write(project.telemetry("session.jsonl"), SESSION)
@@ -99,9 +100,12 @@ def truncated(project: Project, category: str) -> list[tuple[Any, ...]]:
 def test_without_stop_word_and_ceiling_nobody_knows(built: Project) -> None:
     """It is no clean stop: no rate counts it, and its output bounds its demand."""
     assert truncated(built, "silent") == [(None, None, 30)]
-    assert built.rows(
-        "select count(*), count(truncation_rate) from marts.accuracy where category = 'silent'"
-    )[0][1] == 0
+    assert (
+        built.rows(
+            "select count(*), count(truncation_rate) from marts.accuracy where category = 'silent'"
+        )[0][1]
+        == 0
+    )
     assert demand(built, "silent") == [("censored", None, 200, 30)]
 
 
@@ -174,9 +178,9 @@ def test_what_a_file_is_can_be_said(tmp_path: Path) -> None:
     project = Project(tmp_path)
     write(project.telemetry("mixed.ndjson"), SESSION, PAYLOAD)
     project.dbt_build("-s", "+line_accounting", telemetry="litellm:telemetry/*")
-    assert project.rows("select source_name, accepted, quarantined, other from marts.line_accounting") == [
-        ("litellm", 1, 0, 1)
-    ]
+    columns = "source_name, accepted, quarantined, other"
+    found = project.rows(f"select {columns} from marts.line_accounting")
+    assert found == [("litellm", 1, 0, 1)]
     done = project.dbt("build", "-s", "base_telemetry__files", telemetry="litelm:telemetry/*")
     assert done.returncode != 0
     assert "names the source 'litelm'; it is one of" in done.stdout
