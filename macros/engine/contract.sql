@@ -87,7 +87,9 @@
     {{ return(adapter.dispatch('list_as_json', 'tokenest')(list)) }}
 {%- endmacro %}
 
-{#- A relation with one row per item of a list column: item and item_no in the place of the list. -#}
+{#-
+    A relation with one row per item of a list column: item and item_no in the place of the list.
+-#}
 {% macro numbered_items(relation, list) -%}
     {{ return(adapter.dispatch('numbered_items', 'tokenest')(relation, list)) }}
 {%- endmacro %}

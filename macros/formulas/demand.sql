@@ -18,7 +18,10 @@
     end
 {%- endmacro %}
 
-{#- Boolean: cut off by a ceiling that is known, so that it needed at least that, whatever was counted. -#}
+{#-
+    Boolean: cut off by a ceiling that is known, so that it needed at least that, whatever was
+    counted.
+-#}
 {% macro is_cut_off_at_ceiling() -%}
     coalesce(is_truncated and stop_class <> 'context_window' and actual_max_tokens > 0, false)
 {%- endmacro %}

@@ -31,16 +31,22 @@
     {{ since_last_landing() }}
 {% endmacro %}
 
-{#- The repeated lines of all sources: of their tables, since a build that stopped has no view yet. -#}
+{#-
+    The repeated lines of all sources: of their tables, since a build that stopped has no view yet.
+-#}
 {% macro all_repeated_lines() %}
     {%- set found = [] -%}
     {%- for source in var('sources') -%}
         {%- set lines = relation_named('base_' ~ source ~ '__repeated_lines') -%}
         {%- if load_relation(lines) -%}
-            {%- do found.append('select run_id, phase_id, event_key, verdict, landing_no from ' ~ lines) -%}
+            {%- do found.append(
+                'select run_id, phase_id, event_key, verdict, landing_no from ' ~ lines
+            ) -%}
         {%- endif -%}
     {%- endfor -%}
-    ({{ found | join(' union all ') or 'select null as run_id, null as phase_id, null as event_key, null as verdict, 0 as landing_no where false' }})
+    ({{ found | join(' union all ')
+        or 'select null as run_id, null as phase_id, null as event_key, null as verdict,'
+        ~ ' 0 as landing_no where false' }})
 {%- endmacro %}
 
 {#-

@@ -69,7 +69,9 @@
             case when not is_object then {{ regex_test('line_text', way['text']) }} else false end
         {%- else -%}
             {%- set names, members = [], [] -%}
-            {%- for key in way['keys'] -%}{%- do (members if '.' in key else names).append(key) -%}{%- endfor -%}
+            {%- for key in way['keys'] -%}
+                {%- do (members if '.' in key else names).append(key) -%}
+            {%- endfor -%}
             case
                 when not is_object then false
                 when not {{ json_has_keys('line_text', names) }} then false
@@ -90,7 +92,9 @@
     )
 {%- endmacro %}
 
-{#- Warns of the files that are not read, each with what it looks like and how to say whose it is. -#}
+{#-
+    Warns of the files that are not read, each with what it looks like and how to say whose it is.
+-#}
 {% macro name_unread_files(relation) %}
     {% if execute %}
         {% set files = run_query(
@@ -108,7 +112,10 @@
             ) %}
         {% endfor %}
         {% if files | length > 20 %}
-            {% do exceptions.warn((files | length - 20) ~ ' more telemetry files were not read (staging.base_telemetry__files)') %}
+            {% do exceptions.warn(
+                (files | length - 20)
+                ~ ' more telemetry files were not read (staging.base_telemetry__files)'
+            ) %}
         {% endif %}
     {% endif %}
 {% endmacro %}

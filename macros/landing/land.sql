@@ -10,7 +10,9 @@
     - key: identity of a record, from <field>_value; without it the event_id, else the line itself
     - text_kept_where: rejected lines of which a piece of text is kept; without it of none
 -#}
-{% macro land(source, record='line_text', each=[], left_out=none, key=none, text_kept_where='false') %}
+{% macro land(
+    source, record='line_text', each=[], left_out=none, key=none, text_kept_where='false'
+) %}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',

@@ -175,7 +175,7 @@
         {% for models in (given.values() if given is mapping else [none]) %}
             {% do tokens.extend(models.values() if models is mapping else [none]) %}
         {% endfor %}
-        {{ return(tokens | reject('integer') | list == [] and tokens | select('lt', 1) | list == []) }}
+        {{ return(not tokens | reject('integer') | list and not tokens | select('lt', 1) | list) }}
     {% endif %}
     {% set pattern = {
         'flag': 'True|False',

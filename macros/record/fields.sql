@@ -100,7 +100,10 @@
 -#}
 {% macro is_not_a_time(field) -%}
     {%- if field['type'] == 'time' -%}
-        (not {{ is_time_text(field['name']) }} or {{ field['name'] }}_value is null)
+        (
+            {{ field['name'] }} is not null
+            and (not {{ is_time_text(field['name']) }} or {{ field['name'] }}_value is null)
+        )
     {%- else -%}
         false
     {%- endif -%}
@@ -223,8 +226,11 @@
 {#- The fields with a column of their own: the key is event_key, single labels are in labels. -#}
 {% macro stored_fields(source) %}
     {% set fields = source_fields(source) %}
-    {% set stored = fields | rejectattr('name', 'equalto', 'event_id') | rejectattr('type', 'equalto', 'label') | list %}
-    {% if fields | selectattr('type', 'equalto', 'label') | list %}{% do stored.append({'name': 'labels', 'type': 'labels'}) %}{% endif %}
+    {% set stored = fields | rejectattr('name', 'equalto', 'event_id')
+        | rejectattr('type', 'equalto', 'label') | list %}
+    {% if fields | selectattr('type', 'equalto', 'label') | list %}
+        {% do stored.append({'name': 'labels', 'type': 'labels'}) %}
+    {% endif %}
     {{ return(stored) }}
 {% endmacro %}
 
@@ -256,7 +262,8 @@
         {%- for place in field['places'] %}
             {%- set parts = [] %}
             {%- for path in place['path'].split(' + ') %}
-                {%- set part = 'cast(null as string)' if not path else 'outer_' ~ (from_line.index(path) + 1) if path.startswith('/')
+                {%- set part = 'cast(null as string)' if not path
+                    else 'outer_' ~ (from_line.index(path) + 1) if path.startswith('/')
                     else json_member(record, path, tree) %}
                 {%- do parts.append(formed(part, place['form']) | trim) %}
             {%- endfor %}
@@ -274,10 +281,13 @@
     {%- endfor %}
 {%- endmacro %}
 
-{#- The values of a record, or their defaults; in lines that are none, what the source itself reads. -#}
+{#-
+    The values of a record, or their defaults; in lines that are none, what the source itself reads.
+-#}
 {% macro stored_event_columns(source) %}
     {%- for field in stored_fields(source) %}
-        {%- set value = labels_text(source) if field['type'] == 'labels' and field['places'] is not defined
+        {%- set value = labels_text(source)
+            if field['type'] == 'labels' and field['places'] is not defined
             else field['name'] ~ '_value' %}
         case
             when {{ 'is_object and reject_reason is null' if field.get('record') == 'own' else 'event_key is not null' }}
@@ -291,7 +301,8 @@
 {% macro labels_text(source) -%}
     nullif('{' || concat_ws(
         ','
-        {%- for field in source_fields(source) | selectattr('type', 'equalto', 'label') | sort(attribute='name') %},
+        {%- for field in source_fields(source)
+            | selectattr('type', 'equalto', 'label') | sort(attribute='name') %},
         '"{{ field["name"][6:] }}":' || {{ json_quoted('left(' ~ field['name'] ~ '_value, 128)') }}
         {%- endfor %}
     ) || '}', '{}')

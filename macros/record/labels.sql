@@ -7,7 +7,7 @@
     {{ return(name if name in estimator_labels() else 'label_' ~ name) }}
 {% endmacro %}
 
-{#- The labels that the estimator's own rules (floors, overheads, multipliers) are told apart by. -#}
+{#- The labels that the estimator's own rules (floors, overheads, multipliers) tell apart. -#}
 {% macro estimator_labels() %}
     {{ return(['category', 'complexity']) }}
 {% endmacro %}

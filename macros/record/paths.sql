@@ -5,7 +5,9 @@
     at the line instead, of which the record may be one of many: /resourceSpans[].resource.name.
 -#}
 
-{#- The steps of a path: name, item, each (a list, item by item), key, and text (JSON in a text). -#}
+{#-
+    The steps of a path: name, item, each (a list, item by item), key, and text (JSON in a text).
+-#}
 {% macro path_steps(path) %}
     {% set steps = [] %}
     {% for quoted, name, item, key, hop in modules.re.findall(
@@ -48,7 +50,8 @@
     {% set paths = [] %}
     {% for field in fields %}
         {% for place in field['places'] %}
-            {% for path in place['path'].split(' + ') if path and path.startswith('/') == from_line %}
+            {% for path in place['path'].split(' + ')
+                if path and path.startswith('/') == from_line %}
                 {% do paths.append(path) %}
             {% endfor %}
         {% endfor %}

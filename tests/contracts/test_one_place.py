@@ -14,6 +14,9 @@ from tokenest_py.runtime.recorder import record
 from tokenest_py.runtime.table import file
 from tokenest_py.runtime.table.kinds import KINDS, MAX_TEXT, NUMBERS, TEXTS
 
+# Older tables have it; limits are looked up in the seed now.
+RETIRED = {"model_limit"}
+
 
 def sql(path: str) -> str:
     """The text of a file of the project."""
@@ -30,10 +33,10 @@ def exported() -> dict[str, set[str]]:
 
 def test_the_export_has_every_kind() -> None:
     """Those that the runtime reads, and no other."""
-    assert sorted(exported()) == sorted(KINDS)
+    assert exported().keys() == KINDS.keys() - RETIRED
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", sorted(KINDS.keys() - RETIRED))
 def test_the_export_fills_what_a_kind_says(name: str) -> None:
     """All that it must have, and nothing that it may not have."""
     kind, columns = KINDS[name], exported()[name]

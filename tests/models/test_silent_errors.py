@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+START = datetime(2026, 6, 1, tzinfo=UTC)
+
+
 def calls(category: str, n: int, **fields: object) -> list[dict[str, Any]]:
     """Calls of a category, one a second."""
     return [
         {
             "event_id": f"{category}-{number}",
-            "occurred_at": f"2026-06-01T00:00:{number:02}Z",
+            "occurred_at": (START + timedelta(seconds=number)).isoformat(),
             "run_id": "r", "phase_id": f"{category}-{number}", "category": category,
             "success": True, **fields,
         }
@@ -29,8 +33,11 @@ def calls(category: str, n: int, **fields: object) -> list[dict[str, Any]]:
 
 def known(first: int, **fields: object) -> dict[str, Any]:
     """A call that ended by itself, below its ceiling."""
-    end = {"actual_max_tokens": 4096, "stop_reason": "stop"}
-    return {"actual_output_tokens": first} | end | fields
+    return {
+        "actual_output_tokens": first,
+        "actual_max_tokens": 4096,
+        "stop_reason": "stop",
+    } | fields
 
 
 EVENTS = [
@@ -61,7 +68,7 @@ PAYLOAD = {
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """All of them in one build, beside a list without a newline, a packed and a foreign file."""
+    """All of them in one build, with a list without a newline, a packed file and a foreign one."""
     project = Project(tmp_path_factory.mktemp("silent"))
     write(project.telemetry("events.ndjson"), *EVENTS)
     write(project.telemetry("session.jsonl"), SESSION)
@@ -178,9 +185,9 @@ def test_what_a_file_is_can_be_said(tmp_path: Path) -> None:
     project = Project(tmp_path)
     write(project.telemetry("mixed.ndjson"), SESSION, PAYLOAD)
     project.dbt_build("-s", "+line_accounting", telemetry="litellm:telemetry/*")
-    columns = "source_name, accepted, quarantined, other"
-    found = project.rows(f"select {columns} from marts.line_accounting")
-    assert found == [("litellm", 1, 0, 1)]
+    assert project.rows(
+        "select source_name, accepted, quarantined, other from marts.line_accounting"
+    ) == [("litellm", 1, 0, 1)]
     done = project.dbt("build", "-s", "base_telemetry__files", telemetry="litelm:telemetry/*")
     assert done.returncode != 0
     assert "names the source 'litelm'; it is one of" in done.stdout

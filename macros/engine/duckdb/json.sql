@@ -116,9 +116,12 @@
 {#- The records of a line at one place, as json_records() gives them. -#}
 {% macro duckdb__records_at(text, place, from_line) -%}
     {%- set paths = [place] -%}
-    {%- for path in from_line if path[1:].startswith(place.split('[]')[0]) -%}{%- do paths.append(path[1:]) -%}{%- endfor -%}
+    {%- for path in from_line if path[1:].startswith(place.split('[]')[0]) -%}
+        {%- do paths.append(path[1:]) -%}
+    {%- endfor -%}
     {%- set tree = path_tree(paths) -%}
-    {{ duckdb__items('from_json(' ~ text ~ ", '" ~ duckdb__json_structure(tree) ~ "')", path_steps(place), tree, [], '', from_line) }}
+    {%- set line = 'from_json(' ~ text ~ ", '" ~ duckdb__json_structure(tree) ~ "')" -%}
+    {{ duckdb__items(line, path_steps(place), tree, [], '', from_line) }}
 {%- endmacro %}
 
 {#-
@@ -130,7 +133,8 @@
     {%- set above = outer + [{'path': path, 'value': value, 'tree': tree}] -%}
     {%- for step in steps if way.tree is mapping and '[]' not in way.tree -%}
         {%- set way.value = 'struct_extract(' ~ way.value ~ ", '" ~ step['value'] ~ "')" -%}
-        {%- set way.path = way.path ~ ('.' if way.path and not way.path.endswith('.') else '') ~ step['value'] -%}
+        {%- set dot = '.' if way.path and not way.path.endswith('.') else '' -%}
+        {%- set way.path = way.path ~ dot ~ step['value'] -%}
         {%- set way.tree = way.tree[step['value']] -%}
         {%- set way.at = way.at + 1 -%}
     {%- endfor -%}
@@ -142,7 +146,9 @@
         ) }}))
     {%- else -%}
         list_transform({{ way.value }}, lambda {{ item }}: {'record': cast({{ item }} as varchar)
-        {%- for wanted in from_line %}, 'outer_{{ loop.index }}': {{ duckdb__outer_member(wanted[1:], above) }}{% endfor -%}
+        {%- for wanted in from_line %},
+        'outer_{{ loop.index }}': {{ duckdb__outer_member(wanted[1:], above) }}
+        {%- endfor -%}
         })
     {%- endif -%}
 {%- endmacro %}
@@ -150,7 +156,8 @@
 {#- A path from the line, looked up in the innermost level that it goes through. -#}
 {% macro duckdb__outer_member(path, levels) -%}
     {%- set found = namespace(level=none) -%}
-    {%- for level in levels if path.startswith(level['path']) and '[]' not in path[level['path'] | length:] -%}
+    {%- for level in levels
+        if path.startswith(level['path']) and '[]' not in path[level['path'] | length:] -%}
         {%- set found.level = level -%}
     {%- endfor -%}
     {%- if found.level is none -%}

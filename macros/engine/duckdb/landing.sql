@@ -172,14 +172,17 @@
     )
 {% endmacro %}
 
-{#- The bytes of a text that was read as Latin-1: of two bytes of UTF-8 the one that they stand for. -#}
+{#-
+    The bytes of a text that was read as Latin-1: of two bytes of UTF-8 the one that they stand for.
+-#}
 {% macro duckdb__latin_bytes(text) -%}
     {%- set way = namespace(escaped='cast(encode(' ~ text ~ ') as varchar)') -%}
     {%- for pattern, bytes in [
         ('xC2..x([89AB][0-9A-F])', 'y'), ('xC3..x8([0-9A-F])', 'yC'), ('xC3..x9([0-9A-F])', 'yD'),
         ('xC3..xA([0-9A-F])', 'yE'), ('xC3..xB([0-9A-F])', 'yF'),
     ] -%}
-        {%- set way.escaped = 'regexp_replace(' ~ way.escaped ~ ", '\\\\" ~ pattern.replace('..x', '\\\\x')
+        {%- set way.escaped = 'regexp_replace(' ~ way.escaped
+            ~ ", '\\\\" ~ pattern.replace('..x', '\\\\x')
             ~ "', '\\\\" ~ bytes ~ "\\1', 'g')" -%}
     {%- endfor -%}
     cast(replace({{ way.escaped }}, '\y', '\x') as blob)
@@ -218,7 +221,9 @@
 
 {% macro duckdb__file_heads(paths) %}
     {%- set packed, plain = [], [] -%}
-    {%- for path in paths -%}{%- do (packed if duckdb__is_packed(path) else plain).append(path) -%}{%- endfor %}
+    {%- for path in paths -%}
+        {%- do (packed if duckdb__is_packed(path) else plain).append(path) -%}
+    {%- endfor %}
     select
         source_file,
         line_no,

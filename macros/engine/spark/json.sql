@@ -153,7 +153,9 @@
     end
 {%- endmacro %}
 
-{#- The members of the object at a level: what paths from the line need of it, and the next list. -#}
+{#-
+    The members of the object at a level: what paths from the line need of it, and the next list.
+-#}
 {% macro spark_structure(names, level, from_line) -%}
     {%- set above = names[:level] | join('[].') ~ ('[].' if level else '') -%}
     {%- for name in spark_outer_names(above, from_line) -%}{{ name }} string, {% endfor -%}
@@ -169,7 +171,8 @@
 {#- The members of an object that paths from the line begin with there. -#}
 {% macro spark_outer_names(above, from_line) %}
     {% set names = [] %}
-    {% for path in from_line if path[1:].startswith(above) and '[]' not in path[1 + above | length:] %}
+    {% for path in from_line
+        if path[1:].startswith(above) and '[]' not in path[1 + above | length:] %}
         {% do names.append(path_steps(path[1 + above | length:])[0]['value']) %}
     {% endfor %}
     {{ return(names | unique | list) }}
@@ -184,7 +187,9 @@
         ) }}))
     {%- else -%}
         transform({{ list }}, {{ item }} -> named_struct('record', {{ item }}
-        {%- for path in from_line %}, 'outer_{{ loop.index }}', {{ spark_outer_value(path, names, level) }}{% endfor -%}
+        {%- for path in from_line %},
+        'outer_{{ loop.index }}', {{ spark_outer_value(path, names, level) }}
+        {%- endfor -%}
         ))
     {%- endif -%}
 {%- endmacro %}

@@ -162,7 +162,8 @@
         select
             filename as source_file,
             split(
-                decode(substring(content, 1, {{ var('max_line_bytes') }}), 'UTF-8'), '\n'
+                make_valid_utf8(cast(substring(content, 1, {{ var('max_line_bytes') }}) as string)),
+                '\n'
             ) as pieces
         from {{ source('telemetry', 'files') }}
         where filename in ({{ text_literals(paths) if paths else "''" }})

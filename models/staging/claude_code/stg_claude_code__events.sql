@@ -55,7 +55,7 @@ counted as (
         event_key,
         max(phase_id) as phase_id,
         {{ value_of_largest('labels', 'length(labels)') }} as labels,
-        max(model) as model_name,
+        max(model) as model,
         max(input_tokens) as input_tokens,
         max(actual_output_tokens) as actual_output_tokens,
         max(reasoning_tokens) as reasoning_tokens,
@@ -78,7 +78,7 @@ described as (
             when homes.is_in_sidechain then 'subagent'
             else 'main'
         end as category,
-        -- more than eight characters a token are no model's text: the count is a snapshot
+        -- no model writes more than eight characters a token: the count is a stream snapshot
         coalesce(homes.most_characters > 8 * counted.actual_output_tokens, false)
         and counted.said_maximum is null as is_partial
     from counted
@@ -95,7 +95,7 @@ calls as (
                 'event_id': 'event_key',
                 'has_event_id': 'true',
                 'provider': "'anthropic'",
-                'model': 'case when said_maximum is null then model_name end',
+                'model': 'case when said_maximum is null then model end',
                 'response_id': 'phase_id',
                 'input_tokens': 'case when said_maximum is null then input_tokens end',
                 'actual_max_tokens': 'said_maximum',

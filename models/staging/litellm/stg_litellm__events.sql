@@ -46,8 +46,7 @@ retries as (
         *,
         trace_id is not null
         and ended_before = 0
-        and coalesce(category, '') = coalesce(first_category, '')
-            as is_of_first_call
+        and coalesce(category, '') = coalesce(first_category, '') as is_of_first_call
     from in_traces
 ),
 
@@ -55,7 +54,8 @@ calls as (
     select
         {{ call_columns('retries', {
             'phase_id': 'case when is_of_first_call then trace_id else phase_id end',
-            'attempt': 'case when is_of_first_call then call_no when trace_id is not null then 1 end',
+            'attempt':
+                'case when is_of_first_call then call_no when trace_id is not null then 1 end',
             'landing_no': 'last_landing_no',
         }) }}
     from retries

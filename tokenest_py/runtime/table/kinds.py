@@ -231,7 +231,7 @@ KINDS = {
         "label", "history_files", _label, _label,
     ),
     "model_limit": _kind(
-        "A limit of a model, in tokens; the longest prefix in model that fits wins.",
+        "A limit of a model, in tokens. Older tables have it; it is checked and not used.",
         "model name value", "limits", lambda row: (row["model"], row["name"]), _tokens,
         bounds=(1, 1e8), is_tokens=True, chosen="name", choices="max_output context_window",
     ),
