@@ -78,20 +78,21 @@
 
 {#- The first value of a key; a whole number stands as a text or as a number. -#}
 {% macro duckdb__attribute(attributes, key) -%}
-    {%- set value = 'list_filter(' ~ attributes
-        ~ ", lambda pair: pair.key = '" ~ key ~ "')[1].value" -%}
-    coalesce(
-        cast(struct_extract({{ value }}, 'stringValue') as varchar),
-        replace(cast(struct_extract({{ value }}, 'intValue') as varchar), '"', ''),
-        cast(struct_extract({{ value }}, 'doubleValue') as varchar),
-        cast(struct_extract({{ value }}, 'boolValue') as varchar),
-        '[' || array_to_string(
-            list_transform(
-                struct_extract({{ value }}, 'arrayValue').values, lambda word: cast(word.stringValue as varchar)
-            ),
-            ','
-        ) || ']'
-    )
+    list_transform(
+        list_filter({{ attributes }}, lambda pair: pair.key = '{{ key }}')[:1],
+        lambda pair: coalesce(
+            cast(pair.value.stringValue as varchar),
+            replace(cast(pair.value.intValue as varchar), '"', ''),
+            cast(pair.value.doubleValue as varchar),
+            cast(pair.value.boolValue as varchar),
+            '[' || array_to_string(
+                list_transform(
+                    pair.value.arrayValue.values, lambda word: cast(word.stringValue as varchar)
+                ),
+                ','
+            ) || ']'
+        )
+    )[1]
 {%- endmacro %}
 
 {% macro duckdb__json_records(text, each, from_line) -%}

@@ -7,16 +7,10 @@
 
 with
 
-lines as (
-    select * from {{ ref('base_litellm__lines') }}
-),
-
 accepted as (
     {{ accepted_calls(
         'litellm',
-        changed='(lines.landing_no > ' ~ landed_before() ~ ' or lines.trace_id in ('
-        ~ 'select new_lines.trace_id from lines as new_lines where new_lines.landing_no > '
-        ~ landed_before() ~ '))',
+        changed=of_changed_traces(ref('base_litellm__lines')),
         own=['trace_id'],
     ) }}
 ),
