@@ -145,28 +145,44 @@
 {% macro spark__file_heads(paths) %}
     select
         source_file,
-        cast(position + 1 as bigint) as line_no,
-        rtrim(chr(13), piece) as line_text,
+        line_no,
+        line_text,
+        is_object,
         case
-            when position < 50 and regexp_like(piece, '^[\\s\\x{FEFF}]*[{]')
-                then coalesce(json_object_keys(piece) is not null, false)
-            else false
-        end as is_object,
-        array_join(
-            slice(
-                filter(json_object_keys(piece), name -> regexp_like(name, '^[A-Za-z_.]{1,40}$')), 1, 12
-            ),
-            ', '
-        ) as member_names
+            when is_object
+                then array_join(
+                    slice(
+                        filter(
+                            json_object_keys(line_text),
+                            name -> regexp_like(name, '^[A-Za-z_.]{1,40}$')
+                        ),
+                        1, 12
+                    ),
+                    ', '
+                )
+        end as member_names
     from (
         select
-            filename as source_file,
-            split(
-                make_valid_utf8(cast(substring(content, 1, {{ var('max_line_bytes') }}) as string)),
-                '\n'
-            ) as pieces
-        from {{ source('telemetry', 'files') }}
-        where filename in ({{ text_literals(paths) if paths else "''" }})
+            source_file,
+            cast(position + 1 as bigint) as line_no,
+            rtrim(chr(13), piece) as line_text,
+            case
+                when position < 50 and regexp_like(piece, '^[\\s\\x{FEFF}]*[{]')
+                    then {{ spark__json_is_valid('rtrim(chr(13), piece)') }}
+                else false
+            end as is_object
+        from (
+            select
+                filename as source_file,
+                split(
+                    make_valid_utf8(
+                        cast(substring(content, 1, {{ var('max_line_bytes') }}) as string)
+                    ),
+                    '\n'
+                ) as pieces
+            from {{ source('telemetry', 'files') }}
+            where filename in ({{ text_literals(paths) if paths else "''" }})
+        )
+        lateral view posexplode(pieces) as position, piece
     )
-    lateral view posexplode(pieces) as position, piece
 {% endmacro %}
