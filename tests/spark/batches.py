@@ -59,6 +59,7 @@ REASONS = ["end_turn", "max_tokens", "STOP", "length", "content_filter", "ran_dr
 # Spark forgets the first of two members of one name within an object (docs/scale.md).
 BAD = [text for name, text, _, _ in BAD_LINES if name != "a label twice"]
 
+
 def _lines(records: Iterator[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
 
