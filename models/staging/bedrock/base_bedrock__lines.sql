@@ -1,6 +1,6 @@
 {% set left_out %}
 case
-    when schema_type_value is distinct from 'modelinvocationlog' then 'another kind of line'
+    when coalesce(schema_type_value, '') <> 'modelinvocationlog' then 'another kind of line'
     when is_failed_value = 'true' then 'failed call'
     when actual_output_tokens is null then 'no output counted'
 end
