@@ -168,7 +168,9 @@
             rtrim(chr(13), piece) as line_text,
             case
                 when position < 50 and regexp_like(piece, '^[\\s\\x{FEFF}]*[{]')
-                    then {{ spark__json_is_valid('rtrim(chr(13), piece)') }}
+                    then
+                        json_object_keys(piece) is not null
+                        and {{ spark__json_is_valid('rtrim(chr(13), piece)') }}
                 else false
             end as is_object
         from (

@@ -25,7 +25,8 @@ ranked_lines as (
         lines.line_no,
         max(
             case
-                when lines.reject_reason is not null or repeated_lines.verdict = 'id_conflict' then 4
+                when lines.reject_reason is not null then 4
+                when repeated_lines.verdict = 'id_conflict' then 4
                 when lines.event_key is not null and repeated_lines.verdict is null then 3
                 when lines.event_key is not null then 2
                 when lines.is_other then 1

@@ -1,4 +1,4 @@
-{#- Which line counts depends on all sessions of one root, so the table is built anew as a whole. -#}
+{#- Which line counts depends on all sessions of one root: the table is built anew as a whole. -#}
 {{ config(materialized='table') }}
 
 with

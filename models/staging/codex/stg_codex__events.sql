@@ -11,9 +11,12 @@ grown_calls as (
         *,
         last_output_tokens is null as is_derived,
         row_number() over (partition by run_id order by occurred_at asc, line_no asc) as call_no,
-        coalesce(last_input_tokens, {{ grown('total_input_tokens', 'input_before') }}) as input_tokens,
-        coalesce(last_output_tokens, {{ grown('total_output_tokens', 'output_before') }}) as output_tokens,
-        coalesce(last_reasoning_tokens, {{ grown('total_reasoning_tokens', 'reasoning_before') }}) as reasoning_tokens
+        coalesce(last_input_tokens, {{ grown('total_input_tokens', 'input_before') }})
+            as input_tokens,
+        coalesce(last_output_tokens, {{ grown('total_output_tokens', 'output_before') }})
+            as output_tokens,
+        coalesce(last_reasoning_tokens, {{ grown('total_reasoning_tokens', 'reasoning_before') }})
+            as reasoning_tokens
     from counts
     where copy_no = 1
 ),
@@ -26,7 +29,7 @@ calls as (
                 'has_event_id': 'true',
                 'phase_id': "run_id || ':' || cast(call_no as string)",
                 'labels': "'{\"effort\":\"' || effort || '\"}'",
-                'actual_output_tokens': 'output_tokens',
+                'actual_output_tokens': 'grown_calls.output_tokens',
                 'quality_flags': 'case when is_derived then ' ~ json_text_list("'[\"derived_usage\"]'") ~ ' end',
                 'landing_no': 'root_landing_no',
             },
@@ -36,7 +39,7 @@ calls as (
             ],
         ) }}
     from grown_calls
-    where output_tokens > 0
+    where grown_calls.output_tokens > 0
 ),
 
 {{ canonical_events('calls') }}
