@@ -224,7 +224,7 @@ def main() -> None:
         windows = {
             "default": Pipeline(folder / "default", target),
             "all calls": Pipeline(folder / "whole", target | WHOLE),
-            "no feedback": Pipeline(folder / "no-feedback", target | {"adaptive_gain": 0}),
+            "no feedback": Pipeline(folder / "no-feedback", target | {"online_step": 0}),
         }
         sets = public_sets(options.public)
         if not sets:

@@ -33,7 +33,7 @@ DBT = Path(sys.executable).parent / "dbt"
 MODELS = (
     "int_repeated_events", "int_demand", "int_demand_history", "int_demand_survival",
     "int_counted_replays", "int_prediction_ratios", "int_shrunk_medians",
-    "int_multiplier_cells", "adaptive_rates",
+    "int_multiplier_cells", "online_rates",
     "cell_quantiles", "budget_quantiles", "calibration_multipliers", "coefficients",
 )  # fmt: skip
 SCHEMAS = {"int": "intermediate", "coefficients": "exports"}

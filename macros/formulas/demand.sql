@@ -49,12 +49,15 @@
 {%- endmacro %}
 
 {#-
-    Boolean: the ceiling that was sent is the one that the estimator chose from its table, so that
-    the truncation of the call says something about that table. Not so for a control call.
+    Boolean: the ceiling that was sent is the one that a quantile of the table gave for a rate, so
+    that the truncation of the call says something about that quantile. A floor was made for no
+    rate, and a control call ran under no budget.
 -#}
-{% macro ran_under_budget() -%}
+{% macro ran_under_quantile() -%}
     coalesce(
         coefficients_id is not null
+        and max_truncation is not null
+        and budget_source in ('quantile cell', 'parent', 'so far')
         and selected_budget = coalesce(actual_max_tokens, selected_budget)
         and not is_control,
         false

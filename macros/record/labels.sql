@@ -7,6 +7,11 @@
     {{ return(name if name in estimator_labels() else 'label_' ~ name) }}
 {% endmacro %}
 
+{#- The column of the widest label, the first of var labels: what kind of call it is. -#}
+{% macro top_label() %}
+    {{ return(label_column(var('labels')[0])) }}
+{% endmacro %}
+
 {#- The labels that the estimator's own rules (floors, overheads, multipliers) are told apart by. -#}
 {% macro estimator_labels() %}
     {{ return(['category', 'complexity']) }}
@@ -41,6 +46,11 @@
     , {{ vocabulary_key(json_text(json_member(json_record(json, further_labels()), name))) }}
         as {{ label_column(name) }}
     {%- endfor -%}
+{%- endmacro %}
+
+{#- JSON text: the widest label alone, read from a column top_label; empty where it is absent. -#}
+{% macro top_label_object() -%}
+    '{' || coalesce('"{{ var("labels")[0] }}":' || {{ json_quoted('top_label') }}, '') || '}'
 {%- endmacro %}
 
 {#- JSON text: the labels of a cell by name, in the order of var labels; absent ones are absent. -#}

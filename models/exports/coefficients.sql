@@ -35,6 +35,7 @@
             'method',
         ],
     ),
+    ('online_rate', 'exported_rates', ['labels', 'model', 'max_truncation', 'value', 'n']),
 ] %}
 
 with
@@ -52,6 +53,10 @@ calibration_multipliers as (
 
 budget_quantiles as (
     select * from {{ ref('budget_quantiles') }}
+),
+
+online_rates as (
+    select * from {{ ref('online_rates') }}
 ),
 
 multipliers as (
@@ -113,6 +118,17 @@ budgets as (
         case when is_identified then 'identified' else 'at_least' end as label
     from budget_quantiles
     where is_exported and {{ has_readable_labels(['category', 'complexity', 'model']) }}
+),
+
+exported_rates as (
+    select
+        labels,
+        model,
+        max_truncation,
+        ln_factor as value,
+        n_calls as n
+    from online_rates
+    where is_used and {{ has_readable_labels(['top_label', 'model']) }}
 ),
 
 unioned as (

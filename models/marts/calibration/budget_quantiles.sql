@@ -143,7 +143,6 @@ final as (
         model,
         input_bin,
         max_truncation,
-        rate_used,
         n,
         n_observed,
         n_censored,

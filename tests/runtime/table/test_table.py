@@ -120,7 +120,7 @@ def test_damaged_files(tmp_path: Path, data: bytes, message: str) -> None:
         ({"kind": "constant", "name": "a", "value": True}, "value is not a number"),
         ({"kind": "constant", "name": "a", "value": "1"}, "value is not a number"),
         ({"kind": "constant", "name": "a", "value": None}, "value is not a number"),
-        ({"kind": "constant", "name": "a", "value": -1}, "value is not a number"),
+        ({"kind": "constant", "name": "a", "value": -101}, "value is not a number"),
         ({"kind": "constant", "name": "a", "value": 1e308}, "value is not a number"),
         ({"kind": "constant", "name": "a", "value": 10**400}, "value is not a number"),
         ({"kind": "constant", "name": "", "value": 1}, "name is not a text"),

@@ -23,7 +23,7 @@ NUMBERS: dict[str, tuple[set[type], float, float]] = {
     "max_truncation": (_NUMBER, 1e-6, 0.999999),
     "threshold": (_NUMBER, 0, 1e9),
     "confidence": (_NUMBER, 0, 1),
-    "value": (_NUMBER, 0, 1e9),
+    "value": (_NUMBER, -100, 1e9),
 }
 
 # What the code asks for by name, with bounds: a table without one of them is of no use.
@@ -135,6 +135,11 @@ def _quantile(row: Row) -> tuple[float, int, int, bool]:
     )
 
 
+def _key(row: Row) -> tuple[object, object]:
+    """The widest label and the model; None is all of them."""
+    return next(iter(row["labels"].values()), None), row.get("model")
+
+
 def _name(row: Row) -> object:
     return row["name"]
 
@@ -219,6 +224,11 @@ KINDS = {
     "multiplier_low": _kind(
         "value", "multipliers", _kind_and_cell, _ratio,
         may=f"category complexity {_CALIBRATED}", bounds=(0.001, 100),
+    ),
+    "online_rate": _kind(
+        "labels max_truncation value n", "online_rates",
+        lambda row: (*_key(row), row["max_truncation"]), lambda row: (row["value"], row["n"]),
+        may="model", bounds=(-3, 3),
     ),
     "phase_overhead": _kind(
         "category complexity value", "overheads", _cell, _tokens,

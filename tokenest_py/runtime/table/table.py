@@ -46,6 +46,8 @@ class Coefficients:
     stop_classes: dict[str, str]
     limits: dict[tuple[str, str], int]  # (model, limit)
     multipliers: dict[tuple[str, str, str], float]  # (kind, category, complexity)
+    # (widest label, model, rate): (what the logarithm of a budget is moved by, calls judged)
+    online_rates: dict[tuple[object, object, float], tuple[float, int]]
     # the rates of a cell, the strictest first: (max_truncation, tokens, n, identified)
     cells: dict[Cell, list[tuple[float, int, int, bool]]]
 
