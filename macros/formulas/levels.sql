@@ -39,19 +39,6 @@
 {% endmacro %}
 
 {#-
-    The number of the level from which on a cell says something about the category and complexity
-    asked for: a wider one never puts a budget below the estimator's floor. Where the labels have
-    neither of the two, it is the level of all labels.
--#}
-{% macro floor_level() %}
-    {% set known = [] %}
-    {% for name in var('labels') if name in estimator_labels() %}
-        {% do known.append(var('labels').index(name) + 1) %}
-    {% endfor %}
-    {{ return(known | max if known else label_level()) }}
-{% endmacro %}
-
-{#-
     Text: the cell of a row at a level; null where the column that the level adds is null, or where
     the level has the category and the row has none.
 -#}
@@ -103,15 +90,6 @@
             and {{ located }}.cell_{{ loop.index0 }} = level_{{ loop.index0 }}.cell
             and {{ located }}.max_truncation = level_{{ loop.index0 }}.max_truncation
     {%- endfor %}
-{%- endmacro %}
-
-{#- A column of the narrowest level, up to that of the floors, that has such a cell. -#}
-{% macro of_level_alike(column) -%}
-    coalesce(
-        {%- for level in range(floor_level(), -1, -1) -%}
-        level_{{ level }}.{{ column }}{{ ', ' if not loop.last }}
-        {%- endfor -%}
-    )
 {%- endmacro %}
 
 {#- Columns parent_level and parent_cell: the narrowest cell that a row lies in and is not. -#}

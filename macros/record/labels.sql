@@ -48,9 +48,9 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{#- JSON text: the widest label alone, read from a column top_label; empty where it is absent. -#}
-{% macro top_label_object() -%}
-    '{' || coalesce('"{{ var("labels")[0] }}":' || {{ json_quoted('top_label') }}, '') || '}'
+{#- JSON text: the widest label alone, with the value of a column; empty where it is absent. -#}
+{% macro top_label_object(column='top_label') -%}
+    '{' || coalesce('"{{ var("labels")[0] }}":' || {{ json_quoted(column) }}, '') || '}'
 {%- endmacro %}
 
 {#- JSON text: the labels of a cell by name, in the order of var labels; absent ones are absent. -#}

@@ -34,8 +34,8 @@ EVENT_TABLES = {
 MODELS = (
     "int_repeated_events", "int_demand", "int_demand_history", "int_demand_survival",
     "int_counted_replays", "int_prediction_ratios", "int_shrunk_medians",
-    "int_multiplier_cells", "online_rates",
-    "cell_quantiles", "budget_quantiles", "calibration_multipliers", "coefficients",
+    "int_multiplier_cells", "int_cell_medians", "int_calls_so_far", "so_far", "so_far_quantiles",
+    "online_rates", "cell_quantiles", "budget_quantiles", "calibration_multipliers", "coefficients",
 )  # fmt: skip
 
 

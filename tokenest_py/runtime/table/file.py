@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2  # 1 is read too: its budgets have columns in the place of labels
 MAX_BYTES = 16 * 1024 * 1024
-MAX_ROWS = 50_000
+MAX_ROWS = 100_000
 EXPORT_AGAIN = "export it again with `tokenest build`"
 
 _HEADER = {"kind", "format_version", "coefficients_id", "rows"}

@@ -135,6 +135,10 @@ def _quantile(row: Row) -> tuple[float, int, int, bool]:
     )
 
 
+def _kind_and_budget_cell(row: Row) -> tuple[str, dict[str, object]]:
+    return row["kind"], _budget_cell(row)
+
+
 def _key(row: Row) -> tuple[object, object]:
     """The widest label and the model; None is all of them."""
     return next(iter(row["labels"].values()), None), row.get("model")
@@ -209,6 +213,18 @@ KINDS = {
         may="threshold", bounds=(0.01, 100), chosen="name", choices="loc imports indent",
     ),
     "history_file": _kind("label", "history_files", _label, _label),
+    "median": _kind(
+        "labels value n", "medians", _kind_and_budget_cell, _ratio,
+        may="model input_bin confidence", bounds=(1, 1e8),
+    ),
+    "median_high": _kind(
+        "labels value n", "medians", _kind_and_budget_cell, _ratio,
+        may="model input_bin confidence", bounds=(1, 1e8),
+    ),
+    "median_low": _kind(
+        "labels value n", "medians", _kind_and_budget_cell, _ratio,
+        may="model input_bin confidence", bounds=(1, 1e8),
+    ),
     "model_limit": _kind(
         "model name value", "limits", lambda row: (row["model"], row["name"]), _tokens,
         bounds=(1, 1e8), is_tokens=True, chosen="name", choices="max_output context_window",
