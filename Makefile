@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 REFEREE := .venv-bench
 SPARK := .venv-spark
+CLIENTS := .venv-clients
 TELEMETRY ?=
 LINES ?= 100000 1000000
 FOLDER ?=
@@ -13,7 +14,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-spark test-spark-cluster lint format fields demo bench soak docs lock clean
+.PHONY: help setup build test test-fast test-clients test-spark test-spark-cluster lint lint-macros format fields demo bench soak docs reference lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -31,16 +32,30 @@ $(STAMP): requirements.lock pyproject.toml
 build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/**/*.ndjson'
 	@$(if $(TELEMETRY),TOKENEST_TELEMETRY='$(TELEMETRY)') $(BIN)/tokenest build
 
-test: lint  ## everything that CI runs
+test: lint lint-macros  ## everything that CI runs
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(MAKE) --no-print-directory test-clients
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory test-spark; \
 		else echo "left out: the parity with Spark, which needs Java 17 or newer on the path"; fi
 
+test-fast: $(STAMP)  ## the runtime, the formulas and the sample build, in about a minute
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile -m 'not slow'
+
+test-clients: $(CLIENTS)/.installed  ## sized() against the real client libraries, before a provider on loopback
+	@cd tests/clients && ../../$(CLIENTS)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# 0.6 GB of client libraries; the everyday install stays without.
+$(CLIENTS)/.installed: requirements-clients.lock
+	@echo "setting up $(CLIENTS) from requirements-clients.lock (about a minute, once)"
+	@$(PYTHON) -m venv --clear $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
 test-spark: $(STAMP) $(SPARK)/.installed  ## build on DuckDB and on Spark, compare every table (Java 17)
-	@PYTHONPATH=tests/support:benchmarks $(BIN)/python tests/spark/parity.py $(SPARK)/bin/python
+	@PYTHONPATH=tests/support:tests/models:benchmarks $(BIN)/python tests/spark/parity.py $(SPARK)/bin/python
 
 test-spark-cluster: $(STAMP) $(SPARK)/.installed  ## the same with two workers, one of them killed
-	@PYTHONPATH=tests/support:benchmarks $(BIN)/python tests/spark/parity.py --cluster $(SPARK)/bin/python
+	@PYTHONPATH=tests/support:tests/models:benchmarks $(BIN)/python tests/spark/parity.py --cluster $(SPARK)/bin/python
 
 # 0.6 GB that only these two need; the everyday install stays without.
 $(SPARK)/.installed: requirements-spark.lock
@@ -53,7 +68,13 @@ lint: $(STAMP)  ## ruff, mypy and sqlfluff
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@# records are dictionaries there; tests/clients has an environment of its own
+	@$(BIN)/mypy --disable-error-code arg-type --exclude tests/clients tests benchmarks
 	@$(BIN)/sqlfluff lint --processes 0 --disable-progress-bar models tests/dbt
+	@$(BIN)/sqlfluff lint --templater jinja --exclude-rules LT02 --disable-progress-bar macros
+
+lint-macros: $(STAMP)  ## what macros write, linted where models use it
+	@$(BIN)/sqlfluff lint --config .sqlfluff-expanded --processes 0 --disable-progress-bar models
 
 format: $(STAMP)  ## rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
@@ -66,11 +87,12 @@ fields: $(STAMP)  ## write macros/record/source_fields.sql from models/staging/*
 demo: $(STAMP)  ## plan, drain, build and report on a recorded agent that costs nothing
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
-bench: $(STAMP) $(REFEREE)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000 FOLDER=/large
+bench: $(STAMP) $(REFEREE)/.installed $(CLIENTS)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000 FOLDER=/large
 	@$(BIN)/python benchmarks/estimator.py
 	@$(BIN)/python benchmarks/recorder.py
-	@$(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
+	@$(CLIENTS)/bin/python benchmarks/clients.py
 	@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
+	@PYTHONPATH=tests/support $(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
 
 # Where LightGBM cannot be installed the benchmark says so and leaves its columns out.
 $(REFEREE)/.installed: benchmarks/requirements-calibration.lock
@@ -86,6 +108,11 @@ docs: $(STAMP)  ## the dbt documentation as one page: target/static_index.html
 	@$(BIN)/dbt docs generate --static --quiet
 	@echo "wrote target/static_index.html"
 
+reference: $(STAMP)  ## print the pages of docs/reference again
+	@$(BIN)/dbt run-operation print_vars --quiet --target lint > docs/reference/vars.md
+	@for page in cli coefficients settings; do \
+		$(BIN)/python -m tokenest_py.cli.reference $$page > docs/reference/$$page.md || exit 1; done
+
 lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade \
@@ -93,6 +120,14 @@ lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade --constraint requirements.lock \
 		--extra spark pyproject.toml -o requirements-spark.lock
+	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --upgrade \
+		tests/clients/requirements.in -o requirements-clients.lock
+	uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade \
+		tests/contracts/resolved/clients.in -o tests/contracts/resolved/without.txt
+	uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade \
+		--extra cli --extra clients --extra pipeline --extra report --extra frames \
+		tests/contracts/resolved/clients.in pyproject.toml -o tests/contracts/resolved/with.txt
 
 clean:  ## remove what can be made again, but no database and no telemetry
 	@rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

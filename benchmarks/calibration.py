@@ -1,249 +1,309 @@
-"""Do the budgets hold their promise? Held-out, censored, closed-loop and drifting calls.
+"""Do the budgets hold their promise, and against whom? Held-out calls, peers, loops.
 
-    python benchmarks/calibration.py [--public FOLDER] [--referee PYTHON] [--only PART]
+    PYTHONPATH=tests/support python benchmarks/calibration.py [--referee PYTHON] [--only PART ...]
+        [--set WORD ...] [--public FOLDER] [--format text|markdown]
 
-Every figure comes from the project's own SQL and the real runtime; `make bench` sets up the
-referee's environment. Exit code 1 when a goal is missed.
+The first 60 % of each set calibrate, the last 40 % judge; nothing is chosen on them. Records go
+through the real build, the exported file and the runtime; a call is cut off when it needs more
+than its budget. Parts: peers (every set, all of its training calls), few (the last 10, 30, 100 and
+300 of them), censored, cold (from nothing), loop, shift. `make bench` sets up the referee's
+environment. Exit code 1 when a goal is missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import random
-import statistics
-import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from calibration_calls import (
-    Score,
-    budgets_of,
-    cut_off,
-    generated_set,
-    goal,
-    missed,
-    public_sets,
-)
-from calibration_loops import closed_loop, drift
-from calibration_pipeline import Pipeline
+from calibration_loops import censored, closed_loop, from_nothing, shift
+from calibration_peers import RICH, SAME, has_lightgbm, referee, simple_peers
+from calibration_pipeline import CallSet, Pipeline, generated_sets, public_sets
+from calibration_scores import Page, Score, factor, geometric_mean, mean, number, percent
+from generated_calls import FILES, RATES, estimate, observe, size
+from tokenest_py import Estimator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-RATES = (0.05, 0.02)
-TOLERANCE = {0.05: 0.01, 0.02: 0.007}
-LESS_THAN_ORIGIN = {0.05: 0.4, 0.02: 0.6}
-WHOLE = {"history_calls": 0, "history_days": 0}
+    from generated_calls import Call
 
-
-def origin_budgets(train: Sequence[dict[str, Any]], test: Sequence[dict[str, Any]]) -> list[float]:
-    """The origin's rule x 1.2: an engineer's guess, times the upper median of actual / guess.
-
-    These traces carry no prediction: the guess is 1.3 times the median of a category's first 20.
-    """
-    budgets = {}
-    for category in {call["category"] for call in train}:
-        demands = [c["actual_output_tokens"] for c in train if c["category"] == category]
-        guess = 1.3 * statistics.median(demands[:20])
-        ratios = sorted(demand / guess for demand in demands)
-        multiplier = ratios[len(ratios) // 2] if len(ratios) >= 5 else 1.0
-        budgets[category] = 1.2 * multiplier * guess
-    return [budgets[call["category"]] for call in test]
+OURS, OBSERVING = "tokenest", "tokenest, observing"
+PARTS = ("peers", "few", "censored", "cold", "loop", "shift")
+FEW = (10, 30, 100, 300)
+MOST_POINTS = {0.05: 1.0, 0.02: 0.7, 0.01: 0.5}
+LONG_TRACES = {"azure 2023 code", "azure 2023 conv", "mooncake conversation", "steady"}
 
 
-def referee_budgets(
-    python: Path | None, calls: Sequence[dict[str, Any]], folder: Path
-) -> dict[float, list[float]]:
-    """LightGBM with conformalised quantile regression, one model for each category."""
-    if python is None:
-        return {}
-    split, end = round(0.45 * len(calls)), round(0.6 * len(calls))
-    found: dict[float, list[float]] = {rate: [math.nan] * (len(calls) - end) for rate in RATES}
-    for category in sorted({call["category"] for call in calls}):
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All ways to budget one set, by name and rate, and the factor of the point estimates."""
 
-        def pairs(part: Iterable[dict[str, Any]], category: str = category) -> list[list[int]]:
-            return [
-                [call["input_tokens"], call["actual_output_tokens"]]
-                for call in part
-                if call["category"] == category
-            ]
-
-        file = folder / "referee.json"
-        file.write_text(
-            json.dumps(
-                {
-                    "fit": pairs(calls[:split]),
-                    "conform": pairs(calls[split:end]),
-                    "test": pairs(calls[end:]),
-                    "rates": RATES,
-                }
-            ),
-            encoding="utf-8",
-        )
-        script = Path(__file__).with_name("lightgbm_cqr.py")
-        done = subprocess.run([python, script, file], capture_output=True, text=True, check=True)
-        places = [i for i, call in enumerate(calls[end:]) if call["category"] == category]
-        for rate, budgets in json.loads(done.stdout).items():
-            for place, budget in zip(places, budgets, strict=True):
-                found[float(rate)][place] = budget
-    return found
+    found: CallSet
+    scores: Mapping[str, Mapping[float, Score]]
+    factor: float
 
 
-def held_out(
-    sets: dict[str, list[dict[str, Any]]],
-    windows: dict[str, Pipeline],
-    referee: Path | None,
-    folder: Path,
-) -> None:
-    """The first 60 % calibrate, the last 40 % judge."""
-    print("\nHeld-out 40 %: truncation, and pinball loss as a ratio to the referee and the origin")
-    print(f"{'set':24}{'budgets':12}{'rate':>5} {'cut off':>8} {'/referee':>9} {'/origin':>8}"
-          f" {'reserved':>9}")  # fmt: skip
-    ratios: dict[tuple[str, float], list[tuple[float, float, float]]] = {}
-    for name, calls in sets.items():
-        end = round(0.6 * len(calls))
-        train, test = calls[:end], calls[end:]
-        demands = [call["actual_output_tokens"] for call in test]
-        judged = referee_budgets(referee, calls, folder)
-        for rate in RATES:
-            origin = Score.of(demands, origin_budgets(train, test), rate)
-            scores = {"origin x 1.2": origin}
-            for window in ("default", "all calls"):
-                estimator = windows[window].calibrate(train)
-                scores[window] = Score.of(demands, budgets_of(estimator, test, rate), rate)
-            if judged:
-                scores["referee"] = Score.of(demands, judged[rate], rate)
-            for budgets, score in scores.items():
-                against = score.loss / scores["referee"].loss if judged else math.nan
-                _line(name, budgets, rate, score.truncation, against, score.loss / origin.loss,
-                      f"{score.reserved:9.2f}")  # fmt: skip
-                ratios.setdefault((budgets, rate), []).append(
-                    (score.truncation, against, score.loss / origin.loss)
-                )
-    for (budgets, rate), rows in ratios.items():
-        truncation = statistics.fmean(row[0] for row in rows)
-        against = _geometric_mean([row[1] for row in rows])
-        origin_ratio = _geometric_mean([row[2] for row in rows])
-        marks = ""
-        if budgets == "default":
-            at, spread = f"at {rate:.0%}", TOLERANCE[rate]
-            marks = goal(f"held-out truncation {at}", truncation, rate - spread, rate + spread)
-            if referee:
-                marks += " " + goal(f"pinball against the referee {at}", against, 0, 1.05)
-            most = 1 - LESS_THAN_ORIGIN[rate]
-            marks += " " + goal(f"pinball against the origin {at}", origin_ratio, 0, most)
-        _line("ALL (mean)", budgets, rate, truncation, against, origin_ratio, marks)
+class Benchmark:
+    """What the parts share: the sets, a pipeline for each set of variables, the page."""
 
+    def __init__(
+        self, sets: Sequence[CallSet], folder: Path, python: Path | None, page: Page
+    ) -> None:
+        """Keep what the parts need; pipelines are made when a set asks for one."""
+        self.sets, self.page = sets, page
+        self._folder, self._python = folder, python
+        self._pipelines: dict[str, Pipeline] = {}
+        # The runtime remembers what it saw; each pass that observes is one more row.
+        self.memory = hasattr(Estimator, "observe")
 
-def _line(
-    name: str, budgets: str, rate: float, truncation: float, against: float, origin: float, end: str
-) -> None:
-    print(f"{name:24}{budgets:12}{rate:5.0%} {truncation:8.2%} {against:9.3f} {origin:8.3f} {end}")
+    def pipeline(self, found: CallSet | None = None) -> Pipeline:
+        """The pipeline with a set's variables."""
+        variables = json.dumps(dict(found.variables)) if found else "{}"
+        if variables not in self._pipelines:
+            folder = self._folder / f"pipeline-{len(self._pipelines)}"
+            self._pipelines[variables] = Pipeline(folder, json.loads(variables))
+        return self._pipelines[variables]
 
-
-def _geometric_mean(ratios: Sequence[float]) -> float:
-    return math.exp(statistics.fmean(math.log(ratio) for ratio in ratios))
-
-
-# --- censored training calls ------------------------------------------------------------------
-
-
-def censored(sets: dict[str, list[dict[str, Any]]], pipeline: Pipeline) -> None:
-    """A quarter of the training calls is cut off at ceilings that know nothing of the demand."""
-    print("\nA quarter of the training calls cut off: held-out truncation")
-    print(f"{'set':24}{'rate':>5} {'uncensored':>11} {'censored':>9} {'dropped':>8}")
-    differences: dict[float, list[float]] = {rate: [] for rate in RATES}
-    for name, calls in sets.items():
-        end = round(0.6 * len(calls))
-        train, test = calls[:end], calls[end:]
-        demands = [call["actual_output_tokens"] for call in test]
-        cut = _quarter_cut(train)
-        versions = {
-            "uncensored": train,
-            "censored": cut,
-            "dropped": [call for call in cut if not call["is_truncated"]],
-        }
-        found = {kind: pipeline.calibrate(version) for kind, version in versions.items()}
-        for rate in RATES:
-            held = {
-                kind: Score.of(demands, budgets_of(estimator, test, rate), rate).truncation
-                for kind, estimator in found.items()
+    def judge(self, found: CallSet, calls: int | None = None) -> Judged:
+        """Calibrate on the newest `calls` training calls (or on all), and budget the rest."""
+        print(f"... {found.name}, {calls or 'all'} calls", file=sys.stderr, flush=True)
+        first = found.split - min(calls or found.split, found.split)
+        train, test = found.calls[first : found.split], found.judges()
+        pipeline = self.pipeline(found)
+        estimator = pipeline.calibrate(found.records[first : found.split])
+        estimates = [estimate(estimator, call) for call in (*train, *test)]
+        budgets = {OURS: {rate: _static(estimator, test, rate) for rate in RATES}}
+        if self.memory:
+            budgets[OBSERVING] = {
+                rate: _observing(pipeline.estimator(), test, rate) for rate in RATES
             }
-            differences[rate].append(held["censored"] - held["uncensored"])
-            print(f"{name:24}{rate:5.0%} {held['uncensored']:11.2%} {held['censored']:9.2%}"
-                  f" {held['dropped']:8.2%}")  # fmt: skip
-    for rate, found_differences in differences.items():
-        mean = statistics.fmean(found_differences)
-        mark = goal(f"censored less uncensored at {rate:.0%}", mean, -0.01, 0.01)
-        print(f"{'ALL (mean difference)':24}{rate:5.0%} {mean:+11.2%} {mark}")
+        maxima = [size(estimator, call, RATES[0]).limit for call in test]
+        for name, peer in simple_peers(train, test, maxima).items():
+            budgets[name] = dict.fromkeys(RATES, peer)
+        if self._python:
+            bases = [guess.base_tokens for guess in estimates]
+            budgets |= referee(self._python, train, test, bases)
+        scores = {
+            name: {rate: Score.of(test, of_rate[rate], rate) for rate in RATES}
+            for name, of_rate in budgets.items()
+        }
+        guesses = [guess.estimated_tokens for guess in estimates[len(train) :]]
+        return Judged(found, scores, factor([call.need for call in test], guesses))
+
+    def peers(self) -> None:
+        """Every set with all of its training calls, against every peer."""
+        all_judged = [self.judge(found) for found in self.sets]
+        best = OBSERVING if self.memory else OURS
+        _each_set(all_judged, best, self.page)
+        _all_peers(all_judged, best, self.page)
+        _by_files(all_judged, best, self.page)
+        _goals(all_judged, best, self.page)
+
+    def few(self) -> None:
+        """The same with the newest 10, 30, 100 and 300 training calls."""
+        best = OBSERVING if self.memory else OURS
+        rows = []
+        for calls in FEW:
+            judged = [self.judge(found, calls) for found in self.sets]
+            ways = [name for name in (OURS, OBSERVING, RICH, SAME) if name in judged[0].scores]
+            for name in [*ways, "running P95 of the category"]:
+                of_name = [one.scores[name] for one in judged]
+                rows.append(
+                    [
+                        f"{calls} calls: {name}",
+                        *[_points(found[rate] for found in of_name) for rate in RATES],
+                        *[_ratio(judged, best, name, rate) for rate in (0.05, 0.02)],
+                        number(geometric_mean(found[0.05].reserved for found in of_name)),
+                        number(geometric_mean(one.factor for one in judged))
+                        if name in (OURS, OBSERVING)
+                        else "-",
+                    ]
+                )
+        self.page.table(
+            f"Few training calls, mean of {len(self.sets)} sets: distance from the rate in points,"
+            f" pinball of {best} / this",
+            [
+                "budgets",
+                *[f"{rate:.0%}" for rate in RATES],
+                "/ at 5%",
+                "/ at 2%",
+                "reserved 5%",
+                "point factor",
+            ],
+            rows,
+        )
 
 
-def _quarter_cut(train: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Ceilings are other calls' demands of the category, times what makes a quarter fall below."""
-    chance = random.Random(3)
-    others = {}
-    for category in sorted({call["category"] for call in train}):
-        demands = [c["actual_output_tokens"] for c in train if c["category"] == category]
-        others[category] = chance.sample(demands, len(demands))
-    ceilings = [others[call["category"]].pop() for call in train]
-    pairs = [
-        (call["actual_output_tokens"], ceiling)
-        for call, ceiling in zip(train, ceilings, strict=True)
-    ]
-    factor = sorted(demand / ceiling for demand, ceiling in pairs)[round(0.75 * len(pairs))]
-    return [
-        cut_off(call, max(1, round(ceiling * factor)))
-        for call, ceiling in zip(train, ceilings, strict=True)
-    ]
+def _static(estimator: Estimator, test: Iterable[Call], rate: float) -> list[int]:
+    return [size(estimator, call, rate).max_tokens for call in test]
 
 
-def _has_lightgbm(python: Path | None) -> bool:
-    if python is None:
-        return False
-    try:
-        done = subprocess.run([python, "-c", "import lightgbm"], capture_output=True, check=False)
-    except OSError:
-        return False
-    return done.returncode == 0
+def _observing(estimator: Estimator, test: Iterable[Call], rate: float) -> list[int]:
+    budgets = []
+    for call in test:
+        budget = size(estimator, call, rate)
+        budgets.append(budget.max_tokens)
+        observe(estimator, call, budget)
+    return budgets
+
+
+def _points(scores: Iterable[Score]) -> str:
+    return f"{100 * mean(found.distance for found in scores):.1f}"
+
+
+def _ratio(judged: Iterable[Judged], ours: str, name: str, rate: float) -> str:
+    ratios = [one.scores[ours][rate].loss / one.scores[name][rate].loss for one in judged]
+    return number(geometric_mean(ratios))
+
+
+def _each_set(judged: Sequence[Judged], best: str, page: Page) -> None:
+    rows = []
+    for name in dict.fromkeys((OURS, best)):
+        for one in judged:
+            found = one.scores[name]
+            against = "-"
+            if RICH in one.scores:
+                ratio, error = found[0.05].against(one.scores[RICH][0.05])
+                against = f"{ratio:.2f} ± {error:.2f}"
+            rows.append(
+                [
+                    one.found.name if name == OURS else f"{one.found.name}, observing",
+                    *[
+                        f"{percent(found[rate].truncation)} ± {percent(found[rate].error)}"
+                        for rate in RATES
+                    ],
+                    percent(found[0.05].worst),
+                    number(found[0.05].reserved),
+                    against,
+                    number(one.factor),
+                ]
+            )
+    page.table(
+        "Each set: cut off in % (± standard error by run, or by block of 50 calls); at 5 % the"
+        " worst model or category, tokens reserved for each needed, pinball / LightGBM + CQR, rich;"
+        " typical factor of the estimate",
+        [
+            "set",
+            *[f"{rate:.0%}" for rate in RATES],
+            "worst 5%",
+            "reserved 5%",
+            "/ rich 5%",
+            "point factor",
+        ],
+        rows,
+    )
+
+
+def _all_peers(judged: Sequence[Judged], best: str, page: Page) -> None:
+    rows = []
+    for name in judged[0].scores:
+        of_name = [one.scores[name] for one in judged]
+        worst = max((found[0.05].worst for found in of_name), key=lambda w: (w == w, w))
+        rows.append(
+            [
+                name,
+                *[_points(found[rate] for found in of_name) for rate in RATES],
+                *[_ratio(judged, best, name, rate) for rate in RATES],
+                *[number(geometric_mean(f[rate].reserved for f in of_name)) for rate in RATES[1:3]],
+                percent(worst),
+            ]
+        )
+    page.table(
+        f"All {len(judged)} sets: mean distance from the rate in points, pinball of {best} / this"
+        " (below 1: ours is better), reserved for each token needed, worst group at 5 %",
+        [
+            "budgets",
+            *[f"{rate:.0%}" for rate in RATES],
+            *[f"/ at {rate:.0%}" for rate in RATES],
+            "reserved 5%",
+            "2%",
+            "worst 5%",
+        ],
+        rows,
+    )
+
+
+def _by_files(judged: Sequence[Judged], best: str, page: Page) -> None:
+    of_files = [one for one in judged if one.found.name.startswith("files")]
+    rows = []
+    for one in of_files:
+        test, cut = one.found.judges(), one.scores[best][0.05].cut
+        cells = []
+        for count in FILES:
+            share = float(cut[[len(call.deliverables) == count for call in test]].mean())
+            cells.append(percent(share))
+            page.goal(f"{one.found.name}: {count} file(s) at 5 %, %", 100 * share, 8, 2)
+        verbose = cut[["cedar" in call.deliverables[0] for call in test]].mean()
+        if one.found.variables:
+            page.goal("files by project: cedar at 5 %, points", 100 * abs(verbose - 0.05), 2)
+        rows.append([one.found.name, *cells, percent(float(verbose))])
+    if rows:
+        page.table(
+            "700 tokens a file, at 5 %: cut off in % by files asked for, and in the project that"
+            " writes twice as much",
+            ["set", *[str(count) for count in FILES], "cedar"],
+            rows,
+        )
+
+
+def _goals(judged: Sequence[Judged], best: str, page: Page) -> None:
+    for rate, most in MOST_POINTS.items():
+        distance = 100 * mean(one.scores[best][rate].distance for one in judged)
+        page.goal(f"mean distance from {rate:.0%}, points", distance, most)
+    for rate in (0.05, 0.02) if RICH in judged[0].scores else ():
+        ratios = [one.scores[best][rate].loss / one.scores[RICH][rate].loss for one in judged]
+        page.goal(f"pinball / {RICH} at {rate:.0%}", geometric_mean(ratios), 0.90)
+    reserved = geometric_mean(one.scores[best][0.05].reserved for one in judged)
+    page.goal("reserved for each token needed at 5 %", reserved, 2.5)
+    page.goal("point factor of the worst set", max(one.factor for one in judged), 2.4)
+    worst = [one.scores[best][rate].worst / rate for one in judged for rate in MOST_POINTS]
+    page.goal("worst group as a multiple of its rate", max(w for w in worst if w == w), 3)
 
 
 def main() -> None:
-    """Run all parts, or one."""
+    """Run all parts, or some."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--public", type=Path, default=Path("../shared/data/public"))
     parser.add_argument("--referee", type=Path, help="a Python that has lightgbm")
-    parser.add_argument("--only", choices=["held-out", "censored", "loop", "drift"])
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parser.add_argument("--set", nargs="+", default=[""], help="words of the sets' names")
+    parser.add_argument("--format", choices=["text", "markdown"], default="text")
     options = parser.parse_args()
+    page = Page(is_markdown=options.format == "markdown")
+    public = public_sets(options.public)
+    if not public:
+        print(f"no public traces in {options.public}: generated calls only")
+    sets = [
+        found
+        for found in (*public, *generated_sets())
+        if any(word in found.name for word in options.set)
+    ]
+    python = options.referee if has_lightgbm(options.referee) else None
+    if python is None:
+        print("no LightGBM (--referee PYTHON): its rows are left out")
     with tempfile.TemporaryDirectory(prefix="tokenest-bench-") as name:
-        folder = Path(name)
-        target = {"target_truncation": 0.05}
-        windows = {
-            "default": Pipeline(folder / "default", target),
-            "all calls": Pipeline(folder / "whole", target | WHOLE),
-            "no feedback": Pipeline(folder / "no-feedback", target | {"online_step": 0}),
+        bench = Benchmark(sets, Path(name), python, page)
+        parts: dict[str, Callable[[], None]] = {
+            "peers": bench.peers,
+            "few": bench.few,
+            "censored": lambda: censored(
+                [found for found in sets if found.name in LONG_TRACES], bench.pipeline, page
+            ),
+            "cold": lambda: from_nothing(bench.pipeline(), page, memory=bench.memory),
+            "loop": lambda: closed_loop(bench.pipeline(), page),
+            "shift": lambda: shift(bench.pipeline(), page, memory=bench.memory),
         }
-        sets = public_sets(options.public)
-        if not sets:
-            print(f"no public traces in {options.public}: generated calls only")
-        sets["generated"] = generated_set(1)
-        referee = options.referee if _has_lightgbm(options.referee) else None
-        if referee is None:
-            print("no LightGBM (--referee PYTHON): its columns are left out")
-        if options.only in (None, "held-out"):
-            held_out(sets, windows, referee, folder)
-        if options.only in (None, "censored"):
-            censored(sets, windows["default"])
-        if options.only in (None, "loop"):
-            closed_loop(windows)
-        if options.only in (None, "drift"):
-            drift(windows)
-    for line in missed:
-        print(f"missed: {line}")
-    sys.exit(bool(missed))
+        for part in options.only:
+            started = time.monotonic()
+            parts[part]()
+            print(f"({part}: {time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
+    sys.exit(not page.verdict())
 
 
 if __name__ == "__main__":

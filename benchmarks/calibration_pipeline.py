@@ -1,164 +1,120 @@
-"""The project's own calibration SQL on made-up or real calls, many times in one process.
+"""The real pipeline, many times in one process, and the sets of calls that go through it.
 
-dbt compiles the models once; after that each calibration is the same SQL, run on a table of
-staged events that the benchmark fills. Budgets come from the real runtime.
+Records become a file of telemetry, dbt builds every model that the export stands on (landing
+included) with the export's tests, and the runtime loads the file that was written. What nobody
+downstream of the export reads is left out of these builds.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
+import shutil
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
+import generated_calls
+from dbt_project import Project, seeded_database
+from generated_calls import Call, record
 from tokenest_py import Estimator
-from tokenest_py.runtime.table.file import content_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import TypeAlias
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    Sizer: TypeAlias = Callable[[str | None, str | None, str | None, int | None, float], int]
-
-ROOT = Path(__file__).parents[1]
-DBT = Path(sys.executable).parent / "dbt"
-# In the order in which they build on each other, up to the export.
-MODELS = (
-    "int_repeated_events", "int_demand", "int_demand_history", "int_demand_survival",
-    "int_counted_replays", "int_prediction_ratios", "int_shrunk_medians",
-    "int_multiplier_cells", "int_cell_medians", "int_calls_so_far", "so_far", "so_far_quantiles",
-    "online_rates", "cell_quantiles", "budget_quantiles", "calibration_multipliers", "coefficients",
+TRAIN_SHARE = 0.6
+GENERATED_CALLS = 5000
+BUILD = (
+    "build", "--full-refresh", "--no-write-json", "--log-level-file", "none",
+    "--exclude-resource-type", "unit_test", "--indirect-selection", "empty",
+    "--select", "+coefficients,resource_type:model", "coefficients+1,resource_type:test",
 )  # fmt: skip
-SCHEMAS = {"int": "intermediate", "coefficients": "exports"}
-COLUMNS = (
-    "kind", "name", "category", "complexity", "labels", "model", "input_bin", "max_truncation",
-    "position", "label", "threshold", "value", "n", "confidence", "method",
-)  # fmt: skip
-EVENT_COLUMNS = {
-    "event_id": "varchar", "occurred_at": "timestamp", "run_id": "varchar", "phase_id": "varchar",
-    "attempt": "bigint", "category": "varchar", "complexity": "varchar", "model": "varchar",
-    "input_tokens": "bigint", "coefficients_id": "varchar", "selected_budget": "bigint",
-    "actual_max_tokens": "bigint", "actual_output_tokens": "bigint", "is_truncated": "boolean",
-    "is_success": "boolean", "is_control": "boolean",
-}  # fmt: skip
 
 
-@dataclass
 class Pipeline:
-    """A scratch database in `folder` with the models compiled for some variables."""
+    """A scratch database and export in a folder, for one set of dbt variables."""
 
-    folder: Path
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    statements: list[str] = field(default_factory=list)
+    def __init__(self, folder: Path, variables: Mapping[str, Any] | None = None) -> None:
+        """Start from a database that holds the seeds."""
+        folder.mkdir(parents=True)
+        self._project = Project(folder)
+        self._variables = ["--vars", json.dumps(variables)] if variables else []
+        shutil.copy(seeded_database(), self._project.database)
 
-    def __post_init__(self) -> None:
-        """Build the project on no telemetry, and compile the calibration."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._dbt("build", "--exclude-resource-type", "unit_test", "test")
-        self._dbt("compile", "--full-refresh", "--select", *MODELS)
-        compiled = {
-            path.stem: path.read_text(encoding="utf-8")
-            for path in (self.folder / "target" / "compiled").rglob("*.sql")
-        }
-        for model in MODELS:
-            schema = SCHEMAS.get(model, SCHEMAS.get(model.partition("_")[0], "marts"))
-            table = f"create or replace table {schema}.{model} as {compiled[model]}"
-            self.statements.append(table)
-
-    def calibrate(self, events: Iterable[Mapping[str, Any]]) -> Estimator:
-        """The runtime with the coefficients that these events give."""
-        with duckdb.connect(str(self.folder / "bench.duckdb")) as connection:
-            connection.execute("set timezone = 'UTC'")
-            self._stage(connection, events)
-            for statement in self.statements:
-                connection.execute(statement)
-            rows = connection.execute(
-                f"select {', '.join(COLUMNS)} from exports.coefficients"
-            ).fetchall()
-        path = self.folder / "coefficients.ndjson"
-        path.write_bytes(_table(rows))
-        return Estimator.load(path, strict=True)
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """The rows of a query on what the last calibration left."""
-        with duckdb.connect(str(self.folder / "bench.duckdb"), read_only=True) as connection:
-            return connection.execute(query).fetchall()
-
-    def _stage(
-        self, connection: duckdb.DuckDBPyConnection, events: Iterable[Mapping[str, Any]]
-    ) -> None:
-        path = self.folder / "events.csv"
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, EVENT_COLUMNS, extrasaction="ignore")
-            writer.writerows(events)
-        connection.execute("delete from staging.stg_tokenest__events")
-        connection.execute(
-            "insert into staging.stg_tokenest__events by name"
-            " select *, true as has_event_id, cast('x' as varchar) as source_file, 1 as line_no,"
-            " case when is_truncated then 'truncated' else 'complete' end as stop_class"
-            " from read_csv(?, header = false, columns = ?)",
-            [str(path), EVENT_COLUMNS],
-        )
-
-    def _dbt(self, *arguments: str) -> None:
-        done = subprocess.run(
-            [DBT, "--quiet", *arguments, "--project-dir", ROOT, "--profiles-dir", ROOT,
-             "--target-path", self.folder / "target", "--log-path", self.folder / "logs",
-             "--vars", json.dumps(dict(self.variables))],
-            env=os.environ | {
-                "TOKENEST_DB": str(self.folder / "bench.duckdb"),
-                "TOKENEST_EXPORTS": str(self.folder),
-                "TOKENEST_TELEMETRY": str(self.folder / "no-telemetry" / "*.ndjson"),
-                "DO_NOT_TRACK": "1",
-            },
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+    def calibrate(self, records: Iterable[Mapping[str, Any]]) -> Estimator:
+        """The runtime with the table that these records give."""
+        with self._project.telemetry().open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(found) + "\n" for found in records)
+        done = self._project.dbt(*BUILD, *self._variables)
         if done.returncode:
-            sys.exit(f"dbt {arguments[0]} failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+            raise SystemExit(f"dbt build failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+        return self.estimator()
+
+    def estimator(self) -> Estimator:
+        """The runtime anew, with the table of the last calibration."""
+        return Estimator.load(self._project.coefficients, strict=True)
 
 
-def sizes(estimator: Estimator) -> Sizer:
-    """A function of (category, complexity, model, input_tokens, rate): max_tokens."""
-    estimate = cache(estimator.estimate)
+@dataclass(frozen=True, slots=True)
+class CallSet:
+    """Calls in order of time, and what telemetry has of each: the first 60 % calibrate."""
 
-    @cache
-    def size(
-        category: str | None,
-        complexity: str | None,
-        model: str | None,
-        input_tokens: int | None,
-        rate: float,
-    ) -> int:
-        return estimator.budget(
-            estimate(None, category, complexity),
-            model=model,
-            input_tokens=input_tokens,
-            max_truncation=rate,
-        ).max_tokens
+    name: str
+    calls: Sequence[Call]
+    records: Sequence[Mapping[str, Any]]
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
-    return size
+    @property
+    def split(self) -> int:
+        """The first call that judges."""
+        return round(TRAIN_SHARE * len(self.calls))
+
+    def judges(self) -> list[Call]:
+        """The calls of the last 40 % whose need is known: those that nothing cut off."""
+        pairs = zip(self.calls[self.split :], self.records[self.split :], strict=True)
+        return [call for call, found in pairs if not found.get("truncated")]
+
+    @classmethod
+    def made(cls, name: str, calls: Sequence[Call], **variables: object) -> CallSet:
+        """A set of generated calls, which ran under no ceiling."""
+        return cls(name, calls, [record(call) for call in calls], variables)
 
 
-def _table(rows: list[tuple[Any, ...]]) -> bytes:
-    lines = []
-    for row in rows:
-        found = {name: value for name, value in zip(COLUMNS, row, strict=True) if value is not None}
-        if "labels" in found:
-            found["labels"] = json.loads(found["labels"])
-        lines.append(json.dumps(found, ensure_ascii=False).encode() + b"\n")
-    body = b"".join(lines)
-    header = {
-        "kind": "header",
-        "format_version": 2,
-        "coefficients_id": content_id(body),
-        "levels": ["category", "complexity", "model", "input_bin"],
-        "rows": len(lines),
-    }
-    return json.dumps(header).encode() + b"\n" + body
+def generated_sets() -> list[CallSet]:
+    """Generated calls: one law, files, new tenants, new models, drift."""
+    made = CallSet.made
+    files = generated_calls.by_files(GENERATED_CALLS)
+    return [
+        made("steady", generated_calls.steady(GENERATED_CALLS)),
+        made("files", [replace(call, labels={}) for call in files]),
+        made("files by project", files, labels=["category", "complexity", "project"]),
+        made("new tenants", generated_calls.new_tenants(GENERATED_CALLS)),
+        made("new models", generated_calls.new_models(GENERATED_CALLS)),
+        made("drift", generated_calls.drift(GENERATED_CALLS)),
+    ]
+
+
+def public_sets(folder: Path) -> list[CallSet]:
+    """The public traces of a folder, each in order of time; none where there is no folder."""
+    return [_public_set(path) for path in sorted(folder.glob("*.ndjson"))]
+
+
+def _public_set(path: Path) -> CallSet:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    records = sorted(map(json.loads, lines), key=lambda r: (r["occurred_at"], r["event_id"]))
+    calls = [
+        Call(
+            number,
+            run_id=found["run_id"],
+            category=found.get("category"),
+            need=found["actual_output_tokens"],
+            complexity=found.get("complexity"),
+            model=found.get("model"),
+            input_tokens=found.get("input_tokens"),
+            attempt=found.get("attempt"),
+            deliverables=tuple(found.get("deliverables") or ()),
+            labels=found.get("labels") or {},
+            occurred_at=found["occurred_at"],
+        )
+        for number, found in enumerate(records)
+    ]
+    return CallSet(path.stem.replace("_", " "), calls, records)

@@ -75,7 +75,8 @@ class PlainEstimator:
         texts = self.normalize(deliverables)
         if all(text.startswith("docs/") or text.endswith(".md") for text in texts):
             category = "documentation"
-        total, breakdown = 0, {}
+        total = 0
+        breakdown: dict[str, int] = {}
         for text in texts:
             path = self.path(text)
             flags = self.flags(path, category)

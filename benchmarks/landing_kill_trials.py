@@ -26,13 +26,18 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
 
 import duckdb
 from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from dbt.cli.main import dbtRunner
 
 from tokenest_py import Recorder
-from tokenest_py.cli import run
+from tokenest_py.__main__ import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
@@ -149,7 +154,7 @@ def land() -> int:
 
 def note_statements(memory: mmap.mmap, kill_before: int) -> None:
     """Write each SQL statement of this process to a file, and kill it before the chosen one."""
-    execute = DuckDBCursorWrapper.execute
+    execute: Callable[..., object] = DuckDBCursorWrapper.execute
     notes = os.open("statements", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
 
     def noted(self: DuckDBCursorWrapper, sql: str, bindings: object = None) -> object:
@@ -160,7 +165,7 @@ def note_statements(memory: mmap.mmap, kill_before: int) -> None:
         os.write(notes, " ".join(sql.split())[-300:].encode() + b"\n")
         return execute(self, sql, bindings)
 
-    DuckDBCursorWrapper.execute = noted
+    mock.patch.object(DuckDBCursorWrapper, "execute", noted).start()
 
 
 def examine_reopened(place: Place, database: Path | None = None) -> list[str]:

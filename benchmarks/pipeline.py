@@ -28,8 +28,12 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import generate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -149,7 +153,7 @@ def starts(work: Work) -> dict[str, Cost]:
     """Return what dbt itself takes for each command: of three times the middle one."""
     few = f"{work.telemetry(1000, prefix='few')}/*.ndjson"
     small = work.folder / "few" / "tokenest.duckdb"
-    commands = {
+    commands: dict[str, Callable[[], Cost]] = {
         "landing": lambda: work.land(fresh(small), few),
         "nothing new to land": lambda: work.land(small, few),
         "build": lambda: work.build(fresh(small), few),

@@ -19,7 +19,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FIELDS = (
     "event_id", "occurred_at", "run_id", "phase_id", "category", "complexity",
@@ -122,4 +122,9 @@ def compare(rows: str, built: str) -> None:
 
 
 if __name__ == "__main__":
-    {"load": load, "calibrate": calibrate, "compare": compare}[sys.argv[1]](*sys.argv[2:])
+    commands: dict[str, Callable[..., object]] = {
+        "load": load,
+        "calibrate": calibrate,
+        "compare": compare,
+    }
+    commands[sys.argv[1]](*sys.argv[2:])

@@ -5,21 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from dbt_project import ROOT, Project
+from dbt_project import REAL_DATA, ROOT, Project
 
 settings.register_profile("tokenest", deadline=None)  # a busy machine is no fault
 settings.load_profile("tokenest")
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+    from pathlib import Path
 
 
 @pytest.fixture

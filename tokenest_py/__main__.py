@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+from tokenest_py.cli.frame import framed
+from tokenest_py.errors import TokenestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The package that is missing, and the extra that brings it.
+EXTRAS = {
+    "typer": "cli",
+    "rich": "cli",
+    "dbt": "pipeline",
+    "duckdb": "pipeline",
+    "jsonschema": "pipeline",
+}
 
 
 def main() -> None:
-    """Run the command line; a missing extra is one line, not a traceback."""
-    try:
-        from tokenest_py.cli import run
-    except ModuleNotFoundError as error:
-        if error.name in {"typer", "rich"}:
-            print(
-                "tokenest: the command line needs its extra: pip install 'tokenest[pipeline]'",
-                file=sys.stderr,
-            )
-            sys.exit(1)
-        raise
+    """Run what this process was started with."""
     sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command within its frame and return its exit code."""
+
+    def command() -> int:
+        try:
+            from tokenest_py.cli import app
+
+            return app.run(arguments)
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            raise TokenestError(f"this needs an extra: pip install '.[{extra}]'") from error
+
+    return framed(command)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-{#- Columns of exports.coefficients in their order; docs/coefficients.md says what each kind means. -#}
+{#-
+    Columns of exports.coefficients in their order; docs/coefficients.md says what each kind means.
+-#}
 {% macro coefficient_columns() %}
     {{ return([
         {'name': 'kind', 'type': 'string'},
@@ -42,7 +44,9 @@
     from {{ relation }}
 {%- endmacro %}
 
-{#- Boolean: the runtime reads labels of at most 512 characters. What has a longer one is left out. -#}
+{#-
+    Boolean: the runtime reads labels of at most 512 characters. What has a longer one is left out.
+-#}
 {% macro has_readable_labels(columns) -%}
     {%- for column in columns -%}
         coalesce(length({{ column }}) <= 512, true){{ ' and ' if not loop.last }}

@@ -11,8 +11,12 @@
     {% set failed = [] %}
     {% set tests = [] %}
     {% for result in results %}
-        {% if result.status in ['error', 'fail', 'runtime error'] %}{% do failed.append(result) %}{% endif %}
-        {% if result.node.attached_node == 'model.tokenest.coefficients' %}{% do tests.append(result) %}{% endif %}
+        {% if result.status in ['error', 'fail', 'runtime error'] %}
+            {% do failed.append(result) %}
+        {% endif %}
+        {% if result.node.attached_node == 'model.tokenest.coefficients' %}
+            {% do tests.append(result) %}
+        {% endif %}
     {% endfor %}
     {% if not model %}
         {{ return('') }}
@@ -54,7 +58,7 @@
 
     header as (
         select
-            '{"kind":"header","format_version":{{ var("format_version") }},"coefficients_id":"'
+            '{"kind":"header","format_version":2,"coefficients_id":"'
             || left({{ sha256_of_lines('line', 'line_position') }}, 16)
             || '","levels":["{{ (var("labels") + ["model", "input_bin"]) | join("\",\"") }}"],"rows":'
             || cast(count(*) as string) || '}' as line
@@ -72,7 +76,10 @@
     from coefficients
 {% endmacro %}
 
-{#- A double as text without exponent or trailing zeros, at most six decimals: the same on every engine. -#}
+{#-
+    A double as text without exponent or trailing zeros, at most six decimals: the same on every
+    engine.
+-#}
 {% macro plain_number(value) -%}
     trim(trailing '.' from trim(trailing '0' from cast(cast({{ value }} as decimal(28, 6)) as string)))
 {%- endmacro %}

@@ -13,12 +13,10 @@
     end
 {%- endmacro %}
 
-{#- numerator / denominator; null when the denominator is 0. -#}
-{% macro ratio(numerator, denominator) -%}
-    cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0)
-{%- endmacro %}
-
-{#- ln(predicted / actual): positive when the prediction was too high; null unless both are above 0. -#}
+{#-
+    ln(predicted / actual): positive when the prediction was too high; null unless both are above
+    0.
+-#}
 {% macro log_error(predicted, actual) -%}
     case
         when {{ predicted }} > 0 and {{ actual }} > 0
@@ -39,6 +37,17 @@
     end
 {%- endmacro %}
 
+{#-
+    The smape that is certain: of a truncated call the bound, where its output already exceeds
+    the prediction (more output only adds to the error); null otherwise.
+-#}
+{% macro certain_smape() -%}
+    case
+        when not is_truncated or actual_output_tokens > predicted_output_tokens
+            then {{ smape('predicted_output_tokens', 'actual_output_tokens') }}
+    end
+{%- endmacro %}
+
 {#- Columns: how far a prediction was from the output of its call. -#}
 {% macro prediction_scores(predicted, prefix='') -%}
     {{ ratio(predicted, 'actual_output_tokens') }} as {{ prefix }}estimate_ratio,
@@ -48,7 +57,7 @@
         as {{ prefix }}underestimated
 {%- endmacro %}
 
-{#- Columns: the same of what was predicted when the call was made, and of its ceiling. -#}
+{#- Columns: the scores of what was predicted when the call was made, and of its ceiling. -#}
 {% macro estimate_scores() -%}
     {{ prediction_scores('predicted_output_tokens') }},
     {{ ratio('ceiling_tokens', 'actual_output_tokens') }} as ceiling_ratio,
@@ -56,17 +65,4 @@
         when not is_truncated
             then {{ log_error('predicted_output_tokens', 'actual_output_tokens') }}
     end as log_error
-{%- endmacro %}
-
-{#- Text: the size class of a deliverable count. A count recorded as 0 has a class of its own. -#}
-{% macro deliverable_bucket(deliverable_count) -%}
-    case
-        when {{ deliverable_count }} is null then 'unknown'
-        when {{ deliverable_count }} <= 0 then '0'
-        when {{ deliverable_count }} = 1 then '1'
-        when {{ deliverable_count }} <= 5 then '2-5'
-        when {{ deliverable_count }} <= 7 then '6-7'
-        when {{ deliverable_count }} <= 15 then '8-15'
-        else '16+'
-    end
 {%- endmacro %}

@@ -4,48 +4,6 @@
     accuracy_rates() in one that reads its result.
 -#}
 
-{#- Boolean: the event counts in an analysis. Test rows and copies of one call do not. -#}
-{% macro is_analysed(relation=none) -%}
-    {%- set of = relation ~ '.' if relation else '' -%}
-    (not {{ of }}is_synthetic and not {{ of }}is_repeated)
-{%- endmacro %}
-
-{#-
-    Boolean: a call that failed, ended by itself and gave next to nothing. It says nothing about
-    demand, and nothing is tuned on it.
--#}
-{% macro is_failure_mode() -%}
-    (
-        coalesce(not is_success, false) and coalesce(not is_truncated, false)
-        and actual_output_tokens < {{ var('failure_mode_max_tokens') }}
-    )
-{%- endmacro %}
-
-{#- Boolean: the call succeeded and was not cut off, so that its output is what it needed. -#}
-{% macro is_finished() -%}
-    (not is_truncated and is_success)
-{%- endmacro %}
-
-{#- Text: success, failure or unknown, by is_success. -#}
-{% macro outcome() -%}
-    case
-        when is_success then 'success'
-        when not is_success then 'failure'
-        else 'unknown'
-    end
-{%- endmacro %}
-
-{#-
-    The smape that is certain: of a truncated call the bound, where its output already exceeds
-    the prediction (more output only adds to the error); null otherwise.
--#}
-{% macro certain_smape() -%}
-    case
-        when not is_truncated or actual_output_tokens > predicted_output_tokens
-            then {{ smape('predicted_output_tokens', 'actual_output_tokens') }}
-    end
-{%- endmacro %}
-
 {#-
     Counts and sums of a cell, the finest group that a model looks at, over rows that each stand for
     n equal events.
@@ -69,12 +27,12 @@
     sum(n * cast(ceiling_tokens as double)) as tokens_reserved
 {%- endmacro %}
 
-{#- Aggregate over such rows: how many events the condition holds for. -#}
+{#- Aggregate over rows that each stand for n equal events: how many the condition holds for. -#}
 {% macro counted_if(condition) -%}
     sum(case when {{ condition }} then n else 0 end)
 {%- endmacro %}
 
-{#- The same of a stratum, from its cells. -#}
+{#- Counts and sums of a stratum, from its cells. -#}
 {% macro accuracy_counts() -%}
     {%- for count in [
         'n', 'n_outcome', 'n_success', 'n_clean', 'n_failure_mode', 'n_decided',
@@ -88,6 +46,7 @@
     sum(tokens_reserved) as tokens_reserved
 {%- endmacro %}
 
+{#- Columns: the rates of a stratum with their intervals, from what accuracy_counts() gave. -#}
 {% macro accuracy_rates() -%}
     {{ ratio('n_success', 'n_outcome') }} as success_rate,
     {{ wilson_lower('n_success', 'n_outcome') }} as success_lower,
@@ -112,31 +71,3 @@
         'p90_ceiling_ratio': ('ceiling_ratio', 0.9),
     }) }}
 {% endmacro %}
-
-{#- Aggregate, timestamp: the end of what an analysis looks at, the newest event or var as_of. -#}
-{% macro as_of(occurred_at) -%}
-    {%- if var('as_of') -%}
-        max(cast('{{ var("as_of") }}' as timestamp))
-    {%- else -%}
-        max({{ occurred_at }})
-    {%- endif -%}
-{%- endmacro %}
-
-{#- Boolean: not after var as_of; always true without it. -#}
-{% macro is_until_as_of(occurred_at) -%}
-    {%- if var('as_of') -%}
-        {{ occurred_at }} <= cast('{{ var("as_of") }}' as timestamp)
-    {%- else -%}
-        true
-    {%- endif -%}
-{%- endmacro %}
-
-{#- Text: a rate as per cent with one decimal. -#}
-{% macro percent_text(rate) -%}
-    cast(cast(100 * ({{ rate }}) as decimal(9, 1)) as string) || ' %'
-{%- endmacro %}
-
-{#- Timestamp: alerts and the scope `recent` look at events after it. -#}
-{% macro recent_from(as_of) -%}
-    {{ dbt.dateadd('day', -1 * var('recent_days'), as_of) }}
-{%- endmacro %}

@@ -6,40 +6,6 @@
     counted_quantile() are aggregates.
 -#}
 
-{#-
-    The steps from events to `quantiles`, one row per stratum. A row of events stands for n equal
-    ones. A stratum has `labels` (name: text), `columns` that split it and perhaps a condition,
-    `where`. `names` are the columns that split any stratum, null where one is not split by them,
-    `flags` those that conditions ask for. `wanted` are the quantiles: {column: (measure,
-    probability)}.
--#}
-{% macro stratum_quantiles(events, names, strata, wanted, flags=[]) -%}
-    {{ return(adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, strata, wanted, flags)) }}
-{%- endmacro %}
-
-{% macro duckdb__stratum_quantiles(events, names, strata, wanted, flags=[]) %}
-{%- set keys = (strata[0]['labels'].keys() | list + names) | join(', ') -%}
-{%- set ranks = [] -%}
-{%- for probability in wanted.values() | map('last') | unique -%}
-    {%- do ranks.append(quantile_ranks(probability)) -%}
-{%- endfor -%}
-counted as {{ inlined() }} (
-    {{ counted_values(events, names + flags, wanted.values() | map('first') | unique) }}
-),
-
-{{ ranked_values(names, strata, ranks, flags) }},
-
-quantiles as (
-    select
-        {{ keys }},
-        {%- for column, (measure, probability) in wanted.items() %}
-        {{ counted_quantile(probability, measure) }} as {{ column }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from ranked
-    group by {{ keys }}
-)
-{%- endmacro %}
-
 {#- The values of each measure, one below the other. -#}
 {% macro counted_values(events, cell_columns, measures) -%}
     {%- for measure in measures %}
@@ -129,7 +95,9 @@ wanted_values as (
 ranked as (
     {% for stratum in strata %}
         {%- set columns = ['wanted_values.measure'] %}
-        {%- for column in stratum['columns'] %}{% do columns.append('wanted_values.' ~ column) %}{% endfor %}
+        {%- for column in stratum['columns'] %}
+            {%- do columns.append('wanted_values.' ~ column) %}
+        {%- endfor %}
         select
             {{ stratum_columns(stratum, names, 'wanted_values.') }}
             wanted_values.measure,
@@ -164,13 +132,13 @@ ranked as (
     {{ return('(n_values - 1) * cast(' ~ probability ~ ' as double)') }}
 {% endmacro %}
 
-{#- The two ranks that it lies between, counted from 1. -#}
+{#- The two ranks that a quantile lies between, counted from 1. -#}
 {% macro quantile_ranks(probability) %}
     {% set position = quantile_position(probability) %}
     {{ return(['floor(' ~ position ~ ') + 1', 'ceil(' ~ position ~ ') + 1']) }}
 {% endmacro %}
 
-{#- The value of a rank; null where there is none. -#}
+{#- Aggregate over ranked rows: the value of a rank; null where there is none. -#}
 {% macro counted_rank(rank, measure=none) -%}
     min(
         case
@@ -180,7 +148,7 @@ ranked as (
     )
 {%- endmacro %}
 
-{#- Interpolated between its two ranks. -#}
+{#- Aggregate over ranked rows: a quantile, interpolated between its two ranks. -#}
 {% macro counted_quantile(probability, measure=none) -%}
     {%- set ranks = quantile_ranks(probability) -%}
     {%- set part = quantile_position(probability) ~ ' + 1 - (' ~ ranks[0] ~ ')' -%}
@@ -189,4 +157,16 @@ ranked as (
     {%- endif -%}
     {{ counted_rank(ranks[0], measure) }}
     + ({{ counted_rank(ranks[1], measure) }} - {{ counted_rank(ranks[0], measure) }}) * max({{ part }})
+{%- endmacro %}
+
+{#-
+    Columns of a query that groups: {column: (measure, probability)}, those of a measure at once.
+-#}
+{% macro engine_quantiles(wanted) -%}
+    {%- set probabilities = wanted.values() | map('last') | unique | list -%}
+    {%- for column, (measure, probability) in wanted.items() %}
+    {%- set all_quantiles = quantiles(measure, probabilities) %}
+    {{ list_item(all_quantiles, probabilities.index(probability) + 1) }} as {{ column }}
+    {{- ',' if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}

@@ -6,22 +6,45 @@
         when {{ is_synthetic('predicted_output_tokens', 'recorded_quality_flags') }}
             then 'synthetic'
         when is_repeated then 'repeated'
-        when actual_output_tokens <= 0 then 'missing'
+        when reasoning_tokens > actual_output_tokens and actual_output_tokens > 0
+            then 'reasoning_above_output'
+        when actual_output_tokens <= 0 and not {{ is_cut_off_at_ceiling() }} then 'missing'
         when
             coalesce(
                 {{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }}, false
             )
             then 'partial_usage'
+        when {{ is_starved() }} then 'starved'
     end
 {%- endmacro %}
 
 {#-
-    Text: what one attempt says. censored: cut off, or stopped for a reason that nobody knows
-    (never taken for a clean stop). failed: an error message is no demand. observed: the rest.
+    Boolean: cut off by a ceiling that is known, so that it needed at least that, whatever was
+    counted.
+-#}
+{% macro is_cut_off_at_ceiling() -%}
+    coalesce(is_truncated and stop_class <> 'context_window' and actual_max_tokens > 0, false)
+{%- endmacro %}
+
+{#-
+    Boolean: cut off, and nearly all of its output was reasoning: it fills any ceiling, and no budget
+    is to follow it.
+-#}
+{% macro is_starved() -%}
+    coalesce(
+        is_truncated and actual_output_tokens > 0
+        and reasoning_tokens >= actual_output_tokens * cast({{ var('starved_share') }} as double),
+        false
+    )
+{%- endmacro %}
+
+{#-
+    Text: what one attempt says. censored: cut off, or it is not known whether it was (an unknown stop
+    word is never taken for a clean stop). failed: an error message is no demand. observed: the rest.
 -#}
 {% macro attempt_outcome() -%}
     case
-        when is_truncated is null or is_truncated then 'censored'
+        when is_truncated is null or is_truncated or stop_class = 'unknown' then 'censored'
         when stop_class = 'filtered' then 'filtered'
         when not coalesce(is_success, true) then 'failed'
         else 'observed'
@@ -35,7 +58,10 @@
 {% macro censoring_bound() -%}
     case
         when is_truncated and stop_class <> 'context_window'
-            then greatest(actual_output_tokens, coalesce(actual_max_tokens, actual_output_tokens))
+            then greatest(
+                actual_output_tokens,
+                coalesce(actual_max_tokens, assumed_max_tokens, actual_output_tokens)
+            )
         else actual_output_tokens
     end
 {%- endmacro %}
@@ -62,28 +88,4 @@
         and not is_control,
         false
     )
-{%- endmacro %}
-
-{#- Weight of a call that is `age` calls old: halved every half_life_calls; 1 without a half-life. -#}
-{% macro age_weight(age) -%}
-    {%- if var('half_life_calls') -%}
-        power(cast(0.5 as double), {{ ratio(age, var('half_life_calls')) }})
-    {%- else -%}
-        cast(1 as double)
-    {%- endif -%}
-{%- endmacro %}
-
-{#- Boolean: not after the end of the window, and not older than history_days. -#}
-{% macro is_in_window(occurred_at, ends_at) -%}
-    (
-        {{ occurred_at }} <= {{ ends_at }}
-        {%- if var('history_days') %}
-        and {{ occurred_at }} > {{ ends_at }} - interval '{{ var("history_days") }}' day
-        {%- endif %}
-    )
-{%- endmacro %}
-
-{#- Boolean: among the newest history_calls. -#}
-{% macro is_recent_call(calls_since) -%}
-    {{ calls_since }} < {{ var('history_calls') or var('max_whole_number') }}
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#-
-    Ends of the Wilson score interval of a rate, 0 to 1: `events` of `trials`, at var interval_z
-    standard errors (1.96: 95 %). Null when nothing was tried.
+    Lower end of the Wilson score interval of a rate, 0 to 1: `events` of `trials`, at var
+    interval_z standard errors (1.96: 95 %). Null when nothing was tried.
 -#}
 {% macro wilson_lower(events, trials) -%}
     case
@@ -9,6 +9,7 @@
     end
 {%- endmacro %}
 
+{#- The upper end of the same interval. -#}
 {% macro wilson_upper(events, trials) -%}
     case
         when {{ trials }} > 0

@@ -1,8 +1,3 @@
-{#- Timestamp: the Monday on which the week of a call begins. -#}
-{% macro week_start(occurred_at) -%}
-    cast(date_trunc('week', {{ occurred_at }}) as timestamp)
-{%- endmacro %}
-
 {#-
     The steps from `placed`, estimates with their period, to `final`: one row per period and
     category, and per period over all. The quantiles of a period are the engine's own: a period

@@ -16,6 +16,7 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Query: the phases of events that have landed since. -#}
 {% macro changed_phases() %}
     select
         run_id,
@@ -26,9 +27,27 @@
     select
         run_id,
         phase_id
-    from {{ relation_named('int_repeated_lines') }}
+    from {{ all_repeated_lines() }}
     {{ since_last_landing() }}
 {% endmacro %}
+
+{#-
+    The repeated lines of all sources: of their tables, since a build that stopped has no view yet.
+-#}
+{% macro all_repeated_lines() %}
+    {%- set found = [] -%}
+    {%- for source in var('sources') -%}
+        {%- set lines = relation_named('base_' ~ source ~ '__repeated_lines') -%}
+        {%- if load_relation(lines) -%}
+            {%- do found.append(
+                'select run_id, phase_id, event_key, verdict, landing_no from ' ~ lines
+            ) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    ({{ found | join(' union all ')
+        or 'select null as run_id, null as phase_id, null as event_key, null as verdict,'
+        ~ ' 0 as landing_no where false' }})
+{%- endmacro %}
 
 {#-
     For rows of truncated phases: those that new lines are about, and every phase of which a call
@@ -40,6 +59,7 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Query: the truncated phases of events that have landed since. -#}
 {% macro changed_truncated_phases() %}
     with
 
@@ -86,16 +106,20 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A pre-hook: what counted until its id came with other content counts no more. -#}
+{#-
+    A pre-hook: what counted until its id came with other content counts no more. Rows of phases go
+    with every line that came again, because another line of the call may name another phase; a
+    phase is built anew from what counts now.
+-#}
 {% macro forget_conflicts(columns) %}
     {% if execute and is_incremental() %}
         delete from {{ this }}
         where ({{ columns | join(', ') }}) in (
-            select {% for column in columns -%}
-                {{ 'event_key' if column == 'event_id' else column }}{{ ', ' if not loop.last }}
-            {%- endfor %}
-            from {{ relation_named('int_repeated_lines') }}
-            where verdict = 'id_conflict' and landing_no > {{ landed_before() }}
+            select {{ columns | join(', ') | replace('event_id', 'event_key') }}
+            from {{ all_repeated_lines() }}
+            where
+                landing_no > {{ landed_before() }}
+                {{ "and verdict = 'id_conflict'" if columns == ['event_id'] }}
         )
     {% endif %}
 {% endmacro %}

@@ -1,11 +1,16 @@
 {#- dbt asks this of every incremental model: true when it has to be built as a whole. -#}
 {% macro should_full_refresh() %}
-    {% if config.get('full_refresh') is not none %}{{ return(config.get('full_refresh')) }}{% endif %}
+    {% if config.get('full_refresh') is not none %}
+        {{ return(config.get('full_refresh')) }}
+    {% endif %}
     {{ return(flags.FULL_REFRESH or is_outdated()) }}
 {% endmacro %}
 
+{#- True when the table was built by other rules. -#}
 {% macro is_outdated() %}
-    {% if not execute or not config.get('unique_key') or target.type != 'duckdb' %}{{ return(false) }}{% endif %}
+    {% if not execute or not config.get('unique_key') or target.type != 'duckdb' %}
+        {{ return(false) }}
+    {% endif %}
     {{ return(landing_state(this)['rules'] != rules_md5()) }}
 {% endmacro %}
 
@@ -31,6 +36,6 @@
 {% macro following_vars() %}
     {{ return([
         'under_multiplier', 'stub_max_tokens', 'synthetic_predicted_tokens', 'partial_usage_flags',
-        'failure_mode_max_tokens', 'sources', 'labels',
+        'failure_mode_max_tokens', 'sources', 'labels', 'assumed_max_tokens', 'starved_share',
     ]) }}
 {% endmacro %}

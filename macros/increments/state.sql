@@ -22,7 +22,9 @@
         {% set state = {'rules': rules_md5(), 'landings': last_landing()} %}
         {% for node in followed_parents(model) if node.config.unique_key %}
             {% set parent_state = landing_state(relation_named(node.name)) %}
-            {% if parent_state['rules'] != state['rules'] %}{% do state.update({'rules': 'outdated'}) %}{% endif %}
+            {% if parent_state['rules'] != state['rules'] %}
+                {% do state.update({'rules': 'outdated'}) %}
+            {% endif %}
             {% if parent_state['landings'] < state['landings'] %}
                 {% do state.update({'landings': parent_state['landings']}) %}
             {% endif %}
@@ -45,13 +47,16 @@
     {{ return(found) }}
 {% endmacro %}
 
-{#- A post-hook of the landing: marks where it began, so that whoever follows sees a new beginning. -#}
+{#-
+    A post-hook of the landing: marks where it began, so that whoever follows sees a new beginning.
+-#}
 {% macro mark_first_landing() %}
     {% if execute and not is_incremental() and target.type == 'duckdb' %}
         comment on table {{ this }} is 'landing began with {{ invocation_id }}'
     {% endif %}
 {% endmacro %}
 
+{#- The relation of a model, by its name. -#}
 {% macro relation_named(name) %}
     {% set node = graph.nodes['model.tokenest.' ~ name] %}
     {{ return(api.Relation.create(
@@ -69,6 +74,7 @@
     }) }}
 {% endmacro %}
 
+{#- The comment on a table; none without one. -#}
 {% macro table_comment(relation) %}
     {% set found = run_query(
         "select comment from duckdb_tables() where database_name = current_database()"

@@ -1,23 +1,26 @@
 {#-
     Which source a file belongs to: the one that has landed lines of it, else the one that
-    recognises its first record, else none. A record is recognised by `recognised_by` in the yml of
-    a source's base model (config.meta), a list of alternatives: `keys`, all of which an object has,
-    and `without`, none of which it has; or `text`, a pattern of a line that is no object. The first
-    line that any source recognises decides, if no second source does.
+    TOKENEST_TELEMETRY says, else the one that recognises its first records. A record is recognised by
+    `recognised_by` in the yml of a source's base model (config.meta), a list of alternatives: `keys`,
+    all of which an object has (`usage.output` is a member of a member), `without`, none of which it
+    has, and `words`, what a member has to say ({type: [a, b]}); or `text`, a pattern of a line that is
+    no object. A file whose records no source recognises, or two, is `unrecognised` or `ambiguous`: it
+    is named and not read. A file without any object is judged line by line by the first source.
 -#}
 {% macro landed_sources() %}
     {% if not execute %}{{ return('') }}{% endif %}
-    {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed_relations() -%}
+    {% set landed = landed_relations() %}
+    {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed -%}
         select distinct
             source_file,
-            '{{ source }}' as source
+            '{{ source }}' as source_name
         from {{ relation_named('base_' ~ source ~ '__lines') }}
         where file_bytes is not null
         {{ 'union all' if not loop.last }}
     {% else -%}
         select
             cast(null as string) as source_file,
-            cast(null as string) as source
+            cast(null as string) as source_name
         where false
     {% endfor %}
 {% endmacro %}
@@ -31,50 +34,88 @@
     ).columns[0].values() | list) }}
 {% endmacro %}
 
-{#- source_file and source of the files, of lines as file_heads() gives them. -#}
+{#- source_file, source_name and what it looks like, of lines as file_heads() gives them. -#}
 {% macro recognised_sources(lines) %}
     {% if not execute %}{{ return('') }}{% endif %}
     select
         source_file,
-        case when not contains(sources, ' ') then sources end as source
+        case
+            when contains(words, ' ') then 'ambiguous'
+            when words <> '' then words
+            when first_names is not null then 'unrecognised'
+        end as source_name,
+        case when contains(words, ' ') then words else first_names end as looks_like
     from (
         select
             source_file,
-            sources,
-            row_number() over (partition by source_file order by line_no asc) as occurrence
-        from (
-            select
-                source_file,
-                line_no,
-                concat_ws(
-                    ' '
-                    {%- for source in var('sources') %},
-                    case when {{ is_record_of(source) }} then '{{ source }}' end
-                    {%- endfor %}
-                ) as sources
-            from {{ lines }}
-        )
-        where sources <> ''
+            {{ value_of_largest('member_names', '-line_no') }} as first_names,
+            concat_ws(
+                ' '
+                {%- for source in var('sources') %},
+                max(case when {{ is_record_of(source) }} then '{{ source }}' end)
+                {%- endfor %}
+            ) as words
+        from {{ lines }}
+        group by source_file
     )
-    where occurrence = 1
 {% endmacro %}
 
+{#- Boolean: the line looks like one of the source, by its meta recognised_by. -#}
 {% macro is_record_of(source) -%}
+    {%- set lines = graph.nodes['model.tokenest.base_' ~ source ~ '__lines'] -%}
     (
-        {%- for way in graph.nodes['model.tokenest.base_' ~ source ~ '__lines'].config.meta['recognised_by'] %}
+        {%- for way in lines.config.meta['recognised_by'] %}
         {% if way['text'] is defined -%}
             case when not is_object then {{ regex_test('line_text', way['text']) }} else false end
         {%- else -%}
+            {%- set names, members = [], [] -%}
+            {%- for key in way['keys'] -%}
+                {%- do (members if '.' in key else names).append(key) -%}
+            {%- endfor -%}
             case
-                when is_object
-                    then {{ json_has_keys('line_text', way['keys']) }}
-                    {%- for key in way.get('without', []) %}
-                    and not {{ json_has_keys('line_text', [key]) }}
-                    {%- endfor %}
-                else false
+                when not is_object then false
+                when not {{ json_has_keys('line_text', names) }} then false
+                {%- for key in way.get('without', []) %}
+                when {{ json_has_keys('line_text', [key]) }} then false
+                {%- endfor %}
+                {%- for key in members %}
+                when {{ json_text_at('line_text', key) }} is null then false
+                {%- endfor %}
+                {%- for key, words in way.get('words', {}).items() %}
+                when coalesce({{ json_text_at('line_text', key) }}, '') not in ({{ text_literals(words) }}) then false
+                {%- endfor %}
+                else true
             end
         {%- endif %}
         {{ 'or' if not loop.last }}
         {%- endfor %}
     )
 {%- endmacro %}
+
+{#-
+    Warns of the files that are not read, each with what it looks like and how to say whose it is.
+-#}
+{% macro name_unread_files(relation) %}
+    {% if execute %}
+        {% set files = run_query(
+            'select source_file, source_name, looks_like from ' ~ relation
+            ~ " where source_name in ('unrecognised', 'ambiguous') order by source_file"
+        ).rows %}
+        {% for file in files[:20] %}
+            {% do exceptions.warn(
+                'telemetry file ' ~ file['source_file'] ~ ' was not read: '
+                ~ ('no source recognises its first record, which has ' ~ file['looks_like']
+                    if file['source_name'] == 'unrecognised'
+                    else 'its records are of several sources (' ~ file['looks_like'] ~ '); give each a file of its own')
+                ~ ". Say whose it is with TOKENEST_TELEMETRY='<source>:" ~ file['source_file']
+                ~ "', where <source> is one of " ~ var('sources') | join(', ')
+            ) %}
+        {% endfor %}
+        {% if files | length > 20 %}
+            {% do exceptions.warn(
+                (files | length - 20)
+                ~ ' more telemetry files were not read (staging.base_telemetry__files)'
+            ) %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}

@@ -47,7 +47,7 @@
         file_bytes,
         modified_at
     from {{ relation }}
-    where source = '{{ source }}'
+    where source_name = '{{ source }}'
     order by source_file
 {% endmacro %}
 
@@ -81,7 +81,9 @@
 {% macro last_landing() %}
     {% set newest = [] %}
     {% for relation in landed_relations() %}
-        {% do newest.append('select max(landing_no) as landing_no from ' ~ relation ~ ' where file_bytes is not null') %}
+        {% do newest.append(
+            'select max(landing_no) as landing_no from ' ~ relation ~ ' where file_bytes is not null'
+        ) %}
     {% endfor %}
     {% if not execute or not newest %}{{ return(0) }}{% endif %}
     {{ return(run_query(
@@ -100,6 +102,7 @@
     {{ return(found) }}
 {% endmacro %}
 
+{#- Stops the build at a file of which the first line is not the one that landed. -#}
 {% macro refuse_changed_first_lines(files) %}
     {% if files %}
         {% set now = {} %}
@@ -112,6 +115,7 @@
     {% endif %}
 {% endmacro %}
 
+{#- Stops the build at a file that is not append-only. -#}
 {% macro refuse_changed_file(path, what_happened) %}
     {% do exceptions.raise_compiler_error(
         'telemetry file ' ~ path ~ ' ' ~ what_happened ~ '; nothing was changed in the database.'

@@ -4,10 +4,15 @@
     the same accounting. What a source may say of itself, as SQL over line_text:
 
     - record: the text that is judged as a JSON record; null for a line that is no call (other)
+    - each: the lists that hold the records of a line, where it may hold several (json_records);
+      then a row is a record, and a line without one is a row too
+    - left_out: over <field>_value, why a record is no call, in a few words; null for a call
     - key: identity of a record, from <field>_value; without it the event_id, else the line itself
     - text_kept_where: rejected lines of which a piece of text is kept; without it of none
 -#}
-{% macro land(source, record='line_text', key=none, text_kept_where='false') %}
+{% macro land(
+    source, record='line_text', each=[], left_out=none, key=none, text_kept_where='false'
+) %}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
@@ -19,6 +24,8 @@
 {% if execute %}
 {% set fields = source_fields(source) %}
 {% set required = fields | selectattr('required', 'defined') | list %}
+{% set from_line = field_paths(fields, from_line=true) %}
+{% set tree = path_tree(field_paths(fields)) %}
 with
 
 lines as (
@@ -56,17 +63,46 @@ measured as (
 ),
 
 -- DuckDB evaluates both sides of `and`; `case` skips the expensive test
+{% if each -%}
+listed as (
+    select
+        *,
+        case
+            when not is_utf8 or is_too_long or is_blank then {{ record_of_line('line_text', from_line) }}
+            when not {{ json_is_valid('line_text') }} then {{ record_of_line('line_text', from_line) }}
+            else {{ json_records('line_text', each, from_line) }}
+        end as items
+    from measured
+),
+
+unpacked as (
+    {{ numbered_items('listed', 'items') }}
+),
+
 recorded as (
     select
         *,
+        item_no as record_no,
+        case when is_utf8 and not is_too_long and not is_blank then item.record end as record_text
+        {%- for path in from_line %},
+        item.outer_{{ loop.index }} as outer_{{ loop.index }}
+        {%- endfor %}
+    from unpacked
+),
+{%- else -%}
+recorded as (
+    select
+        *,
+        1 as record_no,
         case when is_utf8 and not is_too_long and not is_blank then {{ record }} end as record_text
     from measured
 ),
+{%- endif %}
 
 checked as (
     select
         *,
-        record_text is null and is_utf8 and not is_too_long and not is_blank as is_other,
+        record_text is null and is_utf8 and not is_too_long and not is_blank as is_no_record,
         {{ regex_test('record_text', '^[ \t\r]*[{]') }} as is_braced,
         case when record_text is not null then {{ json_is_valid('record_text') }} else false end
             as is_json
@@ -79,7 +115,7 @@ parsed as (
         is_json and is_braced as is_object,
         case
             when is_json and is_braced
-                then {{ json_record('record_text', event_member_names(fields)) }}
+                then {{ json_record('record_text', tree) }}
         end as record
     from checked
 ),
@@ -99,10 +135,11 @@ members as (
         record_text,
         is_too_long,
         is_blank,
-        is_other,
+        record_no,
+        is_no_record,
         is_json,
         is_object,
-        {{ event_members('record', fields) }}
+        {{ event_members('record', fields, tree) }}
     from parsed
 ),
 
@@ -113,12 +150,27 @@ valued as (
     from members
 ),
 
+sorted as (
+    select
+        *,
+        case
+            when is_no_record then 'no record'
+            {%- if left_out %}
+            when is_object then {{ left_out }}
+            {%- endif %}
+        end as left_out
+    from valued
+),
+
 compared as (
     select
         *,
+        left_out is not null as is_other,
         coalesce({{ is_plain(fields) }}, false) as is_plain,
-        case when is_object then {{ has_unique_keys('record_text', fields) }} end as has_unique_keys
-    from valued
+        case
+            when is_object and left_out is null then {{ has_unique_keys('record_text', fields) }}
+        end as has_unique_keys
+    from sorted
 ),
 
 judged as (
@@ -156,9 +208,11 @@ final as (
     select
         source_file,
         line_no,
+        cast(record_no as bigint) as record_no,
         cast({{ this_landing_no() }} as bigint) as landing_no,
         is_blank,
         reject_reason is null and is_other as is_other,
+        case when reject_reason is null then left_out end as left_out,
         reject_reason,
         case reject_reason
             when 'missing_field' then {{ fields_where(is_missing, required) }}

@@ -24,6 +24,7 @@ event_lines as {{ inlined() if not is_incremental() }} (
     select
         source_file,
         line_no,
+        record_no,
         landing_no,
         event_key
     from {{ base }}
@@ -41,6 +42,7 @@ repeated_places as (
     select
         source_file,
         line_no,
+        record_no,
         landing_no
     from event_lines
     where event_key in (select repeated_keys.event_key from repeated_keys)
@@ -52,6 +54,7 @@ repeated as (
     select
         lines.source_file,
         lines.line_no,
+        lines.record_no,
         max(lines.landing_no) over (partition by lines.event_key) as landing_no,
         lines.event_key,
         lines.run_id,
@@ -60,7 +63,7 @@ repeated as (
         {{ event_as_text('lines', source) if keeps_text else 'cast(null as string)' }} as line_text,
         row_number() over (
             partition by lines.event_key
-            order by {{ best ~ ', ' if best }}lines.source_file asc, lines.line_no asc
+            order by {{ best ~ ', ' if best }}lines.source_file asc, lines.line_no asc, lines.record_no asc
         ) as occurrence
     from lines
     inner join repeated_places
@@ -68,6 +71,7 @@ repeated as (
             lines.landing_no = repeated_places.landing_no
             and lines.source_file = repeated_places.source_file
             and lines.line_no = repeated_places.line_no
+            and lines.record_no = repeated_places.record_no
 ),
 
 contents as (
@@ -91,6 +95,7 @@ final as (
     select
         source_file,
         line_no,
+        record_no,
         landing_no,
         event_key,
         run_id,

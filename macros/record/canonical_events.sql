@@ -24,7 +24,7 @@ keyed as (
         *,
         {{ vocabulary_key('category') }} as category_key,
         {{ vocabulary_key('complexity') }} as complexity_key,
-        {{ vocabulary_key('stop_reason') }} as stop_reason_key
+        {{ stop_word_key('stop_reason') }} as stop_reason_key
     from {{ calls }}
 ),
 
@@ -99,7 +99,7 @@ canonical as (
             else coalesce(stop_reasons.label, 'unknown')
         end as stop_class,
         keyed.truncated as recorded_truncated,
-        coalesce(keyed.actual_output_tokens >= keyed.actual_max_tokens, false) as reached_ceiling,
+        {{ assumed_max_tokens('keyed.model') }} as assumed_max_tokens,
         keyed.success as is_success,
         coalesce(keyed.is_control, false) as is_control,
         keyed.quality_flags as recorded_quality_flags,
@@ -118,24 +118,72 @@ canonical as (
         on keyed.stop_reason_key = stop_reasons.name
 ),
 
--- what says that the answer was cut off, the strongest evidence first
+measured as (
+    select
+        *,
+        coalesce(
+            {{ reaches_ceiling('actual_output_tokens', 'coalesce(actual_max_tokens, assumed_max_tokens)', 'stop_class') }},
+            false
+        ) as reached_ceiling
+    from canonical
+),
+
+-- what says that the answer was cut off, the strongest evidence first; where nothing says how a call
+-- ended, and no ceiling is known that it stayed below, nobody knows
 final as (
     select
         *,
         case
             when stop_class in ('truncated', 'context_window') then 'stop_reason'
             when recorded_truncated then 'recorded'
+            when reached_ceiling and actual_max_tokens is null then 'assumed'
             when reached_ceiling then 'inferred'
         end as truncation_evidence,
         case
             when stop_class in ('truncated', 'context_window') then true
             when recorded_truncated or reached_ceiling then true
-            when stop_class = 'unknown' then cast(null as boolean)
+            when not recorded_truncated and stop_class = 'unrecorded' then false
+            when
+                stop_class in ('unknown', 'unrecorded')
+                and coalesce(actual_max_tokens, assumed_max_tokens) is null
+                then cast(null as boolean)
             else false
         end as is_truncated
-    from canonical
+    from measured
 )
 {% endmacro %}
+
+{#-
+    Boolean: the output reached the ceiling. Providers count a few tokens less than they cut off at,
+    which tells nothing where the call says that it came to its end.
+-#}
+{% macro reaches_ceiling(output_tokens, ceiling, stop_class) -%}
+    {{ output_tokens }} >= {{ ceiling }} - case
+        when {{ stop_class }} in ('tool', 'unknown', 'unrecorded')
+            then greatest(1, least(8, {{ ceiling }} / 1000.0))
+        else 0
+    end
+{%- endmacro %}
+
+{#-
+    The ceiling that var assumed_max_tokens declares for the source and the model of a call whose record
+    holds none; it stands apart from a recorded one.
+-#}
+{% macro assumed_max_tokens(model_name) -%}
+    {%- set declared = var('assumed_max_tokens').get(model['name'].split('__')[0][4:], {}) -%}
+    {%- if declared %}
+    cast(
+        case
+            {%- for name, tokens in declared.items() if name != 'all' %}
+            when {{ model_name }} = {{ text_literals([name]) }} then {{ tokens }}
+            {%- endfor %}
+            when true then {{ declared.get('all', 'null') }}
+        end as bigint
+    )
+    {%- else %}
+    cast(null as bigint)
+    {%- endif %}
+{%- endmacro %}
 
 {#- The columns of a staged event, in their order. -#}
 {% macro staged_columns() %}
@@ -145,6 +193,7 @@ final as (
         'deliverable_count', 'breakdown', 'provider', 'model', 'model_served', 'response_id',
         'input_tokens', 'coefficients_id', 'estimator_version', 'predicted_output_tokens',
         'selected_budget', 'budget_source', 'max_truncation', 'actual_max_tokens',
+        'assumed_max_tokens',
         'actual_output_tokens', 'reasoning_tokens', 'stop_reason', 'stop_class',
         'recorded_truncated', 'reached_ceiling', 'is_success', 'is_control',
         'recorded_quality_flags', 'recorded_smape', 'recorded_estimate_ratio',

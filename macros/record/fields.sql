@@ -1,15 +1,18 @@
 {#-
     The fields of a source, from its field map (models/staging/<source>/fields.csv). A row is a
-    place where a field may stand: field, rank, path and type; of several places the first with a
-    value counts. required: always, or the kind of record that has to have it; default: SQL for a
-    record without a value; record: the kind of record that alone has the field. Returned as one
-    entry a field, with its paths in order. The map of `tokenest` is the event record itself.
+    place where a field may stand: field, rank, path (macros/record/paths.sql; several of them with
+    ` + ` between are a sum), form (how it is written there) and type; of several places the first
+    with a value counts; without a path there is a default alone. required: always, or the kind of record that has to have it; default: SQL
+    for a record without a value; record: the kind of record that alone has the field, or `own` for
+    what only the source's own SQL reads. labels.<name> is one label. Returned as one entry a field,
+    with its places in order. The map of `tokenest` is the event record itself.
 -#}
 {% macro source_fields(source) %}
     {% set fields = {} %}
     {% for row in source_rows()[source] | sort(attribute='rank') %}
-        {% set field = fields.setdefault(row['field'], dict(row, name=row['field'], paths=[])) %}
-        {% do field['paths'].append(row['path']) %}
+        {% set name = row['field'].replace('labels.', 'label_') %}
+        {% set field = fields.setdefault(name, dict(row, name=name, places=[])) %}
+        {% do field['places'].append({'path': row['path'], 'form': row.get('form')}) %}
     {% endfor %}
     {{ return(fields.values() | list) }}
 {% endmacro %}
@@ -42,7 +45,7 @@
 {#- Strict types: 12.7, "12" and true are no whole numbers, and nothing is rounded. -#}
 {% macro is_wrong_type(field) -%}
     {%- set value = field['name'] -%}
-    {%- if field['type'] == 'text' -%}
+    {%- if field['type'] in ('text', 'label') -%}
         left({{ value }}, 1) <> '"'
     {%- elif field['type'] == 'record_type' -%}
         {{ value }} not in ('"event"', '"attempt"')
@@ -55,7 +58,7 @@
     {%- elif field['type'] == 'whole' -%}
         (
             not {{ regex_test(value, '^-?[0-9]+$') }}
-            and not coalesce(abs(try_cast({{ value }} as double)) > {{ var('max_whole_number') }}, false)
+            and not coalesce(abs(try_cast({{ value }} as double)) > {{ max_whole_number() }}, false)
         )
     {%- elif field['type'] == 'number' -%}
         not {{ regex_test(value, '^-?[0-9]') }}
@@ -70,7 +73,7 @@
         (
             {{ field['name'] }} is not null
             and not coalesce(
-                try_cast({{ field['name'] }} as bigint) between 0 and {{ var('max_whole_number') }}, false
+                try_cast({{ field['name'] }} as bigint) between 0 and {{ max_whole_number() }}, false
             )
         )
     {%- else -%}
@@ -92,7 +95,9 @@
     end
 {%- endmacro %}
 
-{#- RFC 3339, with the offset optional (taken as UTC, as the origin wrote it), from 2000 to 2099. -#}
+{#-
+    RFC 3339, with the offset optional (taken as UTC, as the origin wrote it), from 2000 to 2099.
+-#}
 {% macro is_not_a_time(field) -%}
     {%- if field['type'] == 'time' -%}
         (not {{ is_time_text(field['name']) }} or {{ field['name'] }}_value is null)
@@ -101,8 +106,11 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Boolean: the JSON text is a time of this century. -#}
 {% macro is_time_text(value) -%}
-    {{ regex_test(value, '^"20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?"$') }}
+    {%- set day, time = '20[0-9]{2}-[0-9]{2}-[0-9]{2}', '([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}' -%}
+    {%- set zone = '(Z|[+-][0-9]{2}:[0-9]{2})?' -%}
+    {{ regex_test(value, '^"' ~ day ~ '[T ]' ~ time ~ '([.][0-9]{1,9})?' ~ zone ~ '"$') }}
 {%- endmacro %}
 
 {#- True when the rule (one of the macros above) holds for any of the fields. -#}
@@ -121,8 +129,10 @@
     be good. Beside the text of each member stands its value (typed_value).
 -#}
 {% macro is_plain(fields) -%}
-    {%- set texts = fields | selectattr('type', 'equalto', 'text') | map(attribute='name') | list -%}
-    {%- set counts = fields | selectattr('type', 'equalto', 'whole') | map(attribute='name') | list -%}
+    {%- set texts = fields | selectattr('type', 'in', ['text', 'label'])
+        | map(attribute='name') | list -%}
+    {%- set counts = fields | selectattr('type', 'equalto', 'whole')
+        | map(attribute='name') | list -%}
     (
         -- what begins with a quote lies between it and the next character
         coalesce(
@@ -130,10 +140,10 @@
         )
         and coalesce(
             least({{ counts | join('_value, ') }}_value) >= 0
-            and greatest({{ counts | join('_value, ') }}_value) <= {{ var('max_whole_number') }},
+            and greatest({{ counts | join('_value, ') }}_value) <= {{ max_whole_number() }},
             true
         )
-        {%- for field in fields if field['type'] != 'text' %}
+        {%- for field in fields if field['type'] not in ('text', 'label') %}
         and {{ is_plain_value(field) }}
         {%- endfor %}
         {%- if fields | selectattr('type', 'equalto', 'record_type') | list %}
@@ -147,6 +157,7 @@
     )
 {%- endmacro %}
 
+{#- Boolean: the value of one field is of its type. -#}
 {% macro is_plain_value(field) -%}
     {%- set value, typed = field['name'], field['name'] ~ '_value' -%}
     {%- if field['type'] == 'whole' -%}
@@ -190,8 +201,10 @@
 {#- The member as a value of its type; null or nonsense where the text is not of that type. -#}
 {% macro typed_value(field) -%}
     {%- set value = field['name'] -%}
-    {%- if field['type'] in ('text', 'record_type') -%}
+    {%- if field['type'] in ('text', 'label', 'record_type') -%}
         nullif({{ json_text(value) }}, '')
+    {%- elif field['type'] == 'word' -%}
+        lower(replace({{ value }}, '"', ''))
     {%- elif field['type'] == 'flag' -%}
         case {{ value }} when 'true' then true when 'false' then false end
     {%- elif field['type'] == 'text_list' -%}
@@ -207,9 +220,15 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The fields with a column of their own: the key is the column event_key. -#}
+{#- The fields with a column of their own: the key is event_key, single labels are in labels. -#}
 {% macro stored_fields(source) %}
-    {{ return(source_fields(source) | rejectattr('name', 'equalto', 'event_id') | list) }}
+    {% set fields = source_fields(source) %}
+    {% set stored = fields | rejectattr('name', 'equalto', 'event_id')
+        | rejectattr('type', 'equalto', 'label') | list %}
+    {% if fields | selectattr('type', 'equalto', 'label') | list %}
+        {% do stored.append({'name': 'labels', 'type': 'labels'}) %}
+    {% endif %}
+    {{ return(stored) }}
 {% endmacro %}
 
 {#- A stored value as text, the same on every engine. -#}
@@ -229,28 +248,27 @@
     )
 {%- endmacro %}
 
-{#- A column of JSON text for each field, read from the members of a record. -#}
-{% macro event_members(record, fields) %}
+{#-
+    A column of JSON text for each field, read from the members of a record; what stands above the
+    record in its line comes as the columns outer_1, outer_2, ....
+-#}
+{% macro event_members(record, fields, tree) %}
+    {%- set from_line = field_paths(fields, from_line=true) %}
     {%- for field in fields %}
-        {%- set members = [] %}
-        {%- for path in field['paths'] %}{% do members.append(json_member(record, path)) %}{% endfor %}
-        {{ members[0] if members | length == 1 else 'coalesce(' ~ members | join(', ') ~ ')' }}
+        {%- set values = [] %}
+        {%- for place in field['places'] %}
+            {%- set parts = [] %}
+            {%- for path in place['path'].split(' + ') %}
+                {%- set part = 'cast(null as string)' if not path
+                    else 'outer_' ~ (from_line.index(path) + 1) if path.startswith('/')
+                    else json_member(record, path_steps(path), tree) %}
+                {%- do parts.append(formed(part, place['form']) | trim) %}
+            {%- endfor %}
+            {%- do values.append(json_sum(parts) if parts | length > 1 else parts[0]) %}
+        {%- endfor %}
+        {{ values[0] if values | length == 1 else 'coalesce(' ~ values | join(', ') ~ ')' }}
             as {{ field['name'] }}{{ ',' if not loop.last }}
     {%- endfor %}
-{%- endmacro %}
-
-{#- Names of the members of a line's object to read: the first step of each path. -#}
-{% macro event_member_names(fields) %}
-    {% set names = [] %}
-    {% for field in fields %}
-        {% for path in field['paths'] %}{% do names.append(first_step(path)) %}{% endfor %}
-    {% endfor %}
-    {{ return(names | unique | list) }}
-{% endmacro %}
-
-{#- The first step of the path usage.output_tokens or choices[0].finish_reason. -#}
-{% macro first_step(path) -%}
-    {{ return(modules.re.match('[A-Za-z0-9_]+', path)[0]) }}
 {%- endmacro %}
 
 {#- A column of its type for each field, beside its text. -#}
@@ -260,15 +278,31 @@
     {%- endfor %}
 {%- endmacro %}
 
-{#- The values of a record, or their defaults; null in lines that are none. -#}
+{#-
+    The values of a record, or their defaults; in lines that are none, what the source itself reads.
+-#}
 {% macro stored_event_columns(source) %}
     {%- for field in stored_fields(source) %}
+        {%- set value = labels_text(source)
+            if field['type'] == 'labels' and field['places'] is not defined
+            else field['name'] ~ '_value' %}
         case
-            when event_key is not null
-                then {{ 'coalesce(' ~ field['name'] ~ '_value, ' ~ field['default'] ~ ')'
-                    if field['default'] is defined else field['name'] ~ '_value' }}
+            when {{ 'is_object and reject_reason is null' if field.get('record') == 'own' else 'event_key is not null' }}
+                then {{ 'coalesce(' ~ value ~ ', ' ~ field['default'] ~ ')'
+                    if field['default'] is defined else value }}
         end as {{ field['name'] }}{{ ',' if not loop.last }}
     {%- endfor %}
+{%- endmacro %}
+
+{#- Single labels as one object of texts, each of at most 128 characters; null without any. -#}
+{% macro labels_text(source) -%}
+    nullif('{' || concat_ws(
+        ','
+        {%- for field in source_fields(source)
+            | selectattr('type', 'equalto', 'label') | sort(attribute='name') %},
+        '"{{ field["name"][6:] }}":' || {{ json_quoted('left(' ~ field['name'] ~ '_value, 128)') }}
+        {%- endfor %}
+    ) || '}', '{}')
 {%- endmacro %}
 
 {#- md5 of what a stored record says: the order of keys and spaces do not count. -#}
@@ -291,13 +325,14 @@
 
 {#- The event record's columns of a source's lines; null where the source has no such field. -#}
 {% macro event_columns(relation, source) %}
-    {%- set has = source_fields(source) | map(attribute='name') | list %}
+    {%- set has = stored_fields(source) | map(attribute='name') | list %}
     {%- for field in event_fields() %}
         {{ relation ~ '.' ~ field['name'] if field['name'] in has
             else typed_null(field['type']) ~ ' as ' ~ field['name'] }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
+{#- A null of the type of a field. -#}
 {% macro typed_null(type) -%}
     {%- if type == 'text_list' -%}
         {{ json_text_list('cast(null as string)') }}

@@ -12,7 +12,7 @@
     {{ return(label_column(var('labels')[0])) }}
 {% endmacro %}
 
-{#- The labels that the estimator's own rules (floors, overheads, multipliers) are told apart by. -#}
+{#- The labels that the estimator's own rules (floors, overheads, multipliers) tell apart. -#}
 {% macro estimator_labels() %}
     {{ return(['category', 'complexity']) }}
 {% endmacro %}
@@ -43,7 +43,9 @@
 -#}
 {% macro further_label_columns(json) -%}
     {%- for name in further_labels() -%}
-    , {{ vocabulary_key(json_text(json_member(json_record(json, further_labels()), name))) }}
+    , {{ vocabulary_key(json_text(
+        json_member(json_record(json, path_tree(further_labels())), path_steps(name), path_tree(further_labels()))
+    )) }}
         as {{ label_column(name) }}
     {%- endfor -%}
 {%- endmacro %}

@@ -27,7 +27,7 @@ def generated(root: Path) -> str:
                 + ", ".join(
                     f"'{name}': {int(value) if name == 'rank' else repr(value)}"
                     for name, value in row.items()
-                    if value
+                    if value or name == "path"
                 )
                 + "},"
                 for row in csv.DictReader(file)

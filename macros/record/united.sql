@@ -5,7 +5,7 @@
 {% macro united(prefix, suffix, columns) %}
     {% for source in var('sources') %}
     select
-        '{{ source }}' as source,
+        '{{ source }}' as source_name,
         {{ columns | join(',\n        ') }}
     from {{ ref(prefix ~ '_' ~ source ~ '__' ~ suffix).include(database=false) }}
     {{ 'union all' if not loop.last }}

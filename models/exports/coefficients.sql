@@ -15,7 +15,6 @@
     ('document_feature', 'document_features', ['name', 'label', 'method']),
     ('file_size_factor', 'file_size_factors', ['name', 'position', 'threshold', 'value']),
     ('history_file', 'history_files', ['label']),
-    ('model_limit', 'model_limits', ['model', 'name', 'value']),
     ('phase_overhead', 'phase_overheads', ['category', 'complexity', 'value']),
     ('stop_reason', 'stop_reasons', ['name', 'label']),
     ('token_weight', 'token_weights', ['name', 'label', 'value']),

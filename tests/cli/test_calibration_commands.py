@@ -17,6 +17,8 @@ from tokenest_py.pipeline.calibration.report import apply_patch
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -52,7 +54,8 @@ def build(project: Project, count: int) -> Project:
     text = "".join(json.dumps(record) + "\n" for record in calls(count))
     project.telemetry().write_text(text, encoding="utf-8")
     project.dbt_build("-s", "+coefficients", "+drift_signals", "+alpha_by_cost",
-                      "+demand_accounting")  # fmt: skip
+                      "+demand_accounting", "+rpt_landing", "cmd_backtest_calls",
+                      "cmd_promote_exported")  # fmt: skip
     return project
 
 

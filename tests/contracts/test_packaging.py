@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
 
 import tokenest_py
+
+pytestmark = pytest.mark.slow
 
 PACKAGE = Path(tokenest_py.__file__).parent
 
@@ -84,3 +88,79 @@ def test_distribution() -> None:
     assert needed == []
     assert (PACKAGE / "py.typed").is_file()
     assert (PACKAGE / "runtime" / "table" / "defaults" / "coefficients.ndjson").is_file()
+
+
+RESOLVED = Path(__file__).parent / "resolved"
+
+
+def resolved(name: str) -> dict[str, str]:
+    """The versions that a resolver chose: `make lock` asks it."""
+    lines = (RESOLVED / f"{name}.txt").read_text().splitlines()
+    pairs = [line.partition("==") for line in lines if "==" in line]
+    return {package.partition("[")[0]: version for package, _, version in pairs}
+
+
+def test_nobody_gets_an_older_client_because_of_us() -> None:
+    """All our extras change one version beside the usual clients: dbt wants protobuf below 7."""
+    without, beside = resolved("without"), resolved("with")
+    assert {"openai", "anthropic", "litellm", "instructor", "crewai"} <= without.keys()
+    changed = {name for name in without if beside[name] != without[name]}
+    assert changed <= {"protobuf"}
+
+
+def test_what_was_resolved_is_what_we_ask_for() -> None:
+    """A requirement that changes has to be resolved anew."""
+    beside = resolved("with")
+    with (PACKAGE.parent / "pyproject.toml").open("rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+    asked = [
+        Requirement(text)
+        for name in ("cli", "clients", "pipeline", "report", "frames")
+        for text in extras[name]
+    ]
+    assert asked
+    assert [str(one) for one in asked if not one.specifier.contains(beside[one.name])] == []
+
+
+WITHOUT_EXTRAS = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {BLOCKED}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocked())
+sys.argv = ["tokenest", *sys.argv[1:]]
+from tokenest_py.__main__ import main
+main()
+"""
+PIPELINE = {"dbt", "duckdb", "jsonschema", "polars", "altair", "vl_convert", "jinja2"}
+
+
+def without(
+    blocked: set[str], *arguments: str, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command where some packages are not installed."""
+    program = WITHOUT_EXTRAS.replace("{BLOCKED}", repr(blocked))
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_extra_cli_is_enough_for_an_estimate() -> None:
+    """With typer alone."""
+    done = without(PIPELINE, "estimate", "src/a.py", "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"max_tokens": 8192' in done.stdout
+
+
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
+    """In one line."""
+    done = without({"typer"}, "estimate")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "tokenest: this needs an extra: pip install '.[cli]'\n",
+    )
+    done = without(PIPELINE, "build", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.endswith("tokenest: this needs an extra: pip install '.[pipeline]'\n")

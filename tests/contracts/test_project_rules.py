@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from dbt_project import DBT, ROOT, Project
+from tokenest_py.pipeline.report.queries import HEADLINE, SECTIONS
 
 KEY_TESTS = {
     "unique_combination_of_columns", "has_every_key_once", "counts_from_one", "new_keys_are_unique",
@@ -38,7 +39,7 @@ def models(manifest: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def layer(node: dict[str, Any]) -> str:
-    """staging, intermediate, marts, exports or semantic: the first folder of the path."""
+    """staging, intermediate, marts, exports, report or semantic: the first folder of the path."""
     return str(Path(node["path"]).parts[0])
 
 
@@ -71,7 +72,10 @@ def test_the_description_begins_with_the_grain(manifest: dict[str, Any]) -> None
 
 
 def test_every_model_has_a_tested_key(manifest: dict[str, Any]) -> None:
-    """Unique and not null on one column, or a unique combination of columns."""
+    """Unique and not null on one column, or a unique combination of columns.
+
+    Views of the report hold no rows of their own: they number those of tables that have a key.
+    """
     tests: dict[str, Counter[tuple[str, str]]] = {}
     for node in manifest["nodes"].values():
         about = node.get("test_metadata")
@@ -80,6 +84,8 @@ def test_every_model_has_a_tested_key(manifest: dict[str, Any]) -> None:
             found[about["name"], str(node.get("column_name") or "")] += 1
     without = []
     for node in models(manifest):
+        if layer(node) == "report":
+            continue
         found = tests.get(node["unique_id"], Counter())
         unique = {column for name, column in found if name == "unique"}
         present = {column for name, column in found if name == "not_null"}
@@ -99,16 +105,16 @@ def test_marts_and_exports_are_under_contract(manifest: dict[str, Any]) -> None:
 
 
 def test_names_and_folders_say_the_layer(manifest: dict[str, Any]) -> None:
-    """base_ and stg_ in staging/<source>/, int_ in intermediate/; marts carry plain names."""
+    """base_ and stg_ in staging/<source>/, int_ in events/ and intermediate/; marts are plain."""
     wrong = []
     for node in models(manifest):
         parts, name = Path(node["path"]).parts, node["name"]
         prefixed = re.match(r"(base|stg|int)_", name)
         if (layer(node) == "staging") != bool(prefixed and prefixed[1] in {"base", "stg"}):
             wrong.append(name)
-        if (layer(node) == "intermediate") != bool(prefixed and prefixed[1] == "int"):
+        if (layer(node) in {"events", "intermediate"}) != bool(prefixed and prefixed[1] == "int"):
             wrong.append(name)
-        if layer(node) == "staging" and parts[1] not in name:
+        if layer(node) == "staging" and len(parts) > 2 and parts[1] not in name:
             wrong.append(name)
     assert wrong == []
 
@@ -144,6 +150,21 @@ def test_data_flows_one_way(manifest: dict[str, Any]) -> None:
     assert wrong == []
 
 
+def test_no_model_behind_the_seam_reads_a_source_format(manifest: dict[str, Any]) -> None:
+    """Beside it, only the list of files and the attempts of the drain are read."""
+    apart = {"base_telemetry__files", "stg_tokenest__attempts"}
+    wrong = [
+        (node["name"], name)
+        for node in models(manifest)
+        if layer(node) not in {"staging", "events"}
+        for name in parents(node)
+        if name.startswith("model.")
+        and layer(manifest["nodes"][name]) == "staging"
+        and name.rpartition(".")[2] not in apart
+    ]
+    assert wrong == []
+
+
 def test_sources_have_one_reader_and_are_described(manifest: dict[str, Any]) -> None:
     """No source is unused, read twice, or silent."""
     readers = Counter(
@@ -156,11 +177,12 @@ def test_sources_have_one_reader_and_are_described(manifest: dict[str, Any]) -> 
 
 
 def test_no_model_joins_too_much(manifest: dict[str, Any]) -> None:
-    """Seven refs or more are a model that does several things; the export only unites its seeds."""
+    """Seven refs or more are a model that does several things; events/ only unites the sources."""
     crowded = [
         node["name"]
         for node in models(manifest)
-        if len([name for name in parents(node) if name.startswith("model.")]) >= 7
+        if layer(node) != "events"
+        and len([name for name in parents(node) if name.startswith("model.")]) >= 7
     ]
     assert crowded == []
 
@@ -178,15 +200,25 @@ def test_nothing_names_a_table_directly(manifest: dict[str, Any]) -> None:
 
 
 def test_exposures_stand_on_public_tables(manifest: dict[str, Any]) -> None:
-    """Who reads from outside reads tables under contract."""
+    """Who reads from outside reads tables under contract, or views of the report on such tables."""
     assert manifest["exposures"]
     for exposure in manifest["exposures"].values():
         assert exposure["description"].strip()
         for name in exposure["depends_on"]["nodes"]:
             node = manifest["nodes"][name]
-            assert node["config"]["materialized"] in {"table", "incremental"}, name
             assert node["access"] == "public", name
-            assert node["contract"]["enforced"], name
+            tables = parents(node) if layer(node) == "report" else [name]
+            for table in (manifest["nodes"][name] for name in tables):
+                assert table["config"]["materialized"] in {"table", "incremental"}, table["name"]
+                assert table["contract"]["enforced"], table["name"]
+
+
+def test_each_view_of_the_report_answers_a_question(manifest: dict[str, Any]) -> None:
+    """The exposure names every view of the page, and the page shows every one."""
+    views = {node["name"] for node in models(manifest) if node["name"].startswith("rpt_")}
+    exposure = manifest["exposures"]["exposure.tokenest.report"]["depends_on"]["nodes"]
+    assert {name.rpartition(".")[2] for name in exposure} == views
+    assert {question.view for question in (*HEADLINE, *SECTIONS)} == views
 
 
 def test_each_formula_is_written_once() -> None:
@@ -203,11 +235,11 @@ def test_each_formula_is_written_once() -> None:
             bodies[text] = name
 
 
-def test_every_variable_is_checked() -> None:
-    """What may be set from outside is of a known kind before it reaches any SQL."""
+def test_every_variable_is_declared_once() -> None:
+    """Each var has a default, and a rule that is checked before it reaches any SQL."""
     variables = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
-    checked = re.findall(r"'(\w+)'", (ROOT / "macros" / "check_vars.sql").read_text())
-    assert set(variables) <= set(checked)
+    rules = (ROOT / "macros/project/vars.sql").read_text(encoding="utf-8")
+    assert sorted(variables) == sorted(re.findall(r"\bname='(\w+)'", rules))
     # Those that are no var there have their default where they are used, and are flags.
     named = {
         name
@@ -217,6 +249,14 @@ def test_every_variable_is_checked() -> None:
         for name in re.findall(r"(?<!env_)var\([\"'](\w+)[\"']", path.read_text(encoding="utf-8"))
     }
     assert named - set(variables) <= {"backtest"}
+    assert set(variables) <= named
+
+
+def test_the_page_of_the_vars_is_what_the_project_prints(tmp_path: Path) -> None:
+    """`make reference` has been run since a var was changed."""
+    printed = Project(tmp_path).dbt("run-operation", "print_vars", "--quiet", "--target", "lint")
+    assert printed.returncode == 0, printed.stdout
+    assert printed.stdout == (ROOT / "docs/reference/vars.md").read_text(encoding="utf-8")
 
 
 def test_rows_that_follow_the_landing_follow_their_vars(manifest: dict[str, Any]) -> None:

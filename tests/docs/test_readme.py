@@ -50,6 +50,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_shown_build_is_what_it_prints(clone: Path) -> None:
     """`make build` in a clean copy, compared line by line."""
     [session] = blocks("console")
@@ -95,15 +96,3 @@ def test_every_link_leads_somewhere() -> None:
     assert links
     dead = [(str(page), target) for page, target in links if not (page.parent / target).exists()]
     assert dead == []
-
-
-def test_every_command_is_documented() -> None:
-    """A page, or the README, names each command of the command line."""
-    pages = "\n".join(
-        path.read_text(encoding="utf-8")
-        for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    )
-    commands = [path.stem for path in (ROOT / "tokenest_py" / "cli").glob("*.py")]
-    helpers = {"__init__", "guard", "options", "output", "publishing", "summary"}
-    missing = [name for name in commands if name not in helpers and f"tokenest {name}" not in pages]
-    assert missing == []

@@ -8,13 +8,14 @@ import statistics
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import REAL_DATA
 
-from dbt_project import ROOT, Project, line
+from dbt_project import REAL_DATA, ROOT, Project, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 ANALYSIS = ["-s", "+accuracy_tiers", "+accuracy_bands", "+truncation_triage", "+guardrail_alerts",
             "+acceptance_scorecards", "+accuracy_drift", "+truncation_what_if"]  # fmt: skip

@@ -20,6 +20,8 @@ from tokenest_py.runtime.table import load
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 RATES = [0.01, 0.02, 0.05, 0.1]
 BUILD = ("-s", "+coefficients")
 QUERY = """
@@ -32,7 +34,7 @@ QUERY = """
 def random_calls(seed: int) -> list[dict[str, Any]]:
     """Calls of many cells: ties, truncated ones, cells of one or two calls, or only truncated."""
     chance = random.Random(seed)
-    records = []
+    records: list[dict[str, Any]] = []
     cells = [
         ("implementation", "low", "model-a", 300),
         ("implementation", "low", "model-b", 200),
@@ -150,8 +152,8 @@ def test_survival_equals_lifelines(built: Project, calls: list[Call]) -> None:
         )
         curves[key] = fitter
     assert {tuple(row[:5]) for row in rows} == set(curves)
-    for *key, tokens, ln_survival in rows:
-        expected = float(curves[tuple(key)].survival_function_at_times(tokens).iloc[0])
+    for *columns, tokens, ln_survival in rows:
+        expected = float(curves[tuple(columns)].survival_function_at_times(tokens).iloc[0])
         assert math.exp(ln_survival) == pytest.approx(expected, abs=1e-9)
 
 

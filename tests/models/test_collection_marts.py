@@ -21,6 +21,8 @@ from tokenest_py.pipeline.collection.reasons import REASONS
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 GOOD: dict[str, Any] = {
     "record_type": RECORD_TYPE,
     "event_id": "good",
@@ -163,7 +165,7 @@ def test_the_reasons_are_one_vocabulary() -> None:
         assert {row["name"] for row in csv.DictReader(file)} == set(REASONS)
 
 
-# The code of docs/wiring.md, with a library that answers without a network.
+# The code of docs/agent.md, with a library that answers without a network.
 
 ANTHROPIC = """
 from types import SimpleNamespace as N
@@ -183,7 +185,7 @@ Anthropic.messages.create = create
 
 def blocks() -> list[str]:
     """The Python on the page."""
-    page = (ROOT / "docs" / "wiring.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "agent.md").read_text(encoding="utf-8")
     return re.findall(r"```python\n(.*?)```", page, re.DOTALL)
 
 

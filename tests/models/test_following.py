@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -11,6 +12,8 @@ from dbt_project import Project, line
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 # What says when and how a line landed, and not what it says.
 OF_THE_LANDING = {
@@ -28,7 +31,26 @@ def cut_off(event_id: str, run_id: str, phase_id: str, **fields: object) -> byte
     )
 
 
+def exported(run_id: str, phase_id: str, second: int, **fields: object) -> bytes:
+    """A row of the origin's export, with the output 700 + second."""
+    record = {"run_id": run_id, "phase_id": phase_id, "timestamp": f"2026-01-03T04:05:{second:02}",
+              "predicted_output_tokens": 900, "actual_output_tokens": 700 + second}  # fmt: skip
+    return json.dumps(record | fields).encode() + b"\n"
+
+
+def logged(second: int) -> bytes:
+    """The log line of the same call, by a clock 11 hours ahead."""
+    return (
+        f"2026-01-03 15:05:{second:02},250 - INFO - [TokenEstimation] Predicted: 900 output tokens,"
+        f" Actual: {700 + second} output tokens, Error: 1.0%\n"
+    ).encode()
+
+
 FIRST = {
+    # the origin's: of no run until its twin comes, and known better than its log line says
+    "o.ndjson": exported("unknown", "found", 1, stop_reason="max_tokens")
+    + exported("sprint", "told best", 2, model="m"),
+    "o-log.ndjson": logged(3) + b"nothing of a call\n",
     "m.ndjson": b"".join(
         line(
             event_id=f"e-{n}",
@@ -56,6 +78,9 @@ FIRST = {
     + cut_off("kept", "run-1", "told twice"),
 }
 LATER = {
+    "p.ndjson": exported("sprint", "found", 1, stop_reason="max_tokens", success=False)
+    + exported("sprint", "had only a line", 3),
+    "p-log.ndjson": logged(2) + logged(4),
     # late, before everything in time and in name
     "a.ndjson": line(event_id="late", occurred_at="2025-12-01T00:00:00Z")
     + line(event_id="twin", phase_id="twins")
@@ -130,7 +155,7 @@ def at_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def test_two_builds_give_the_rows_of_one(stepwise: Project, at_once: Project) -> None:
     """Late, repeated, conflicting, retried and completed lines included."""
-    assert at_once.rows("select count(*) from marts.estimates") == [(55,)]
+    assert at_once.rows("select count(*) from marts.estimates") == [(59,)]
     assert differences(stepwise, at_once) == {}
 
 
@@ -148,10 +173,10 @@ def test_calls_of_no_known_run_move_to_the_last_run_of_their_phase(stepwise: Pro
 
 
 def test_the_later_build_left_the_other_rows_alone(stepwise: Project) -> None:
-    """A negative control: a full refresh would number every row with the last landing."""
+    """A negative control: a full refresh would number every row with the last landings."""
     assert stepwise.rows(
-        "select landing_no, count(*) from marts.estimates group by all order by all"
-    ) == [(1, 46), (2, 9)]
+        "select landing_no > 2, count(*) from marts.estimates group by all order by all"
+    ) == [(False, 47), (True, 12)]
 
 
 def test_a_changed_rule_builds_all_rows_anew(

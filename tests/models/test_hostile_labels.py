@@ -13,6 +13,8 @@ from tokenest_py.runtime.table import file, kinds
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 LABELS = [
     "a", "b", "c", "a|b", "b|c", "|", "a|", "%7C", "a / b", "b / c", "/", "a /", "a b", "b c", " ",
     "all", "overall", "unknown", "none", "null", "o'x", "x\0", "\x1b[31m", "long" * 200,
@@ -81,7 +83,7 @@ def test_no_two_strata_are_one(built: Project) -> None:
 def test_the_runtime_reads_what_was_exported(built: Project) -> None:
     """Values beyond its bounds are cut to them, and what has a label too long has no row."""
     path = str(built.coefficients)
-    _, rows = file.decode(file.read(path), path, check_hash=True)
+    _, _, rows = file.decode(file.read(path), path, check_hash=True)
     assert max(row["value"] for row in rows if row["kind"] == "budget") == 1e8
     assert built.rows(
         "select count(*) > 0 from marts.budget_quantiles"

@@ -12,6 +12,8 @@ from dbt_project import Project, line
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 LOST = "delete from {table} where {number} = 2"
 TWICE = "insert into {table} select * from {table} where {number} = 2"
 # as many rows as before: one is there in the place of another

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from typing import TYPE_CHECKING
@@ -13,7 +14,9 @@ from dbt_project import Project, event, line
 if TYPE_CHECKING:
     from pathlib import Path
 
-REQUIRED = "occurred_at, run_id, phase_id, actual_output_tokens"
+pytestmark = pytest.mark.slow
+
+REQUIRED = "occurred_at, actual_output_tokens"
 ACTUAL = "actual_output_tokens"
 PREDICTED = "predicted_output_tokens"
 
@@ -21,6 +24,22 @@ PREDICTED = "predicted_output_tokens"
 def record(**fields: object) -> bytes:
     """The record of event() without its newline."""
     return line(**fields).strip()
+
+
+ATTEMPT = json.dumps(
+    {
+        "record_type": "attempt",
+        "occurred_at": "2026-01-02T03:04:05Z",
+        "phase_id": "p",
+        "attempt": 1,
+        "success": False,
+        "session_id": "s",
+        "duration_seconds": 2.5,
+        "events": 0,
+    }
+).encode()
+TWO_LABELS = record(labels={"tenant": "a"}).replace(b'"tenant"', b'"a": "b", "a"')
+MANY_LABELS = {f"label_{n}": "x" for n in range(9)}
 
 
 # What stands on the line, and the verdict it has to get. Every reason has at least one line.
@@ -48,9 +67,8 @@ BAD_LINES: list[tuple[str, bytes, str, str | None]] = [
     ("true alone", b"true", "not_an_object", None),
     ("only null", b"null", "not_an_object", None),
     ("an empty object", b"{}", "missing_field", REQUIRED),
-    ("no run_id", record(run_id=None), "missing_field", "run_id"),
-    ("null", record(phase_id="x").replace(b'"x"', b"null"), "missing_field", "phase_id"),
-    ("an empty run_id", record(run_id=""), "missing_field", "run_id"),
+    ("null", record().replace(b": 800", b": null"), "missing_field", ACTUAL),
+    ("an attempt of no run", ATTEMPT, "missing_field", "run_id"),
     ("an empty time", record(occurred_at=""), "missing_field", "occurred_at"),
     ("other key names", b'{"predicted": 100, "actual": 120}', "missing_field", REQUIRED),
     ("a fraction", record(actual_output_tokens=12.7), "wrong_type", ACTUAL),
@@ -63,6 +81,13 @@ BAD_LINES: list[tuple[str, bytes, str, str | None]] = [
     ("a number for text", record(run_id=7, model=8), "wrong_type", "run_id, model"),
     ("a count for a list", record(deliverables=3), "wrong_type", "deliverables"),
     ("numbers in a list", record(deliverables=["a", 3]), "wrong_type", "deliverables"),
+    ("labels as a list", record(labels=["a"]), "wrong_type", "labels"),
+    ("nine labels", record(labels=MANY_LABELS), "wrong_type", "labels"),
+    ("a label that is a number", record(labels={"tenant": 7}), "wrong_type", "labels"),
+    ("a label with a capital", record(labels={"Tenant": "a"}), "wrong_type", "labels"),
+    ("a label of 33 letters", record(labels={"a" * 33: "a"}), "wrong_type", "labels"),
+    ("a label of 129 characters", record(labels={"tenant": "x" * 129}), "wrong_type", "labels"),
+    ("a label twice", TWO_LABELS, "wrong_type", "labels"),
     ("below zero", record(actual_output_tokens=-1), "out_of_range", ACTUAL),
     ("23 digits", record(predicted_output_tokens=10**22), "out_of_range", PREDICTED),
     ("1e400", line().replace(b": 800", b": 1e400").strip(), "out_of_range", ACTUAL),
@@ -105,6 +130,11 @@ GOOD_LINES: list[tuple[str, bytes]] = [
     ("nulls", json.dumps(event(event_id="g-10") | {"category": None, "success": None}).encode()),
     ("quotes and brackets in a list", record(event_id="g-11", deliverables=['a "b", [c]', "d\\e"])),
     ("only what is required", json.dumps(ONLY_REQUIRED).encode()),
+    ("no run", record(event_id="g-14", run_id=None)),
+    ("an empty run", record(event_id="g-15", run_id="")),
+    ("no phase", record(event_id="g-16", phase_id=None)),
+    ("labels", record(event_id="g-17", labels={"tenant": "ä" * 128, "app": 'a "b"\\'})),
+    ("no labels", record(event_id="g-18", labels={})),
     ("a carriage return between members", record(event_id="g-13").replace(b", ", b",\r")),
 ]  # fmt: skip
 
@@ -122,15 +152,15 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.telemetry("it's [a] *.ndjson").write_bytes(line(event_id="n-1"))
     (project.folder / "telemetry" / "folder.ndjson").mkdir()
     (project.folder / "telemetry" / "dangling.ndjson").symlink_to("nowhere")
-    project.land()
+    project.dbt_build("-s", "+line_accounting", "+rejected_lines", "+int_events")
     return project
 
 
 def account(project: Project, name: str) -> tuple[int, ...]:
-    """(lines, accepted, duplicate, quarantined, blank) of a file."""
+    """(lines, accepted, duplicate, quarantined, blank) of a file, of which no line is other."""
     query = (
         "select lines, accepted, duplicate, quarantined, blank"
-        " from marts.line_accounting where parse_filename(source_file) = ?"
+        " from marts.line_accounting where parse_filename(source_file) = ? and other = 0"
     )
     return project.rows(query, name)[0]
 
@@ -143,14 +173,19 @@ def account(project: Project, name: str) -> tuple[int, ...]:
 def test_a_bad_line_is_quarantined_with_its_reason(
     landed: Project, number: int, reason: str, fields: str | None
 ) -> None:
-    """Each line of BAD_LINES gets its verdict, and keeps its text."""
+    """Each line of BAD_LINES gets its verdict; a piece of text is kept of own records alone."""
     query = (
-        "select reject_reason, reject_fields, length(line_text) from marts.rejected_lines"
-        " where source_file like '%/bad.ndjson' and line_no = ?"
+        "select reject_reason, reject_fields, line_bytes, line_md5, line_text"
+        " from marts.rejected_lines where source_file like '%/bad.ndjson' and line_no = ?"
     )
-    [(found, about, length)] = landed.rows(query, number)
+    [(found, about, length, md5, text)] = landed.rows(query, number)
     assert (found, about) == (reason, fields)
-    assert 0 < length <= 4096
+    assert length > 0
+    written = BAD_LINES[number - 1][1]
+    if reason != "not_utf8":
+        assert (length, md5) == (len(written), hashlib.md5(written).hexdigest())
+    is_own = b'"actual_output_tokens"' in written or b'"record_type"' in written
+    assert text == (written[:4096].decode() if is_own else None)
 
 
 def test_every_bad_line_is_counted(landed: Project) -> None:
@@ -177,6 +212,22 @@ def test_values_arrive_as_they_were_written(landed: Project) -> None:
     assert landed.rows(query, "g-8")[0][1] == "2026-01-02 03:04:05.123456"
     assert landed.rows(query, "g-11")[0][2] == ['a "b", [c]', "d\\e"]
     assert landed.rows(query, "g-6")[0][3] == "a\0b"
+
+
+def test_defaults_and_labels(landed: Project) -> None:
+    """A call that names no run is of run unknown; one without a phase is a phase of its own."""
+    query = (
+        "select run_id, phase_id, labels from events.int_events"
+        " where event_id in ('g-14', 'g-15', 'g-16', 'g-17', 'g-18') order by event_id"
+    )
+    text = json.dumps({"app": 'a "b"\\', "tenant": "ä" * 128}, ensure_ascii=False)
+    assert landed.rows(query) == [
+        ("unknown", "phase", None),
+        ("unknown", "phase", None),
+        ("run", "g-16", None),
+        ("run", "phase", text.replace(": ", ":").replace(", ", ",")),
+        ("run", "phase", None),
+    ]
 
 
 def test_a_file_name_is_never_read_as_a_pattern(landed: Project) -> None:
@@ -353,8 +404,8 @@ def test_real_telemetry_adds_up(tmp_path: Path, real_data: Path) -> None:
     }
     for path in real_data.rglob("*.ndjson"):
         assert found[path.name][0] == path.read_bytes().count(b"\n")
-    assert found["events.ndjson"] == (66, 44, 22)
-    assert found["build132_telemetry_export.ndjson"] == (7, 7, 0)
+    assert found["events.ndjson"] == (66, 60, 0)
+    assert found["build132_telemetry_export.ndjson"] == (7, 6, 0)
     assert found["telemetry_progress_12samples.ndjson"] == (13, 0, 13)
     assert found["azure_2023_conv.ndjson"] == (19366, 19366, 0)
     reasons = project.rows(

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from dbt_project import Project, event
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 2000
 COLUMNS = (
-    "source_file, line_no, is_blank, reject_reason, reject_fields, line_text, event_key, run_id,"
-    " model, deliverables, actual_output_tokens, occurred_at"
+    "source_file, line_no, is_blank, reject_reason, reject_fields, line_text, line_md5, event_key,"
+    " run_id, model, deliverables, actual_output_tokens, occurred_at"
 )
 
 # Bytes that meet in real files, and some that only a broken disk writes.

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "landing_kill_trials.py"
 
 

@@ -11,6 +11,8 @@ from dbt_project import Project, line
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 # origin.md 4.7: actual output tokens against one prediction each.
 IMPLEMENTATION = (5200, [1218, 1117, 1588, 1768, 1459, 1670, 2302, 2280])
 TESTING = (4420, [1448, 1646, 1621, 2069])

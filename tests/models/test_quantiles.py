@@ -11,6 +11,8 @@ import pytest
 
 from dbt_project import Project, line
 
+pytestmark = pytest.mark.slow
+
 CATEGORIES = ["implementation", "testing", "documentation", "refactoring"]
 COMPLEXITIES = ["low", "medium", "high"]
 QUANTILES = {

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from recorded import EVENT, REQUIRED
 from tokenest_py.runtime.recorder import Recorder
 
 if TYPE_CHECKING:
     from dbt_project import Project
+
+pytestmark = pytest.mark.slow
 
 LARGEST = 2**53 - 1
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tokenest_py import TokenEstimate
 
+pytestmark = pytest.mark.slow
+
 
 def seed(name: str) -> list[dict[str, str]]:
     """The rows of a seed."""
@@ -177,7 +179,7 @@ def recorded_calls(project: Project, folder: Path) -> dict[str, TokenEstimate]:
             given_list, *spelling, task=next(tasks), scope_paths=scope
         )
         recorder = Recorder(project.telemetry().parent, enabled=True, paths=next(modes))
-        response = {"usage": {"output_tokens": 800}}
+        response = {"usage": {"output_tokens": 800}, "stop_reason": "end_turn"}
         assert recorder.record_response(
             found, response, run_id="r", phase_id=f"p-{number}", event_id=f"b-{number}"
         )

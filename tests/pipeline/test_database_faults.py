@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from test_recorder_faults import PRIVATE_MOUNT
 
 from dbt_project import Project, line
+from private_mount import PRIVATE_MOUNT
 from tokenest_py.errors import DatabaseError
 from tokenest_py.pipeline.database import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 MUTATIONS = 80
 BATCHES, BATCH = 4, 500
@@ -50,7 +52,8 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A database of one event. Copy it, do not change it."""
     project = Project(tmp_path_factory.mktemp("landed"))
     project.telemetry().write_bytes(line())
-    project.dbt_build("-s", "+line_accounting", "+rejected_lines", "+int_events")
+    project.dbt_build("-s", "+line_accounting", "+rejected_lines", "+int_events",
+                      "cmd_identity_landing")  # fmt: skip
     return project
 
 
@@ -91,7 +94,7 @@ def test_a_damaged_log_gives_whole_batches_or_one_line(copied: Project) -> None:
     random_ = random.Random(6)
     query = f"select count(*), sum(line_no) from {LINES} where source_file = 'wal.ndjson'"
     states = {(n, sum(range(n)) or None) for n in range(0, BATCHES * BATCH + 1, BATCH)}
-    seen: set[object] = set()
+    seen: set[tuple[int, ...]] = set()
     refusals: list[str] = []
     for number in range(MUTATIONS):
         copied.database.write_bytes(database)
@@ -102,6 +105,7 @@ def test_a_damaged_log_gives_whole_batches_or_one_line(copied: Project) -> None:
         except DatabaseError as error:
             refusals.append(str(error))
         else:
+            assert found is not None
             seen.add(found)
     assert seen <= states
     assert all(str(copied.database) in text and "\n" not in text for text in refusals)
@@ -157,7 +161,7 @@ def test_every_command_waits_for_a_busy_database_and_names_its_holder(copied: Pr
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-from tokenest_py.cli import run
+from tokenest_py.__main__ import run
 sys.exit(run(["build"]))
 """
 ON_A_SMALL_DISK = """
@@ -166,7 +170,7 @@ TOKENEST_DB=disk/tokenest.duckdb "$0" -m tokenest_py build
 code=$?
 cp disk/tokenest.duckdb* . && exit $code
 """
-FULL = {"a limit on files": ([], ["-c", LIMITED])} | (
+FULL: dict[str, tuple[list[str], list[str]]] = {"a limit on files": ([], ["-c", LIMITED])} | (
     {"a small disk": ([*PRIVATE_MOUNT, "sh", "-c", ON_A_SMALL_DISK], [])} if PRIVATE_MOUNT else {}
 )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dbt_project import Project, line
+from reported import HOSTILE, MARTS, cut_off, events
 from tokenest_py.pipeline.report.charts import _checked
 from tokenest_py.pipeline.report.queries import HEADLINE, SECTIONS
 from tokenest_py.pipeline.report.words import cell, count, factor, percent
@@ -19,31 +20,9 @@ from tokenest_py.pipeline.report.words import cell, count, factor, percent
 if TYPE_CHECKING:
     from pathlib import Path
 
-MARTS = ["-s", "+path:models/marts"]
-HOSTILE = "</script><script>alert(1)</script>"
+pytestmark = pytest.mark.slow
+
 HOSTILE_MARKDOWN = "|[x](http://example.com)`<b>"
-
-
-def events(n: int, **fields: object) -> list[bytes]:
-    """Lines of n calls that differ in their ids and times."""
-    name = fields.pop("name", "call")
-    start = fields.pop("month", 1)
-    return [
-        line(
-            event_id=f"{name}-{number}",
-            phase_id=f"{fields.get('phase_id', name)}-{number}",
-            run_id=f"run-{number % 7}",
-            occurred_at=f"2026-{start:02}-{1 + number // 24:02}T{number % 24:02}:00:00Z",
-            **{key: value for key, value in fields.items() if key != "phase_id"},
-        )
-        for number in range(n)
-    ]
-
-
-def cut_off(n: int, **fields: object) -> list[bytes]:
-    """Lines of n calls that were truncated at 4,096 tokens."""
-    return events(n, truncated=True, stop_reason="max_tokens", success=False,
-                  actual_output_tokens=4096, **fields)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +200,7 @@ def test_without_the_charting_library_the_page_has_its_tables(calm: Project) -> 
     program = (
         "import importlib.util as u; find = u.find_spec;"
         "u.find_spec = lambda name, *a: None if name == 'altair' else find(name, *a);"
-        "from tokenest_py.cli import run;"
+        "from tokenest_py.__main__ import run;"
         "raise SystemExit(run(['report', '--output', 'bare.html']))"
     )
     done = subprocess.run(

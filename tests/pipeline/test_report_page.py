@@ -7,13 +7,15 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from test_report import HOSTILE, MARTS, cut_off, events
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from dbt_project import ROOT, Project
+from reported import HOSTILE, MARTS, cut_off, events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.slow
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
          "--disable-background-networking", "--disable-component-update",
@@ -56,7 +58,12 @@ def page(browser: Browser, project: Project) -> Iterator[Page]:
     asked: list[str] = []
     faults: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        faults.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text))
     url = (project.folder / "exports" / "report.html").as_uri()

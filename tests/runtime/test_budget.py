@@ -105,12 +105,17 @@ def test_buffers(
     assert cold.budget(found).max_tokens == int(found.estimated_tokens * factor)
 
 
+def added(row: dict[str, Any]) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    """A change that adds a row."""
+    return lambda rows: [*rows, row]
+
+
 def test_a_multiplier_never_lowers_a_cold_start(tmp_path: Path) -> None:
     """It centres the estimate; a ceiling made from the centre would cut off half of the calls."""
     large = ["src/a.py"] * 7
     for multiplier, tokens in ((0.4, 24960), (1.5, 37440)):
         row = {"kind": "multiplier", "value": multiplier}
-        path = vintages.write(tmp_path, lambda rows, row=row: [*rows, row])
+        path = vintages.write(tmp_path, added(row))
         estimator = Estimator.load(path, strict=True)
         estimate = estimator.estimate(large, "implementation", "low")
         assert estimate.base_tokens == 20800
@@ -259,7 +264,9 @@ def test_limits(cold: Estimator) -> None:
     assert clamp(model="anthropic/claude-opus-4-1") == (32000, "max_output", floor)
     assert clamp(model="GPT-4o-mini", input_tokens=0) == (16384, "max_output", floor)
     assert clamp(model="gpt-4o", input_tokens=120_000) == (8000, "context_window", floor)
-    assert clamp(model="gpt-4o", input_tokens=500_000) == (1, "context_window", floor)
+    assert clamp(model="gpt-4o", input_tokens=500_000) == (16384, "input_over_window", floor)
+    assert clamp(model="gpt-5-mini", input_tokens=300_000) == (93600, "input_over_window", floor)
+    assert clamp(model="claude-opus-4-7", input_tokens=300_000) == (93600, "", floor)
     assert clamp(model="unheard-of") == (64000, "max_budget", floor)
     assert clamp(max_tokens=3000) == (3000, "max_tokens", "explicit clamp")
     assert clamp(model="gpt-4o", max_tokens=20_000) == (16384, "max_output", floor)
@@ -410,6 +417,6 @@ def test_bounds_hold(
         max_tokens=max_tokens,
         reasoning_tokens=reasoning_tokens,
     )
-    assert 1 <= found.max_tokens <= found.limit <= (max_tokens or 65535)
+    assert 1 <= found.max_tokens <= found.limit <= (max_tokens or 65536)
     assert found.visible_tokens + found.reasoning_tokens == found.max_tokens
-    assert (found.max_tokens == found.limit) or not found.clamped_by
+    assert (found.max_tokens == found.limit) or found.clamped_by in ("", "input_over_window")

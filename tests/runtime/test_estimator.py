@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -127,7 +127,8 @@ def test_documents_alone(estimator: Estimator) -> None:
 )
 def test_no_deliverables(estimator: Estimator, complexity: str | None, tokens: int) -> None:
     """Without deliverables the floor of the complexity counts, whatever the category."""
-    for nothing in (None, [], "", "   ", {}, {"files": []}, [None, ""]):
+    nothings: tuple[Any, ...] = (None, [], "", "   ", {}, {"files": []}, [None, ""])
+    for nothing in nothings:
         found = estimator.estimate(nothing, "docs", complexity)
         assert (found.estimated_tokens, found.confidence, found.deliverable_count) == (
             tokens,
@@ -297,7 +298,7 @@ def test_multiplier(tmp_path: Path) -> None:
 
 def test_results_are_immutable(estimator: Estimator) -> None:
     """A result cannot be changed, and names the table and the version it comes from."""
-    found = estimator.estimate(["src/a.py"])
+    found: Any = estimator.estimate(["src/a.py"])
     with pytest.raises(AttributeError):
         found.estimated_tokens = 1  # the assignment is the test
     with pytest.raises(TypeError):

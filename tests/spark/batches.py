@@ -13,9 +13,9 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import generate
 from test_landing import BAD_LINES, GOOD_LINES
 
+import generate
 from dbt_project import event, line
 from warm_dbt import ROOT
 

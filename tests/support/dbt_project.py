@@ -16,10 +16,11 @@ import duckdb
 
 from warm_dbt import PLACES, ROOT, WarmDbt
 
-__all__ = ["BIN", "DBT", "ROOT", "Project", "event", "line", "seeded_database"]
+__all__ = ["BIN", "DBT", "REAL_DATA", "ROOT", "Project", "event", "line", "seeded_database"]
 
 BIN = Path(sys.executable).parent
 DBT = WarmDbt()
+REAL_DATA = ROOT.parent / "shared" / "data"  # beside the checkout, where there is any
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ EVENT: dict[str, Any] = {
     "truncated": False,
     "success": True,
     "is_control": False,
+    "quality_flags": ["estimated_usage"],
 }
 REQUIRED = {"run_id": "run-1", "phase_id": "phase-1", "actual_output_tokens": 800}
 

@@ -18,14 +18,15 @@ from tokenest_py.cli.options import (
     ShareOption,
 )
 from tokenest_py.cli.output import Format
-from tokenest_py.pipeline.calibration.backtest import CALLS, read_calls, rounds_of
+from tokenest_py.cli.say import say
 from tokenest_py.pipeline.calibration.backtest import backtest as run_backtest
+from tokenest_py.pipeline.calibration.backtest import read_calls, rounds_of
 from tokenest_py.pipeline.calibration.refit import Refit
 from tokenest_py.pipeline.database import open_database
-from tokenest_py.pipeline.settings import coefficients_path, database_path
+from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["backtest", "scores_of"]
 
@@ -65,9 +66,11 @@ def backtest(
     output_file: OutputOption = None,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
-    """Replay the past with budgets that only earlier calls have made."""
+    """Size past calls with what earlier calls alone had taught."""
+    settings = Settings.read()
     scores = scores_of(
-        table=coefficients or coefficients_path(),
+        settings,
+        table=coefficients or settings.coefficients,
         rates=sorted(set(rate or [0.02, 0.05])),
         rounds=rounds,
         share=share,
@@ -81,17 +84,26 @@ def backtest(
 
 
 def scores_of(
-    *, table: Path | None, rates: Sequence[float], rounds: int, share: float, lock_timeout: float
+    settings: Settings,
+    *,
+    table: Path | None,
+    rates: Sequence[float],
+    rounds: int,
+    share: float,
+    lock_timeout: float,
 ) -> list[dict[str, Any]]:
     """Back-test the built database; a given table is scored beside as `given table`."""
-    path = database_path()
-    with open_database(path, lock_timeout=lock_timeout) as connection:
-        calls = read_calls(connection.execute(CALLS).fetchall())
+    with open_database(settings.database, lock_timeout=lock_timeout) as connection:
+        calls = read_calls(connection)
     parts = rounds_of(calls, share=share, rounds=rounds)
     with tempfile.TemporaryDirectory(prefix="tokenest-") as folder:
-        refit = Refit(path, Path(folder))
+        refit = Refit(settings, Path(folder))
         tables = {} if table is None else {"given table": table}
-        return run_backtest(refit, parts, rates, tables, _say)
+        return run_backtest(refit, parts, rates, tables, _progress())
+
+
+def _progress() -> Callable[[str], None]:
+    return say if sys.stderr.isatty() else lambda _: None
 
 
 def as_table(scores: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -111,8 +123,3 @@ def _shown(row: dict[str, Any], column: str) -> object:
             return f"{row['wilson_low']:.1%} to {row['wilson_high']:.1%}"
         case _:
             return row[column]
-
-
-def _say(line: str) -> None:
-    if sys.stderr.isatty():
-        print(line, file=sys.stderr)

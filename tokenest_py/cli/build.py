@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,49 +15,30 @@ from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOptio
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.summary import print_summary
 from tokenest_py.errors import BuildError, NoDataError
-from tokenest_py.pipeline.database import busy, check_file, open_database, rows, wait_for
-from tokenest_py.pipeline.dbt import run_dbt
-from tokenest_py.pipeline.report.content import read_report
-from tokenest_py.pipeline.settings import (
-    database_path,
-    exports_folder,
-    project_folder,
-    setting,
-    telemetry_globs,
+from tokenest_py.pipeline import dbt
+from tokenest_py.pipeline.database import (
+    busy,
+    check_file,
+    open_database,
+    read_view,
+    wait_for,
 )
+from tokenest_py.pipeline.report.content import read_report
+from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import duckdb
     from dbt.artifacts.schemas.results import NodeResult
     from dbt_common.events.base_types import EventMsg
 
 __all__ = ["build"]
 
-# The multiplier that is exported, beside the origin's; the mart has every method.
-CALIBRATION = """
-    select
-        category, complexity, method, estimator_version, n, multiplier, confidence, action,
-        is_exported
-    from marts.calibration_multipliers
-    where method in ('t5_exact', 'median_shrunk')
-    order by category, complexity, method, estimator_version
-"""
-
-OUTCOME = """
-    select
-        (select count(*) from marts.estimates) as events,
-        (select count(*) from marts.drain_attempts) as attempts,
-        (select count(*) from exports.coefficients where kind = 'multiplier') as multipliers,
-        (select count(*) from exports.coefficients where kind = 'budget') as budgets
-"""
-
 
 def build(
     *,
     telemetry: Annotated[
-        str | None, typer.Option(help="Globs of telemetry files; over TOKENEST_TELEMETRY.")
+        str | None, typer.Option(help="Telemetry globs (overrides TOKENEST_TELEMETRY).")
     ] = None,
     final: Annotated[
         bool, typer.Option("--final", help="Take a last line without a newline as torn.")
@@ -70,29 +50,28 @@ def build(
     output_file: OutputOption = None,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
-    """Land telemetry, score it, calibrate, and export the coefficients."""
-    if telemetry:
-        os.environ["TOKENEST_TELEMETRY"] = telemetry
-    path = database_path()
+    """Land, score, calibrate, and export the coefficients."""
+    settings = Settings.read(TOKENEST_TELEMETRY=telemetry)
+    path = settings.database
     is_new = not path.exists()
-    _refuse_nothing_to_build(path)
-    _check_memory_limit()
-    _prepare(path, lock_timeout)
+    _refuse_nothing_to_build(settings)
+    _check_memory_limit(settings.memory_limit)
+    _prepare(settings, lock_timeout)
     console = Console(stderr=True)
     if is_new:
         console.print(f"creating database {path}", highlight=False, soft_wrap=True)
     started = time.monotonic()
-    _run_dbt(_arguments(final=final, full_refresh=full_refresh), console)
+    _run_dbt(settings, _arguments(final=final, full_refresh=full_refresh), console)
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
-        landed = _landed(connection)
-        calibration = rows(connection, CALIBRATION)
-        outcome = rows(connection, OUTCOME)[0]
+        landed = read_view(connection, "rpt_landing")[0]
+        # the multiplier that is exported, beside the origin's; the mart has every method
+        calibration = read_view(connection, "cmd_build_multipliers")
         content = read_report(connection)
     seconds = time.monotonic() - started
-    console.print(_summary(landed | outcome, seconds), highlight=False, soft_wrap=True)
-    if not outcome["events"]:
+    console.print(_summary(landed, seconds, settings), highlight=False, soft_wrap=True)
+    if not landed["events"]:
         message = (
-            f"no event landed from {', '.join(telemetry_globs())}:"
+            f"no event landed from {', '.join(settings.telemetry)}:"
             f" {landed['quarantined']} line(s) quarantined (marts.rejected_lines)"
         )
         raise NoDataError(message)
@@ -102,11 +81,10 @@ def build(
     print_summary(content, console, most_lines=0)
 
 
-def _refuse_nothing_to_build(path: Path) -> None:
-    globs = telemetry_globs()
-    if path.exists() or _any_file_matches(globs):
+def _refuse_nothing_to_build(settings: Settings) -> None:
+    if settings.database.exists() or _any_file_matches(settings.telemetry):
         return
-    where = ", ".join(str(Path(pattern).absolute()) for pattern in globs) or "nowhere"
+    where = ", ".join(str(Path(glob).absolute()) for glob in settings.telemetry) or "nowhere"
     message = f"no telemetry: no file matches {where}; set TOKENEST_TELEMETRY or --telemetry"
     raise NoDataError(message)
 
@@ -120,13 +98,10 @@ def _any_file_matches(globs: Sequence[str]) -> bool:
     return found is not None
 
 
-def _check_memory_limit() -> None:
+def _check_memory_limit(limit: str) -> None:
     """Ask DuckDB here: dbt would name neither the variable nor its value."""
     import duckdb
 
-    limit = os.environ.get("TOKENEST_MEMORY_LIMIT")
-    if limit is None:
-        return
     try:
         duckdb.connect(config={"memory_limit": limit}).close()
     except duckdb.Error as error:
@@ -134,12 +109,13 @@ def _check_memory_limit() -> None:
         raise BuildError(message) from error
 
 
-def _prepare(path: Path, lock_timeout: float) -> None:
+def _prepare(settings: Settings, lock_timeout: float) -> None:
     """Make sure that dbt will find a free database, and folders to write to."""
+    path = settings.database
     if path.exists():
         check_file(path)
         wait_for(path, lock_timeout, read_only=False).close()
-    for folder in (path.parent, exports_folder()):
+    for folder in (path.parent, settings.exports):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -159,14 +135,7 @@ def _arguments(*, final: bool, full_refresh: bool) -> list[str]:
     return arguments
 
 
-def _scratch() -> Path | None:
-    """Return a folder for dbt's own files, unless it has one: in the project, or as asked."""
-    if project_folder() == Path.cwd() or "DBT_TARGET_PATH" in os.environ:
-        return None
-    return database_path().parent / ".tokenest"
-
-
-def _run_dbt(arguments: Sequence[str], console: Console) -> None:
+def _run_dbt(settings: Settings, arguments: Sequence[str], console: Console) -> None:
     """Run dbt with a progress display; raise BuildError with the first failure, in one line."""
     console.print("starting dbt", highlight=False)
     progress = Progress(
@@ -189,10 +158,8 @@ def _run_dbt(arguments: Sequence[str], console: Console) -> None:
         elif event.info.name == "NodeFinished":
             progress.advance(task)
 
-    names = ("TOKENEST_TELEMETRY", "TOKENEST_DB", "TOKENEST_EXPORTS")
-    settings = {name: setting(name) for name in names}
     with progress:
-        run = run_dbt(arguments, settings=settings, scratch=_scratch(), on_event=show)
+        run = dbt.run(settings, arguments, scratch=settings.scratch, on_event=show)
     for result in run.results:
         if str(result.status) == "warn":
             console.print(
@@ -200,7 +167,7 @@ def _run_dbt(arguments: Sequence[str], console: Console) -> None:
             )
     if run.failure and "Could not set lock" in run.failure:
         # Another process was quicker after the wait for the database was over.
-        raise busy(database_path(), run.failure, 0)
+        raise busy(settings.database, run.failure, 0)
     if run.failure:
         raise BuildError(run.failure)
 
@@ -211,19 +178,7 @@ def _warning(result: NodeResult) -> str:
     return f"{about or node.name} ({node.name}: {result.failures} found)"
 
 
-def _landed(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    return rows(
-        connection,
-        "select count(*) as files, coalesce(sum(lines), 0)::bigint as lines,"
-        " coalesce(sum(duplicate), 0)::bigint as duplicate,"
-        " coalesce(sum(quarantined), 0)::bigint as quarantined,"
-        " coalesce(sum(blank), 0)::bigint as blank,"
-        " count(case when not is_present then 1 end) as gone"
-        " from marts.line_accounting",
-    )[0]
-
-
-def _summary(found: dict[str, Any], seconds: float) -> str:
+def _summary(found: dict[str, Any], seconds: float, settings: Settings) -> str:
     attempts = f" + {found['attempts']} attempts" if found["attempts"] else ""
     gone = f"; {found['gone']} of the files are gone or not asked for" if found["gone"] else ""
     return (
@@ -231,5 +186,5 @@ def _summary(found: dict[str, Any], seconds: float) -> str:
         f" + {found['duplicate']} duplicate + {found['quarantined']} quarantined"
         f" + {found['blank']} blank{gone} ({seconds:.1f} s)\n"
         f"{found['multipliers']} multipliers and {found['budgets']} budgets in"
-        f" {exports_folder() / 'coefficients.ndjson'}"
+        f" {settings.exported_table}"
     )

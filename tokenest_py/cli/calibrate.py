@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from tokenest_py.cli import output
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
+from tokenest_py.cli.say import say
 from tokenest_py.errors import NoDataError
 from tokenest_py.pipeline.calibration.promotion import changes, read_table
 from tokenest_py.pipeline.calibration.report import Facts, as_markdown, as_patch
-from tokenest_py.pipeline.database import open_database, rows
-from tokenest_py.pipeline.settings import coefficients_path, database_path, exports_folder
+from tokenest_py.pipeline.database import open_database, read, read_view
+from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table import PACKAGED
 
 if TYPE_CHECKING:
@@ -42,15 +42,19 @@ def calibrate(
     allow_empty_db: AllowEmptyOption = False,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
-    """Write what the last build proposes: calibration.md to read, calibration.json to check."""
-    folder = output_dir or exports_folder()
+    """Write what the last build proposes, as a report and a patch.
+
+    calibration.md is for people, calibration.json for machines.
+    """
+    settings = Settings.read()
+    folder = output_dir or settings.exports
     with open_database(
-        database_path(), lock_timeout=lock_timeout, allow_empty=allow_empty_db
+        settings.database, lock_timeout=lock_timeout, allow_empty=allow_empty_db
     ) as connection:
         facts = _facts(connection)
-    in_use = coefficients_path()
+    in_use = settings.coefficients
     current = read_table(in_use if in_use is not None and in_use.exists() else PACKAGED)
-    proposed = read_table(exports_folder() / "coefficients.ndjson")
+    proposed = read_table(settings.exported_table)
     found = changes(current, proposed)
     folder.mkdir(parents=True, exist_ok=True)
     output.write(as_markdown(current, proposed, found, facts), folder / "calibration.md")
@@ -61,12 +65,9 @@ def calibrate(
     )
     shown = [row for row in facts.multipliers if row["max_truncation"] is None]
     output.write(output.render(shown, form, columns=COLUMNS), output_file)
-    Console(stderr=True).print(
+    say(
         f"{len(found)} row(s) differ from {current.coefficients_id}; see"
-        f" {folder / 'calibration.md'} and calibration.json",
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
+        f" {folder / 'calibration.md'} and calibration.json"
     )
     if not facts.calls("observed") + facts.calls("censored"):
         reason = "no call can be used to calibrate; marts.demand_accounting says why"
@@ -74,27 +75,26 @@ def calibrate(
 
 
 def _facts(connection: duckdb.DuckDBPyConnection) -> Facts:
-    def read(query: str) -> list[dict[str, Any]]:
-        return rows(connection, query)
-
-    newest = read("select max(occurred_at) as newest from events.int_events")[0]["newest"]
+    newest = read_view(connection, "rpt_landing")[0]["last_seen"]
     return Facts(
         as_of=None if newest is None else newest.isoformat(timespec="seconds") + "Z",
         demand=read(
-            "select category, demand_state, excluded_reason, n_calls, n_events"
-            " from marts.demand_accounting order by category, demand_state, excluded_reason"
+            connection,
+            "select * from marts.demand_accounting"
+            " order by category, demand_state, excluded_reason",
         ),
         multipliers=read(
+            connection,
             "select * exclude (multiplier_key) from marts.calibration_multipliers"
-            " order by category, complexity, method, estimator_version, max_truncation"
+            " order by category, complexity, method, estimator_version, max_truncation",
         ),
         budgets=read(
+            connection,
             "select * exclude (budget_key) from marts.budget_quantiles"
-            " order by cell_level, category, complexity, model, input_bin, max_truncation"
+            " order by cell_level, category, complexity, model, input_bin, max_truncation",
         ),
-        drift=read(
-            "select category, signal_name, n_now, figure, threshold, verdict"
-            " from marts.drift_signals order by category, signal_name"
+        drift=read(connection, "select * from marts.drift_signals order by category, signal_name"),
+        costs=read(
+            connection, "select * from marts.alpha_by_cost order by category, max_truncation"
         ),
-        costs=read("select * from marts.alpha_by_cost order by category, max_truncation"),
     )

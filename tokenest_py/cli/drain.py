@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tokenest_py.cli import output
-from tokenest_py.cli.guard import say, show_database, show_folder
+from tokenest_py.cli.guard import show_database, show_folder
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
+from tokenest_py.cli.say import say
 from tokenest_py.errors import NoDataError
-from tokenest_py.pipeline.settings import project_folder, telemetry_folder
+from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +93,7 @@ def drain(
     allow_empty_db: AllowEmptyOption = False,
     lock_timeout: LockTimeoutOption = 5.0,
 ) -> None:
-    """Run each phase of a run through an agent, one after the other, and journal each attempt.
+    """Run each phase of a run through an agent, and journal it.
 
     Exits with 4 when no attempt gave an event.
     """
@@ -106,9 +107,12 @@ def drain(
     command = parse_command(worker)
     found = [find_run(name) for name in runs]
     _refuse_unclear(found, phase, force=force)
-    folder = telemetry_folder()
-    show_database(allow_empty=allow_empty_db, lock_timeout=lock_timeout, may_be_busy=True)
-    show_folder(folder, to_write=not dry_run)
+    settings = Settings.read()
+    folder = settings.telemetry_folder
+    show_database(
+        settings.database, allow_empty=allow_empty_db, lock_timeout=lock_timeout, may_be_busy=True
+    )
+    show_folder(settings, to_write=not dry_run)
     with ExitStack() as held:
         if dry_run:
             journals = [(run, run.journal(folder)) for run in found]
@@ -119,7 +123,7 @@ def drain(
             journals,
             command=command,
             telemetry_folder=folder,
-            patterns=read_patterns(project_folder() / "seeds/collection/failure_patterns.csv"),
+            patterns=read_patterns(settings.project / "seeds/collection/failure_patterns.csv"),
             estimator=Estimator.load(workspace=Path.cwd()),
             session_id=session or new_session(),
             phase_timeout=phase_timeout_seconds,
@@ -170,8 +174,7 @@ def _refuse_unclear(found: Sequence[Run], phase: str | None, *, force: bool) -> 
 
 def _work(drain: Drain, only: Candidate | None) -> None:
     """Drain until nothing is left, a limit is reached, or the user interrupts."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}", markup=False),

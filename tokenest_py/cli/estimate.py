@@ -41,7 +41,7 @@ def estimate(
     form: FormatOption = Format.TABLE,
     output_file: OutputOption = None,
 ) -> None:
-    """Predict the output tokens of a call, and size its max_tokens."""
+    """Predict the output of a call, and size its max_tokens."""
     estimator = Estimator.load(strict=True, workspace=workspace)
     predicted = estimator.estimate(
         deliverables, category, complexity, task=task, labels=_labels(label or [])

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import fnmatch
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tokenest_py.cli.say import say
 from tokenest_py.errors import CollectionError, DatabaseBusyError
 from tokenest_py.pipeline.collection.events import file_sizes, is_writable
 from tokenest_py.pipeline.database import open_database
-from tokenest_py.pipeline.printable import printable
-from tokenest_py.pipeline.settings import database_path, telemetry_globs
+
+if TYPE_CHECKING:
+    from tokenest_py.pipeline.settings import Settings
 
 __all__ = [
-    "say",
     "show_database",
     "show_folder",
 ]
 
 
-def say(line: str) -> None:
-    """Print a line on standard error, without control characters."""
-    print(printable(line), file=sys.stderr)
-
-
 def show_database(
-    *, allow_empty: bool, lock_timeout: float, may_be_busy: bool = False
+    path: Path, *, allow_empty: bool, lock_timeout: float, may_be_busy: bool = False
 ) -> int | None:
     """Say which database is in use and return its events; None when there is none yet.
 
@@ -33,7 +29,6 @@ def show_database(
         DatabaseError: It is foreign or damaged, or empty and that is not allowed.
         DatabaseBusyError: Another process holds it, and may not.
     """
-    path = database_path()
     if not path.exists():
         say(f"database: none yet at {path}")
         return None
@@ -50,16 +45,16 @@ def show_database(
     return events
 
 
-def show_folder(folder: Path, *, to_write: bool) -> None:
+def show_folder(settings: Settings, *, to_write: bool) -> None:
     """Say which telemetry folder is in use, and whether a build would read it.
 
     Raises:
         CollectionError: It cannot be written to, so every event would be lost.
     """
+    folder, globs = settings.telemetry_folder, settings.telemetry
     if to_write and not is_writable(folder):
         raise CollectionError(folder, "cannot be written to; set TOKENEST_TELEMETRY_DIR")
     say(f"telemetry folder: {folder.absolute()} ({len(file_sizes(folder))} files)")
-    globs = telemetry_globs()
     if not any(_covers(glob, folder) for glob in globs):
         say(f"note: a build reads {', '.join(globs)}, not this folder; set TOKENEST_TELEMETRY")
 

@@ -11,8 +11,8 @@ from tokenest_py.cli import output
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
 from tokenest_py.errors import DatabaseError
-from tokenest_py.pipeline.database import open_database, rows
-from tokenest_py.pipeline.settings import database_path
+from tokenest_py.pipeline.database import open_database, read_view
+from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +32,11 @@ def identity(
     allow_empty_db: AllowEmptyOption = False,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
-    """Show which database is in use: path, size, age, rows by table, last landing."""
-    path = database_path()
+    """Show which database is in use.
+
+    Its path, size and age, the rows of each table, and the last landing.
+    """
+    path = Settings.read().database
     with open_database(path, lock_timeout=lock_timeout, allow_empty=allow_empty_db) as connection:
         facts = _facts(path, connection)
         if deep:
@@ -44,12 +47,7 @@ def identity(
 def _facts(path: Path, connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     real = path.resolve()
     status = real.stat()
-    landing = rows(
-        connection,
-        "select count(distinct source_file) as files, count(event_key) as records,"
-        " max(modified_at) as newest_file, max(occurred_at) as newest_event"
-        " from events.int_lines",
-    )[0]
+    landing = read_view(connection, "cmd_identity_landing")[0]
     facts: list[tuple[str, Any]] = [
         ("database", real),
         ("size in bytes", status.st_size),
@@ -94,7 +92,8 @@ def _read_in_full(path: Path, connection: duckdb.DuckDBPyConnection) -> int:
 def _names(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
     """Schema, name and quoted name of every table."""
     found = connection.execute(
-        "select table_schema, table_name from information_schema.tables order by all"
+        "select table_schema, table_name from information_schema.tables"
+        " where table_type = 'BASE TABLE' order by all"
     ).fetchall()
     return [
         (schema, table, ".".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names))

@@ -8,18 +8,19 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tokenest_py.errors import TokenestError
-from tokenest_py.pipeline.printable import printable
+from tokenest_py.pipeline.printable import plain, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Format", "Row", "render", "write"]
 
@@ -41,10 +42,10 @@ def render(rows: Sequence[Row], form: Format, *, columns: Sequence[str] | None =
     chosen = [{name: row.get(name) for name in names} for row in rows]
     match form:
         case Format.JSON:
-            return json.dumps(chosen, indent=2, default=_plain, ensure_ascii=False) + "\n"
+            return json.dumps(chosen, indent=2, default=plain, ensure_ascii=False) + "\n"
         case Format.NDJSON:
             return "".join(
-                json.dumps(row, default=_plain, ensure_ascii=False) + "\n" for row in chosen
+                json.dumps(row, default=plain, ensure_ascii=False) + "\n" for row in chosen
             )
         case Format.CSV:
             return _as_csv(chosen, names)
@@ -56,6 +57,7 @@ def write(text: str, output: Path | None = None) -> None:
     """Print the text, or replace the file as a whole."""
     if output is None:
         sys.stdout.write(text)
+        sys.stdout.flush()  # what is said afterwards comes afterwards
         return
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
@@ -78,7 +80,7 @@ def _as_table(rows: Sequence[Row], names: Sequence[str]) -> str:
         is_number = any(_is_number(row[name]) for row in rows)
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(escape(_cell(row[name])) for name in names))
+        table.add_row(*(escape(_shown(row[name])) for name in names))
     console.print(table)
     file = console.file
     assert isinstance(file, io.StringIO)
@@ -95,33 +97,21 @@ def _as_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
 
 def _csv_cell(value: object) -> object:
     """Return the value; text that a spreadsheet would run as a formula gets a quote in front."""
-    plain = _plain(value)
-    if isinstance(plain, str) and plain[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"}:
-        return f"'{plain}"
-    return plain
+    shown = plain(value)
+    if isinstance(shown, str) and shown[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"}:
+        return f"'{shown}"
+    return shown
 
 
-def _cell(value: object) -> str:
+def _shown(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float | Decimal):
         return f"{value:.3f}".rstrip("0").rstrip(".")
-    return printable(str(_plain(value)))
+    return printable(str(plain(value)))
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds") + ("Z" if value.tzinfo is None else "")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, Path | StrEnum):
-        return str(value)
-    return value

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenest_py.cli import output
-from tokenest_py.cli.guard import say, show_database, show_folder
+from tokenest_py.cli.guard import show_database, show_folder
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
-from tokenest_py.errors import DatabaseError, NoDataError
-from tokenest_py.pipeline.database import open_database, rows
-from tokenest_py.pipeline.settings import database_path, project_folder, telemetry_folder
+from tokenest_py.cli.say import say
+from tokenest_py.errors import NoDataError
+from tokenest_py.pipeline.database import open_database, read_view
+from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ def plan(
     allow_empty_db: AllowEmptyOption = False,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
-    """Plan a run that brings the thinnest cells of the telemetry to a target.
+    """Plan a run that fills the thinnest cells of the telemetry.
 
     Without telemetry it is the ten achievable phases: six of implementation, three of tests, one
     of documentation.
@@ -73,16 +74,17 @@ def plan(
     from tokenest_py.pipeline.collection.plan import achievable_phases, plan_phases, share_out
     from tokenest_py.pipeline.collection.runs import create_run
 
-    seeds = project_folder() / "seeds" / "collection"
+    settings = Settings.read()
+    seeds = settings.project / "seeds" / "collection"
     name = run or f"collection-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    events = show_database(allow_empty=allow_empty_db, lock_timeout=lock_timeout)
-    show_folder(telemetry_folder(), to_write=False)
+    events = show_database(settings.database, allow_empty=allow_empty_db, lock_timeout=lock_timeout)
+    show_folder(settings, to_write=False)
     if achievable or not events:
         say("planning the ten achievable phases")
         phases = achievable_phases(seeds, name)
         result = output.render([_phase_row(p) for p in phases], form, columns=PHASE_COLUMNS)
     else:
-        cells = _gaps(target, category or [], complexity or [], lock_timeout)
+        cells = _gaps(settings.database, target, category or [], complexity or [], lock_timeout)
         shares = share_out(cells, max_phases)
         if not shares:
             raise NoDataError(
@@ -99,35 +101,29 @@ def plan(
 
 
 def _gaps(
-    target: Target, categories: Sequence[str], complexities: Sequence[str], lock_timeout: float
+    database: Path,
+    target: Target,
+    categories: Sequence[str],
+    complexities: Sequence[str],
+    lock_timeout: float,
 ) -> list[Cell]:
     """Return the cells that lack samples, the thinnest first."""
-    import duckdb
-
     from tokenest_py.pipeline.collection.plan import Cell
 
-    # The column's name comes from the enumeration above, never from the user.
-    query = (
-        f"select category, complexity, deliverable_bucket, n_clean, needed_for_{target} as needs"
-        f" from marts.coverage_gaps where needed_for_{target} > 0"
-        " and priority <> 'outside the vocabulary' order by gap_rank"
-    )
-    path = database_path()
-    try:
-        with open_database(path, lock_timeout=lock_timeout) as connection:
-            found = rows(connection, query)
-    except duckdb.CatalogException:
-        raise DatabaseError(f"{path} has no marts.coverage_gaps; run `tokenest build`") from None
+    needs = f"needed_for_{target}"
+    with open_database(database, lock_timeout=lock_timeout) as connection:
+        found = read_view(connection, "cmd_plan_gaps")
     return [
         Cell(
             category=row["category"],
             complexity=row["complexity"],
             deliverable_bucket=row["deliverable_bucket"],
             has=row["n_clean"],
-            needs=row["needs"],
+            needs=row[needs],
         )
         for row in found
-        if (not categories or row["category"] in categories)
+        if row[needs] > 0
+        and (not categories or row["category"] in categories)
         and (not complexities or row["complexity"] in complexities)
     ]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from tokenest_py.cli import output
 from tokenest_py.cli.backtest import scores_of
@@ -22,6 +21,7 @@ from tokenest_py.cli.options import (
 )
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.publishing import chosen_target, confirm
+from tokenest_py.cli.say import say
 from tokenest_py.errors import GateError
 from tokenest_py.pipeline.calibration.gates import (
     Gate,
@@ -31,8 +31,8 @@ from tokenest_py.pipeline.calibration.gates import (
     source_gate,
 )
 from tokenest_py.pipeline.calibration.promotion import changes, publish, read_table
-from tokenest_py.pipeline.database import open_database, rows
-from tokenest_py.pipeline.settings import database_path, exports_folder
+from tokenest_py.pipeline.database import open_database, read, read_view
+from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table import PACKAGED
 
 if TYPE_CHECKING:
@@ -43,13 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["promote"]
 
 SHOWN_CHANGES = 20
-EXPORTED = """
-    select
-        kind, category, complexity, labels, model, input_bin, max_truncation,
-        round(value, 6) as value
-    from exports.coefficients
-    where n is not null
-"""
 
 
 def promote(
@@ -72,20 +65,23 @@ def promote(
     output_file: OutputOption = None,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
-    """Show what would change, back-test it, and publish it when every gate passes."""
-    path = chosen_target(target)
-    proposed = read_table(candidate or exports_folder() / "coefficients.ndjson")
+    """Publish a table of coefficients when every gate passes.
+
+    First it shows what would change, and back-tests it.
+    """
+    settings = Settings.read()
+    path = chosen_target(target, settings)
+    proposed = read_table(candidate or settings.exported_table)
     current = read_table(path if path.exists() else PACKAGED)
     found = changes(current, proposed)
-    console = Console(stderr=True)
-    _say(console, f"{current.coefficients_id} -> {proposed.coefficients_id} at {path}")
+    say(f"{current.coefficients_id} -> {proposed.coefficients_id} at {path}")
     if not found:
-        _say(console, "nothing differs, nothing to promote")
+        say("nothing differs, nothing to promote")
         return
     if form is Format.TABLE:
         output.write(_shown_changes(found))
     gates = [change_gate(found, most_up=max_increase, most_down=max_decrease)]
-    gates += _measured(proposed, path, rate, rounds, share, lock_timeout)
+    gates += _measured(settings, proposed, path, rate, rounds, share, lock_timeout)
     output.write(
         output.render([asdict(gate) for gate in gates], form)
         if form is Format.TABLE
@@ -98,17 +94,24 @@ def promote(
         raise GateError(reason)
     confirm(f"publish {proposed.coefficients_id} to {path}?", yes=yes)
     kept = publish(proposed, path)
-    _say(console, f"published {proposed.coefficients_id} to {path}; the one before is {kept}")
+    say(f"published {proposed.coefficients_id} to {path}; the one before is {kept}")
 
 
 def _measured(
-    proposed: Table, path: Path, rate: float, rounds: int, share: float, lock_timeout: float
+    settings: Settings,
+    proposed: Table,
+    path: Path,
+    rate: float,
+    rounds: int,
+    share: float,
+    lock_timeout: float,
 ) -> list[Gate]:
     """The gates that need the database it was exported from."""
-    with open_database(database_path(), lock_timeout=lock_timeout) as connection:
-        exported = rows(connection, EXPORTED)
-        signals = rows(connection, "select category, verdict from marts.drift_signals")
+    with open_database(settings.database, lock_timeout=lock_timeout) as connection:
+        exported = read_view(connection, "cmd_promote_exported")
+        signals = read(connection, "select * from marts.drift_signals")
     scores = scores_of(
+        settings,
         table=path if path.exists() else Path(PACKAGED),
         rates=[rate],
         rounds=rounds,
@@ -153,7 +156,7 @@ def _width(change: Change) -> float:
 def _as_row(change: Change) -> dict[str, Any]:
     return {
         "action": change.action,
-        "what": " / ".join(str(part) for part in change.key.values()),
+        "what": change.name,
         "current": None if change.current is None else change.current.get("value"),
         "proposed": None if change.proposed is None else change.proposed.get("value"),
         "factor": change.factor,
@@ -185,7 +188,3 @@ def _records(found: Sequence[Change], gates: Sequence[Gate]) -> list[dict[str, A
         }
         for row in map(_as_row, found)
     ]
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, soft_wrap=True, markup=False)

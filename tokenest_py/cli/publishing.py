@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 import typer
 
 from tokenest_py.errors import ConsentError, UsageError
-from tokenest_py.pipeline.settings import coefficients_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tokenest_py.pipeline.settings import Settings
+
 __all__ = ["chosen_target", "confirm"]
 
 
-def chosen_target(given: Path | None) -> Path:
+def chosen_target(given: Path | None, settings: Settings) -> Path:
     """The file that the runtime reads, absolute; raises UsageError without one."""
-    path = given or coefficients_path()
+    path = given or settings.coefficients
     if path is None:
         raise UsageError(
             "--to", None, "a file, or set TOKENEST_COEFFICIENTS to what the runtime reads"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,29 +9,17 @@ import typer
 from tokenest_py.cli import output
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
-from tokenest_py.errors import DatabaseError, NoDataError
-from tokenest_py.pipeline.database import open_database, rows
-from tokenest_py.pipeline.settings import database_path
+from tokenest_py.cli.say import say
+from tokenest_py.errors import NoDataError
+from tokenest_py.pipeline.database import open_database, read, read_view
+from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["replay"]
 
-# Events without a prediction and without deliverables have neither side of the comparison.
-SAMPLES = """
-    select *
-    from marts.replayed_estimates
-    where predicted_output_tokens is not null or replayed_output_tokens is not null
-    order by occurred_at, event_id
-"""
 SUMMARY = "select * from marts.replay_accuracy order by prediction"
-BASES = """
-    select replay_basis, count(*) as n
-    from marts.replayed_estimates
-    group by replay_basis
-    order by n desc, replay_basis
-"""
 
 SAMPLE_COLUMNS = [
     "event_id", "occurred_at", "run_id", "phase_id", "category", "complexity",
@@ -77,8 +64,9 @@ def replay(
     allow_empty_db: AllowEmptyOption = False,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
-    """Set each recorded prediction beside the one that the current rules make of its event."""
-    samples, sums, bases = _results(database_path(), lock_timeout, allow_empty=allow_empty_db)
+    """Set recorded predictions beside those of the current rules."""
+    database = Settings.read().database
+    samples, sums, bases = _results(database, lock_timeout, allow_empty=allow_empty_db)
     replayed = sum(bases.get(basis, 0) for basis in REPLAYED)
     if not replayed:
         raise NoDataError(f"none of {sum(bases.values())} event(s) can be replayed: {_not(bases)}")
@@ -92,12 +80,11 @@ def replay(
         text = output.render(samples, form, columns=SAMPLE_COLUMNS)
     output.write(text, output_file)
     assumed = sum(row["assumed_new_count"] for row in samples)
-    print(
+    say(
         f"{replayed} of {sum(bases.values())} events replayed; {_not(bases)};"
         f" {assumed} deliverables were taken as new because the record does not say;"
         f" {sum(not row['is_analysed'] for row in samples)} of the events shown are test rows or"
-        " copies, which the sums leave out",
-        file=sys.stderr,
+        " copies, which the sums leave out"
     )
 
 
@@ -105,19 +92,13 @@ def _results(
     path: Path, lock_timeout: float, *, allow_empty: bool
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]:
     """Events, sums by side, and how many events rest on which basis."""
-    import duckdb
-
     with open_database(path, lock_timeout=lock_timeout, allow_empty=allow_empty) as connection:
-        try:
-            bases = rows(connection, BASES)
-            return (
-                rows(connection, SAMPLES),
-                rows(connection, SUMMARY),
-                {row["replay_basis"]: row["n"] for row in bases},
-            )
-        except duckdb.CatalogException as error:
-            message = f"{path} has no replay; run `tokenest build` first"
-            raise DatabaseError(message) from error
+        bases = read_view(connection, "cmd_replay_bases")
+        return (
+            read_view(connection, "cmd_replay_samples"),
+            read(connection, SUMMARY),
+            {row["replay_basis"]: row["n"] for row in bases},
+        )
 
 
 def _not(bases: dict[str, int]) -> str:

@@ -11,9 +11,10 @@ import typer
 
 from tokenest_py.cli import output
 from tokenest_py.cli.options import AllowEmptyOption, LockTimeoutOption, OutputOption
+from tokenest_py.cli.say import say
 from tokenest_py.errors import GateError
 from tokenest_py.pipeline.database import open_database
-from tokenest_py.pipeline.settings import database_path, exports_folder
+from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from tokenest_py.pipeline.report.content import Report
@@ -51,19 +52,20 @@ def report(
     allow_empty: AllowEmptyOption = False,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
-    """Tell whether calls are safe, what they cost, what changed and what to do next."""
+    """Write one page: what is safe, what it costs, what changed."""
     from tokenest_py.pipeline.report.content import read_report
 
+    settings = Settings.read()
     with open_database(
-        database_path(), lock_timeout=lock_timeout, allow_empty=allow_empty
+        settings.database, lock_timeout=lock_timeout, allow_empty=allow_empty
     ) as connection:
         content = read_report(connection)
     if form is ReportFormat.HTML and output_file is None:
-        output_file = exports_folder() / "report.html"
+        output_file = settings.exports / "report.html"
         output_file.parent.mkdir(parents=True, exist_ok=True)
     output.write(_render(content, form), output_file)
     if output_file is not None:
-        print(f"wrote {output_file}", file=sys.stderr)
+        say(f"wrote {output_file}")
     if check:
         _check(content)
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from tokenest_py.cli.options import TargetOption, YesOption
 from tokenest_py.cli.publishing import chosen_target, confirm
+from tokenest_py.cli.say import say
 from tokenest_py.pipeline.calibration.promotion import roll_back
+from tokenest_py.pipeline.settings import Settings
 
 __all__ = ["rollback"]
 
 
 def rollback(*, target: TargetOption = None, yes: YesOption = False) -> None:
     """Publish the table before the present one again."""
-    path = chosen_target(target)
+    path = chosen_target(target, Settings.read())
     confirm(f"restore the table before the present one to {path}?", yes=yes)
     taken, restored = roll_back(path)
-    Console(stderr=True).print(
-        f"took back {taken}; {path} is {restored} again",
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
-    )
+    say(f"took back {taken}; {path} is {restored} again")

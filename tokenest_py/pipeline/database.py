@@ -20,7 +20,10 @@ __all__ = [
     "busy",
     "check_file",
     "open_database",
+    "read",
+    "read_view",
     "rows",
+    "view_query",
     "wait_for",
 ]
 
@@ -64,6 +67,31 @@ def open_database(
         yield connection
     finally:
         connection.close()
+
+
+def view_query(view: str) -> str:
+    """The SQL that reads a view of models/report/ in the order that it numbers."""
+    return f"select * exclude (row_no)\nfrom report.{view}\norder by row_no"
+
+
+def read(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    """Return the rows of a query of what the project builds.
+
+    Raises DatabaseError when the database does not have it.
+    """
+    import duckdb
+
+    try:
+        return rows(connection, query)
+    except duckdb.CatalogException as error:
+        raise DatabaseError(
+            f"the database needs a newer build ({str(error).splitlines()[0]}); run `tokenest build`"
+        ) from error
+
+
+def read_view(connection: duckdb.DuckDBPyConnection, view: str) -> list[dict[str, Any]]:
+    """Return the rows of a view of models/report/; raises DatabaseError without it."""
+    return read(connection, view_query(view))
 
 
 def rows(

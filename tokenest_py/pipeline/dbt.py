@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tokenest_py.pipeline.settings import project_folder
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from dbt.artifacts.schemas.results import NodeResult
     from dbt_common.events.base_types import EventMsg
 
-__all__ = ["DbtRun", "run_dbt"]
+    from tokenest_py.pipeline.settings import Settings
+
+__all__ = ["DbtRun", "run"]
 
 _FAILED = {"error", "fail", "runtime error"}
 
@@ -30,29 +30,29 @@ class DbtRun:
     failure: str | None
 
 
-def run_dbt(
+def run(
+    settings: Settings,
     arguments: Sequence[str],
     *,
-    settings: dict[str, str],
     scratch: Path | None = None,
     on_event: Callable[[EventMsg], None] | None = None,
 ) -> DbtRun:
     """Run one dbt command on this project and close its database again.
 
     Args:
+        settings: What the run finds in its environment, and in no other.
         arguments: The command and what follows it.
-        settings: Environment variables for the time of the run.
         scratch: Where dbt keeps its parsed project and its log; else where dbt would.
         on_event: Called with each event of the run.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    project = str(project_folder())
+    project = str(settings.project)
     places = ["--project-dir", project, "--profiles-dir", project]
     if scratch is not None:
         places += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
-    with _environment(settings | {"DO_NOT_TRACK": "1"}):
+    with _environment(settings.of_dbt() | {"DO_NOT_TRACK": "1"}):
         outcome = dbtRunner(callbacks=[on_event] if on_event else []).invoke(
             ["--log-level", "none", *arguments, *places]
         )
@@ -60,6 +60,8 @@ def run_dbt(
         # dbt keeps the file open, and DuckDB lets nobody else read it until it is closed.
         DuckDBConnectionManager.env().close()
         DuckDBConnectionManager.close_all_connections()
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        raise outcome.exception
     results = list(getattr(outcome.result, "results", []))
     failures = [_failure(result) for result in results if str(result.status) in _FAILED]
     if not failures and outcome.exception is not None:
@@ -94,14 +96,19 @@ def _failure(result: NodeResult) -> str:
 
 
 @contextmanager
-def _environment(settings: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
+def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+    """Dbt runs within this process: it finds these variables, None not set, and then they go."""
+    before = {name: os.environ.get(name) for name in variables}
+    _set(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

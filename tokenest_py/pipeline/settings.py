@@ -1,66 +1,205 @@
-"""Where things are: the environment variables of the design, each with its default."""
+"""Every environment variable: ONE table, read once per command as one frozen Settings."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from tokenest_py.runtime.recorder.recorder import DEFAULT_DIRECTORY
 
-__all__ = [
-    "coefficients_path",
-    "database_path",
-    "exports_folder",
-    "project_folder",
-    "setting",
-    "telemetry_folder",
-    "telemetry_globs",
-]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["VARIABLES", "Settings", "Variable"]
 
 
-DEFAULTS = {
-    "TOKENEST_TELEMETRY": "telemetry/**/*.ndjson",
-    "TOKENEST_DB": "tokenest.duckdb",
-    "TOKENEST_EXPORTS": "exports",
-}
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable.
+
+    Attributes:
+        name: What it is called.
+        kind: What its value has to be.
+        default: What holds where it is not set, or is empty; "" for none.
+        says: What it does, in a sentence.
+        readers: Who reads it: commands, dbt, runtime, recorder, worker.
+    """
+
+    name: str
+    kind: str
+    default: str
+    says: str
+    readers: tuple[str, ...]
 
 
-def setting(name: str) -> str:
-    """Return the variable, as it was given, or its default; an empty one counts as not set."""
-    return os.environ.get(name) or DEFAULTS[name]
+VARIABLES = (
+    Variable(
+        "TOKENEST_TELEMETRY", "globs, comma-separated", "telemetry/**/*.ndjson",
+        "The files that land.", ("commands", "dbt"),
+    ),
+    Variable(
+        "TOKENEST_DB", "a file", "tokenest.duckdb",
+        "The DuckDB database that a build writes and the other commands read.",
+        ("commands", "dbt"),
+    ),
+    Variable(
+        "TOKENEST_EXPORTS", "a folder", "exports",
+        "Where a build writes the coefficients, and the commands their reports.",
+        ("commands", "dbt"),
+    ),
+    Variable(
+        "TOKENEST_MEMORY_LIMIT", "a size, as 2GB, or a share, as 80%", "80%",
+        "What DuckDB may take of the memory during a build.", ("commands", "dbt"),
+    ),
+    Variable(
+        "TOKENEST_COEFFICIENTS", "a file", "",
+        "The table that the runtime loads and `tokenest promote` replaces; without it the runtime"
+        " loads the packaged defaults.", ("commands", "runtime"),
+    ),
+    Variable(
+        "TELEMETRY_DB_ENABLED", "1, true or yes", "",
+        "Switches the recorder on.", ("recorder",),
+    ),
+    Variable(
+        "TOKENEST_TELEMETRY_DIR", "a folder", DEFAULT_DIRECTORY,
+        "Where the recorder writes its files, and a drain counts them.",
+        ("commands", "recorder"),
+    ),
+    Variable(
+        "TOKENEST_TELEMETRY_PATHS", "full, basename, hash or none", "full",
+        "What the recorder keeps of the path of a deliverable; an unknown word counts as none.",
+        ("recorder",),
+    ),
+    Variable(
+        "TOKENEST_TELEMETRY_PATH_KEY", "a text", "",
+        "The key of hash; without it each recorder draws one of its own.", ("recorder",),
+    ),
+    Variable(
+        "TOKENEST_TELEMETRY_FSYNC", "1, true or yes", "",
+        "The recorder waits for the disk with each event.", ("recorder",),
+    ),
+    Variable("TOKENEST_RUN_ID", "a text", "", "The run of the attempt.", ("worker",)),
+    Variable("TOKENEST_PHASE_ID", "a text", "", "The phase of the attempt.", ("worker",)),
+    Variable(
+        "TOKENEST_PHASE_FILE", "a file", "", "The phase as a JSON object.", ("worker",)
+    ),
+    Variable(
+        "TOKENEST_ATTEMPT", "a whole number", "", "Which attempt at the phase it is, from 1.",
+        ("worker",),
+    ),
+    Variable(
+        "TOKENEST_ESTIMATED_TOKENS", "a whole number", "",
+        "The output tokens that tokenest expects.", ("worker",),
+    ),
+    Variable(
+        "TOKENEST_MAX_TOKENS", "a whole number", "", "The ceiling that tokenest proposes.",
+        ("worker",),
+    ),
+    Variable(
+        "DBT_TARGET_PATH", "a folder", "",
+        "dbt's own: where it keeps the parsed project; without it `tokenest build` uses"
+        " `.tokenest` beside the database.", ("commands", "dbt"),
+    ),
+)  # fmt: skip
 
 
-def telemetry_globs() -> list[str]:
-    """Return the globs of TOKENEST_TELEMETRY (comma-separated), as they were given."""
-    return [glob.strip() for glob in setting("TOKENEST_TELEMETRY").split(",") if glob.strip()]
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment said when a command began; commands hand it on."""
+
+    values: Mapping[str, str]
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None, **options: str | None) -> Settings:
+        """Return the settings of this process.
+
+        An empty variable counts as not set, and `~` at the start of a path is the home folder.
+
+        Args:
+            environment: The variables; those of this process by default.
+            options: What a command's options said, by the name of the variable; None for nothing.
+        """
+        said = dict(os.environ if environment is None else environment)
+        said |= {name: value for name, value in options.items() if value}
+        values = {}
+        for variable in VARIABLES:
+            value = said.get(variable.name) or variable.default
+            if variable.kind in {"a file", "a folder"}:
+                value = _expanded(value)
+            elif variable.kind.startswith("globs"):
+                value = ",".join(_expanded(glob.strip()) for glob in value.split(","))
+            values[variable.name] = value
+        return cls(MappingProxyType(values))
+
+    @property
+    def telemetry(self) -> tuple[str, ...]:
+        """The globs of the telemetry files, relative where they were given so."""
+        return tuple(glob for glob in self.values["TOKENEST_TELEMETRY"].split(",") if glob)
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file, absolute."""
+        return Path(self.values["TOKENEST_DB"]).absolute()
+
+    @property
+    def exports(self) -> Path:
+        """The folder of what is written for others, absolute."""
+        return Path(self.values["TOKENEST_EXPORTS"]).absolute()
+
+    @property
+    def exported_table(self) -> Path:
+        """The coefficients of the last build, absolute."""
+        return self.exports / "coefficients.ndjson"
+
+    @property
+    def coefficients(self) -> Path | None:
+        """The table that the runtime reads, absolute, or None for the packaged defaults."""
+        path = self.values["TOKENEST_COEFFICIENTS"]
+        return Path(path).absolute() if path else None
+
+    @property
+    def telemetry_folder(self) -> Path:
+        """The folder in which events are recorded, relative where it was given so."""
+        return Path(self.values["TOKENEST_TELEMETRY_DIR"])
+
+    @property
+    def memory_limit(self) -> str:
+        """What DuckDB may take of the memory, as it was given."""
+        return self.values["TOKENEST_MEMORY_LIMIT"]
+
+    @property
+    def project(self) -> Path:
+        """The dbt project: the working directory, the checkout, or the copy in the package."""
+        package = Path(__file__).parents[1]
+        candidates = [Path.cwd(), package.parent, package / "project"]
+        for folder in candidates:
+            if (folder / "dbt_project.yml").is_file() and (folder / "models" / "staging").is_dir():
+                return folder
+        return candidates[0]
+
+    @property
+    def scratch(self) -> Path | None:
+        """A folder for dbt's own files; None where it has one: in the project, or as asked."""
+        if self.project == Path.cwd() or self.values["DBT_TARGET_PATH"]:
+            return None
+        return self.database.parent / ".tokenest"
+
+    def replaced(self, **values: str) -> Settings:
+        """Return the same settings but for these variables."""
+        return Settings(MappingProxyType({**self.values, **values}))
+
+    def of_dbt(self) -> dict[str, str | None]:
+        """The variables that a run of dbt reads; None for those that keep their default."""
+        given = {v.name: self.values[v.name] for v in VARIABLES if "dbt" in v.readers}
+        defaults = {variable.name: variable.default for variable in VARIABLES}
+        return {name: None if value == defaults[name] else value for name, value in given.items()}
 
 
-def database_path() -> Path:
-    """Return the DuckDB file of TOKENEST_DB, absolute."""
-    return Path(setting("TOKENEST_DB")).absolute()
-
-
-def exports_folder() -> Path:
-    """Return the folder of TOKENEST_EXPORTS, absolute."""
-    return Path(setting("TOKENEST_EXPORTS")).absolute()
-
-
-def coefficients_path() -> Path | None:
-    """Return the file of TOKENEST_COEFFICIENTS, or None for the packaged defaults."""
-    path = os.environ.get("TOKENEST_COEFFICIENTS")
-    return Path(path).absolute() if path else None
-
-
-def telemetry_folder() -> Path:
-    """Return the folder in which events are recorded: TOKENEST_TELEMETRY_DIR, or its default."""
-    return Path(os.environ.get("TOKENEST_TELEMETRY_DIR") or DEFAULT_DIRECTORY)
-
-
-def project_folder() -> Path:
-    """Return the dbt project: this folder, the checkout, or the copy inside the package."""
-    package = Path(__file__).parents[1]
-    candidates = [Path.cwd(), package.parent, package / "project"]
-    for folder in candidates:
-        if (folder / "dbt_project.yml").is_file() and (folder / "models" / "staging").is_dir():
-            return folder
-    return candidates[0]
+def _expanded(path: str) -> str:
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:  # nobody of that name has a home here
+        return path

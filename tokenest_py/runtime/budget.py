@@ -15,6 +15,7 @@ from tokenest_py.errors import UsageError
 from tokenest_py.runtime.providers import PARAMETERS
 
 if TYPE_CHECKING:
+    from tokenest_py.runtime.limits import Limits
     from tokenest_py.runtime.results import TokenEstimate
     from tokenest_py.runtime.table import Coefficients
 
@@ -23,6 +24,7 @@ PARENT = "parent"
 FLOOR = "cold-start floor"
 CLAMP = "explicit clamp"
 CONTROL = "control call"
+OVER_WINDOW = "input_over_window"
 
 
 class Budget(NamedTuple):
@@ -39,7 +41,8 @@ class Budget(NamedTuple):
         quantile_rate: The rate that the quantile is for; None for a floor.
         reasoning_tokens: The part of max_tokens kept apart for reasoning.
         clamped_by: The limit that lowered the number: "", "max_tokens", "max_output",
-            "context_window" or "max_budget".
+            "context_window" or "max_budget"; "input_over_window" lowers nothing: the model does
+            not take so large an input.
         limit: The most that could be asked for in this call.
         is_retry: Whether this is the one larger ceiling after a truncation.
         coefficients_id: The table that the number comes from.
@@ -86,6 +89,7 @@ class Escalation(NamedTuple):
 
 def size(
     coefficients: Coefficients,
+    limits: Limits,
     estimate: TokenEstimate,
     *,
     model: str | None,
@@ -110,8 +114,10 @@ def size(
     else:
         source, rate, wanted, n, identified = found
     wanted = max(wanted, int(coefficients.constants["min_budget"])) + reasoning_tokens
-    limit, limited_by = _limit(coefficients, model, input_tokens)
+    limit, limited_by = _limit(coefficients, limits, model, input_tokens)
     tokens, clamped_by = (limit, limited_by) if wanted > limit else (wanted, "")
+    if limited_by == OVER_WINDOW:
+        clamped_by = OVER_WINDOW
     if max_tokens is not None and tokens > max_tokens:
         source, tokens, clamped_by = CLAMP, max_tokens, "max_tokens"
     limit = limit if max_tokens is None else min(limit, max_tokens)
@@ -254,15 +260,20 @@ def input_bin(input_tokens: int) -> int:
 
 
 def _limit(
-    coefficients: Coefficients, model: str | None, input_tokens: int | None
+    coefficients: Coefficients, known: Limits, model: str | None, input_tokens: int | None
 ) -> tuple[int, str]:
-    """The most that a call may ask for, and what says so."""
+    """The most that a call may ask for, and what says so.
+
+    An input above what the model takes leaves nothing to clamp to: it is said, no more.
+    """
     limit, limited_by = int(coefficients.constants["max_budget"]), "max_budget"
     if model:
-        most = coefficients.limit(model, "max_output")
+        most, window, max_input = known.find(model)
+        used = input_tokens or 0
         if most is not None:
             limit, limited_by = most, "max_output"
-        window = coefficients.limit(model, "context_window")
-        if window is not None and window - (input_tokens or 0) < limit:
-            limit, limited_by = max(window - (input_tokens or 0), 1), "context_window"
+        if used > (max_input or used) or (window is not None and used >= window):
+            limited_by = OVER_WINDOW
+        elif window is not None and window - used < limit:
+            limit, limited_by = window - used, "context_window"
     return limit, limited_by

@@ -12,11 +12,13 @@ import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from tokenest_py.errors import UsageError
+from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
-from tokenest_py.runtime.budget import escalate, size
+from tokenest_py.runtime.budget import Escalation, escalate, size
 from tokenest_py.runtime.deliverables import normalize
 from tokenest_py.runtime.labels import checked
+from tokenest_py.runtime.limits import Limits
+from tokenest_py.runtime.providers import response_fields
 from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.rules import Rules
 from tokenest_py.runtime.table.source import Source, Status
@@ -25,7 +27,7 @@ from tokenest_py.runtime.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from tokenest_py.runtime.budget import Budget, Escalation
+    from tokenest_py.runtime.budget import Budget
     from tokenest_py.runtime.results import Part
     from tokenest_py.runtime.rules import Cell, Reading
 
@@ -45,11 +47,13 @@ class Estimator:
         source: Source,
         *,
         workspace: str | os.PathLike[str] | None = None,
+        limits: Mapping[str, tuple[int, int | None]] | None = None,
     ) -> None:
         """Use a source of coefficients; `Estimator.load` is the usual way to make one."""
         self._source = source
         self._workspace = None if workspace is None else Workspace(os.fspath(workspace))
         self._rules = self._rules_type(source.coefficients, self._workspace)
+        self._limits = Limits(limits)
 
     @classmethod
     def load(
@@ -59,6 +63,7 @@ class Estimator:
         workspace: str | os.PathLike[str] | None = None,
         strict: bool = False,
         reload_after: float | None = None,
+        limits: Mapping[str, tuple[int, int | None]] | None = None,
     ) -> Estimator:
         """An estimator with the coefficients of a file.
 
@@ -70,9 +75,11 @@ class Estimator:
                 defaults are used and `status()` says why.
             reload_after: Look for a newer file at most every so many seconds; without it never.
                 Never raises: a faulty file leaves the last good table in place.
+            limits: What models take at most that no list knows, such as deployments of one's own:
+                {"my-deployment": (max_output, context_window)}, in tokens.
         """
         source = Source(path, strict=strict, reload_after=reload_after)
-        return cls(source, workspace=workspace)
+        return cls(source, workspace=workspace, limits=limits)
 
     def estimate(
         self,
@@ -146,7 +153,7 @@ class Estimator:
 
         Args:
             estimate: What `estimate()` returned for the call.
-            model: Its name; limits the ceiling to the model's maximum.
+            model: Its name; limits the ceiling to the model's maximum, where that is known.
             input_tokens: Tokens of the prompt; limits the ceiling to the rest of the context
                 window, and finds the quantiles of calls of this size.
             max_truncation: The rate of truncated answers that is accepted, a ratio. The table
@@ -159,6 +166,7 @@ class Estimator:
         """
         return size(
             self._current().coefficients,
+            self._limits,
             estimate,
             model=model,
             input_tokens=input_tokens,
@@ -179,6 +187,23 @@ class Estimator:
         the stop reason says.
         """
         return escalate(self._current().coefficients, budget, stop_reason, output_tokens)
+
+    def after_response(self, budget: Budget, response: object) -> Escalation:
+        """What to do after an answer, all of it read from the provider's response.
+
+        As `after_truncation`. A response that cannot be read gets no larger ceiling, and the
+        reason says so.
+        """
+        try:
+            fields = response_fields(response)
+        except DroppedEventError as error:
+            return Escalation(None, f"the response cannot be read: {error}")
+        stop_reason, tokens = fields.get("stop_reason"), fields.get("actual_output_tokens")
+        return self.after_truncation(
+            budget,
+            None if stop_reason is None else str(stop_reason),
+            output_tokens=tokens if isinstance(tokens, int) else None,
+        )
 
     def explain(self, estimate: TokenEstimate, budget: Budget | None = None) -> str:
         """How each number of an estimate, and of its budget, came about: lines of plain text."""

@@ -10,9 +10,10 @@ repeated_lines as (
 
 unreadable as (
     select
-        source,
+        source_name,
         source_file,
         line_no,
+        record_no,
         reject_reason,
         reject_fields,
         cast(null as string) as event_id,
@@ -26,9 +27,10 @@ unreadable as (
 -- an id that came with several contents: the record says which, the raw line is in the file
 conflicts as (
     select
-        source,
+        source_name,
         source_file,
         line_no,
+        record_no,
         verdict as reject_reason,
         'event_id' as reject_fields,
         event_key as event_id,

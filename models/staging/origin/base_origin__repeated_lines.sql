@@ -1,5 +1,3 @@
-{#- Of the places where a call stands, the one that knows its run counts, then the one that knows most. -#}
-{{ repeated_lines(
-    'origin',
-    best="case when lines.run_id = 'unknown' then 1 else 0 end asc, " ~ known_fields('lines', 'origin') ~ ' desc',
-) }}
+{#- Of the places where a call stands, that with its run counts, then that with the most fields. -#}
+{% set without_run = "case when lines.run_id = 'unknown' then 1 else 0 end" %}
+{{ repeated_lines('origin', best=without_run ~ ', ' ~ known_fields('lines', 'origin') ~ ' desc') }}

@@ -23,6 +23,7 @@ accepted as (
         on
             lines.source_file = repeated_lines.source_file
             and lines.line_no = repeated_lines.line_no
+            and lines.record_no = repeated_lines.record_no
     where
         lines.record_type = 'attempt'
         and lines.event_key is not null

@@ -2,7 +2,7 @@
 with
 
 accounting as (
-    select coalesce(sum(accepted), 0) as record_count
+    select coalesce(sum(records), 0) as record_count
     from {{ ref('line_accounting') }}
 ),
 
@@ -17,7 +17,7 @@ attempts as (
 ),
 
 quarantine as (
-    select count(*) as line_count
+    select count(distinct source_file || ' ' || cast(line_no as string)) as line_count
     from {{ ref('rejected_lines') }}
 ),
 
@@ -27,7 +27,7 @@ quarantined as (
 )
 
 select
-    accounting.record_count as accepted_lines,
+    accounting.record_count as accepted_records,
     estimates.event_count as scored_events,
     attempts.attempt_count as drain_attempts,
     quarantine.line_count as rejected_lines,

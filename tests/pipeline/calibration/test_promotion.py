@@ -33,6 +33,8 @@ from tokenest_py.runtime.table import load
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 KILLS = 25
 
 WRITER = """

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 @contextlib.contextmanager
 def draining(folder: Path, *names: str, **options: object) -> Iterator[Drain]:
@@ -546,14 +548,18 @@ def test_a_stranger_with_the_orphan_s_number_is_left_alone(tmp_path: Path) -> No
         stranger.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_ends_the_worker_and_is_no_attempt(tmp_path: Path, number: int) -> None:
-    """Exit 130; the phase is repeated by --resume as if it had not begun."""
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 130)]
+)
+def test_an_interrupt_ends_the_worker_and_is_no_attempt(
+    tmp_path: Path, number: int, code: int
+) -> None:
+    """Exit 130 or 143; the phase is repeated by --resume as if it had not begun."""
     make_run(tmp_path, {"p1": "note(str(os.getpid())); time.sleep(30)"})
     controller = start_drain(tmp_path)
     pid = int(waited_for(tmp_path / "notes"))
     controller.send_signal(number)
-    assert controller.wait(timeout=20) == 130
+    assert controller.wait(timeout=20) == code
     assert not is_alive(pid)
     assert journal_lines(tmp_path) == []
 

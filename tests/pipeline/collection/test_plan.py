@@ -21,6 +21,8 @@ from tokenest_py.runtime.estimator import Estimator
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 def plan(project: Project, *arguments: str) -> tuple[int, str, str]:
     """One call of the command in the project's folder, with the checkout's seeds."""
@@ -151,7 +153,7 @@ def test_the_schema_is_one() -> None:
         ({"extra": 1}, "extra"),
     ],
 )
-def test_phases_that_follow_no_schema(tmp_path: Path, changes: dict, reason: str) -> None:
+def test_phases_that_follow_no_schema(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     """Refused with file, line and the member that is wrong."""
     path = tmp_path / "phases.ndjson"
     lines = [phase("ok").as_dict(), phase("p", index=2).as_dict() | changes]
@@ -260,7 +262,7 @@ def test_the_target_and_the_filters(samples: Project, tmp_path: Path) -> None:
 def test_an_empty_database_is_refused_unless_allowed(project: Project) -> None:
     """Allowed, it plans the ten."""
     project.telemetry().write_bytes(line(run_id=7))  # quarantined: no event lands
-    project.dbt_build("-s", "+coverage_gaps")
+    project.dbt_build("-s", "+cmd_plan_gaps")
     code, _, said = plan(project, "--run", "first")
     assert (code, "--allow-empty-db" in said.splitlines()[-1]) == (1, True), said
     code, _, said = plan(project, "--run", "first", "--allow-empty-db")

@@ -6,7 +6,7 @@ import csv
 import json
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         ([succeeded(), attempt(), attempt()], "deprioritised"),
     ],
 )
-def test_verdicts(attempts: list, expected: str) -> None:
+def test_verdicts(attempts: list[Any], expected: str) -> None:
     """Promising for a yield, a success or timeouts alone; deprioritised for a repeated failure."""
     assert verdict(attempts) == expected
 
@@ -64,7 +64,7 @@ def test_new_evidence_changes_a_verdict() -> None:
     assert verdict(history) == "deprioritised"
 
 
-def ids(candidates: list) -> list[str]:
+def ids(candidates: list[Any]) -> list[str]:
     """Run and phase of each candidate."""
     return [f"{item.phase.run_id}/{item.phase.phase_id}" for item in candidates]
 
@@ -109,7 +109,7 @@ def test_failures_of_one_run_do_not_condemn_another() -> None:
         ([], Limits(skip_run_prefixes=("r",)), "the run's prefix is skipped"),
     ],
 )
-def test_limits_stop_a_run(history: list, limits: Limits, reason: str) -> None:
+def test_limits_stop_a_run(history: list[Any], limits: Limits, reason: str) -> None:
     """A stopped run has no candidates, and says why of each phase."""
     phases = [phase(f"p{n}", index=n) for n in range(1, 6)]
     candidates, skipped = queue([(phases, history)], "s1", limits)
@@ -173,7 +173,7 @@ def test_timed_out_phases_come_last_in_their_run() -> None:
         ({"timed_out": True, "folder_is_writable": False}, "telemetry_off"),
     ],
 )
-def test_reasons_without_a_pattern(evidence: dict, expected: str | None) -> None:
+def test_reasons_without_a_pattern(evidence: dict[str, Any], expected: str | None) -> None:
     """What the ending alone says."""
     known = {"events": 0, "exit_code": 1, "timed_out": False, "folder_is_writable": True}
     assert zero_yield_reason(**known | evidence, failure=None) == expected
@@ -243,7 +243,9 @@ def test_every_pattern_is_reachable_and_of_a_known_reason() -> None:
     assert len(set(names)) == len(names)
     assert {pattern.reason for pattern in PATTERNS} < set(REASONS)
     for pattern in PATTERNS:
-        duckdb.sql("select regexp_matches('', ?)", params=[pattern.pattern.pattern]).fetchall()
+        found = duckdb.sql("select regexp_matches('', ?)", params=[pattern.pattern.pattern])
+        assert found is not None
+        found.fetchall()
 
 
 @pytest.mark.parametrize(

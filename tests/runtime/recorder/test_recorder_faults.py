@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from private_mount import PRIVATE_MOUNT
 from recorded import REQUIRED, events, lines
 from tokenest_py.runtime.recorder import Recorder
 
@@ -49,21 +50,6 @@ def report(**more):
     assert status.attempts - status.written == sum(status.dropped.values())
     print(json.dumps({"acknowledged": acknowledged, "dropped": status.dropped} | more))
 """
-
-# A mount that only the command's own process sees, as root or as an ordinary user.
-NAMESPACES = (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"])
-
-
-def _private_mount() -> list[str] | None:
-    """The command prefix under which a tmpfs can be mounted here, if any."""
-    for prefix in NAMESPACES:
-        probe = [*prefix, "mount", "-t", "tmpfs", "none", "/mnt"]
-        if shutil.which("unshare") and subprocess.run(probe, capture_output=True).returncode == 0:
-            return prefix
-    return None
-
-
-PRIVATE_MOUNT = _private_mount()
 
 
 def run(script: str, folder: Path, prefix: list[str] | None = None) -> dict[str, Any]:

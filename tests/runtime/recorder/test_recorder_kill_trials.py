@@ -16,6 +16,8 @@ from recorded import lines
 if TYPE_CHECKING:
     from types import ModuleType
 
+pytestmark = pytest.mark.slow
+
 COMMAND = Path(__file__).parents[3] / "benchmarks" / "recorder_kill_trials.py"
 
 

@@ -28,11 +28,11 @@ GOOD = Path(PACKAGED).read_bytes()
 
 def values(table: Coefficients) -> dict[str, Any]:
     """Everything that a table would answer with; without cells, levels change no answer."""
-    apart = {"path", "_limits", *(() if table.cells else ("levels", "floor_level"))}
+    apart = {"path", *(() if table.cells else ("levels", "floor_level"))}
     return {name: value for name, value in vars(table).items() if name not in apart}
 
 
-def more(*rows: object) -> Change:
+def more(*rows: dict[str, Any]) -> Change:
     """A change that adds rows."""
     return lambda packaged: [*packaged, *rows]
 
@@ -259,9 +259,9 @@ def test_only_regular_files(tmp_path: Path) -> None:
     dangling.symlink_to(tmp_path / "nothing")
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    for path in (dangling, loop, "a\x00b", "x" * 5000):
+    for place in (dangling, loop, "a\x00b", "x" * 5000):
         with pytest.raises(CoefficientsError, match="cannot be opened"):
-            load(str(path))
+            load(str(place))
     link = tmp_path / "link"
     link.symlink_to(vintages.write(tmp_path, vintages.head))
     assert Estimator.load(link, strict=True).status().source == "file"

@@ -14,14 +14,17 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import NoDataError
+from tokenest_py.pipeline.database import read, read_view
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.labels import ARGUMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
     from typing import TypeAlias
+
+    import duckdb
 
     from tokenest_py.pipeline.calibration.refit import Refit
     from tokenest_py.runtime.results import TokenEstimate
@@ -35,36 +38,6 @@ __all__ = ["Call", "backtest", "read_calls", "rounds_of"]
 T5_MINIMUM = 5
 T5_BUFFER = 1.2
 
-CALLS = """
-    select
-        demand.call_id,
-        demand.occurred_at,
-        demand.category,
-        demand.complexity,
-        events.labels,
-        demand.model,
-        demand.input_tokens,
-        coalesce(events.deliverables, []),
-        events.predicted_output_tokens,
-        demand.demand_tokens,
-        demand.demand_state = 'observed'
-    from intermediate.int_demand as demand
-    inner join events.int_events as events
-        on demand.event_id = events.event_id
-    where demand.demand_state <> 'excluded'
-    order by demand.occurred_at, demand.call_id
-"""
-T5_MULTIPLIERS = """
-    select category, complexity, multiplier
-    from marts.calibration_multipliers
-    where method = 't5_exact' and n >= ?
-    order by n
-"""
-ROOT_QUANTILES = """
-    select max_truncation, budget_strict_tokens
-    from marts.budget_quantiles
-    where cell_level = 0 and budget_strict_tokens is not null
-"""
 SCORES = """
     select *
     from backtest.backtest_scores
@@ -85,14 +58,15 @@ class Call:
     model: str | None
     input_tokens: int | None
     deliverables: list[str]
-    predicted_tokens: int | None
+    predicted_output_tokens: int | None
     demand_tokens: int
     is_observed: bool
 
 
-def read_calls(rows: Iterable[Sequence[Any]]) -> list[Call]:
-    """The calls of the rows of CALLS, in order of time."""
-    return [Call(*row) for row in rows]
+def read_calls(connection: duckdb.DuckDBPyConnection) -> list[Call]:
+    """The calls that say something about demand, in order of time."""
+    found = read_view(connection, "cmd_backtest_calls")
+    return [Call(**row | {"deliverables": row["deliverables"] or []}) for row in found]
 
 
 def rounds_of(calls: Sequence[Call], *, share: float, rounds: int) -> list[list[Call]]:
@@ -157,9 +131,7 @@ def backtest(
         )
     refit.score()
     with refit.connect() as connection:
-        cursor = connection.execute(SCORES)
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return read(connection, SCORES)
 
 
 def sized_by(estimator: Estimator) -> Sizer:
@@ -201,17 +173,22 @@ def _estimates(estimator: Estimator) -> Callable[..., TokenEstimate]:
 
 def _baselines(refit: Refit, floors: Sizer) -> dict[str, Sizer]:
     with refit.connect() as connection:
-        t5 = {
-            (category, complexity): multiplier
-            for category, complexity, multiplier in connection.execute(
-                T5_MULTIPLIERS, [T5_MINIMUM]
-            ).fetchall()
-        }
-        root = dict(connection.execute(ROOT_QUANTILES).fetchall())
+        multipliers = read(connection, "select * from marts.calibration_multipliers order by n")
+        budgets = read(connection, "select * from marts.budget_quantiles")
+    t5 = {
+        (row["category"], row["complexity"]): row["multiplier"]
+        for row in multipliers
+        if row["method"] == "t5_exact" and row["n"] >= T5_MINIMUM
+    }
+    root = {
+        row["max_truncation"]: row["budget_strict_tokens"]
+        for row in budgets
+        if row["cell_level"] == 0
+    }
     estimate = _estimates(Estimator.load(_packaged(), strict=True))
 
     def origin(call: Call, _: float) -> int:
-        predicted = call.predicted_tokens
+        predicted = call.predicted_output_tokens
         if predicted is None:
             found = estimate(tuple(call.deliverables), call.category, call.complexity)
             predicted = found.base_tokens

@@ -45,9 +45,7 @@ def change_gate(changes: Iterable[Change], *, most_up: float, most_down: float) 
     passes = lowest[0] >= most_down and highest[0] <= most_up
     widest = lowest if lowest[0] < most_down else highest
     figure = f"x {lowest[0]:.2f} to x {highest[0]:.2f}"
-    return Gate(
-        "change", passes, figure, limit, f"{len(factors)} values; widest: {_name(widest[1])}"
-    )
+    return Gate("change", passes, figure, limit, f"{len(factors)} values; widest: {widest[1].name}")
 
 
 def source_gate(proposed: Table, exported: Sequence[dict[str, Any]]) -> Gate:
@@ -119,7 +117,3 @@ def _pinball(ours: dict[str, Any], theirs: dict[str, Any]) -> Gate:
         return Gate("loss", passes=False, figure="-", limit=limit, about=about)
     ratio = ours["pinball_loss"] / theirs["pinball_loss"]
     return Gate("loss", ratio <= MOST_PINBALL, f"x {ratio:.2f}", limit, about)
-
-
-def _name(change: Change) -> str:
-    return " / ".join(str(part) for part in change.key.values())

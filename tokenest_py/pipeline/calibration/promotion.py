@@ -52,6 +52,11 @@ class Change:
     proposed: dict[str, Any] | None
 
     @property
+    def name(self) -> str:
+        """The key in one line."""
+        return " / ".join(str(part) for part in self.key.values())
+
+    @property
     def factor(self) -> float | None:
         """Proposed value / current value; None where there are not both, or from 0."""
         if self.current is None or self.proposed is None or not self.current.get("value"):
@@ -92,8 +97,8 @@ def publish(proposed: Table, target: Path) -> Path:
         number = int(entries[-1].name.partition("-")[0]) + 1 if entries else 1
         identity = parse(previous, str(target)).coefficients_id
         kept = folder / f"{number:06}-{identity}.ndjson"
-        _replace(kept, previous)
-        _replace(target, proposed.data)
+        _put(kept, previous)
+        _put(target, proposed.data)
     return kept
 
 
@@ -111,8 +116,8 @@ def roll_back(target: Path) -> tuple[str, str]:
             raise _nothing_earlier(target)
         restored = read_table(entries[-1])
         taken = _table(_current_data(target), str(target))
-        _replace(folder / f"rolled-back-{taken.coefficients_id}.ndjson", taken.data)
-        _replace(target, restored.data)
+        _put(folder / f"rolled-back-{taken.coefficients_id}.ndjson", taken.data)
+        _put(target, restored.data)
         entries[-1].unlink()
         _flush_folder(folder)
     return taken.coefficients_id, restored.coefficients_id
@@ -179,7 +184,7 @@ def _locked(target: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _put(path: Path, data: bytes) -> None:
     """Put data at a path in one step, flushed, and only after the runtime's loader has read it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
-from tokenest_py.pipeline.dbt import run_dbt
+from tokenest_py.pipeline import dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+
+    from tokenest_py.pipeline.settings import Settings
 
 __all__ = ["Refit"]
 
@@ -41,9 +43,9 @@ MODELS = (
 
 @dataclass(frozen=True, slots=True)
 class Refit:
-    """A scratch database in `folder`, filled from the database at `source`."""
+    """A scratch database in `folder`, filled from the one that the settings name."""
 
-    source: Path
+    settings: Settings
     folder: Path
 
     @property
@@ -79,7 +81,7 @@ class Refit:
 
     def _copy(self, before: datetime) -> None:
         with self.connect() as connection:
-            connection.execute(f"attach {_quoted(self.source)} as source (read_only)")
+            connection.execute(f"attach {_quoted(self.settings.database)} as source (read_only)")
             seeds = [
                 f"seeds.{name}"
                 for (name,) in connection.execute(
@@ -103,9 +105,9 @@ class Refit:
                 )
 
     def _build(self, arguments: Sequence[str], exports: Path) -> None:
-        run = run_dbt(
+        run = dbt.run(
+            self.settings.replaced(TOKENEST_DB=str(self.database), TOKENEST_EXPORTS=str(exports)),
             [*arguments, "--vars", "{backtest: true}"],
-            settings={"TOKENEST_DB": str(self.database), "TOKENEST_EXPORTS": str(exports)},
             scratch=self.folder,
         )
         if run.failure:

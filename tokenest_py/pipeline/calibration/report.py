@@ -275,17 +275,17 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[st
     return [
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),
-        *("| " + " | ".join(_cell(row.get(name)) for name in columns) + " |" for row in rows),
+        *("| " + " | ".join(_markdown(row.get(name)) for name in columns) + " |" for row in rows),
     ]
 
 
 def _interval(low: float | None, high: float | None) -> str:
     if low is None and high is None:
         return "-"
-    return f"{_cell(low)} to {_cell(high)}"
+    return f"{_markdown(low)} to {_markdown(high)}"
 
 
-def _cell(value: object) -> str:
+def _markdown(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):

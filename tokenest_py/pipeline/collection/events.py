@@ -8,6 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from tokenest_py.runtime.stop_reasons import is_truncated
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["Yield", "count_events", "file_sizes", "is_writable"]
 
 MAX_LINE_BYTES = 1024 * 1024  # longer lines do not land either
-
-# A full context window is no reason for a larger ceiling, so it is not among these.
-_CUT_OFF = frozenset({"length", "max_output_tokens", "max_tokens"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,8 @@ def _event(line: bytes) -> dict[str, Any] | None:
 
 def _is_cut_off(event: Mapping[str, Any]) -> bool:
     stop_reason = event.get("stop_reason")
-    if isinstance(stop_reason, str) and stop_reason.lower() in _CUT_OFF:
+    # A full context window is no reason for a larger ceiling, so it is another class.
+    if isinstance(stop_reason, str) and is_truncated(stop_reason):
         return True
     output, ceiling = event.get("actual_output_tokens"), event.get("actual_max_tokens")
     reached = isinstance(output, int) and isinstance(ceiling, int) and output >= ceiling

@@ -78,7 +78,8 @@ class Run:
                 (self.folder / "logs").mkdir(mode=0o700, exist_ok=True)
                 telemetry_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 journal.path.touch(mode=0o600)
-                _replace(self.folder / "telemetry-folder", f"{telemetry_folder.absolute()}\n")
+                pointer = self.folder / "telemetry-folder"
+                _write_beside(pointer, f"{telemetry_folder.absolute()}\n").replace(pointer)
             except OSError as error:
                 raise CollectionError(
                     Path(error.filename or self.folder), f"cannot be written: {error.strerror}"
@@ -146,10 +147,6 @@ def find_run(name: str) -> Run:
         folder = RUNS_FOLDER / name
     phases = read_phases(folder / PHASES)
     return Run(folder, phases[0].run_id, phases)
-
-
-def _replace(path: Path, text: str) -> None:
-    _write_beside(path, text).replace(path)
 
 
 def _write_beside(path: Path, text: str) -> Path:

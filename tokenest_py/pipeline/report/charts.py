@@ -50,7 +50,7 @@ def draw_charts(report: Report) -> dict[str, str]:
 def _room(rows: Rows) -> Chart | None:
     import altair as alt
 
-    shown = [_plain(r) for r in rows if r["truncation_rate"] is not None]
+    shown = [_drawable(r) for r in rows if r["truncation_rate"] is not None]
     if not shown:
         return None
     shown.sort(key=lambda r: (-r["truncation_rate"], r["stratum"]))
@@ -96,7 +96,7 @@ def _predictions(rows: Rows) -> Chart | None:
     low, high = 10 ** math.floor(math.log10(min(tokens))), max(tokens) * 1.3
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
     axis = alt.Axis(format="~s", tickCount=5)
-    data = alt.InlineData(values=[_plain(r) for r in rows])
+    data = alt.InlineData(values=[_drawable(r) for r in rows])
     base = alt.Chart(data).encode(
         x=alt.X("predicted_output_tokens:Q", title="predicted tokens", scale=scale, axis=axis),
         y=alt.Y("actual_output_tokens:Q", title="actual tokens", scale=scale, axis=axis),
@@ -166,7 +166,7 @@ def _coverage(rows: Rows) -> Chart | None:
     import altair as alt
 
     known = {r["category"] for r in rows if r["n"]}
-    shown = [_plain(r) for r in rows if r["complexity"] != "unknown" or r["n"]]
+    shown = [_drawable(r) for r in rows if r["complexity"] != "unknown" or r["n"]]
     if not known:
         return None
     order = ["low", "medium", "high", "maintenance"]
@@ -239,7 +239,7 @@ def _checked(svg: str) -> str:
     return svg
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
+def _drawable(row: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value if isinstance(value, str | int | float | bool | None) else str(value)
         for key, value in row.items()

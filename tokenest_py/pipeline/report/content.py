@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tokenest_py.errors import DatabaseError
-from tokenest_py.pipeline.database import rows
+from tokenest_py.pipeline.database import read
 from tokenest_py.pipeline.printable import printable
 from tokenest_py.pipeline.report.queries import HEADLINE, SECTIONS, Question
 from tokenest_py.pipeline.report.words import count, factor, percent
@@ -66,15 +65,16 @@ def read_report(connection: duckdb.DuckDBPyConnection) -> Report:
     headline = {question.name: _answer_rows(connection, question) for question in HEADLINE}
     sections = tuple(Section(question, _answer_rows(connection, question)) for question in SECTIONS)
     alerts = next(s.rows for s in sections if s.question.name == "alerts")
+    weeks = next(s.rows for s in sections if s.question.name == "trend")[:2]
     recent = headline["recent"][0] if headline["recent"] else {}
     open_alerts = [alert for alert in alerts if alert["is_open"]]
     return Report(
         title="Token budgets: safety and cost",
-        period=_period(headline["period"][0]),
+        period=_period(headline["landing"][0]),
         answers=(
             _safety(recent),
             _cost(recent),
-            _change(headline),
+            _change(headline, weeks),
             _next_steps(headline, recent, open_alerts),
         ),
         sections=sections,
@@ -85,28 +85,19 @@ def read_report(connection: duckdb.DuckDBPyConnection) -> Report:
 
 
 def _answer_rows(connection: duckdb.DuckDBPyConnection, question: Question) -> Rows:
-    import duckdb
-
-    try:
-        found = rows(connection, question.sql)
-    except duckdb.CatalogException as error:
-        message = (
-            f"the report needs a newer build ({str(error).splitlines()[0]}); run `tokenest build`"
-        )
-        raise DatabaseError(message) from error
     return [
         {name: printable(v) if isinstance(v, str) else v for name, v in row.items()}
-        for row in found
+        for row in read(connection, question.sql)
     ]
 
 
 def _period(landed: dict[str, Any]) -> str:
-    if not landed["n_events"]:
+    if not landed["events"]:
         return "No events have landed."
-    left_out = landed["n_left_out"]
+    left_out = landed["events_left_out"]
     without = f", {count(left_out, 'test row or copy', 'test rows and copies')} left out"
     return (
-        f"{count(landed['n_events'], 'event')} from {landed['first_seen']:%Y-%m-%d} to"
+        f"{count(landed['events'], 'event')} from {landed['first_seen']:%Y-%m-%d} to"
         f" {landed['last_seen']:%Y-%m-%d}{without if left_out else ''}."
     )
 
@@ -160,7 +151,7 @@ def _cost(recent: dict[str, Any]) -> Answer:
 _STATES = {"better": "good", "worse": "bad"}
 
 
-def _change(headline: dict[str, Rows]) -> Answer:
+def _change(headline: dict[str, Rows], weeks: Rows) -> Answer:
     lines = []
     figure, state = "Nothing to compare yet", "plain"
     if headline["version"] and headline["version"][0]["previous_version"]:
@@ -175,7 +166,6 @@ def _change(headline: dict[str, Rows]) -> Answer:
             f" {percent(version['previous_underestimation_rate'])} →"
             f" {percent(version['underestimation_rate'])}."
         )
-    weeks = headline["weeks"]
     if len(weeks) > 1:
         if not lines:
             figure = (
@@ -209,7 +199,7 @@ def _next_steps(headline: dict[str, Rows], recent: dict[str, Any], alerts: Rows)
             f"Collect {gap['category']} / {gap['complexity']} (deliverables:"
             f" {gap['deliverable_bucket']}): {gap['needed_for_minimum']} clean calls are missing."
         )
-    quarantined = headline["quarantine"][0]["n"]
+    quarantined = headline["landing"][0]["quarantined"]
     if quarantined:
         steps.append(f"Look at {count(quarantined, 'quarantined line')}: marts.rejected_lines.")
     figure = f"{count(len(alerts), 'open alert')}" if alerts else "No open alert"

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tokenest_py.pipeline.printable import plain
 from tokenest_py.pipeline.report.charts import draw_charts
 from tokenest_py.pipeline.report.words import cell, percent
 
@@ -88,7 +89,7 @@ def as_json(report: Report) -> str:
             for section in report.sections
         },
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, default=_plain) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False, default=plain) + "\n"
 
 
 def _environment(*, autoescape: bool) -> Environment:
@@ -218,11 +219,3 @@ _MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 
 def _markdown_text(text: str) -> str:
     return _MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds") + ("Z" if value.tzinfo is None else "")
-    if isinstance(value, Decimal):
-        return float(value)
-    return str(value)

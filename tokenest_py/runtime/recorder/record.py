@@ -57,12 +57,14 @@ if TYPE_CHECKING:
         truncated: bool | None
         success: bool | None
         is_control: bool | None
+        quality_flags: Sequence[str] | None
 
     PathPrivacy: TypeAlias = Callable[[list[str]], list[str]] | None
 
 MAX_DELIVERABLES = 20
 MAX_TEXT = 200
 MAX_BREAKDOWN = 400  # parts; there are fewer classes, states and factors of size
+MAX_FLAGS = 20  # of a record
 MAX_WHOLE_NUMBER = 2**53 - 1  # larger ones do not survive every JSON reader
 PATH_MODES = ("full", "basename", "hash", "none")
 
@@ -275,6 +277,13 @@ def _breakdown(value: object) -> list[str]:
     return parts
 
 
+def _flags(value: object) -> list[str]:
+    """Return what the producer says of the record: a few short names."""
+    if not isinstance(value, (list, tuple)) or len(value) > MAX_FLAGS:
+        raise TypeError
+    return list(map(_text, value))
+
+
 def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
@@ -325,5 +334,6 @@ _READERS: dict[str, Callable[..., object]] = {
     "truncated": _flag,
     "success": _flag,
     "is_control": _flag,
+    "quality_flags": _flags,
 }
 EVENT_FIELDS = frozenset(_READERS) | {"deliverables", "labels"}

@@ -64,6 +64,7 @@ class Kind(NamedTuple):
     """What the rows of a kind have to say, and how the table keeps them.
 
     Attributes:
+        says: What they mean, in a sentence.
         must: Keys that a row must have.
         may: Keys that it may have beside them.
         low: The least value.
@@ -78,6 +79,7 @@ class Kind(NamedTuple):
             level of the table that the row names.
     """
 
+    says: str
     must: frozenset[str]
     may: frozenset[str]
     low: float
@@ -92,6 +94,7 @@ class Kind(NamedTuple):
 
 
 def _kind(
+    says: str,
     must: str,
     attribute: str,
     key: Callable[[Row], object],
@@ -105,6 +108,7 @@ def _kind(
     is_list: bool = False,
 ) -> Kind:
     return Kind(
+        says,
         frozenset(["kind", *must.split()]),
         frozenset(may.split()),
         *bounds,
@@ -176,85 +180,118 @@ _CALIBRATED = "n confidence method"
 
 KINDS = {
     "action_word": _kind(
-        "name label", "action_words", _name, _label, chosen="label", choices="new modified"
+        "A word that says whether a file is new.",
+        "name label", "action_words", _name, _label, chosen="label", choices="new modified",
     ),
     "base_budget": _kind(
+        "The floor of a budget, in tokens; no category: all others, no complexity: unknown.",
         "value", "floors", _cell, _tokens,
         may="category complexity", bounds=(1, 1e7), is_tokens=True,
     ),
     "budget": _kind(
+        "A calibrated ceiling, in tokens; label says whether the data identify it.",
         "labels max_truncation label value", "cells", _budget_cell, _quantile,
         may=f"model input_bin {_CALIBRATED}", bounds=(1, 1e8), is_tokens=True,
         chosen="label", choices="identified at_least", is_list=True,
     ),
     "budget_buffer": _kind(
+        "A factor on the estimate without a quantile; name is when, the largest that holds counts.",
         "position name value", "buffers", _position,
         lambda row: (row["name"], *_cell(row), row.get("threshold", 0.0), row["value"]),
         may="category complexity threshold", bounds=(1, 100),
         chosen="name", choices="always confidence_below deliverables_at_least category",
     ),
-    "category_alias": _kind("name label", "category_aliases", _name, _label),
-    "complexity_alias": _kind("name label", "complexity_aliases", _name, _label),
-    "complexity_suffix": _kind("name", "complexity_suffixes", _name, _name),
-    "constant": _kind("name value", "constants", _name, _ratio, bounds=(0, 1e7)),
+    "category_alias": _kind(
+        "name is a spelling, label the canonical category.",
+        "name label", "category_aliases", _name, _label,
+    ),
+    "complexity_alias": _kind(
+        "name is a spelling, label the canonical complexity.",
+        "name label", "complexity_aliases", _name, _label,
+    ),
+    "complexity_suffix": _kind(
+        "name is an ending of a complexity that means nothing.",
+        "name", "complexity_suffixes", _name, _name,
+    ),
+    "constant": _kind(
+        "Margins, parameters of confidence and of the document models, limits.",
+        "name value", "constants", _name, _ratio, bounds=(0, 1e7),
+    ),
     "deliverable_class": _kind(
+        "name is the class, label the pattern; the first match in order of position wins.",
         "position name method", "classes", _position,
         lambda row: (row["name"], row["method"], row.get("label", "")),
         may="label", chosen="method",
         choices="prefix contains suffix suffix_cased basename basename_prefix category any",
     ),
     "document_feature": _kind(
+        "name is the feature, label the phrase, method where it is looked for: any or task.",
         "name label method", "features", _label, lambda row: (row["name"], row["method"]),
         chosen="name", choices="api_reference examples usage_guide research",
     ),
     "file_size_factor": _kind(
+        "A factor on the weight of an existing file; it applies below threshold.",
         "position name value", "file_sizes", lambda row: (row["name"], row["position"]),
         lambda row: (row.get("threshold", float("inf")), row["value"]),
         may="threshold", bounds=(0.01, 100), chosen="name", choices="loc imports indent",
     ),
-    "history_file": _kind("label", "history_files", _label, _label),
+    "history_file": _kind(
+        "label is the name of a file that keeps a history.",
+        "label", "history_files", _label, _label,
+    ),
     "median": _kind(
+        "The median demand of a cell, for the estimate of a call without deliverables.",
         "labels value n", "medians", _kind_and_budget_cell, _ratio,
         may="model input_bin confidence", bounds=(1, 1e8),
     ),
     "median_high": _kind(
+        "The upper end of the range of single calls of a cell.",
         "labels value n", "medians", _kind_and_budget_cell, _ratio,
         may="model input_bin confidence", bounds=(1, 1e8),
     ),
     "median_low": _kind(
+        "The lower end of the range of single calls of a cell.",
         "labels value n", "medians", _kind_and_budget_cell, _ratio,
         may="model input_bin confidence", bounds=(1, 1e8),
     ),
     "model_limit": _kind(
+        "A limit of a model, in tokens. Older tables have it; it is checked and not used.",
         "model name value", "limits", lambda row: (row["model"], row["name"]), _tokens,
         bounds=(1, 1e8), is_tokens=True, chosen="name", choices="max_output context_window",
     ),
     "multiplier": _kind(
+        "A calibrated factor on the whole estimate.",
         "value", "multipliers", _kind_and_cell, _ratio,
         may=f"category complexity {_CALIBRATED}", bounds=(0.01, 100),
     ),
     "multiplier_high": _kind(
+        "The upper end of the range, as a factor on the base estimate.",
         "value", "multipliers", _kind_and_cell, _ratio,
         may=f"category complexity {_CALIBRATED}", bounds=(0.01, 1000),
     ),
     "multiplier_low": _kind(
+        "The lower end of the range, as a factor on the base estimate.",
         "value", "multipliers", _kind_and_cell, _ratio,
         may=f"category complexity {_CALIBRATED}", bounds=(0.001, 100),
     ),
     "online_rate": _kind(
+        "What the logarithm of a budget is moved by, since its calls were cut off too often or too seldom.",
         "labels max_truncation value n", "online_rates",
         lambda row: (*_key(row), row["max_truncation"]), lambda row: (row["value"], row["n"]),
         may="model", bounds=(-3, 3),
     ),
     "phase_overhead": _kind(
+        "The fixed tokens of a phase.",
         "category complexity value", "overheads", _cell, _tokens,
         may=_CALIBRATED, bounds=(0, 1e6), is_tokens=True,
     ),
     "stop_reason": _kind(
+        "name is the provider's word, label its class.",
         "name label", "stop_classes", _name, _label,
         chosen="label", choices="truncated complete tool filtered context_window",
     ),
     "token_weight": _kind(
+        "The marginal tokens of a deliverable; name is its class, label whether it is new.",
         "name label value", "weights", _name_and_label, _tokens,
         may=_CALIBRATED, bounds=(0, 1e6), is_tokens=True, chosen="label", choices="new modified",
     ),

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 PACKAGED = f"{__file__.rpartition(os.sep)[0]}/defaults/coefficients.ndjson"
 
-MAX_LIMITS = 1024  # answers of limit() that are kept
-
 
 class Coefficients:
     """A table. An absent key column is the empty text in a key; in the key of a cell it is None.
@@ -44,7 +42,7 @@ class Coefficients:
     complexity_aliases: dict[str, str]
     complexity_suffixes: dict[str, str]
     stop_classes: dict[str, str]
-    limits: dict[tuple[str, str], int]  # (model, limit)
+    limits: dict[tuple[str, str], int]  # of older files; the seed answers
     multipliers: dict[tuple[str, str, str], float]  # (kind, category, complexity)
     # (widest label, model, rate): (what the logarithm of a budget is moved by, calls judged)
     online_rates: dict[tuple[object, object, float], tuple[float, int]]
@@ -60,7 +58,6 @@ class Coefficients:
         self.floor_level = _floor_level(levels)
         self.path = path
         self.row_count = len(rows)
-        self._limits: dict[tuple[str, str], int | None] = {}  # what limit() has found
         for kind in KINDS.values():
             setattr(self, kind.attribute, {})
         self._index(rows)
@@ -106,21 +103,6 @@ class Coefficients:
         while end and cell[end - 1] is None:
             end -= 1
         return cell[:end]
-
-    def limit(self, model: str, name: str) -> int | None:
-        """A model's max_output or context_window in tokens, from the longest name that fits."""
-        key = (model, name)
-        if key not in self._limits:
-            if len(self._limits) >= MAX_LIMITS:
-                self._limits.clear()
-            self._limits[key] = self._find_limit(model.strip(" ").lower().rpartition("/")[2], name)
-        return self._limits[key]
-
-    def _find_limit(self, model: str, name: str) -> int | None:
-        for end in range(len(model), 0, -1):
-            if (model[:end], name) in self.limits:
-                return self.limits[model[:end], name]
-        return None
 
     def _index(self, rows: list[Row]) -> None:
         for line, row in enumerate(rows, 2):

@@ -1,0 +1,269 @@
+{#-
+    What an engine owes. Each macro here has a body of its own in the folder of each engine
+    (`duckdb__…`, `spark__…`), or a `default__` one here where most engines have nothing to do.
+    tests/dbt/singular/engine_macros_agree.sql holds the engines to the same answers.
+-#}
+
+{#- 'a', 'b': quoted and escaped, so that a file's name can never be read as SQL. -#}
+{% macro text_literals(values) -%}
+    {{ return(adapter.dispatch('text_literals', 'tokenest')(values)) }}
+{%- endmacro %}
+
+{#- Boolean: the pattern matches somewhere in the text. -#}
+{% macro regex_test(text, pattern) -%}
+    {{ return(adapter.dispatch('regex_test', 'tokenest')(text, pattern)) }}
+{%- endmacro %}
+
+{#- The first group of a pattern's first match; an empty text without a match. -#}
+{% macro regex_first(text, pattern) -%}
+    {{ return(adapter.dispatch('regex_first', 'tokenest')(text, pattern)) }}
+{%- endmacro %}
+
+{#- Text: every match of the pattern replaced. -#}
+{% macro regex_replace_all(text, pattern, replacement) -%}
+    {{ return(adapter.dispatch('regex_replace_all', 'tokenest')(text, pattern, replacement)) }}
+{%- endmacro %}
+
+{#- Boolean: the text begins so. -#}
+{% macro text_starts_with(text, beginning) -%}
+    {{ return(adapter.dispatch('text_starts_with', 'tokenest')(text, beginning)) }}
+{%- endmacro %}
+
+{#- Boolean: the text ends so. -#}
+{% macro text_ends_with(text, ending) -%}
+    {{ return(adapter.dispatch('text_ends_with', 'tokenest')(text, ending)) }}
+{%- endmacro %}
+
+{#- Bytes of a text, without counting its letters. -#}
+{% macro byte_length(text) -%}
+    {{ return(adapter.dispatch('byte_length', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{#- A time with Z or an offset, or without (taken as UTC), as a timestamp in UTC; else null. -#}
+{% macro utc_timestamp(text) -%}
+    {{ return(adapter.dispatch('utc_timestamp', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{#- A time in microseconds since 1970 as the text of RFC 3339, in UTC. -#}
+{% macro time_of_micros(micros) -%}
+    {{ return(adapter.dispatch('time_of_micros', 'tokenest')(micros)) }}
+{%- endmacro %}
+
+{#-
+    A whole number of 64 bits, the same for the same text on one engine; sums of it do not
+    overflow.
+-#}
+{% macro key_hash(text) -%}
+    {{ return(adapter.dispatch('key_hash', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{#- Aggregate: the texts joined by ', ', sorted; null when there is none. -#}
+{% macro joined_text(value) -%}
+    {{ return(adapter.dispatch('joined_text', 'tokenest')(value)) }}
+{%- endmacro %}
+
+{#- How many items a list has. -#}
+{% macro list_size(list) -%}
+    {{ return(adapter.dispatch('list_size', 'tokenest')(list)) }}
+{%- endmacro %}
+
+{#- The item of a list, counted from 1. -#}
+{% macro list_item(list, position) -%}
+    {{ return(adapter.dispatch('list_item', 'tokenest')(list, position)) }}
+{%- endmacro %}
+
+{#- Whether a list of text holds one of the values. -#}
+{% macro list_has_any(list, values) -%}
+    {{ return(adapter.dispatch('list_has_any', 'tokenest')(list, values)) }}
+{%- endmacro %}
+
+{#- One row per item of a list, as the only such column of a select; an empty list gives no row. -#}
+{% macro unnest_list(list) -%}
+    {{ return(adapter.dispatch('unnest_list', 'tokenest')(list)) }}
+{%- endmacro %}
+
+{#- A list of text as JSON. -#}
+{% macro list_as_json(list) -%}
+    {{ return(adapter.dispatch('list_as_json', 'tokenest')(list)) }}
+{%- endmacro %}
+
+{#-
+    A relation with one row per item of a list column: item and item_no in the place of the list.
+-#}
+{% macro numbered_items(relation, list) -%}
+    {{ return(adapter.dispatch('numbered_items', 'tokenest')(relation, list)) }}
+{%- endmacro %}
+
+{#- True for one well-formed JSON value. DuckDB lets a trailing comma pass; JSON does not. -#}
+{% macro json_is_valid(text) -%}
+    {{ return(adapter.dispatch('json_is_valid', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{#- How many members the object has, those of one name each for itself. -#}
+{% macro json_key_count(text) -%}
+    {{ return(adapter.dispatch('json_key_count', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{#- Boolean: the object names a member twice. -#}
+{% macro json_has_duplicate_keys(text) -%}
+    {{ return(adapter.dispatch('json_has_duplicate_keys', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{#-
+    The members of a JSON object that a tree of paths (path_tree) leads to, in one parse, each as its
+    own JSON text: 12, 12.7, "12" and true stay apart. Absent members and nulls are null. To be read
+    with json_member().
+-#}
+{% macro json_record(text, tree) -%}
+    {{ return(adapter.dispatch('json_record', 'tokenest')(text, tree)) }}
+{%- endmacro %}
+
+{#- The member that the steps of a path (path_steps) lead to, of a record read along a tree. -#}
+{% macro json_member(record, steps, tree) -%}
+    {{ return(adapter.dispatch('json_member', 'tokenest')(record, steps, tree)) }}
+{%- endmacro %}
+
+{#-
+    The records that a line holds, where it holds several: a list of structs with `record` (JSON
+    text) and, of each path from the line, `outer_1`, `outer_2`, .... `each` are the places of
+    the lists that hold them ('resourceSpans[].scopeSpans[].spans[]'). A line with no such list is
+    itself the record.
+-#}
+{% macro json_records(text, each, from_line) -%}
+    {{ return(adapter.dispatch('json_records', 'tokenest')(text, each, from_line)) }}
+{%- endmacro %}
+
+{#- The line itself as the only item of such a list. -#}
+{% macro record_of_line(text, from_line) -%}
+    {{ return(adapter.dispatch('record_of_line', 'tokenest')(text, from_line)) }}
+{%- endmacro %}
+
+{#- True when the object has a member of each of the names. -#}
+{% macro json_has_keys(text, names) -%}
+    {{ return(adapter.dispatch('json_has_keys', 'tokenest')(text, names)) }}
+{%- endmacro %}
+
+{#- The text of the member of an object, usage.output for a member of a member; null without it. -#}
+{% macro json_text_at(text, path) -%}
+    {{ return(adapter.dispatch('json_text_at', 'tokenest')(text, path)) }}
+{%- endmacro %}
+
+{#- An object of texts as JSON text with its names in order. -#}
+{% macro json_sorted(json) -%}
+    {{ return(adapter.dispatch('json_sorted', 'tokenest')(json)) }}
+{%- endmacro %}
+
+{#- "a\"b" as JSON text gives a"b. -#}
+{% macro json_text(json) -%}
+    {{ return(adapter.dispatch('json_text', 'tokenest')(json)) }}
+{%- endmacro %}
+
+{#- ["a","b"] as JSON text gives a list of text. -#}
+{% macro json_text_list(json) -%}
+    {{ return(adapter.dispatch('json_text_list', 'tokenest')(json)) }}
+{%- endmacro %}
+
+{#- Text as JSON text: a"b gives "a\"b"; null stays null. -#}
+{% macro json_quoted(text) -%}
+    {{ return(adapter.dispatch('json_quoted', 'tokenest')(text)) }}
+{%- endmacro %}
+
+{#- Aggregate: exact quantiles, interpolated between neighbours, as a list, in one pass. -#}
+{% macro quantiles(value, probabilities) -%}
+    {{ return(adapter.dispatch('quantiles', 'tokenest')(value, probabilities)) }}
+{%- endmacro %}
+
+{#-
+    The steps from events to `quantiles`, one row per stratum. A row of events stands for n equal
+    ones. A stratum has `labels` (name: text), `columns` that split it and perhaps a condition,
+    `where`. `names` are the columns that split any stratum, null where one is not split by them,
+    `flags` those that conditions ask for. `wanted` are the quantiles: {column: (measure,
+    probability)}.
+-#}
+{% macro stratum_quantiles(events, names, strata, wanted, flags=[]) -%}
+    {{ return(
+        adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, strata, wanted, flags)
+    ) }}
+{%- endmacro %}
+
+{#-
+    Aggregate: the value of the row whose measure is largest, of equal ones the largest value.
+    Rows without a value or a measure do not count.
+-#}
+{% macro value_of_largest(value, measure) -%}
+    {{ return(adapter.dispatch('value_of_largest', 'tokenest')(value, measure)) }}
+{%- endmacro %}
+
+{#- Aggregate: sha256, in hexadecimal, of the lines in their order, each with its newline. -#}
+{% macro sha256_of_lines(line, position) -%}
+    {{ return(adapter.dispatch('sha256_of_lines', 'tokenest')(line, position)) }}
+{%- endmacro %}
+
+{#-
+    After the `as` of a CTE: it is computed anew wherever it is read. DuckDB keeps as a whole, in
+    memory, what is read again after a part of it was grouped or joined; reading a table again is
+    cheaper. Most engines read again anyway.
+-#}
+{% macro inlined() -%}
+    {{ return(adapter.dispatch('inlined', 'tokenest')()) }}
+{%- endmacro %}
+
+{% macro default__inlined() -%}
+{%- endmacro %}
+
+{#- Statement that deletes the rows of a table for which the condition holds. -#}
+{% macro delete_rows(relation, condition) -%}
+    {{ return(adapter.dispatch('delete_rows', 'tokenest')(relation, condition)) }}
+{%- endmacro %}
+
+{#-
+    Reads whole files as bytes and gives one row per line, numbered from 1: source_file,
+    file_bytes, modified_at, first_line_md5, has_open_tail, line_no, is_last (of those that land
+    now), is_tail (no newline ends it), is_utf8 and line_text (with \x escapes when it is not).
+    Lines that have landed, and a last line still being written (unless `final`), are left out.
+-#}
+{% macro telemetry_lines(files) -%}
+    {{ return(adapter.dispatch('telemetry_lines', 'tokenest')(files)) }}
+{%- endmacro %}
+
+{#- The md5 of the first line of each of the files. -#}
+{% macro first_line_md5s(paths) -%}
+    {{ return(adapter.dispatch('first_line_md5s', 'tokenest')(paths)) }}
+{%- endmacro %}
+
+{#-
+    The records that files begin with, to tell by them whose they are: source_file, line_no,
+    line_text, is_object (a JSON object) and member_names, of the first max_line_bytes of each. Of a
+    list the first item stands for it. Objects are looked for in the first 50 lines.
+-#}
+{% macro file_heads(paths) -%}
+    {{ return(adapter.dispatch('file_heads', 'tokenest')(paths)) }}
+{%- endmacro %}
+
+{#- What has to happen before telemetry.files can be read: nothing, where a source is a query. -#}
+{% macro list_telemetry() %}
+    {{ return(adapter.dispatch('list_telemetry', 'tokenest')()) }}
+{% endmacro %}
+
+{#- What a glob of TOKENEST_TELEMETRY matches, with the column filename. -#}
+{% macro matching_files(glob) -%}
+    {{ return(adapter.dispatch('matching_files', 'tokenest')(glob)) }}
+{%- endmacro %}
+
+{#-
+    Limits which files the rest of the run can touch: the folders of the telemetry and of the
+    seeds, and the exports folder, which is made where it is missing. Neither setting can be taken
+    back while the database is open. dbt-duckdb sets the time zone on every connection, so that
+    the configuration as a whole cannot be locked.
+-#}
+{% macro limit_file_access() -%}
+    {{ return(adapter.dispatch('limit_file_access', 'tokenest')()) }}
+{%- endmacro %}
+
+{% macro default__limit_file_access() -%}
+{%- endmacro %}
+
+{#- Writes the lines of a query (line_position, line) to a file, which is replaced as a whole. -#}
+{% macro write_lines(query, path) -%}
+    {{ return(adapter.dispatch('write_lines', 'tokenest')(query, path)) }}
+{%- endmacro %}

@@ -1,0 +1,288 @@
+{#- first_line_md5 and has_open_tail come before unnest: once a file, not once a line. -#}
+{% macro duckdb__telemetry_lines(files) %}
+    select
+        source_file,
+        file_bytes,
+        modified_at,
+        first_line_md5,
+        has_open_tail,
+        line_no,
+        line_no = last_line_no as is_last,
+        line_no = piece_count as is_tail,
+        text is not null as is_utf8,
+        coalesce(text, escaped_piece) as line_text
+    from (
+        select
+            *,
+            {{ duckdb__line_as_text('piece', 'escaped_piece') }} as text
+        from (
+        select
+            * exclude (pieces, escaped_pieces),
+            unnest(range(1, piece_count + 1)) as line_no,
+            unnest(pieces) as piece,
+            unnest(escaped_pieces) as escaped_piece
+        from (
+            select
+                split.* exclude (first_line),
+                landed.landed_lines,
+                md5(split.first_line) as first_line_md5,
+                {% if var('final') -%}
+                    split.piece_count - case when split.has_open_tail then 0 else 1 end
+                {%- else -%}
+                    split.piece_count - 1
+                {%- endif %} as last_line_no
+            from ({{ duckdb__split_files(files | map(attribute='path') | list) }}) as split
+            inner join (
+                {% for file in files -%}
+                    select
+                        {{ text_literals([file['path']]) }} as source_file,
+                        {{ file['landed_lines'] - (1 if file.get('has_torn_tail') else 0) }}
+                            as landed_lines
+                    {{ 'union all' if not loop.last }}
+                {% else -%}
+                    select null as source_file, 0 as landed_lines
+                {% endfor %}
+            ) as landed
+                on split.source_file = landed.source_file
+        )
+        )
+    )
+    where line_no > landed_lines and line_no <= last_line_no
+{% endmacro %}
+
+{% macro duckdb__first_line_md5s(paths) %}
+    select
+        source_file,
+        md5(first_line) as first_line_md5
+    from ({{ duckdb__split_files(paths) }})
+{% endmacro %}
+
+{#-
+    One row per file, with its lines as a list. One bad byte costs one line: a file that is not
+    UTF-8 as a whole is split twice, with a question mark for each bad byte and with all bytes
+    escaped (\x0A). A file that is one JSON value, in one line without a newline or in several, is
+    one line. One reader uses one thread, so there are as many readers as threads.
+-#}
+{% macro duckdb__split_files(all_paths) %}
+    {%- set packed = [] -%}
+    {%- set paths = [] -%}
+    {%- for path in all_paths -%}
+        {%- do (packed if duckdb__is_packed(path) else paths).append(path) -%}
+    {%- endfor -%}
+    {%- set readers = 1 -%}
+    {%- if paths -%}
+        {%- set readers = run_query("select current_setting('threads') as n").rows[0]['n'] | int -%}
+    {%- endif %}
+    select
+        *,
+        coalesce(escaped_pieces[piece_count], pieces[piece_count]) <> '' as has_open_tail,
+        coalesce({{ duckdb__line_as_text('pieces[1]', 'escaped_pieces[1]') }}, escaped_pieces[1])
+            as first_line
+    from (
+        select
+            * exclude (pieces),
+            coalesce(len(escaped_pieces), len(pieces)) as piece_count,
+            -- a newline in the midst of a character was replaced too: no piece is in its place
+            case when len(pieces) = coalesce(len(escaped_pieces), len(pieces)) then pieces end
+                as pieces
+        from (
+        select
+            source_file,
+            file_bytes,
+            modified_at,
+            case
+                when {{ duckdb__is_document('whole') }} then [whole, '']
+                else string_split(coalesce(whole, decode(content, 'replace')), chr(10))
+            end as pieces,
+            case when whole is null then string_split(cast(content as varchar), '\x0A') end
+                as escaped_pieces
+        from (
+            {% for reader in range(readers) -%}
+            {%- set own_paths = paths[reader::readers] -%}
+            {%- if own_paths or loop.first %}
+            {{ 'union all' if not loop.first }}
+            select
+                filename as source_file,
+                size as file_bytes,
+                cast(last_modified as timestamp) as modified_at,
+                content,
+                try(decode(content)) as whole
+            from {{ duckdb__blobs(own_paths) }}
+            {% endif -%}
+            {%- endfor %}
+        )
+        {%- for path in packed %}
+        union all
+        {{ duckdb__split_packed_file(path) }}
+        {%- endfor %}
+        )
+    )
+{% endmacro %}
+
+{#- True for a path of a compressed file. -#}
+{% macro duckdb__is_packed(path) %}
+    {{ return(path.lower().endswith('.gz') or path.lower().endswith('.zst')) }}
+{% endmacro %}
+
+{#- True for one JSON value that is not told by its first line alone, or that no newline ends. -#}
+{% macro duckdb__is_document(text) -%}
+    case
+        when not regexp_matches({{ text }}, '^\s*[{\[]') then false
+        when contains(rtrim({{ text }}, ' ' || chr(10) || chr(13)), chr(10))
+            then not json_valid(string_split({{ text }}, chr(10))[1]) and json_valid({{ text }})
+        when contains({{ text }}, chr(10)) then false
+        else json_valid({{ text }})
+    end
+{%- endmacro %}
+
+{#-
+    A compressed file is read through the CSV reader, the only one that unpacks and takes any byte:
+    as Latin-1, a character a byte. Lines are complete, the last one without a newline too.
+-#}
+{% macro duckdb__split_packed_file(path) %}
+    select
+        {{ text_literals([path]) }} as source_file,
+        (select size from {{ duckdb__blobs([path]) }}) as file_bytes,
+        (select cast(last_modified as timestamp) from {{ duckdb__blobs([path]) }}) as modified_at,
+        list_append(list(decode(bytes, 'replace') order by line_no asc), '') as pieces,
+        case
+            when bool_or(try(decode(bytes)) is null)
+                then list_append(list(cast(bytes as varchar) order by line_no asc), '')
+        end as escaped_pieces
+    from (
+        select
+            line_no,
+            {{ duckdb__latin_bytes("coalesce(line, '')") }} as bytes
+        from ({{ duckdb__packed_lines(path) }})
+    )
+{% endmacro %}
+
+{#- The lines of a compressed file, as Latin-1, numbered from 1. -#}
+{% macro duckdb__packed_lines(path) %}
+    select
+        line,
+        row_number() over () as line_no
+    from read_csv(
+        [{{ text_literals([duckdb__literal_path(path)]) }}],
+        columns = {'line': 'VARCHAR'}, auto_detect = false, header = false, delim = '', quote = '',
+        escape = '', strict_mode = false, parallel = false, encoding = 'latin-1',
+        max_line_size = {{ 32 * var('max_line_bytes') }}, buffer_size = {{ 64 * var('max_line_bytes') }}
+    )
+{% endmacro %}
+
+{#-
+    The bytes of a text that was read as Latin-1: of two bytes of UTF-8 the one that they stand for.
+-#}
+{% macro duckdb__latin_bytes(text) -%}
+    {%- set way = namespace(escaped='cast(encode(' ~ text ~ ') as varchar)') -%}
+    {%- for pattern, bytes in [
+        ('xC2..x([89AB][0-9A-F])', 'x'), ('xC3..x8([0-9A-F])', 'xC'), ('xC3..x9([0-9A-F])', 'xD'),
+        ('xC3..xA([0-9A-F])', 'xE'), ('xC3..xB([0-9A-F])', 'xF'),
+    ] -%}
+        {%- set way.escaped = 'regexp_replace(' ~ way.escaped
+            ~ ", '\\\\" ~ pattern.replace('..x', '\\\\x')
+            ~ "', '\\\\" ~ bytes ~ "\\\\1', 'g')" -%}
+    {%- endfor -%}
+    cast({{ way.escaped }} as blob)
+{%- endmacro %}
+
+{#- The line as it stands in the file; null when it is not UTF-8. -#}
+{% macro duckdb__line_as_text(piece, escaped_piece) -%}
+    case
+        when {{ escaped_piece }} is null or not contains({{ piece }}, '?') then {{ piece }}
+        else try(decode(cast({{ escaped_piece }} as blob)))
+    end
+{%- endmacro %}
+
+{#- The glob that matches this path alone. -#}
+{% macro duckdb__literal_path(path) -%}
+    {{ return(modules.re.sub('([*?[])', '[\\1]', path)) }}
+{%- endmacro %}
+
+{#- read_blob takes globs: each special character of a name stands in brackets of its own. -#}
+{% macro duckdb__blobs(paths) -%}
+    {%- set literal_paths = [] -%}
+    {%- for path in paths -%}
+        {%- do literal_paths.append(duckdb__literal_path(path)) -%}
+    {%- endfor -%}
+    {%- if paths -%}
+        read_blob([{{ text_literals(literal_paths) }}])
+    {%- else -%}
+        (
+            select
+                '' as filename, ''::blob as content, 0::bigint as size,
+                timestamp '1970-01-01' as last_modified
+            where false
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro duckdb__file_heads(paths) %}
+    {%- set packed, plain = [], [] -%}
+    {%- for path in paths -%}
+        {%- do (packed if duckdb__is_packed(path) else plain).append(path) -%}
+    {%- endfor %}
+    select
+        source_file,
+        line_no,
+        line_text,
+        is_object,
+        case
+            when is_object
+                then array_to_string(
+                    list_filter(json_keys(line_text), lambda name: regexp_matches(name, '^[A-Za-z_.]{1,40}$'))[1:12], ', '
+                )
+        end as member_names
+    from (
+        select
+            source_file,
+            line_no,
+            line_text,
+            case
+                when line_no <= 50 and starts_with(ltrim(line_text, {{ "chr(65279) || ' ' || chr(9) || chr(10) || chr(13)" }}), '{')
+                    then json_valid(line_text)
+                else false
+            end as is_object
+        from (
+            select
+                source_file,
+                line_no,
+                case
+                    when line_no <= 50 and starts_with(piece, '[') and json_valid(piece) then piece ->> '$[0]'
+                    else piece
+                end as line_text
+            from (
+                select
+                    source_file,
+                    unnest(range(1, len(pieces) + 1)) as line_no,
+                    rtrim(unnest(pieces), chr(13)) as piece
+                from (
+                    select
+                        source_file,
+                        case
+                            when {{ duckdb__is_document('head') }} then [head]
+                            else string_split(head, chr(10))
+                        end as pieces
+                    from (
+                        select
+                            filename as source_file,
+                            decode(content[1:{{ var('max_line_bytes') }}], 'replace') as head
+                        from {{ duckdb__blobs(plain) }}
+                    )
+                )
+                {%- for path in packed %}
+                union all
+                select
+                    {{ text_literals([path]) }} as source_file,
+                    line_no,
+                    line as piece
+                from ({{ duckdb__packed_lines(path) }} limit 50)
+                {%- endfor %}
+            )
+        )
+    )
+{% endmacro %}
+
+{% macro duckdb__matching_files(glob) -%}
+    (select file as filename from glob({{ text_literals([glob]) }}))
+{%- endmacro %}

@@ -1,0 +1,45 @@
+{% macro duckdb__text_literals(values) -%}
+    {%- for value in values -%}
+        '{{ value | replace("'", "''") }}'{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro duckdb__regex_test(text, pattern) -%}
+    regexp_matches({{ text }}, '{{ pattern }}')
+{%- endmacro %}
+
+{% macro duckdb__regex_first(text, pattern) -%}
+    regexp_extract({{ text }}, '{{ pattern }}', 1)
+{%- endmacro %}
+
+{% macro duckdb__regex_replace_all(text, pattern, replacement) -%}
+    regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}', 'g')
+{%- endmacro %}
+
+{% macro duckdb__text_starts_with(text, beginning) -%}
+    starts_with({{ text }}, {{ beginning }})
+{%- endmacro %}
+
+{% macro duckdb__text_ends_with(text, ending) -%}
+    suffix({{ text }}, {{ ending }})
+{%- endmacro %}
+
+{% macro duckdb__byte_length(text) -%}
+    strlen({{ text }})
+{%- endmacro %}
+
+{% macro duckdb__utc_timestamp(text) -%}
+    cast(try_cast({{ text }} as timestamptz) at time zone 'UTC' as timestamp)
+{%- endmacro %}
+
+{% macro duckdb__time_of_micros(micros) -%}
+    strftime(make_timestamp({{ micros }}), '%Y-%m-%dT%H:%M:%S.%fZ')
+{%- endmacro %}
+
+{% macro duckdb__key_hash(text) -%}
+    hash({{ text }})
+{%- endmacro %}
+
+{% macro duckdb__joined_text(value) -%}
+    string_agg({{ value }}, ', ' order by {{ value }})
+{%- endmacro %}

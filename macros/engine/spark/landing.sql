@@ -1,0 +1,195 @@
+{#-
+    Makes telemetry.files, the listing of the globs, anew: Spark remembers a listing that it has
+    made. The last part of a glob names files, `**` before it all folders below; the rest is a
+    Hadoop glob. Files without a byte are not listed, as always with Spark.
+-#}
+{% macro spark__list_telemetry() %}
+    {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return('') }}{% endif %}
+    {% set files = source('telemetry', 'files') %}
+    {% do run_query('create schema if not exists ' ~ files.schema) %}
+    {% set selects = [] %}
+    {% for glob in telemetry_globs() | map(attribute='glob') %}
+        {% if not glob.startswith('/') and '://' not in glob %}
+            {% do exceptions.raise_compiler_error(
+                "TOKENEST_TELEMETRY names '" ~ glob ~ "'; Spark needs absolute paths or URLs"
+            ) %}
+        {% endif %}
+        {% set folder, name = glob.rsplit('/', 1) %}
+        {% set table = files.schema ~ '.contents_' ~ loop.index %}
+        {% do run_query('drop table if exists ' ~ table) %}
+        {% do run_query(
+            'create table ' ~ table ~ ' using binaryFile options (path '
+            ~ text_literals([folder.split('/**')[0]]) ~ ', pathGlobFilter ' ~ text_literals([name])
+            ~ ", recursiveFileLookup '" ~ ('/**' in folder) ~ "')"
+        ) %}
+        {% do selects.append(
+            "select regexp_replace(path, '^file:/+', '/') as filename, length as size,"
+            ~ ' modificationTime as last_modified, content from ' ~ table
+        ) %}
+    {% endfor %}
+    {% do run_query('create or replace view ' ~ files ~ ' as ' ~ selects | join(' union all ')) %}
+{% endmacro %}
+
+{#- The tables of list_telemetry(), one a glob. -#}
+{% macro spark__matching_files(glob) -%}
+    {%- set table = source('telemetry', 'files').schema ~ '.contents_'
+        ~ (telemetry_globs() | map(attribute='glob') | list).index(glob) + 1 -%}
+    (select regexp_replace(path, '^file:/+', '/') as filename from {{ table }})
+{%- endmacro %}
+
+{#-
+    Whole files as bytes. A file that is not UTF-8 as a whole is split as the hexadecimal of its
+    bytes, a blank after each, at 0A, and read line by line.
+-#}
+{% macro spark__telemetry_lines(files) %}
+    select
+        source_file,
+        file_bytes,
+        modified_at,
+        first_line_md5,
+        has_open_tail,
+        line_no,
+        line_no = last_line_no as is_last,
+        line_no = piece_count as is_tail,
+        is_text or {{ spark_decoded('piece') }} is not null as is_utf8,
+        {{ spark_line_text('piece') }} as line_text
+    from (
+        select
+            contents.*,
+            landed.landed_lines,
+            size(pieces) as piece_count,
+            element_at(pieces, -1) <> '' as has_open_tail,
+            md5({{ spark_line_text('pieces[0]') }}) as first_line_md5,
+            {% if var('final') -%}
+                size(pieces) - case when element_at(pieces, -1) = '' then 1 else 0 end
+            {%- else -%}
+                size(pieces) - 1
+            {%- endif %} as last_line_no
+        from ({{ spark_contents(files | map(attribute='path') | list) }}) as contents
+        inner join (
+            {% for file in files -%}
+                select
+                    {{ text_literals([file['path']]) }} as source_file,
+                    {{ file['landed_lines'] - (1 if file.get('has_torn_tail') else 0) }}
+                        as landed_lines
+                {{ 'union all' if not loop.last }}
+            {% else -%}
+                select cast(null as string) as source_file, 0 as landed_lines
+            {% endfor %}
+        ) as landed
+            on contents.source_file = landed.source_file
+    )
+    lateral view posexplode(pieces) as position, piece
+    lateral view explode(array(cast(position + 1 as bigint))) as line_no
+    where line_no > landed_lines and line_no <= last_line_no
+{% endmacro %}
+
+{% macro spark__first_line_md5s(paths) %}
+    select
+        source_file,
+        md5({{ spark_line_text('pieces[0]') }}) as first_line_md5
+    from ({{ spark_contents(paths) }})
+{% endmacro %}
+
+{#- One row per file, with its lines as a list; is_text: they are text and not escaped. -#}
+{% macro spark_contents(paths) %}
+    select
+        source_file,
+        file_bytes,
+        modified_at,
+        whole is not null as is_text,
+        case
+            when whole is not null then split(whole, '\n')
+            else split(regexp_replace(hex(content), '(..)', '$1 '), '0A ')
+        end as pieces
+    from (
+        select
+            filename as source_file,
+            size as file_bytes,
+            last_modified as modified_at,
+            content,
+            try_validate_utf8(cast(content as string)) as whole
+        from {{ source('telemetry', 'files') }}
+        where filename in ({{ text_literals(paths) if paths else "''" }})
+    )
+{% endmacro %}
+
+{#- The text of an escaped line; null when it is not UTF-8. -#}
+{% macro spark_decoded(piece) -%}
+    try_validate_utf8(cast(unhex(replace({{ piece }}, ' ', '')) as string))
+{%- endmacro %}
+
+{#-
+    A line that is not UTF-8 reads as DuckDB writes bytes: \xE9, and so for quotes and backslashes.
+-#}
+{% macro spark_line_text(piece) -%}
+    case
+        when is_text then {{ piece }}
+        else coalesce(
+            {{ spark_decoded(piece) }},
+            array_join(
+                transform(
+                    split(trim({{ piece }}), ' '),
+                    byte -> case
+                        when byte between '20' and '7E' and byte not in ('22', '27', '5C')
+                            then chr(cast(conv(byte, 16, 10) as int))
+                        else '\\x' || byte
+                    end
+                ),
+                ''
+            )
+        )
+    end
+{%- endmacro %}
+
+{% macro spark__file_heads(paths) %}
+    select
+        source_file,
+        line_no,
+        line_text,
+        is_object,
+        case
+            when is_object
+                then array_join(
+                    slice(
+                        filter(
+                            json_object_keys(line_text),
+                            name -> regexp_like(name, '^[A-Za-z_.]{1,40}$')
+                        ),
+                        1, 12
+                    ),
+                    ', '
+                )
+        end as member_names
+    from (
+        select
+            source_file,
+            line_no,
+            line_text,
+            case
+                when line_no <= 50 and regexp_like(line_text, '^[\\s\\x{FEFF}]*[{]')
+                    then coalesce(json_object_keys(line_text) is not null, false)
+                else false
+            end as is_object
+        from (
+            select
+                source_file,
+                cast(position + 1 as bigint) as line_no,
+                case
+                    when position < 50 and startswith(piece, '[')
+                        then coalesce(get_json_object(piece, '$[0]'), rtrim(chr(13) from piece))
+                    else rtrim(chr(13) from piece)
+                end as line_text
+            from (
+                select
+                    filename as source_file,
+                    split(
+                        decode(substring(content, 1, {{ var('max_line_bytes') }}), 'UTF-8'), '\n'
+                    ) as pieces
+                from {{ source('telemetry', 'files') }}
+                where filename in ({{ text_literals(paths) if paths else "''" }})
+            )
+            lateral view posexplode(pieces) as position, piece
+        )
+    )
+{% endmacro %}

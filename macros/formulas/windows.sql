@@ -1,0 +1,53 @@
+{#- Aggregate, timestamp: the end of what an analysis looks at, the newest event or var as_of. -#}
+{% macro as_of(occurred_at) -%}
+    {%- if var('as_of') -%}
+        max(cast('{{ var("as_of") }}' as timestamp))
+    {%- else -%}
+        max({{ occurred_at }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Boolean: not after var as_of; always true without it. -#}
+{% macro is_until_as_of(occurred_at) -%}
+    {%- if var('as_of') -%}
+        {{ occurred_at }} <= cast('{{ var("as_of") }}' as timestamp)
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Timestamp: alerts and the scope `recent` look at events after it. -#}
+{% macro recent_from(as_of) -%}
+    {{ dbt.dateadd('day', -1 * var('recent_days'), as_of) }}
+{%- endmacro %}
+
+{#- Boolean: not after the end of the window, and not older than history_days. -#}
+{% macro is_in_window(occurred_at, ends_at) -%}
+    (
+        {{ occurred_at }} <= {{ ends_at }}
+        {%- if var('history_days') %}
+        and {{ occurred_at }} > {{ ends_at }} - interval '{{ var("history_days") }}' day
+        {%- endif %}
+    )
+{%- endmacro %}
+
+{#- Boolean: among the newest history_calls. -#}
+{% macro is_recent_call(calls_since) -%}
+    {{ calls_since }} < {{ var('history_calls') or max_whole_number() }}
+{%- endmacro %}
+
+{#-
+    Weight of a call that is `age` calls old: halved every half_life_calls; 1 without a half-life.
+-#}
+{% macro age_weight(age) -%}
+    {%- if var('half_life_calls') -%}
+        power(cast(0.5 as double), {{ ratio(age, var('half_life_calls')) }})
+    {%- else -%}
+        cast(1 as double)
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Timestamp: the Monday on which the week of a call begins. -#}
+{% macro week_start(occurred_at) -%}
+    cast(date_trunc('week', {{ occurred_at }}) as timestamp)
+{%- endmacro %}

@@ -1,0 +1,243 @@
+{#-
+    Every figure that a user may turn, in the order of docs/reference/vars.md, which `make reference`
+    prints from here: its group, its name, of which kind it is (flag, number, whole, numbers, words,
+    names, ceilings, choice, offset, time), its bounds, and what it does. dbt_project.yml has the defaults.
+-#}
+{% macro var_rules() %}
+    {% set share = {'low': 0, 'high': 1} %}
+    {% set rate = {'low': 0.0001, 'high': 0.9999} %}
+    {{ return({
+        'Labels': [
+            dict(name='labels', kind='names', most=8,
+                says='What budgets are told apart by, the widest first (docs/coefficients.md).'),
+        ],
+        'Landing': [
+            dict(name='sources', kind='words',
+                says='The log formats that are read: each a folder of models/staging/.'),
+            dict(name='origin_log_utc_offset', kind='offset',
+                says='Of the clock that the log lines of the origin were written by.'),
+            dict(name='assumed_max_tokens', kind='ceilings',
+                says='Ceilings of a source that records none, by source and model (`all`: every'
+                ~ ' other model), such as {codex: {all: 32000}}. They stay apart from recorded ones.'),
+            dict(name='final', kind='flag',
+                says='A last line without a newline is torn; without it, it is in flight.'),
+            dict(name='max_line_bytes', kind='whole', low=1,
+                says='Longer lines are quarantined (line_too_long).'),
+            dict(name='max_rejected_text', kind='whole', low=0,
+                says='Characters kept of a quarantined line.'),
+        ],
+        'Scoring': [
+            dict(name='under_multiplier', kind='number', low=0,
+                says='A call is underestimated when actual > predicted * under_multiplier.'),
+            dict(name='stub_max_tokens', kind='whole', low=0,
+                says='A failed call with fewer output tokens is a failure stub.'),
+            dict(name='synthetic_predicted_tokens', kind='numbers', low=0,
+                says='Predictions that only test rows carry.'),
+        ],
+        'Gates of the calibration': [
+            dict(name='min_samples', kind='whole', low=1,
+                says='A multiplier or a verdict needs so many calls.'),
+            dict(share, name='confidence_threshold', kind='number',
+                says='A multiplier needs this confidence.'),
+            dict(name='increase_above', kind='number', low=1,
+                says='A multiplier above it asks for a higher estimate.'),
+            dict(share, name='decrease_below', kind='number',
+                says='A multiplier below it asks for a lower estimate.'),
+            dict(name='exported_multiplier', kind='choice',
+                values=['median_shrunk', 'median', 't5_exact', 't5_damped'],
+                says='The method of marts.calibration_multipliers that is exported.'),
+            dict(name='exported_budget', kind='choice', values=['budget_blend', 'budget_strict'],
+                says='The method that sizes the exported budgets.'),
+        ],
+        'Demand and budgets': [
+            dict(rate, name='truncation_rates', kind='numbers',
+                says='Rates of truncation that budgets are made for.'),
+            dict(name='budget_step', kind='whole', low=1,
+                says='Budgets are rounded up to a multiple of it, in tokens.'),
+            dict(name='budget_minimum', kind='whole', low=1,
+                says='The smallest budget, in tokens.'),
+            dict(name='unidentified_factor', kind='number', low=1,
+                says='Factor on the largest bound, where the data do not show a quantile.'),
+            dict(name='shrinkage_calls', kind='number', low=0,
+                says='Calls that the parent counts for in median_shrunk.'),
+            dict(share, name='estimate_range', kind='number',
+                says='Share of the calls that the exported range of an estimate is to hold.'),
+            dict(name='max_exported_cells', kind='whole', low=0,
+                says='Most cells that are exported with budgets, most with a median, and most with a'
+                ~ ' multiplier: those with the most calls. The runtime reads 100,000 rows.'),
+            dict(name='max_so_far_keys', kind='whole', low=0,
+                says='Most models, and most values of the widest label, whose calls so far are exported.'),
+            dict(name='so_far_calls', kind='whole', low=1,
+                says='The newest calls that are replayed for what new models and labels needed so far.'),
+            dict(name='so_far_half_life', kind='whole', low=1,
+                says='In that replay a call this many calls of its model or label back counts half.'),
+            dict(name='so_far_shrinkage', kind='number', low=0,
+                says='Calls without effect that a model or label is taken to begin with.'),
+            dict(name='partial_usage_flags', kind='words',
+                says='Quality flags of a call whose output was not measured as such.'),
+            dict(share, name='starved_share', kind='number',
+                says='A cut-off call that spent more of its output on reasoning is starved by it.'),
+        ],
+        'Adaptation': [
+            dict(name='history_calls', kind='whole', low=0,
+                says='The newest calls of each category, complexity and model that count; 0: all.'),
+            dict(name='history_days', kind='whole', low=0,
+                says='Calls older than this, from the newest event (or as_of), do not count; 0: all do.'),
+            dict(name='half_life_calls', kind='number', low=0,
+                says='A call this many calls back counts half; 0: all count the same.'),
+            dict(share, name='online_step', kind='number',
+                says='A truncation too many moves the logarithm of a budget by it; 0: never.'),
+            dict(name='online_calls', kind='whole', low=1,
+                says='Calls of one table that move budgets in full, and that a model needs for an'
+                ~ ' online rate of its own.'),
+            dict(name='online_most', kind='number', low=0, high=3,
+                says='The most that the logarithm of a budget is moved by the online rate.'),
+            dict(name='drift_calls', kind='whole', low=1,
+                says='The newest calls of a category that are compared with those before.'),
+            dict(name='drift_watch', kind='number', low=0,
+                says='Stability index above which a category is watched.'),
+            dict(name='drift_act', kind='number', low=0,
+                says='Stability index above which the history of a category is no guide any more.'),
+        ],
+        'Cost view, in prices of one output token': [
+            dict(name='reserved_token_price', kind='number', low=0,
+                says='Price of a reserved token that is not used.'),
+            dict(name='input_token_price', kind='number', low=0,
+                says='Price of an input token.'),
+            dict(name='retry_reservation', kind='number', low=0,
+                says='A call that is cut off reserves this many budgets more.'),
+            dict(rate, name='cost_rates', kind='numbers',
+                says='Rates of truncation that are compared.'),
+        ],
+        'Vetoes of a multiplier': [
+            dict(share, name='veto_truncation', kind='number',
+                says='More of the calls than this were truncated.'),
+            dict(name='veto_median_shift', kind='number', low=0,
+                says='The median with truncated calls differs by more than this.'),
+            dict(name='failed_call_shift', kind='number', low=0,
+                says='Failed calls would move a quantile by more than this.'),
+        ],
+        'Analysis': [
+            dict(name='interval_z', kind='number', low=0,
+                says='Standard errors of the intervals; 1.96 are 95 %.'),
+            dict(share, name='target_underestimation', kind='number',
+                says='Tier 1: most calls that may need more than predicted.'),
+            dict(share, name='target_truncation', kind='number',
+                says='Tier 1: most calls that may be cut off.'),
+            dict(name='target_p90_estimate_ratio', kind='number', low=0,
+                says='Tier 2: 90 % of the predictions are below this multiple of the output.'),
+            dict(name='target_p90_ceiling_ratio', kind='number', low=0,
+                says='Tier 2: the same of the ceilings; budgets for 5 % measured 8.6.'),
+            dict(name='min_successes', kind='whole', low=0,
+                says='Fewer successes decide nothing.'),
+            dict(name='failure_mode_max_tokens', kind='whole', low=0,
+                says='A failed call that ended by itself with less is a failure mode.'),
+            dict(share, name='max_failure_mode_share', kind='number',
+                says='With more failure modes than this nothing is tuned on the stratum.'),
+            dict(name='target_smape', kind='number', low=0, high=200,
+                says='A group is well tuned below this median smape, if its median ratio is too.'),
+            dict(name='tuned_ratio_low', kind='number', low=0,
+                says='The lowest median of predicted / actual of a well tuned group.'),
+            dict(name='tuned_ratio_high', kind='number', low=0,
+                says='The highest one.'),
+            dict(name='recent_days', kind='whole', low=0,
+                says='Alerts and the scope `recent` look back so far from the newest event (or as_of).'),
+            dict(name='min_truncated_phases', kind='whole', low=1,
+                says='Truncated phases that a triage needs before it advises.'),
+            dict(share, name='what_if_quantiles', kind='numbers',
+                says='Quantiles that the triage tries as ceilings.'),
+            dict(name='runs_per_period', kind='whole', low=1,
+                says='Runs in one period of the trend by runs.'),
+            dict(name='as_of', kind='time',
+                says='The analysis looks at the world as it was then; null: at the newest event.'),
+        ],
+    }) }}
+{% endmacro %}
+
+{#- Text: what the value of a var has to be. -#}
+{% macro var_wants(rule) %}
+    {% set bounds = '' if rule.low is not defined
+        else ' from ' ~ rule.low ~ ' to ' ~ rule.high if rule.high is defined
+        else ' of at least ' ~ rule.low %}
+    {{ return({
+        'flag': 'true or false',
+        'number': 'a number' ~ bounds,
+        'whole': 'a whole number' ~ bounds,
+        'numbers': 'a list of numbers' ~ bounds,
+        'words': 'a list of words',
+        'names': 'a list of 1 to ' ~ rule.get('most') ~ ' different names such as category or project,'
+            ~ ' of small letters, digits and _, none of them model or input_bin',
+        'choice': 'one of ' ~ rule.get('values', []) | join(', '),
+        'ceilings': 'sources with their models and the tokens of each',
+        'offset': 'hours and minutes such as +11:00',
+        'time': 'a time such as 2026-01-31 00:00:00, or null',
+    }[rule.kind]) }}
+{% endmacro %}
+
+{#-
+    Boolean: the value is of the kind that the SQL expects. What is set from outside never reaches
+    the SQL as anything but a number, a word, a flag or a time.
+-#}
+{% macro var_is_well_set(rule, given) %}
+    {% if rule.kind == 'ceilings' %}
+        {% set tokens = [] %}
+        {% for models in (given.values() if given is mapping else [none]) %}
+            {% do tokens.extend(models.values() if models is mapping else [none]) %}
+        {% endfor %}
+        {{ return(not tokens | reject('integer') | list and not tokens | select('lt', 1) | list) }}
+    {% endif %}
+    {% set pattern = {
+        'flag': 'True|False',
+        'number': '[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?',
+        'numbers': '[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?',
+        'whole': '[0-9]+',
+        'words': '[A-Za-z0-9._:-]{1,128}',
+        'names': '(?!(model|input_bin)$)[a-z][a-z0-9_]{0,31}',
+        'choice': rule.get('values', []) | join('|'),
+        'offset': '[+-][0-9]{2}:[0-9]{2}',
+        'time': 'None|[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2})?',
+    }[rule.kind] %}
+    {% set is_text = rule.kind in ['words', 'names', 'choice', 'offset'] %}
+    {% set is_list = given is iterable and given is not string and given is not mapping %}
+    {% set wrong = [] if is_list == (rule.kind in ['numbers', 'words', 'names']) else [given] %}
+    {% for value in (given if is_list else [given]) %}
+        {% if rule.kind != 'time' and (value is string) != is_text
+            or not modules.re.fullmatch(pattern, value | string)
+            or value is number and not rule.get('low', value) <= value <= rule.get('high', value) %}
+            {% do wrong.append(value) %}
+        {% endif %}
+    {% endfor %}
+    {% if rule.most is defined and is_list and (
+        not 1 <= given | length <= rule.most or given | unique | list | length < given | length
+    ) %}
+        {% do wrong.append(given) %}
+    {% endif %}
+    {{ return(not wrong) }}
+{% endmacro %}
+
+{#- Stops a run at the first var that is not of its kind or not within its bounds. -#}
+{% macro check_vars() %}
+    {% for rules in var_rules().values() %}
+        {% for rule in rules if not var_is_well_set(rule, var(rule.name)) %}
+            {% do exceptions.raise_compiler_error(
+                'var ' ~ rule.name ~ ' is ' ~ var(rule.name) ~ '; it must be ' ~ var_wants(rule)
+            ) %}
+        {% endfor %}
+    {% endfor %}
+{% endmacro %}
+
+{#- Prints docs/reference/vars.md. -#}
+{% macro print_vars() %}
+    {% do print('# Vars\n\nEvery figure that you may turn: in `dbt_project.yml`, or for one run'
+        ~ ' with `--vars \'{min_samples: 10}\'`.\nA run stops at a value out of its bounds. `make'
+        ~ ' reference` prints this page from\n`macros/project/vars.sql`.') %}
+    {% for group, rules in var_rules().items() %}
+        {% do print('\n## ' ~ group
+            ~ '\n\n| var | default | what it must be | what it does |\n|---|---|---|---|') %}
+        {% for rule in rules %}
+            {% set cells = ['`' ~ rule.name ~ '`', '`' ~ tojson(var(rule.name)) ~ '`',
+                var_wants(rule), rule.says] %}
+            {% do print('| ' ~ cells | join(' | ') ~ ' |') %}
+        {% endfor %}
+    {% endfor %}
+{% endmacro %}

@@ -1,0 +1,154 @@
+{#-
+    Paths of field maps. From the record: usage.output_tokens, "a.b" for a name with dots,
+    choices[0] for an item, attributes{key} for the value of a key in an OpenTelemetry list of
+    attributes, and > where a text holds JSON: invocation>max_tokens. A path that begins with / starts
+    at the line instead, of which the record may be one of many: /resourceSpans[].resource.name.
+-#}
+
+{#-
+    The steps of a path: name, item, each (a list, item by item), key, and text (JSON in a text).
+-#}
+{% macro path_steps(path) %}
+    {% set steps = [] %}
+    {% for quoted, name, item, key, hop in modules.re.findall(
+        '"([^"]+)"|([A-Za-z0-9_$-]+)|\\[([0-9]*)\\]|[{]([^}]+)[}]|(>)', path
+    ) %}
+        {% if quoted or name %}{% do steps.append({'kind': 'name', 'value': quoted or name}) %}
+        {% elif key %}{% do steps.append({'kind': 'key', 'value': key}) %}
+        {% elif hop %}{% do steps.append({'kind': 'text', 'value': ''}) %}
+        {% else %}{% do steps.append({'kind': 'item' if item else 'each', 'value': item}) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(steps) }}
+{% endmacro %}
+
+{#-
+    What has to be read of an object to follow the paths: a tree of names, whose leaves are JSON or,
+    where a path goes on with a key, attributes; a list has its items below `[]`.
+-#}
+{% macro path_tree(paths) %}
+    {% set tree = {} %}
+    {% for path in paths %}{% do add_to_tree(tree, path_steps(path)) %}{% endfor %}
+    {{ return(tree) }}
+{% endmacro %}
+
+{#- Adds the steps of one path to a tree, in place. -#}
+{% macro add_to_tree(tree, steps) %}
+    {% set name = steps[0]['value'] if steps[0]['kind'] == 'name' else '[]' %}
+    {% set rest = steps[1:] %}
+    {% if tree.get(name) is string %}
+        {{ return(none) }}
+    {% elif rest and rest[0]['kind'] in ('name', 'each') %}
+        {% do add_to_tree(tree.setdefault(name, {}), rest) %}
+    {% else %}
+        {% do tree.update({name: 'attributes' if rest and rest[0]['kind'] == 'key' else 'JSON'}) %}
+    {% endif %}
+{% endmacro %}
+
+{#- The paths of a source's fields: those from the record, or those from the line. -#}
+{% macro field_paths(fields, from_line=false) %}
+    {% set paths = [] %}
+    {% for field in fields %}
+        {% for place in field['places'] %}
+            {% for path in place['path'].split(' + ')
+                if path and path.startswith('/') == from_line %}
+                {% do paths.append(path) %}
+            {% endfor %}
+        {% endfor %}
+    {% endfor %}
+    {{ return(paths | unique | list) }}
+{% endmacro %}
+
+{#-
+    How a value is written that is no JSON value of its field's type: one macro a form, from JSON
+    text to JSON text. What a form does not know stays as it is, for the verdict on its type.
+-#}
+{% macro formed(value, form) -%}
+    {{ context['tokenest']['form_' ~ form](value) if form else value }}
+{%- endmacro %}
+
+{#- "880" for 880. -#}
+{% macro form_digits(value) -%}
+    case
+        when {{ regex_test(value, '^"[0-9]+"$') }} then replace({{ value }}, '"', '')
+        else {{ value }}
+    end
+{%- endmacro %}
+
+{#- Hexadecimal ids are the same in either case. -#}
+{% macro form_lower(value) -%}
+    lower({{ value }})
+{%- endmacro %}
+
+{#- A number or a text as a text. -#}
+{% macro form_text(value) -%}
+    case
+        when {{ regex_test(value, '^["{[]') }} then {{ value }}
+        else '"' || {{ value }} || '"'
+    end
+{%- endmacro %}
+
+{#- Seconds, milliseconds and nanoseconds since 1970, as a number or a text of it. -#}
+{% macro form_seconds(value) -%}
+    {{ epoch_as_time(value, 'decimal(20, 6)', '* 1000000') }}
+{%- endmacro %}
+
+{#- Milliseconds since 1970 as a time. -#}
+{% macro form_milliseconds(value) -%}
+    {{ epoch_as_time(value, 'decimal(20, 3)', '* 1000') }}
+{%- endmacro %}
+
+{#- Nanoseconds since 1970 as a time. -#}
+{% macro form_nanoseconds(value) -%}
+    {{ epoch_as_time(value, 'bigint', '/ 1000') }}
+{%- endmacro %}
+
+{#- A number of units since 1970 as the JSON text of a time. -#}
+{% macro epoch_as_time(value, type, to_micros) -%}
+    {%- set micros = "try_cast(replace(" ~ value ~ ", '\"', '') as " ~ type ~ ") " ~ to_micros -%}
+    case
+        when {{ micros }} between 946684800000000 and 4102444799999999
+            then '"' || {{ time_of_micros('cast(floor(' ~ micros ~ ') as bigint)') }} || '"'
+        else {{ value }}
+    end
+{%- endmacro %}
+
+{#- Of the words for how a call ended, true for a success and false for a failure. -#}
+{% macro form_success_word(value) -%}
+    case lower({{ value }})
+        when '"success"' then 'true'
+        when '"ok"' then 'true'
+        when '"failure"' then 'false'
+        when '"error"' then 'false'
+    end
+{%- endmacro %}
+
+{#- A name with a dot in it, as programs give to events; of another text nothing. -#}
+{% macro form_event_name(value) -%}
+    case when {{ regex_test(value, '^"[a-z_]+([.][a-z_]+)+"$') }} then {{ value }} end
+{%- endmacro %}
+
+{#- Of the stop words of several choices the one that says cut off, else the first. -#}
+{% macro form_stop_words(value) -%}
+    case
+        when left({{ value }}, 1) <> '[' then {{ value }}
+        when {{ regex_test(value, '"(length|max_tokens|LENGTH|MAX_TOKENS)"') }} then '"length"'
+        else nullif('"' || {{ regex_first(value, '^[[] *"([^"]*)"') }} || '"', '""')
+    end
+{%- endmacro %}
+
+{#- JSON numbers of several members as the text of their sum; absent ones count nothing. -#}
+{% macro json_sum(members) -%}
+    case
+        when coalesce({{ members | join(', ') }}) is null then cast(null as string)
+        {%- for member in members %}
+        when not {{ regex_test(member, '^[0-9]+$') }} then {{ member }}
+        {%- endfor %}
+        else cast(
+            {%- for member in members %}
+            coalesce(try_cast({{ member }} as bigint), 0){{ ' +' if not loop.last }}
+            {%- endfor %}
+            as string
+        )
+    end
+{%- endmacro %}

@@ -1,0 +1,22 @@
+with
+
+replayed_estimates as (
+    select * from {{ ref('replayed_estimates') }}
+),
+
+counted as (
+    select
+        replay_basis,
+        count(*) as n
+    from replayed_estimates
+    group by replay_basis
+),
+
+final as (
+    select
+        *,
+        row_number() over (order by n desc, replay_basis asc) as row_no
+    from counted
+)
+
+select * from final

@@ -1,0 +1,18 @@
+with
+
+accuracy_bands as (
+    select * from {{ ref('accuracy_bands') }}
+),
+
+final as (
+    select
+        measure,
+        band,
+        band_label,
+        n,
+        band_share,
+        row_number() over (order by measure desc, band_no asc) as row_no
+    from accuracy_bands
+)
+
+select * from final

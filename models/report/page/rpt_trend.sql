@@ -1,0 +1,32 @@
+with
+
+accuracy_trend as (
+    select * from {{ ref('accuracy_trend') }}
+),
+
+ranked as (
+    select
+        period_start,
+        n,
+        underestimation_rate,
+        underestimation_lower,
+        underestimation_upper,
+        truncation_rate,
+        truncation_lower,
+        truncation_upper,
+        median_smape,
+        reserved_ratio,
+        row_number() over (order by period_start desc) as row_no
+    from accuracy_trend
+    where
+        period_kind = 'week'
+        and stratification = 'overall'
+),
+
+final as (
+    select *
+    from ranked
+    where row_no <= 26
+)
+
+select * from final

@@ -1,0 +1,27 @@
+with
+
+accuracy_by_coefficients as (
+    select * from {{ ref('accuracy_by_coefficients') }}
+),
+
+ranked as (
+    select
+        version_name,
+        previous_version,
+        version_change,
+        truncation_rate,
+        previous_truncation_rate,
+        underestimation_rate,
+        previous_underestimation_rate,
+        row_number() over (order by version_no desc) as row_no
+    from accuracy_by_coefficients
+    where stratification = 'overall'
+),
+
+final as (
+    select *
+    from ranked
+    where row_no <= 1
+)
+
+select * from final

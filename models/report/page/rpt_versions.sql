@@ -1,0 +1,29 @@
+with
+
+accuracy_by_coefficients as (
+    select * from {{ ref('accuracy_by_coefficients') }}
+),
+
+ranked as (
+    select
+        version_name,
+        first_seen,
+        last_seen,
+        n,
+        truncation_rate,
+        underestimation_rate,
+        median_smape,
+        reserved_ratio,
+        version_change,
+        row_number() over (order by version_no desc) as row_no
+    from accuracy_by_coefficients
+    where stratification = 'overall'
+),
+
+final as (
+    select *
+    from ranked
+    where row_no <= 20
+)
+
+select * from final

@@ -1,0 +1,19 @@
+{% set left_out %}
+case
+    when coalesce(call_type_value, '') not in (
+        'completion', 'acompletion', 'text_completion', 'atext_completion', 'responses', 'aresponses',
+        'anthropic_messages'
+    ) then 'another kind of call'
+    when status_value = 'failure' then 'failed call'
+    when cache_hit_value = 'true' then 'answer from a cache'
+    when actual_output_tokens_value = 0 and coalesce(lower(stop_reason_value), '') <> 'length'
+        then 'no output counted'
+end
+{% endset %}
+
+{{ land(
+    'litellm',
+    each=['[]'],
+    left_out=left_out,
+    key="coalesce('litellm_spend:' || request_id_value, 'litellm:' || phase_id_value)",
+) }}

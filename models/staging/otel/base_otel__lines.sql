@@ -1,0 +1,29 @@
+{#- Spans of agents, chains and tools sum up what the calls below them counted: leaves alone count. -#}
+{% set left_out %}
+case
+    when log_time_value is not null
+        then case when coalesce(event_name_value, '') <> 'claude_code.api_request' then 'another log record' end
+    when span_id_value is null then 'no span'
+    when
+        coalesce(operation_value, '') not in ('chat', 'text_completion', 'generate_content', 'completion')
+        and coalesce(span_kind_value, '') <> 'llm'
+        and coalesce(event_name_value, '') <> 'claude_code.llm_request'
+        then 'no call of a model'
+    when actual_output_tokens is null then 'no output counted'
+end
+{% endset %}
+
+{% set key %}
+case
+    when log_time_value is null then 'otlp:' || trace_id_value || ':' || span_id_value
+    else 'otlp_log:' || coalesce(session_id_value, '') || ':'
+        || coalesce(request_id_value, sequence_no_value, log_time_value)
+end
+{% endset %}
+
+{{ land(
+    'otel',
+    each=['resourceSpans[].scopeSpans[].spans[]', 'resourceLogs[].scopeLogs[].logRecords[]'],
+    left_out=left_out,
+    key=key,
+) }}

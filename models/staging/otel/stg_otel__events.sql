@@ -1,0 +1,50 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key='event_id',
+    pre_hook='{{ forget_conflicts(["event_id"]) }}',
+    post_hook='{{ remember_landing() }}',
+) }}
+
+with
+
+lines as (
+    select * from {{ ref('base_otel__lines') }}
+),
+
+accepted as (
+    {{ accepted_calls(
+        'otel',
+        changed='(lines.landing_no > ' ~ landed_before() ~ ' or lines.trace_id in ('
+        ~ 'select new_lines.trace_id from lines as new_lines where new_lines.landing_no > ' ~ landed_before() ~ '))',
+        own=['trace_id', 'parent_id', 'service', 'error', 'status_code'],
+    ) }}
+),
+
+-- the span above a call may tell which agent made it
+agents as (
+    select
+        trace_id,
+        span_id,
+        max(agent) as agent,
+        max(landing_no) as agent_landing_no
+    from lines
+    where agent is not null
+    group by trace_id, span_id
+),
+
+calls as (
+    select
+        {{ call_columns('accepted', {
+            'category': 'coalesce(accepted.category, agents.agent, accepted.service)',
+            'success': "accepted.error is null"
+                ~ " and coalesce(accepted.status_code, '0') not in ('2', 'status_code_error')",
+            'landing_no': 'greatest(accepted.landing_no, coalesce(agents.agent_landing_no, 0))',
+        }) }}
+    from accepted
+    left join agents
+        on accepted.trace_id = agents.trace_id and accepted.parent_id = agents.span_id
+),
+
+{{ canonical_events('calls') }}
+
+select * from final

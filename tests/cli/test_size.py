@@ -1,0 +1,86 @@
+"""`tokenest size`: batches with the ceilings that the table has for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import vintages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ASK = [{"role": "user", "content": "Hello"}]
+OPENAI = {"custom_id": "triage-0001", "method": "POST", "url": "/v1/chat/completions"}
+ANTHROPIC = {"custom_id": "triage_2"}
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A table that knows one category."""
+    row = vintages.budget(0.02, 700, n=60, method="budget_blend", category="triage")
+    return vintages.write(tmp_path, lambda packaged: [*packaged, row])
+
+
+def size(table: Path, lines: list[Any], *options: str) -> tuple[int, list[dict[str, Any]], str]:
+    """Exit code, the lines that came out, and what was said."""
+    file = table.parent / "requests.jsonl"
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    file.write_text("\n".join(texts) + "\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "tokenest_py", "size", str(file), *options],
+        env=os.environ | {"TOKENEST_COEFFICIENTS": str(table)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def test_batches(table: Path) -> None:
+    """The category comes from the id; a written ceiling gives way; the rest of a line stays."""
+    body = {"model": "gpt-5-mini", "messages": ASK}
+    code, out, said = size(
+        table,
+        [
+            OPENAI | {"body": body},
+            OPENAI | {"body": body | {"max_tokens": 4000}},
+            OPENAI | {"url": "/v1/responses", "body": {"model": "gpt-5-mini", "input": "Hello"}},
+            "",
+            ANTHROPIC | {"params": {"model": "claude-opus-4-7", "max_tokens": 5000}},
+            {"custom_id": "unseen-1", "params": {"model": "claude-opus-4-7", "max_tokens": 9000}},
+            {"category": "triage", "model": "gpt-5-mini", "run_id": "r"},
+        ],
+    )
+    assert code == 0
+    assert out[0] == OPENAI | {"body": body | {"max_completion_tokens": 700}}
+    assert out[1] == OPENAI | {"body": body | {"max_tokens": 700}}
+    assert out[2]["body"]["max_output_tokens"] == 700
+    assert out[3]["params"]["max_tokens"] == 700
+    assert out[4]["params"]["max_tokens"] == 9000
+    assert out[5] == {
+        "category": "triage", "model": "gpt-5-mini", "run_id": "r", "max_tokens": 700,
+    }  # fmt: skip
+    assert said == (
+        "6 requests, 5 sized: 18000 tokens reserved before, 12500 now; 0 without a ceiling\n"
+    )
+
+
+def test_the_option_names_the_category(table: Path) -> None:
+    """Of requests that say nothing of themselves, and of those whose ids do."""
+    line = {"custom_id": "a", "params": {"model": "claude-opus-4-7", "max_tokens": 9000}}
+    assert size(table, [line])[1][0]["params"]["max_tokens"] == 9000
+    assert size(table, [line], "--category", "triage")[1][0]["params"]["max_tokens"] == 700
+    target = table.parent / "sized.jsonl"
+    assert size(table, [line], "--category", "triage", "--output", str(target))[1] == []
+    assert json.loads(target.read_text())["params"]["max_tokens"] == 700
+
+
+def test_what_cannot_be_read(table: Path) -> None:
+    """The line is named, and nothing is left behind."""
+    code, _, said = size(table, [ANTHROPIC | {"params": {}}, "{broken"])
+    assert code == 1
+    assert "requests.jsonl: line 2 is no JSON object" in said

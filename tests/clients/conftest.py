@@ -1,0 +1,61 @@
+"""Fixtures of the tests against the real client libraries."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fake_provider import FakeProvider
+from wired import Wired
+
+import vintages
+from tokenest_py import Estimator, Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# No network but loopback, and no keys.
+os.environ |= dict.fromkeys(
+    (
+        "OPENAI_API_KEY",
+        "AZURE_OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "GEMINI_API_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ),
+    "none",
+)
+os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENAI_AGENTS_DISABLE_TRACING": "1"}
+
+LEARNED = 1000  # the ceiling of the category "learned" at the usual rate
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    """A provider on loopback."""
+    fake = FakeProvider()
+    server = fake.start()
+    yield fake
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Estimator:
+    """A table in which three categories have a ceiling, and no other has."""
+    rows: list[dict[str, Any]] = [
+        vintages.budget(0.02, tokens, n=60, method="budget_blend", category=category)
+        for category, tokens in (("learned", LEARNED), ("large", 15_000), ("huge", 40_000))
+    ]
+    folder = tmp_path_factory.mktemp("table")
+    return Estimator.load(vintages.write(folder, lambda packaged: packaged + rows), strict=True)
+
+
+@pytest.fixture
+def wired(provider: FakeProvider, learned: Estimator, tmp_path: Path) -> Wired:
+    """What a sized client needs, and what came of its calls."""
+    folder = tmp_path / "recorded"
+    return Wired(provider, learned, Recorder(folder, enabled=True), folder)

@@ -1,0 +1,210 @@
+"""LiteLLM, as a library and as a proxy that is started here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import litellm
+import pytest
+
+from recorded import events
+from tokenest_py import labels
+from tokenest_py.clients.litellm import TokenestLogger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wired import Wired
+
+    from tokenest_py.clients.patches import Theirs
+
+CEILINGS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+SEEN = ("provider", "model", "actual_max_tokens", "actual_output_tokens", "truncated")
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def logger(wired: Wired) -> Iterator[TokenestLogger]:
+    """A callback that LiteLLM knows for one test."""
+    made = TokenestLogger(category="learned", estimator=wired.estimator, recorder=wired.recorder)
+    litellm.callbacks = [made]
+    yield made
+    litellm.callbacks = []
+    for name in ("success_callback", "failure_callback", "input_callback"):
+        setattr(litellm, name, [])
+        setattr(litellm, f"_async_{name}", [])
+
+
+def call(wired: Wired, model: str, prompt: str, **more: Theirs) -> dict[str, Theirs]:
+    """The arguments of a completion."""
+    base = wired.provider.url if model.startswith("anthropic/") else f"{wired.provider.url}/v1"
+    message = {"role": "user", "content": prompt}
+    return {"model": model, "messages": [message], "api_base": base, "api_key": "none"} | more
+
+
+def wait_for(wired: Wired, count: int) -> None:
+    """LiteLLM calls back from another thread or task."""
+    deadline = time.monotonic() + 20
+    while len(events(wired.folder)) < count and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+@pytest.mark.usefixtures("logger")
+def test_awaited(wired: Wired) -> None:
+    """The ceiling is sent, provider and model are right, streams included."""
+
+    async def calls() -> None:
+        await litellm.acompletion(**call(wired, "openai/gpt-5-mini", "needs 300"))
+        await litellm.acompletion(**call(wired, "anthropic/claude-opus-4-7", "needs 301"))
+        with labels(category="unseen"):
+            await litellm.acompletion(**call(wired, "openai/gpt-4o", "needs 302"))
+        await litellm.acompletion(**call(wired, "openai/gpt-4o", "needs 303", max_tokens=50))
+        stream = await litellm.acompletion(
+            **call(wired, "openai/gpt-4o", "needs 1500", stream=True)
+            | {"stream_options": {"include_usage": True}}
+        )
+        async for _ in stream:
+            pass
+        deadline = time.monotonic() + 20
+        while len(events(wired.folder)) < 5 and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+
+    asyncio.run(calls())
+    assert wired.provider.ceilings(*CEILINGS) == [1000, 1000, None, 50, 1000]
+    assert sorted(wired.seen(*SEEN), key=str) == sorted(
+        [
+            ("openai", "gpt-5-mini", 1000, 300, False),
+            ("anthropic", "claude-opus-4-7", 1000, 301, False),
+            ("openai", "gpt-4o", None, 302, False),
+            ("openai", "gpt-4o", 50, 50, True),
+            ("openai", "gpt-4o", 1000, 1000, True),
+        ],
+        key=str,
+    )
+
+
+def test_what_is_not_awaited(wired: Wired, logger: TokenestLogger) -> None:
+    """LiteLLM asks no callback: it is recorded as it was sent, and sized where that is asked."""
+    litellm.completion(**call(wired, "openai/gpt-4o", "needs 300", max_tokens=900))
+    litellm.completion(**call(wired, "openai/gpt-4o", "needs 301"))
+    litellm.completion(**logger.size(**call(wired, "anthropic/claude-opus-4-7", "needs 302")))
+    wait_for(wired, 3)
+    assert wired.provider.ceilings(*CEILINGS) == [900, None, 1000]
+    assert sorted(wired.seen(*SEEN), key=str) == sorted(
+        [
+            ("openai", "gpt-4o", 900, 300, False),
+            ("openai", "gpt-4o", None, 301, False),
+            ("anthropic", "claude-opus-4-7", 1000, 302, False),
+        ],
+        key=str,
+    )
+
+
+def test_an_error_is_no_event(wired: Wired, logger: TokenestLogger) -> None:
+    """It reaches the application, and the call is forgotten."""
+    wired.provider.overloaded = 99
+
+    async def calls() -> None:
+        with pytest.raises(litellm.ServiceUnavailableError):
+            await litellm.acompletion(
+                **call(wired, "openai/gpt-4o", "needs 300", num_retries=0, max_retries=0)
+            )
+        await asyncio.sleep(0.3)
+
+    asyncio.run(calls())
+    assert wired.events() == []
+    assert not logger._open  # noqa: SLF001
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def post(url: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Send JSON, read JSON."""
+    request = urllib.request.Request(
+        url,
+        json.dumps(body).encode(),
+        {"content-type": "application/json", "authorization": f"Bearer {key}"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
+CONFIG = """
+model_list:
+  - model_name: small
+    litellm_params: {{model: openai/gpt-5-mini, api_base: {url}/v1, api_key: none}}
+litellm_settings:
+  callbacks: tokenest_py.clients.litellm.logger
+"""
+
+
+def test_the_proxy(wired: Wired, tmp_path: Path) -> None:
+    """Its configuration names the callback; the request's metadata name the category."""
+    import vintages
+
+    rows = [vintages.budget(0.02, 1000, n=60, method="budget_blend", category="learned")]
+    table = vintages.write(tmp_path, lambda packaged: packaged + rows)
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG.format(url=wired.provider.url))
+    key = f"sk-{secrets.token_hex(24)}"  # the proxy does not start without one
+    port, log = free_port(), (tmp_path / "proxy.log").open("w+")
+    program = str(Path(sys.executable).with_name("litellm"))
+    proxy = subprocess.Popen(
+        [program, "--config", str(config), "--host", "127.0.0.1", "--port", str(port)],
+        env=os.environ
+        | {
+            "PYTHONPATH": str(ROOT),
+            "TELEMETRY_DB_ENABLED": "1",
+            "TOKENEST_TELEMETRY_DIR": str(wired.folder / "proxied"),
+            "TOKENEST_COEFFICIENTS": str(table),
+            "LITELLM_MASTER_KEY": key,
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        },
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and proxy.poll() is None:
+            try:
+                urllib.request.urlopen(f"{url}/health/liveliness", timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        answer = post(
+            f"{url}/chat/completions",
+            key,
+            {
+                "model": "small",
+                "messages": [{"role": "user", "content": "needs 300"}],
+                "metadata": {"category": "learned"},
+            },
+        )
+        assert answer["choices"][0]["finish_reason"] == "stop"
+        wait_for(wired, 1)
+    finally:
+        proxy.terminate()
+        proxy.wait(20)
+        log.seek(0)
+        print(log.read()[-4000:])
+        log.close()
+    assert wired.provider.ceilings(*CEILINGS) == [1000]
+    assert wired.seen(*SEEN, "category") == [("openai", "gpt-5-mini", 1000, 300, False, "learned")]

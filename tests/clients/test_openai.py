@@ -1,0 +1,462 @@
+"""OpenAI's own library, sync and awaited: what is sent, recorded and tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pydantic
+import pytest
+from conftest import LEARNED
+
+from tokenest_py import AUTO, labels, sized, unsized
+from tokenest_py.errors import UsageError
+
+if TYPE_CHECKING:
+    from wired import Wired
+
+MODEL = "gpt-5-mini"
+SERVED = "gpt-5-mini-2025-08-07"
+CEILING = ("max_completion_tokens", "max_tokens")
+
+
+def ask(prompt: str) -> list[Any]:
+    """One message."""
+    return [{"role": "user", "content": prompt}]
+
+
+class Person(pydantic.BaseModel):
+    """What the provider answers with."""
+
+    name: str
+    age: int
+
+
+@pytest.fixture
+def client(wired: Wired) -> openai.OpenAI:
+    """A sized client."""
+    return wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"))
+
+
+def test_chat(wired: Wired, client: openai.OpenAI) -> None:
+    """The ceiling of the table is sent, the answer is recorded whole."""
+    answer = client.chat.completions.create(model=MODEL, messages=ask("needs 300 reasoning 50"))
+    assert answer.choices[0].finish_reason == "stop"
+    assert wired.provider.bodies[0]["max_completion_tokens"] == LEARNED
+    [event] = wired.events()
+    said = {
+        "provider": "openai",
+        "model": MODEL,
+        "model_served": SERVED,
+        "response_id": "chat-1",
+        "category": "learned",
+        "run_id": "app",
+        "attempt": 1,
+        "input_tokens": 40,
+        "selected_budget": LEARNED,
+        "actual_max_tokens": LEARNED,
+        "actual_output_tokens": 350,
+        "reasoning_tokens": 50,
+        "stop_reason": "stop",
+        "truncated": False,
+    }
+    assert {name: event.get(name) for name in said} == said
+
+
+def test_a_cut_off_answer_is_tried_once_more(wired: Wired, client: openai.OpenAI) -> None:
+    """Twice the ceiling; both attempts are events of one phase."""
+    answer = client.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
+    assert answer.choices[0].finish_reason == "stop"
+    assert wired.provider.ceilings(*CEILING) == [LEARNED, 2 * LEARNED]
+    assert wired.seen("attempt", "truncated", "actual_output_tokens", "actual_max_tokens") == [
+        (1, True, LEARNED, LEARNED),
+        (2, False, 1500, 2 * LEARNED),
+    ]
+    assert len({phase for (phase,) in wired.seen("phase_id")}) == 1
+
+
+def test_only_once(wired: Wired, client: openai.OpenAI) -> None:
+    """The second cut is what the application sees."""
+    answer = client.chat.completions.create(model=MODEL, messages=ask("needs 9000"))
+    assert answer.choices[0].finish_reason == "length"
+    assert wired.provider.ceilings(*CEILING) == [1000, 2000]
+    assert wired.seen("truncated") == [(True,), (True,)]
+
+
+def test_the_second_attempt_fails(wired: Wired, client: openai.OpenAI) -> None:
+    """An error that we brought about is not the application's: it gets the first answer."""
+    create = client.with_options(max_retries=0).chat.completions.create
+    wired.provider.largest = LEARNED
+    answer = create(model=MODEL, messages=ask("needs 1500"))
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == LEARNED
+    assert wired.provider.ceilings(*CEILING) == [1000, 2000]
+    assert wired.seen("attempt") == [(1,)]
+
+
+def test_the_callers_own_ceiling_wins(wired: Wired, client: openai.OpenAI) -> None:
+    """It is sent under the caller's name, recorded beside ours, and not raised."""
+    client.chat.completions.create(model=MODEL, messages=ask("needs 300"), max_tokens=77)
+    assert wired.provider.bodies[0]["max_tokens"] == 77
+    assert "max_completion_tokens" not in wired.provider.bodies[0]
+    assert wired.seen("actual_max_tokens", "selected_budget", "truncated") == [(77, 1000, True)]
+
+
+def test_auto_keeps_its_place(wired: Wired, client: openai.OpenAI) -> None:
+    """AUTO is sized where it stands."""
+    client.chat.completions.create(model=MODEL, messages=ask("needs 300"), max_tokens=AUTO)
+    assert wired.provider.bodies[0]["max_tokens"] == LEARNED
+    assert "max_completion_tokens" not in wired.provider.bodies[0]
+
+
+def test_auto_without_us() -> None:
+    """It is a number like any other."""
+    assert (AUTO, repr(AUTO), f"{AUTO:d}") == (4096, "AUTO", "4096")
+
+
+@pytest.mark.parametrize("given", [{}, {"max_completion_tokens": AUTO}])
+def test_what_nothing_is_known_of(wired: Wired, given: dict[str, Any]) -> None:
+    """No ceiling is sent, and no event claims that one was chosen."""
+    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), category="unseen")
+    client.chat.completions.create(model=MODEL, messages=ask("needs 20000"), **given)
+    assert wired.provider.ceilings(*CEILING) == [None]
+    assert wired.seen("actual_max_tokens", "selected_budget", "actual_output_tokens") == [
+        (None, None, 20000)
+    ]
+
+
+def test_observe_changes_nothing(wired: Wired) -> None:
+    """Day one: every request as it was written, every answer recorded."""
+    bare = openai.OpenAI(base_url=f"{wired.provider.url}/v1")
+    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), mode="observe")
+    for each in (bare, client):
+        each.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
+        each.chat.completions.create(model=MODEL, messages=ask("needs 1500"), max_tokens=50)
+        each.responses.create(model=MODEL, input="needs 1500")
+        list(each.chat.completions.create(model=MODEL, messages=ask("needs 5"), stream=True))
+    assert wired.provider.bodies[:4] == wired.provider.bodies[4:]
+    assert wired.seen("actual_max_tokens", "truncated", "actual_output_tokens") == [
+        (None, False, 1500),
+        (50, True, 50),
+        (None, False, 1500),
+    ]
+
+
+@pytest.mark.parametrize("asks_for_usage", [False, True])
+def test_stream(wired: Wired, client: openai.OpenAI, asks_for_usage: bool) -> None:  # noqa: FBT001
+    """Usage is asked for where the caller did not, and then its chunk is not shown."""
+    bare = openai.OpenAI(base_url=f"{wired.provider.url}/v1")
+    asked: dict[str, Any] = {"stream_options": {"include_usage": True}} if asks_for_usage else {}
+    shown = [
+        list(
+            each.chat.completions.create(
+                model=MODEL, messages=ask("needs 300 reasoning 9"), stream=True, **asked
+            )
+        )
+        for each in (bare, client)
+    ]
+    assert shown[0] == shown[1]
+    assert wired.provider.bodies[1]["stream_options"] == {"include_usage": True}
+    assert wired.seen("stop_reason", "actual_output_tokens", "reasoning_tokens", "truncated") == [
+        ("stop", 309, 9, False)
+    ]
+
+
+def test_a_stream_is_not_tried_again(wired: Wired) -> None:
+    """Its parts are out; who wants to know is called."""
+    told: list[Any] = []
+    client = wired.sized(
+        openai.OpenAI(base_url=f"{wired.provider.url}/v1"), on_truncation=told.append
+    )
+    list(client.chat.completions.create(model=MODEL, messages=ask("needs 1500"), stream=True))
+    assert len(wired.provider.requests) == 1
+    assert wired.seen("truncated", "actual_output_tokens") == [(True, 1000)]
+    assert [(said.budget, said.reason) for said in told] == [
+        (None, "a stream is not tried again: its parts are out")
+    ]
+
+
+def test_a_stream_that_the_caller_leaves(wired: Wired, client: openai.OpenAI) -> None:
+    """No usage has come, so nothing is claimed."""
+    stream = client.chat.completions.create(model=MODEL, messages=ask("needs 5"), stream=True)
+    next(iter(stream))
+    stream.close()
+    del stream
+    assert wired.events() == []
+
+
+def test_a_stream_that_breaks_off(wired: Wired, client: openai.OpenAI) -> None:
+    """The library's error is the application's; there is no event."""
+    wired.provider.breaks_off = True
+    stream = client.chat.completions.create(model=MODEL, messages=ask("needs 5"), stream=True)
+    with pytest.raises(Exception, match=r"peer|incomplete|closed|read"):
+        list(stream)
+    assert wired.events() == []
+
+
+def test_parse(wired: Wired, client: openai.OpenAI) -> None:
+    """The library raises where an answer was cut off: recorded, tried again, parsed."""
+    answer = client.chat.completions.parse(
+        model=MODEL, messages=ask("needs 1500"), response_format=Person
+    )
+    assert answer.choices[0].message.parsed == Person(name="Ada", age=36)
+    assert wired.seen("attempt", "truncated", "stop_reason") == [
+        (1, True, "length"),
+        (2, False, "stop"),
+    ]
+
+
+def test_parse_that_stays_cut_off(wired: Wired, client: openai.OpenAI) -> None:
+    """Both attempts are recorded, and the error is the library's."""
+    with pytest.raises(openai.LengthFinishReasonError):
+        client.chat.completions.parse(
+            model=MODEL, messages=ask("needs 9000"), response_format=Person
+        )
+    assert wired.seen("attempt", "truncated", "actual_output_tokens") == [
+        (1, True, 1000),
+        (2, True, 2000),
+    ]
+
+
+def test_a_streamed_parse_that_is_cut_off(wired: Wired, client: openai.OpenAI) -> None:
+    """The library raises before the usage comes: all of the ceiling was used.
+
+    The event is written when the stream is let go, which the traceback of the error holds.
+    """
+
+    def call() -> bool:
+        try:
+            with client.chat.completions.stream(
+                model=MODEL, messages=ask("needs 1500"), response_format=Person
+            ) as stream:
+                list(stream)
+        except openai.LengthFinishReasonError:
+            return True
+        return False
+
+    assert call()
+    gc.collect()
+    assert wired.seen("truncated", "actual_output_tokens", "stop_reason") == [
+        (True, 1000, "length")
+    ]
+
+
+def test_responses(wired: Wired, client: openai.OpenAI) -> None:
+    """Incomplete is cut off."""
+    answer = client.responses.create(model=MODEL, input="needs 1500 reasoning 100")
+    assert answer.status == "completed"
+    assert wired.provider.ceilings("max_output_tokens") == [1000, 2000]
+    assert wired.seen("attempt", "stop_reason", "actual_output_tokens", "reasoning_tokens") == [
+        (1, "max_output_tokens", 1000, 100),
+        (2, "completed", 1600, 100),
+    ]
+
+
+def test_streamed_responses(wired: Wired, client: openai.OpenAI) -> None:
+    """The last event has it all."""
+    with client.responses.stream(model=MODEL, input="needs 300") as stream:
+        assert stream.get_final_response().status == "completed"
+    list(client.responses.create(model=MODEL, input="needs 400", stream=True))
+    assert wired.provider.ceilings("max_output_tokens") == [1000, 1000]
+    assert wired.seen("stop_reason", "actual_output_tokens", "model") == [
+        ("completed", 300, MODEL),
+        ("completed", 400, MODEL),
+    ]
+
+
+def test_raw_responses(wired: Wired, client: openai.OpenAI) -> None:
+    """What LangChain uses: read without being parsed for the caller."""
+    raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=ask("needs 1500"))
+    assert raw.parse().choices[0].finish_reason == "stop"
+    raw_stream = client.chat.completions.with_raw_response.create(
+        model=MODEL, messages=ask("needs 7"), stream=True
+    )
+    assert len(list(raw_stream.parse())) == 2
+    with client.chat.completions.with_streaming_response.create(
+        model=MODEL, messages=ask("needs 5")
+    ) as body:
+        assert body.parse().choices[0].finish_reason == "stop"
+    assert wired.provider.ceilings(*CEILING) == [1000, 2000, 1000, 1000]
+    assert wired.seen("attempt", "actual_output_tokens") == [(1, 1000), (2, 1500), (1, 7)]
+
+
+def test_awaited(wired: Wired) -> None:
+    """The same, five at once."""
+
+    async def calls() -> list[Any]:
+        client = wired.sized(openai.AsyncOpenAI(base_url=f"{wired.provider.url}/v1"))
+        create = client.chat.completions.create
+        answers: list[Any] = await asyncio.gather(
+            *[create(model=MODEL, messages=ask(f"needs {need}")) for need in range(997, 1002)]
+        )
+        stream = await create(model=MODEL, messages=ask("needs 8"), stream=True)
+        assert len([chunk async for chunk in stream]) == 2
+        parsed = await client.chat.completions.parse(
+            model=MODEL, messages=ask("needs 1500"), response_format=Person
+        )
+        assert parsed.choices[0].message.parsed is not None
+        await client.close()
+        return [answer.choices[0].finish_reason for answer in answers]
+
+    assert asyncio.run(calls()) == ["stop"] * 5
+    found = sorted(wired.seen("actual_output_tokens", "truncated", "attempt"))
+    assert found == sorted(
+        [
+            *[(997, False, 1), (998, False, 1), (999, False, 1), (1000, False, 1)],
+            *[(1000, True, 1), (1001, False, 2), (8, False, 1), (1000, True, 1), (1500, False, 2)],
+        ]
+    )
+
+
+def test_retries_of_the_library_are_one_call(wired: Wired, client: openai.OpenAI) -> None:
+    """Two answers of 503 make no event."""
+    wired.provider.overloaded = 2
+    client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert len(wired.provider.requests) == 3
+    assert wired.seen("attempt", "actual_output_tokens") == [(1, 300)]
+
+
+def test_an_error_is_no_event(wired: Wired, client: openai.OpenAI) -> None:
+    """It reaches the application as it is."""
+    wired.provider.overloaded = 9
+    with pytest.raises(openai.InternalServerError):
+        client.with_options(max_retries=0).chat.completions.create(
+            model=MODEL, messages=ask("needs 300")
+        )
+    assert wired.events() == []
+
+
+def test_azure(wired: Wired) -> None:
+    """The model is the deployment that was asked for."""
+    client = wired.sized(
+        openai.AzureOpenAI(azure_endpoint=wired.provider.url, api_version="2025-04-01-preview")
+    )
+    client.chat.completions.create(model="my-deployment", messages=ask("needs 300"))
+    assert "/deployments/my-deployment/" in wired.provider.requests[0][0]
+    assert wired.seen("model", "model_served", "actual_max_tokens") == [
+        ("my-deployment", SERVED, 1000)
+    ]
+
+
+def test_copies_are_sized_too(wired: Wired, client: openai.OpenAI) -> None:
+    """A client made from the client, and the one made from that."""
+    copied = client.with_options(timeout=5).copy(max_retries=1)
+    copied.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert wired.provider.ceilings(*CEILING) == [1000]
+    assert len(wired.events()) == 1
+
+
+def test_sized_twice_and_unsized(wired: Wired, client: openai.OpenAI) -> None:
+    """The last settings count; then it is the client that it was."""
+    again = wired.sized(client, category="unseen")
+    assert again is client
+    again.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert unsized(client) is client
+    assert {"request", "copy", "with_options"}.isdisjoint(vars(client))
+    client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert wired.provider.ceilings(*CEILING) == [None, None]
+    assert wired.seen("category") == [("unseen",)]
+
+
+def test_an_older_name_for_servers_of_other_models(wired: Wired, client: openai.OpenAI) -> None:
+    """Who only speaks OpenAI's format may know `max_tokens` alone."""
+    client.chat.completions.create(model="llama-4-scout", messages=ask("needs 300"))
+    assert wired.provider.bodies[0]["max_tokens"] == LEARNED
+
+
+def test_a_refusal_teaches_the_limit(wired: Wired, client: openai.OpenAI) -> None:
+    """The largest that is taken is sent, and from then on at once."""
+    wired.provider.largest = 600
+    for _ in range(2):
+        client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert wired.provider.ceilings(*CEILING) == [1000, 600, 600]
+    assert wired.seen("actual_max_tokens", "attempt") == [(600, 1), (600, 1)]
+
+
+def test_a_server_that_knows_no_ceiling(wired: Wired, client: openai.OpenAI) -> None:
+    """The request goes out as it was written, and the next ones at once."""
+    wired.provider.refuses = "max_completion_tokens"
+    for _ in range(2):
+        client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert wired.provider.ceilings(*CEILING) == [1000, None, None]
+    assert wired.seen("actual_max_tokens", "actual_output_tokens") == [(None, 300), (None, 300)]
+
+
+def test_a_server_that_knows_no_stream_options(wired: Wired, client: openai.OpenAI) -> None:
+    """The stream comes as it was asked for."""
+    wired.provider.refuses = "stream_options"
+    stream = client.chat.completions.create(model=MODEL, messages=ask("needs 3"), stream=True)
+    assert len(list(stream)) == 2
+    assert "stream_options" not in wired.provider.bodies[1]
+
+
+def test_several_answers_are_an_interval(wired: Wired, client: openai.OpenAI) -> None:
+    """Their mean is a lower bound of the longest; if one was cut off, it is the ceiling."""
+    create = client.chat.completions.create
+    create(model=MODEL, messages=ask("needs 301"), n=3)
+    create(model=MODEL, messages=ask("needs 5000"), n=2, max_tokens=80)
+    assert wired.seen("actual_output_tokens", "truncated", "stop_reason") == [
+        (301, None, None),
+        (80, True, "length"),
+    ]
+
+
+def test_labels(wired: Wired, client: openai.OpenAI) -> None:
+    """They nest, the inner one wins, and what is said in a request counts too."""
+    create = client.chat.completions.create
+    with labels(run="nightly", tenant="acme"):
+        with labels(category="unseen", tenant="other"):
+            create(model=MODEL, messages=ask("needs 5"), reasoning_effort="high")
+        create(model=MODEL, messages=ask("needs 5"))
+    create(model=MODEL, messages=ask("needs 5"))
+    assert wired.seen("run_id", "category", "labels") == [
+        ("nightly", "unseen", {"tenant": "other", "effort": "high"}),
+        ("nightly", "learned", {"tenant": "acme"}),
+        ("app", "learned", None),
+    ]
+    assert wired.provider.ceilings(*CEILING) == [None, 1000, 1000]
+
+
+def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
+    """Those that copy their context, and no others."""
+
+    async def calls() -> None:
+        client = wired.sized(openai.AsyncOpenAI(base_url=f"{wired.provider.url}/v1"))
+        blocking = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"))
+
+        async def task(name: str) -> None:
+            with labels(run=name):
+                await client.responses.create(model=MODEL, input="needs 5")
+                await asyncio.to_thread(blocking.responses.create, model=MODEL, input="needs 6")
+
+        await asyncio.gather(task("a"), task("b"))
+        with labels(run="c"), ThreadPoolExecutor(1) as pool:
+            pool.submit(blocking.responses.create, model=MODEL, input="needs 7").result()
+        await client.close()
+
+    asyncio.run(calls())
+    found = sorted(wired.seen("run_id", "actual_output_tokens"))
+    assert found == [("a", 5), ("a", 6), ("app", 7), ("b", 5), ("b", 6)]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"mode": "watch"}, "mode='watch'"),
+        ({"max_truncation": 2}, "max_truncation=2"),
+        ({"max_tokens": 0}, "max_tokens=0"),
+    ],
+)
+def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:
+    """They are refused where the client is wired, not where it is called."""
+    with pytest.raises(UsageError, match=said):
+        sized(openai.OpenAI(), **options)
+
+
+def test_a_client_of_no_known_kind() -> None:
+    """Its name and the known ones are said."""
+    with pytest.raises(UsageError, match=r"client='builtins\.dict'.*openai, anthropic"):
+        sized({})

@@ -1,0 +1,51 @@
+"""A provider, a table and a recorder for one test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from recorded import events, lines
+from tokenest_py import sized
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fake_provider import FakeProvider
+
+    from tokenest_py import Estimator, Recorder
+    from tokenest_py.clients.patches import Theirs
+
+_Client = TypeVar("_Client")
+
+
+@dataclass(frozen=True)
+class Wired:
+    """What a sized client needs, and what came of its calls."""
+
+    provider: FakeProvider
+    estimator: Estimator
+    recorder: Recorder
+    folder: Path
+
+    def sized(
+        self, client: _Client, category: str | None = "learned", **options: Theirs
+    ) -> _Client:
+        """The client, sized by this table, with this recorder."""
+        return sized(
+            client,
+            estimator=self.estimator,
+            recorder=self.recorder,
+            category=category,
+            **options,
+        )
+
+    def events(self) -> list[dict[str, Any]]:
+        """What was recorded; nothing was dropped and no text is in it."""
+        assert self.recorder.status().dropped == {}
+        assert not any("Ada" in line or "needs" in line for line in lines(self.folder))
+        return events(self.folder)
+
+    def seen(self, *names: str) -> list[tuple[Any, ...]]:
+        """These fields of each event."""
+        return [tuple(event.get(name) for name in names) for event in self.events()]

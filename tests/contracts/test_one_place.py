@@ -1,0 +1,72 @@
+"""Facts that have to stand in SQL and in Python say the same in both."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+import yaml
+
+from dbt_project import ROOT
+from tokenest_py.pipeline.collection import events
+from tokenest_py.runtime.recorder import record
+from tokenest_py.runtime.table import file
+from tokenest_py.runtime.table.kinds import KINDS, MAX_TEXT, NUMBERS, TEXTS
+
+# Older tables have it; limits are looked up in the seed now.
+RETIRED = {"model_limit"}
+
+
+def sql(path: str) -> str:
+    """The text of a file of the project."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def exported() -> dict[str, set[str]]:
+    """Kind: the columns that models/exports/coefficients.sql fills."""
+    text = sql("models/exports/coefficients.sql")
+    lists = dict(re.findall(r"set (\w+) = (\[[^\[\](]*\])", text))
+    found = re.findall(r"\(\s*'(\w+)',\s*'\w+',\s*(\[[^\]]*\]|\w+),?\s*\)", text)
+    return {kind: set(ast.literal_eval(lists.get(names, names))) for kind, names in found}
+
+
+def test_the_export_has_every_kind() -> None:
+    """Those that the runtime reads, and no other."""
+    assert exported().keys() == KINDS.keys() - RETIRED
+
+
+@pytest.mark.parametrize("name", sorted(KINDS.keys() - RETIRED))
+def test_the_export_fills_what_a_kind_says(name: str) -> None:
+    """All that it must have, and nothing that it may not have."""
+    kind, columns = KINDS[name], exported()[name]
+    assert kind.must - {"kind"} <= columns <= kind.must | kind.may
+
+
+def test_the_export_types_are_those_of_the_runtime() -> None:
+    """Texts are texts; whole numbers are whole."""
+    text = sql("macros/export/coefficient_rows.sql")
+    types = dict(re.findall(r"\{'name': '(\w+)', 'type': '(\w+)'\}", text))
+    assert {name for name, type_ in types.items() if type_ == "string"} == TEXTS
+    numbers = {name: type_ for name, type_ in types.items() if type_ in {"bigint", "double"}}
+    assert numbers.keys() == NUMBERS.keys()
+    for name, type_ in numbers.items():
+        assert (type_ == "bigint") == (NUMBERS[name][0] == {int}), name
+
+
+def test_the_kinds_of_a_table_are_documented() -> None:
+    """The page on the table leads to the kinds."""
+    assert "(reference/coefficients.md)" in sql("docs/coefficients.md")
+
+
+def test_numbers_that_stand_twice_are_equal() -> None:
+    """Each in SQL, and where Python cannot ask SQL."""
+    variables = yaml.safe_load(sql("dbt_project.yml"))["vars"]
+    [version] = re.findall(r'"format_version":(\d+)', sql("macros/export/export_coefficients.sql"))
+    assert int(version) == file.FORMAT_VERSION
+    assert variables["max_line_bytes"] == events.MAX_LINE_BYTES
+    [whole] = re.findall(r"macro max_whole_number.*?(\d{9,})", sql("macros/formulas/numbers.sql"),
+                         re.DOTALL)  # fmt: skip
+    assert int(whole) == record.MAX_WHOLE_NUMBER
+    [length] = re.findall(r"<= (\d+), true", sql("macros/export/coefficient_rows.sql"))
+    assert int(length) == MAX_TEXT

@@ -1,0 +1,104 @@
+"""The sources on files of other hands, where they lie beside the checkout: nothing is copied."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from dbt_project import ROOT, Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# The sample that an expected file is about, and the source that reads it.
+SAMPLES = {
+    "claude_code": ("claude_code.ndjson", "claude_code"),
+    "litellm_payload": ("litellm_payload.ndjson", "litellm"),
+    "litellm_spend_logs": ("litellm_spend_logs.json", "litellm"),
+    "otlp_logs": ("otlp_logs.ndjson", "otel"),
+    "otlp_spans": ("otlp_spans.ndjson", "otel"),
+}
+# By file: assistant calls, the sum of their output, and those whose own text refutes the count.
+REAL = {"short": (1, 13, 1), "subagent": (12, 1586, 6), "tool_heavy": (4, 212, 2)}
+
+
+@pytest.fixture(scope="module")
+def shared() -> Path:
+    """The folder of samples beside the checkout."""
+    folder = ROOT.parent / "shared" / "sources"
+    if not folder.exists():
+        pytest.skip("no shared samples beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Project:
+    """All samples of the sources that there are, and the real files, in one build."""
+    project = Project(tmp_path_factory.mktemp("shared"))
+    for name, _ in SAMPLES.values():
+        shutil.copy(shared / "samples" / name, project.telemetry(name))
+    for path in (shared / "real").iterdir():
+        shutil.copy(path, project.telemetry(path.name))
+    project.dbt_build("-s", "+int_events", "+line_accounting", telemetry="telemetry/*")
+    return project
+
+
+def test_every_sample_of_a_source_is_compared() -> None:
+    """A source that reads none of them would be compared with nothing."""
+    variables = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    assert {source for _, source in SAMPLES.values()} <= set(variables["sources"])
+
+
+def told(row: dict[str, str]) -> dict[str, Any]:
+    """An expected event, in the types of int_events; labels are those that have to be there."""
+    labels = dict(pair.split("=", 1) for pair in row["labels"].split(";") if pair)
+    time = datetime.fromisoformat(row["occurred_at"]).replace(tzinfo=None)
+    return {name: value or None for name, value in row.items()} | {
+        "labels": labels, "occurred_at": time,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("about", sorted(SAMPLES))
+def test_a_sample_gives_the_events_that_it_means(built: Project, shared: Path, about: str) -> None:
+    """Every column of the expected file, of every event."""
+    name, source = SAMPLES[about]
+    with (shared / "expected" / f"{about}.csv").open(encoding="utf-8", newline="") as file:
+        expected = {row["event_id"]: told(row) for row in csv.DictReader(file)}
+    columns = {
+        "truncated": "is_truncated", "success": "is_success",
+        "quality_flags": "array_to_string(recorded_quality_flags, ';')",
+    }  # fmt: skip
+    apart = {"labels", "occurred_at"}
+    names = [name for name in next(iter(expected.values())) if name not in apart]
+    found = {}
+    for labels, time, *values in built.rows(
+        "select labels, occurred_at, "
+        + ", ".join(f"cast({columns.get(name, name)} as varchar)" for name in names)
+        + " from events.int_events where source_name = ? and parse_filename(source_file) = ?",
+        source,
+        name,
+    ):
+        event = dict(zip(names, values, strict=True))
+        wanted = expected.get(event["event_id"], {"labels": {}})["labels"]
+        has = json.loads(labels or "{}")
+        found[event["event_id"]] = event | {
+            "labels": {k: has.get(k) for k in wanted}, "occurred_at": time,
+        }  # fmt: skip
+    assert found == expected
+
+
+def test_real_sessions_give_their_calls(built: Project) -> None:
+    """Counted by hand: calls, their output, and how many are stream snapshots."""
+    for name, expected in REAL.items():
+        assert built.rows(
+            "select count(*), sum(actual_output_tokens)::bigint,"
+            " count(case when list_contains(recorded_quality_flags, 'partial_usage') then 1 end)"
+            " from events.int_events where parse_filename(source_file) = ?",
+            f"claude_code_2.1.39__{name}.jsonl",
+        ) == [expected]

@@ -1,0 +1,146 @@
+"""docs/reference/ is what the program prints, and the other pages say the same."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dbt_project import BIN, ROOT
+from tokenest_py.cli.reference import PAGES
+from tokenest_py.pipeline.settings import VARIABLES, Settings
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+VARIABLE = r"\b(?:TOKENEST|TELEMETRY_DB|DBT_TARGET)_[A-Z_]+\b"
+
+
+def tokenest(*arguments: str) -> str:
+    """What the command prints on a terminal of 80 columns."""
+    done = subprocess.run(
+        [BIN / "tokenest", *arguments],
+        env=os.environ | {"COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def commands() -> dict[str, str]:
+    """Command: its first line, as the list of the commands has them."""
+    listed = tokenest("--help").partition("Commands:\n")[2].splitlines()
+    return {
+        name: says.strip() for name, _, says in (line.strip().partition(" ") for line in listed)
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_what_the_program_prints(page: str) -> None:
+    """`make reference` has been run since."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "tokenest_py.cli.reference", page],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert printed.stdout == (ROOT / f"docs/reference/{page}.md").read_text(encoding="utf-8")
+
+
+def test_no_first_line_is_cut() -> None:
+    """On 80 columns the list says what each command does, whole."""
+    for name, says in commands().items():
+        assert says.endswith("."), name
+        assert not says.endswith("..."), name
+        assert len(says) <= 60, name
+
+
+def test_without_arguments_there_is_help() -> None:
+    """As with --help, on standard output and with exit code 0."""
+    assert tokenest() == tokenest("--help")
+
+
+def test_every_command_is_documented() -> None:
+    """The reference has it, as --help shows it on 80 columns, and a page by hand names it."""
+    reference = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    by_hand = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    for name in commands():
+        assert f"## tokenest {name}\n" in reference
+        assert f"tokenest {name}" in by_hand, name
+    assert tokenest("drain", "--help") in reference
+
+
+def texts(*folders: str) -> dict[Path, str]:
+    """The files in which a variable may be named."""
+    return {
+        path: path.read_text(encoding="utf-8")
+        for folder in folders
+        for path in ((ROOT / folder).rglob("*") if (ROOT / folder).is_dir() else [ROOT / folder])
+        if path.suffix in {".py", ".sql", ".yml", ".md"}
+    }
+
+
+def test_every_variable_is_in_the_table() -> None:
+    """Code, SQL and pages name no other one, and each that stands there is named somewhere."""
+    known = {variable.name for variable in VARIABLES}
+    found = texts("tokenest_py", "macros", "models", "profiles.yml", "docs", "README.md")
+    named = {name for text in found.values() for name in re.findall(VARIABLE, text)}
+    assert named - {"TOKENEST_"} == known
+
+
+def test_dbt_has_the_same_defaults() -> None:
+    """env_var() in SQL and in the profile says what the table says."""
+    defaults = {variable.name: variable.default for variable in VARIABLES}
+    found = texts("macros", "models", "profiles.yml")
+    used = [
+        (path.name, *pair)
+        for path, text in found.items()
+        if "spark" not in path.parts  # Spark has no working directory to look in
+        for pair in re.findall(r"env_var\('(\w+)', '([^']*)'\)", text)
+    ]
+    used = [use for use in used if use[1] != "HOME"]  # for ~, in plain dbt
+    assert {name for _, name, _ in used} == {
+        variable.name
+        for variable in VARIABLES
+        if "dbt" in variable.readers and variable.name != "DBT_TARGET_PATH"
+    }
+    assert [use for use in used if defaults[use[1]] != use[2]] == []
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    """Beside it, one place sets it for a run of dbt, and one hands it to a worker."""
+    readers = {
+        path.relative_to(ROOT / "tokenest_py").as_posix()
+        for path, text in texts("tokenest_py/pipeline", "tokenest_py/cli").items()
+        if "environ" in re.findall(r"\w+", text) or "getenv" in text
+    }
+    assert readers == {"pipeline/settings.py", "pipeline/dbt.py", "pipeline/collection/worker.py"}
+
+
+def test_the_readme_names_what_a_user_sets() -> None:
+    """Its sentence on settings has each variable that commands read, and leads to the table."""
+    sentence = README.partition("Settings, each with a default")[2].partition("\n\n")[0]
+    assert "docs/reference/settings.md" in sentence
+    set_by_users = {v.name for v in VARIABLES if v.readers[0] == "commands"}
+    assert set_by_users - {"DBT_TARGET_PATH"} <= set(re.findall(VARIABLE, sentence))
+
+
+def test_an_empty_variable_is_not_set_and_an_option_goes_before() -> None:
+    """The order is option, variable, default; a home folder is written out."""
+    read = Settings.read({"TOKENEST_DB": "", "TOKENEST_TELEMETRY": "a/*.ndjson"})
+    assert read.database.name == "tokenest.duckdb"
+    assert read.telemetry == ("a/*.ndjson",)
+    assert Settings.read({"TOKENEST_TELEMETRY": "a"}, TOKENEST_TELEMETRY="b,c").telemetry == (
+        "b",
+        "c",
+    )
+    home = Path.home()
+    read = Settings.read({"TOKENEST_TELEMETRY": "a, ~/logs/**/*.ndjson", "TOKENEST_DB": "~/t.db"})
+    assert read.telemetry == ("a", f"{home}/logs/**/*.ndjson")
+    assert str(read.database) == f"{home}/t.db"
+    assert read.of_dbt()["TOKENEST_EXPORTS"] is None
+    assert read.replaced(TOKENEST_EXPORTS="e").of_dbt()["TOKENEST_EXPORTS"] == "e"

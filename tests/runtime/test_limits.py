@@ -1,0 +1,93 @@
+"""What models take at most, found by the names that applications write."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from tokenest_py import Estimator
+from tokenest_py.runtime.limits import PLACES, Limit, Limits, canonical
+
+ROOT = Path(__file__).parents[2]
+
+
+def rows() -> list[dict[str, str]]:
+    """The seed."""
+    with Path(PLACES[0]).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5-20250929"),
+        ("bedrock/anthropic.claude-3-haiku-20240307-v1:0", "claude-3-haiku-20240307"),
+        ("anthropic/claude-sonnet-4.5", "claude-sonnet-4-5"),
+        ("ft:gpt-4o-2024-08-06:acme::abc", "gpt-4o-2024-08-06"),
+        ("openai:gpt-5-mini", "gpt-5-mini"),
+        ("vertex_ai/claude-haiku-4-5@20251001", "claude-haiku-4-5-20251001"),
+        ("arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-pro-v1:0", "nova-pro"),
+        (" GPT-4o-Latest ", "gpt-4o"),
+        ("qwen3:8b", "qwen3:8b"),
+        ("gpt-3.5-turbo", "gpt-3.5-turbo"),
+    ],
+)
+def test_canonical(name: str, expected: str) -> None:
+    """Region, vendor, account, provider, fine-tune, version and alias are no part of it."""
+    assert canonical(name) == expected
+
+
+def test_every_row_is_found_by_its_own_name() -> None:
+    """The seed holds canonical names, each once, with limits that can be."""
+    found = rows()
+    assert len(found) > 1000
+    names = [row["model"] for row in found]
+    assert len(set(names)) == len(names)
+    limits = Limits()
+    for row in found:
+        assert limits.find(row["model"]).max_output == int(row["max_output"]) >= 1
+        assert row["source"]
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d", row["as_of"])
+
+
+def test_exact_then_a_date_then_nothing() -> None:
+    """A longer or a shorter name is another model."""
+    limits = Limits()
+    assert limits.find("gpt-4o").max_output == 16384
+    assert limits.find("gpt-4o-2024-05-13").max_output == 4096
+    assert limits.find("gpt-4o-2031-01-01").max_output == 16384
+    assert limits.find("claude-opus-4-7").max_output == 128_000
+    assert limits.find("claude-opus-4-7-20310101").max_output == 128_000
+    assert limits.find("gpt-4o-of-tomorrow") == Limit()
+    assert limits.find("gpt") == Limit()
+    assert limits.find("") == Limit()
+
+
+def test_deployments_of_ones_own() -> None:
+    """The caller knows them best."""
+    estimator = Estimator.load(limits={"My-Deployment": (5000, 9000), "open": (7000, None)})
+    estimate = estimator.estimate(["src/a.py"], "implementation", "low")
+
+    def sized(model: str, input_tokens: int) -> tuple[int, str]:
+        found = estimator.budget(estimate, model=model, input_tokens=input_tokens)
+        return found.max_tokens, found.clamped_by
+
+    assert sized("my-deployment", 10) == (5000, "max_output")
+    assert sized("my-deployment", 6000) == (3000, "context_window")
+    assert sized("my-deployment", 9000) == (5000, "input_over_window")
+    assert sized("open", 10**9) == (7000, "max_output")
+
+
+def test_models_on_the_pages_are_served() -> None:
+    """Each is in the seed, and not past its date on the day of the seed."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "agent.py"]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    named = set(re.findall(r"[\"']((?:claude|gpt|gemini)-[a-z0-9.-]+)[\"']", text))
+    assert len(named) >= 3
+    known = {row["model"]: row for row in rows()}
+    for name in named:
+        row = known[canonical(name)]
+        assert not row["deprecation_date"] or row["deprecation_date"] > row["as_of"], name

@@ -1,0 +1,81 @@
+"""The list of the commands; frame.py says how each begins and ends."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokenest_py.cli import (
+    backtest,
+    build,
+    calibrate,
+    drain,
+    estimate,
+    identity,
+    limits,
+    plan,
+    promote,
+    replay,
+    report,
+    rollback,
+    size,
+)
+from tokenest_py.errors import TokenestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="tokenest",
+    help="Learns from telemetry how many output tokens a call needs, and sizes max_tokens from it.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    *,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if show_version:
+        print(f"tokenest {version('tokenest')}")
+        raise typer.Exit
+
+
+app.command()(build.build)
+app.command()(calibrate.calibrate)
+app.command()(backtest.backtest)
+app.command()(promote.promote)
+app.command()(rollback.rollback)
+app.command()(estimate.estimate)
+app.command()(size.size)
+app.command()(identity.identity)
+app.command()(plan.plan)
+app.add_typer(limits.limits, name="limits")
+app.command()(drain.drain)
+app.command()(replay.replay)
+app.command()(report.report)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; without arguments print what there is."""
+    try:
+        result = app(
+            args=list(arguments) or ["--help"], prog_name="tokenest", standalone_mode=False
+        )
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except typer.TyperException as error:
+        refused = TokenestError(f"{error.format_message()} (see tokenest --help)")
+        refused.exit_code = error.exit_code
+        raise refused from error
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,97 @@
+"""Sends a request, and once more where that helps: what is not suppressed is the library's own."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tokenest_py.clients.patches import Theirs
+
+
+class Attempt(Protocol):
+    """What a client's adapter makes of one call."""
+
+    request: Theirs
+    """What to send, in the adapter's own form."""
+
+    def after(self, answer: Theirs, error: Exception | None) -> bool:
+        """Take note of what came; True where `request` is now worth another attempt."""
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the second outcome counts whatever it is; else only if it is an answer."""
+
+
+class Outcome:
+    """What came of sending a request: an answer, or an error. Interrupts pass."""
+
+    def __init__(self) -> None:
+        """Begin with neither."""
+        self.answer: Theirs = None
+        self.error: Exception | None = None
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Keep an error."""
+        if isinstance(error, Exception):
+            self.error = error
+        return self.error is not None
+
+    def deliver(self) -> Theirs:
+        """Hand over to the application."""
+        if self.error is not None:
+            raise self.error
+        return self.answer
+
+
+def run(begin: Callable[[], Attempt], send: Callable[[Theirs], Theirs], written: Theirs) -> Theirs:
+    """Send what `begin` makes of the request, or where that fails the request as it was written."""
+    attempt, request = _begin(begin, written)
+    with Outcome() as first:
+        first.answer = send(request)
+    if not _is_worth_another(attempt, first):
+        return first.deliver()
+    with Outcome() as second:
+        second.answer = send(attempt.request)
+    return _choose(attempt, first, second).deliver()
+
+
+async def run_async(
+    begin: Callable[[], Attempt], send: Callable[[Theirs], Awaitable[Theirs]], written: Theirs
+) -> Theirs:
+    """The same for a client that is awaited."""
+    attempt, request = _begin(begin, written)
+    with Outcome() as first:
+        first.answer = await send(request)
+    if not _is_worth_another(attempt, first):
+        return first.deliver()
+    with Outcome() as second:
+        second.answer = await send(attempt.request)
+    return _choose(attempt, first, second).deliver()
+
+
+def _begin(begin: Callable[[], Attempt], written: Theirs) -> tuple[Theirs, Theirs]:
+    with suppress(Exception):
+        attempt = begin()
+        return attempt, attempt.request
+    return None, written
+
+
+def _is_worth_another(attempt: Attempt, outcome: Outcome) -> bool:
+    with suppress(Exception):
+        return attempt is not None and attempt.after(outcome.answer, outcome.error)
+    return False
+
+
+def _choose(attempt: Attempt, first: Outcome, second: Outcome) -> Outcome:
+    """The second outcome; where it is an error that we brought about, the first."""
+    with suppress(Exception):
+        attempt.after(second.answer, second.error)
+        return second if second.error is None or attempt.replaces else first
+    return first if second.error is not None else second

@@ -1,0 +1,149 @@
+"""boto3's client of Bedrock, by botocore's own events: Converse and ConverseStream."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tokenest_py.clients.patches import Theirs
+    from tokenest_py.clients.sizer import Call, Sizer
+
+_METHODS = {"Converse": "converse", "ConverseStream": "converse_stream"}
+_CALL = "tokenest_call"  # its name in the context that botocore hands from event to event
+_is_ours: ContextVar[bool] = ContextVar("tokenest_second_attempt", default=False)
+
+
+def is_client(client: Theirs) -> bool:
+    """Whether this is `boto3.client("bedrock-runtime")`."""
+    model = getattr(getattr(client, "meta", None), "service_model", None)
+    return getattr(model, "service_name", None) == "bedrock-runtime"
+
+
+def wire(client: Theirs, sizer: Sizer) -> None:
+    """Size what the client sends."""
+    unwire(client)
+    for operation, method in _METHODS.items():
+        before, after = _events(operation)
+        handler = _Operation(sizer, getattr(client, method), is_stream=operation != "Converse")
+        client.meta.events.register(before, handler.before, unique_id=f"tokenest.{before}")
+        client.meta.events.register(after, handler.after, unique_id=f"tokenest.{after}")
+
+
+def unwire(client: Theirs) -> None:
+    """Leave the client as it was."""
+    for operation in _METHODS:
+        for event in _events(operation):
+            client.meta.events.unregister(event, unique_id=f"tokenest.{event}")
+
+
+def _events(operation: str) -> tuple[str, str]:
+    return (
+        f"before-parameter-build.bedrock-runtime.{operation}",
+        f"after-call.bedrock-runtime.{operation}",
+    )
+
+
+class _Operation:
+    """What happens before and after the calls of one operation."""
+
+    def __init__(self, sizer: Sizer, method: Theirs, *, is_stream: bool) -> None:
+        self._sizer = sizer
+        self._method = method
+        self._is_stream = is_stream
+
+    def before(self, params: dict[str, Theirs], context: dict[str, Theirs], **_: object) -> None:
+        """Set the ceiling; the second attempt has its own already."""
+        with suppress(Exception):
+            if _is_ours.get():
+                return
+            call = self._sizer.begin(
+                dict(params),
+                provider="bedrock",
+                stream=self._is_stream,
+                model=params.get("modelId"),
+            )
+            _put(params, call.body)
+            context[_CALL] = call
+
+    def after(
+        self,
+        http_response: Theirs,
+        parsed: dict[str, Theirs],
+        context: dict[str, Theirs],
+        **_: object,
+    ) -> None:
+        """Record the answer; where a second attempt is worth it, put its answer in the place."""
+        with suppress(Exception):
+            call: Call | None = context.get(_CALL)
+            if call is None:
+                return
+            if http_response.status_code >= 300:
+                escalation = call.finish(error=_RefusalError(http_response.status_code, parsed))
+            elif self._is_stream:
+                _tap(parsed["stream"], call)
+                return
+            else:
+                escalation = call.finish(parsed)
+            if escalation.budget is not None:
+                self._send_again(call, http_response, parsed)
+
+    def _send_again(self, call: Call, http_response: Theirs, parsed: dict[str, Theirs]) -> None:
+        token = _is_ours.set(True)
+        try:
+            better = self._method(**call.body)
+        except Exception as error:
+            if call.replaces:  # what botocore raises next is then about the request as written
+                _put(parsed, error.response)  # type: ignore[attr-defined]
+            raise
+        finally:
+            _is_ours.reset(token)
+        _put(parsed, better)
+        http_response.status_code = 200
+        if self._is_stream:
+            _tap(better["stream"], call)
+        else:
+            call.finish(better)
+
+
+def _put(target: dict[str, Theirs], source: Theirs) -> None:
+    """Make the dictionary that botocore goes on with equal to another one."""
+    source = dict(source)
+    target.clear()
+    target.update(source)
+
+
+class _RefusalError(Exception):
+    """What botocore is about to raise."""
+
+    def __init__(self, status: int, parsed: dict[str, Theirs]) -> None:
+        super().__init__(parsed.get("Error", {}).get("Message", ""))
+        self.status_code = status
+
+
+def _tap(stream: Theirs, call: Call) -> None:
+    """Let the call see the events that pass."""
+    stream.tokenest_call = call
+    stream.__class__ = _tapped(stream.__class__)
+
+
+@functools.lru_cache
+def _tapped(base: Theirs) -> Theirs:
+    class Tapped(base):  # type: ignore[misc]
+        tokenest_call: Call
+
+        def __iter__(self) -> Iterator[Theirs]:
+            try:
+                for event in super().__iter__():
+                    with suppress(Exception):
+                        self.tokenest_call.add(event)
+                    yield event
+            finally:
+                with suppress(Exception):
+                    self.tokenest_call.finish()
+
+    return Tapped

@@ -1,0 +1,144 @@
+"""LiteLLM, as a library and as a proxy: a callback that sets the ceiling and records the answer.
+
+    litellm.callbacks = [TokenestLogger(category="support")]
+
+In the proxy's configuration: `callbacks: tokenest_py.clients.litellm.logger`, which takes the
+category from the request's metadata.
+
+LiteLLM lets a callback change a request where it is awaited (`acompletion`, the router, the
+proxy). `completion` is recorded; its ceiling has to be asked for: `completion(**logger.size(...))`.
+No answer is tried a second time here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import litellm
+from litellm.integrations.custom_logger import CustomLogger
+
+from tokenest_py.clients.labels import current, labels
+from tokenest_py.clients.sizer import Sizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from tokenest_py.clients.patches import Theirs
+    from tokenest_py.clients.sizer import Call
+
+    Request: TypeAlias = dict[str, Theirs]
+    Category: TypeAlias = str | Callable[[Request], str | None] | None
+
+MOST_OPEN = 10_000  # calls that are remembered until their answer comes
+_LIBRARY_CALLS = ("acompletion", "aresponses")  # what is sized when it is awaited
+
+
+def category_of_metadata(request: Request) -> str | None:
+    """The category that a request's metadata names."""
+    found = (request.get("metadata") or {}).get("category")
+    return found if isinstance(found, str) else None
+
+
+class TokenestLogger(CustomLogger):  # type: ignore[misc]
+    """A callback of LiteLLM. Any fault of ours lets the request go out as it was written."""
+
+    def __init__(self, *, category: Category = category_of_metadata, **options: Theirs) -> None:
+        """Prepare a callback.
+
+        Args:
+            category: The category of all calls, or what finds it in a call's arguments.
+            options: Those of `sized()`, without escalate, count and on_truncation.
+        """
+        super().__init__()
+        self._category = category
+        self._sizer = Sizer(escalate=False, **options)
+        self._open: OrderedDict[str, Call] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def size(self, **request: Theirs) -> Request:
+        """The arguments of `completion` or `acompletion` with a sized ceiling. Never raises."""
+        with suppress(Exception):
+            call_id = request.setdefault("litellm_call_id", os.urandom(16).hex())
+            return self._sized(request, call_id)
+        return request
+
+    async def async_pre_call_deployment_hook(
+        self, kwargs: Request, call_type: Theirs
+    ) -> Request | None:
+        """Set the ceiling of what is awaited, in the library and in the proxy."""
+        with suppress(Exception):
+            call_id = kwargs["litellm_call_id"]
+            if getattr(call_type, "value", call_type) in _LIBRARY_CALLS and not self._knows(
+                call_id
+            ):
+                return self._sized(kwargs, call_id)
+        return None
+
+    def log_success_event(
+        self, kwargs: Request, response_obj: Theirs, *_: object, **__: object
+    ) -> None:
+        """Record an answer."""
+        with suppress(Exception):
+            self._record(kwargs, response_obj)
+
+    async def async_log_success_event(
+        self, kwargs: Request, response_obj: Theirs, *_: object, **__: object
+    ) -> None:
+        """Record an answer."""
+        with suppress(Exception):
+            self._record(kwargs, response_obj)
+
+    def log_failure_event(self, kwargs: Request, *_: object, **__: object) -> None:
+        """Forget the call: an error is no answer."""
+        with suppress(Exception):
+            self._close(kwargs)
+
+    async def async_log_failure_event(self, kwargs: Request, *_: object, **__: object) -> None:
+        """Forget the call: an error is no answer."""
+        with suppress(Exception):
+            self._close(kwargs)
+
+    def _sized(self, request: Request, call_id: str) -> Request:
+        model = request["model"]
+        with suppress(Exception):
+            model = litellm.get_llm_provider(model, request.get("custom_llm_provider"))[0]
+        call = self._begin(request, model)
+        with self._lock:
+            self._open[call_id] = call
+            while len(self._open) > MOST_OPEN:
+                self._open.popitem(last=False)
+        return dict(call.body)
+
+    def _begin(self, request: Request, model: str, *, is_sent: bool = False) -> Call:
+        # LiteLLM gives the ceiling the name that the provider knows.
+        provider = "openai_compatible" if "messages" in request else "openai_responses"
+        category = self._category(request) if callable(self._category) else self._category
+        with labels(**{"category": category, **current()}):
+            return self._sizer.begin(request, provider=provider, model=model, is_sent=is_sent)
+
+    def _knows(self, call_id: str) -> bool:
+        with self._lock:
+            return call_id in self._open
+
+    def _close(self, kwargs: Request) -> Call | None:
+        with self._lock:
+            return self._open.pop(kwargs["litellm_call_id"], None)
+
+    def _record(self, kwargs: Request, response: Theirs) -> None:
+        """Record what LiteLLM says of a call; one that we did not size as it was sent."""
+        call = self._close(kwargs)
+        if call is None:
+            metadata = (kwargs.get("litellm_params") or {}).get("metadata")
+            request = {**(kwargs.get("optional_params") or {}), "metadata": metadata}
+            if "responses" not in str(kwargs.get("call_type")):
+                request["messages"] = kwargs.get("messages")
+            call = self._begin(request, kwargs["model"], is_sent=True)
+        call.finish(response, model=kwargs["model"], provider=kwargs.get("custom_llm_provider"))
+
+
+logger = TokenestLogger()

@@ -1,0 +1,202 @@
+"""Clients of OpenAI, Anthropic and every other library that Stainless makes.
+
+All of their methods, and every framework that is handed a client, end in one method:
+`client.request(cast_to, options, stream=, stream_cls=)`. Retries of the library happen within it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import re
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, get_origin
+
+from tokenest_py.clients.attempts import run, run_async
+from tokenest_py.clients.patches import Theirs, replace, restore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from tokenest_py.clients.sizer import Call, Sizer
+
+_BASES = {"SyncAPIClient", "AsyncAPIClient"}
+_COPIES = ("copy", "with_options", "with_middleware")
+_PATHS = {
+    "/chat/completions": "openai",
+    "/responses": "openai_responses",
+    "/v1/messages": "anthropic",
+}
+# Whoever is neither OpenAI nor serves one of its models may know the older name only.
+_OPENAI_HOST = re.compile(r"(^|\.)(openai\.com|azure\.(com|us|cn))$")
+_OPENAI_MODEL = re.compile(r"(.*/)?(ft:)?(gpt-\d|o\d|chatgpt)")
+_ALLOWED_WITHOUT_STREAM = 21_333  # Anthropic: 3,600 s * tokens / 128,000 may not exceed 600 s
+
+
+def is_client(client: object) -> bool:
+    """Whether the client is of such a library."""
+    return any(kind.__name__ in _BASES for kind in type(client).__mro__)
+
+
+def wire(client: Theirs, sizer: Sizer) -> None:
+    """Size what the client and its copies send."""
+    replace(client, "request", lambda real: _request(client, sizer, real))
+    for name in _COPIES:
+        if hasattr(client, name):
+            replace(client, name, lambda real: _sized_copy(sizer, real))
+
+
+def unwire(client: object) -> None:
+    """Leave the client as it was."""
+    for name in ("request", *_COPIES):
+        restore(client, name)
+
+
+def _sized_copy(sizer: Sizer, real: Callable[..., Theirs]) -> Callable[..., Theirs]:
+    def copied(*args: object, **kwargs: object) -> Theirs:
+        made = real(*args, **kwargs)
+        with suppress(Exception):
+            wire(made, sizer)
+        return made
+
+    return copied
+
+
+def _request(client: Theirs, sizer: Sizer, real: Callable[..., Theirs]) -> Callable[..., Theirs]:
+    async def request_async(
+        cast_to: Theirs, options: Theirs, *, stream: bool = False, stream_cls: Theirs = None
+    ) -> Theirs:
+        return await run_async(
+            lambda: _Attempt(client, sizer, options, stream_cls, stream=stream),
+            lambda sent: real(cast_to, sent[0], stream=stream, stream_cls=sent[1]),
+            (options, stream_cls),
+        )
+
+    def request(
+        cast_to: Theirs, options: Theirs, *, stream: bool = False, stream_cls: Theirs = None
+    ) -> Theirs:
+        return run(
+            lambda: _Attempt(client, sizer, options, stream_cls, stream=stream),
+            lambda sent: real(cast_to, sent[0], stream=stream, stream_cls=sent[1]),
+            (options, stream_cls),
+        )
+
+    return request_async if inspect.iscoroutinefunction(real) else request
+
+
+class _Attempt:
+    """One call: `request` is the library's options and the class of its stream."""
+
+    def __init__(
+        self, client: Theirs, sizer: Sizer, options: Theirs, stream_cls: Theirs, *, stream: bool
+    ) -> None:
+        self.request = options, stream_cls
+        self._stream = stream
+        self._call: Call | None = None
+        body = options.json_data
+        path = next((p for p in _PATHS if options.url.partition("?")[0].endswith(p)), None)
+        if path is None or options.method.lower() != "post" or not isinstance(body, dict):
+            return
+        provider = _PATHS[path]
+        if provider == "openai" and not _speaks_openai(client, body):
+            provider = "openai_compatible"
+        most = _allowed_without_stream(body) if provider == "anthropic" and not stream else None
+        call = sizer.begin(body, provider=provider, stream=stream, most=most)
+        if not stream:
+            self._call = call
+            self.request = _with_body(options, call.body), stream_cls
+            return
+        sent = call.body
+        asked: Theirs = sent.get("stream_options")
+        hides_usage = (
+            path == "/chat/completions"
+            and sizer.sets_ceilings
+            and sizer.recorder.enabled
+            and not sizer.refuses(provider, call.model or "")
+            and not (isinstance(asked, dict) and asked.get("include_usage"))
+        )
+        if hides_usage:
+            sent = {**sent, "stream_options": {**(asked or {}), "include_usage": True}}
+            call.is_changed = True
+        tapped = _tapped(stream_cls, call, hides_usage=hides_usage)
+        self._call = call
+        self.request = _with_body(options, sent), tapped
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the second attempt is there because ours was refused."""
+        return self._call is not None and self._call.replaces
+
+    def after(self, answer: Theirs, error: Exception | None) -> bool:
+        """Record, and set the next request where there is one."""
+        call = self._call
+        if call is None or (self._stream and error is None):
+            return False
+        raw = getattr(answer, "http_response", None)
+        if raw is not None and not raw.is_closed:  # with_streaming_response: not ours to read
+            return False
+        options, stream_cls = self.request
+        if call.finish(answer, error).budget is None or options.idempotency_key is not None:
+            return False
+        self.request = _with_body(options, call.body), stream_cls
+        return True
+
+
+def _with_body(options: Theirs, body: Theirs) -> Theirs:
+    changed = copy.copy(options)
+    changed.json_data = body
+    return changed
+
+
+def _speaks_openai(client: Theirs, body: dict[str, Theirs]) -> bool:
+    host = getattr(client.base_url, "host", "")
+    return bool(_OPENAI_HOST.search(host) or _OPENAI_MODEL.match(str(body.get("model"))))
+
+
+def _allowed_without_stream(body: dict[str, Theirs]) -> int:
+    constants = sys.modules.get("anthropic._constants")
+    less = getattr(constants, "MODEL_NONSTREAMING_TOKENS", {}).get(body.get("model"))
+    return _ALLOWED_WITHOUT_STREAM if less is None else min(less, _ALLOWED_WITHOUT_STREAM)
+
+
+def _tapped(stream_cls: Theirs, call: Call, *, hides_usage: bool) -> Theirs:
+    """The library's class of stream, which also shows the call what passes."""
+
+    def shows(event: Theirs) -> bool:
+        """Whether the application asked for this event."""
+        with suppress(Exception):
+            call.add(event)
+        return not (hides_usage and event.choices == [] and event.usage is not None)
+
+    def finish() -> None:
+        with suppress(Exception):
+            call.finish()
+
+    base: Theirs = get_origin(stream_cls) or stream_cls
+    if inspect.isasyncgenfunction(base.__stream__):
+
+        class TappedAsync(stream_cls):  # type: ignore[misc]
+            async def __stream__(self) -> AsyncIterator[Theirs]:
+                try:
+                    async with contextlib.aclosing(super().__stream__()) as events:
+                        async for event in events:
+                            if shows(event):
+                                yield event
+                finally:
+                    finish()
+
+        return TappedAsync
+
+    class Tapped(stream_cls):  # type: ignore[misc]
+        def __stream__(self) -> Iterator[Theirs]:
+            try:
+                with contextlib.closing(super().__stream__()) as events:
+                    for event in events:
+                        if shows(event):
+                            yield event
+            finally:
+                finish()
+
+    return Tapped

@@ -1,0 +1,61 @@
+"""OpenAI's chat completions, and every server that speaks its format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tokenest_py.runtime.providers.members import answers, get, items
+
+if TYPE_CHECKING:
+    from tokenest_py.runtime.providers import Seen
+
+PARAMETERS = {"openai": "max_completion_tokens", "openai_compatible": "max_tokens"}
+CEILINGS = (("max_completion_tokens",), ("max_tokens",))
+IS_REQUIRED = False
+EFFORTS = (("reasoning_effort",),)
+GRANTS = ()
+TOO_LARGE = (
+    r"supports at most (?P<most>\d+) completion tokens",
+    r"maximum context length is (?P<window>\d+) tokens.*\((?P<input>\d+) in the messages",
+)
+
+
+def is_response(response: object) -> bool:
+    """A whole completion: a chunk of a stream is none."""
+    return (
+        get(response, "choices") is not None
+        and get(response, "object") != "chat.completion.chunk"
+        and get(get(response, "usage"), "completion_tokens") is not None
+    )
+
+
+def read(response: object) -> dict[str, object]:
+    """The fields of the event record that a completion carries."""
+    usage = get(response, "usage")
+    reasons = [get(choice, "finish_reason") for choice in items(response, "choices")]
+    return {
+        "provider": "openai",
+        "model": get(response, "model"),
+        "response_id": get(response, "id"),
+        "input_tokens": get(usage, "prompt_tokens"),
+        "reasoning_tokens": get(get(usage, "completion_tokens_details"), "reasoning_tokens"),
+        **answers(reasons, get(usage, "completion_tokens")),
+    }
+
+
+def is_event(event: object) -> bool:
+    """A chunk of a stream."""
+    return get(event, "object") == "chat.completion.chunk"
+
+
+def fold(seen: Seen, event: object) -> None:
+    """Add a chunk: usage comes with the last one, and only if it was asked for."""
+    for name in ("id", "model", "usage"):
+        seen[name] = get(event, name) or seen.get(name)
+    reasons = seen.setdefault("reasons", {})
+    for choice in items(event, "choices"):
+        index = get(choice, "index") or 0
+        reasons[index] = get(choice, "finish_reason") or reasons.get(index)
+    seen["choices"] = [{"finish_reason": reason} for reason in reasons.values()]
+    ended = [reason for reason in reasons.values() if reason is not None]
+    seen["stop_reason"] = ended[0] if len(ended) == len(reasons) and ended else None

@@ -1,0 +1,22 @@
+"""What a provider's stop reason means, as the packaged table of coefficients has it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+
+def is_truncated(reason: str) -> bool:
+    """Whether the answer reached its ceiling, so that a larger one would have helped."""
+    return _classes().get(reason.lower()) == "truncated"
+
+
+def is_cut_off(reason: str) -> bool:
+    """Whether the answer is incomplete: at its ceiling, or because the context window was full."""
+    return _classes().get(reason.lower()) in ("truncated", "context_window")
+
+
+@cache
+def _classes() -> dict[str, str]:
+    from tokenest_py.runtime.table import load  # a recorder that reads no response has no need
+
+    return load().stop_classes
