@@ -32,11 +32,11 @@
     The share of a budget, in logarithms, that comes from quantiles of its own cells, 0 to 1. The
     rest is what its like has needed so far. Of a cell with a model those from the labels on down.
 -#}
-{% macro share_of_own_cells(rate) -%}
+{% macro share_of_own_cells(rate, located) -%}
     case
-        when cell_level = 0 then cast(1 as double)
+        when {{ located }}.cell_level = 0 then cast(1 as double)
         {%- for first, last, condition in [
-            (1, label_level(), 'when cell_level <= ' ~ label_level() ~ ' then'),
+            (1, label_level(), 'when ' ~ located ~ '.cell_level <= ' ~ label_level() ~ ' then'),
             (label_level() + 1, narrowest_level(), 'else'),
         ] %}
         {{ condition }} 1

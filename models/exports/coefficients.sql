@@ -35,6 +35,7 @@
             'method',
         ],
     ),
+    ('constant', 'runtime_constants', ['name', 'value']),
     ('median', 'medians', median_columns),
     ('median_high', 'medians_high', median_columns),
     ('median_low', 'medians_low', median_columns),
@@ -166,6 +167,16 @@ exported_rates as (
     ),
 
 {% endfor %}
+-- what the runtime goes on with from the exported state
+runtime_constants as (
+    {% for name in ['online_calls', 'online_most', 'online_step', 'so_far_half_life', 'so_far_shrinkage'] %}
+        select
+            '{{ name }}' as name,
+            {{ var(name) }} as value
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
 -- of a label, or of a model over all of them
 exported_so_far as (
     select

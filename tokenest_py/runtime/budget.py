@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import UsageError
 from tokenest_py.runtime.providers import PARAMETERS
+from tokenest_py.runtime.quantiles import answer
 
 if TYPE_CHECKING:
     from tokenest_py.runtime.limits import Limits
+    from tokenest_py.runtime.memory import Memory
     from tokenest_py.runtime.results import TokenEstimate
     from tokenest_py.runtime.table import Coefficients
+    from tokenest_py.runtime.table.table import Cell
 
-CELL = "quantile cell"
-PARENT = "parent"
 FLOOR = "cold-start floor"
 CLAMP = "explicit clamp"
 CONTROL = "control call"
@@ -33,7 +34,8 @@ class Budget(NamedTuple):
     Attributes:
         max_tokens: What to send as the ceiling: visible output and reasoning together.
         source: "quantile cell" (the very cell asked for), "parent" (a wider one), "cold-start
-            floor" (no quantile: floor and buffer), "explicit clamp" (the caller's own limit) or
+            floor" (no quantile: floor and buffer), "so far" (something new: what new ones needed so
+            far), "explicit clamp" (the caller's own limit) or
             "control call" (the most that could be asked for, on purpose).
         n: Calls that the quantile rests on; 0 for a floor.
         identified: Whether the data show the quantile and no limit has lowered it.
@@ -47,6 +49,8 @@ class Budget(NamedTuple):
         is_retry: Whether this is the one larger ceiling after a truncation.
         coefficients_id: The table that the number comes from.
         is_control: Whether this is a control call; record it as such.
+        cell: The values of the table's levels that were asked for.
+        estimate_low: The low end of the estimate that the call has, in tokens.
     """
 
     max_tokens: int
@@ -61,6 +65,13 @@ class Budget(NamedTuple):
     is_retry: bool
     coefficients_id: str
     is_control: bool = False
+    cell: Cell = ()
+    estimate_low: int = 0
+
+    @property
+    def is_below_estimate(self) -> bool:
+        """Whether the visible part is less than the low end of the estimate."""
+        return self.visible_tokens < self.estimate_low
 
     @property
     def visible_tokens(self) -> int:
@@ -98,6 +109,7 @@ def size(
     max_tokens: int | None,
     reasoning_tokens: int,
     control_share: float = 0.0,
+    memory: Memory | None = None,
 ) -> Budget:
     """The budget of one call; see `Estimator.budget`."""
     if not 0 < max_truncation < 1:
@@ -108,11 +120,18 @@ def size(
         raise UsageError("reasoning_tokens", reasoning_tokens, "a whole number of at least 0")
     if not 0 <= control_share <= 1:
         raise UsageError("control_share", control_share, "a share from 0 to 1")
-    found = _quantile(coefficients, estimate, model, input_tokens, max_truncation)
-    if found is None:
-        source, rate, wanted, n, identified = FLOOR, None, floor(coefficients, estimate), 0, False
+    cell = _cell(coefficients, estimate, model, input_tokens)
+    found = answer(coefficients, cell, max_truncation, memory)
+    least = 0
+    # a rate that too few calls are known for in all: the strictest one answers, and the floor
+    if found is None or (
+        found.rate > max_truncation and coefficients.n_known < 1 / max_truncation - 1
+    ):
+        least = floor(coefficients, estimate)
+    if found is None or found.tokens < least:
+        source, rate, wanted, n, identified = FLOOR, None, least, 0, False
     else:
-        source, rate, wanted, n, identified = found
+        source, rate, wanted, n, identified, _ = found
     wanted = max(wanted, int(coefficients.constants["min_budget"])) + reasoning_tokens
     limit, limited_by = _limit(coefficients, limits, model, input_tokens)
     tokens, clamped_by = (limit, limited_by) if wanted > limit else (wanted, "")
@@ -137,6 +156,8 @@ def size(
         is_retry,
         coefficients.coefficients_id,
         source == CONTROL,
+        cell,
+        estimate.low,
     )
 
 
@@ -210,23 +231,14 @@ def escalate(
     return Escalation(None, reason)
 
 
-def _quantile(
+def _cell(
     coefficients: Coefficients,
     estimate: TokenEstimate,
     model: str | None,
     input_tokens: int | None,
-    max_truncation: float,
-) -> tuple[str, float | None, int, int, bool] | None:
-    """Source, rate, tokens, n and identified of the narrowest cell with data, or None.
-
-    Of its rates the largest that is not above the one asked for counts, else the smallest, and
-    then only as a lower bound. So does a cell wider than the category and complexity asked for:
-    it says nothing about them, and the budget is not below the one without quantiles.
-    """
-    cells = coefficients.cells
-    if not cells:
-        return None
-    asked = coefficients.cell(
+) -> Cell:
+    """The narrowest cell that the call lies in."""
+    return coefficients.cell(
         {
             **estimate.labels,
             "category": coefficients.category(estimate.category) or None,
@@ -235,21 +247,6 @@ def _quantile(
             "input_bin": input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
         }
     )
-    for end in range(len(asked), -1, -1):
-        rates = cells.get(asked[:end])
-        if rates:
-            found = rates[0]
-            for candidate in rates:
-                if candidate[0] <= max_truncation:
-                    found = candidate
-            rate, tokens, n, identified = found
-            if rate > max_truncation or any(asked[end : coefficients.floor_level]):
-                least = floor(coefficients, estimate)
-                if least > tokens:
-                    return FLOOR, None, least, 0, False
-                identified = identified and rate <= max_truncation
-            return (CELL if end == len(asked) else PARENT, rate, tokens, n, identified)
-    return None
 
 
 def input_bin(input_tokens: int) -> int:

@@ -18,6 +18,7 @@ from tokenest_py.runtime.budget import Escalation, escalate, size
 from tokenest_py.runtime.deliverables import normalize
 from tokenest_py.runtime.labels import checked
 from tokenest_py.runtime.limits import Limits
+from tokenest_py.runtime.memory import Memory
 from tokenest_py.runtime.providers import response_fields
 from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.rules import Rules
@@ -48,12 +49,14 @@ class Estimator:
         *,
         workspace: str | os.PathLike[str] | None = None,
         limits: Mapping[str, tuple[int, int | None]] | None = None,
+        memory: bool = True,
     ) -> None:
         """Use a source of coefficients; `Estimator.load` is the usual way to make one."""
         self._source = source
         self._workspace = None if workspace is None else Workspace(os.fspath(workspace))
         self._rules = self._rules_type(source.coefficients, self._workspace)
         self._limits = Limits(limits)
+        self._memory = Memory() if memory else None
 
     @classmethod
     def load(
@@ -64,6 +67,7 @@ class Estimator:
         strict: bool = False,
         reload_after: float | None = None,
         limits: Mapping[str, tuple[int, int | None]] | None = None,
+        memory: bool = True,
     ) -> Estimator:
         """An estimator with the coefficients of a file.
 
@@ -77,9 +81,11 @@ class Estimator:
                 Never raises: a faulty file leaves the last good table in place.
             limits: What models take at most that no list knows, such as deployments of one's own:
                 {"my-deployment": (max_output, context_window)}, in tokens.
+            memory: Whether budgets follow what `observe()` sees. Without it they come from the
+                table alone.
         """
         source = Source(path, strict=strict, reload_after=reload_after)
-        return cls(source, workspace=workspace, limits=limits)
+        return cls(source, workspace=workspace, limits=limits, memory=memory)
 
     def estimate(
         self,
@@ -174,7 +180,36 @@ class Estimator:
             max_tokens=max_tokens,
             reasoning_tokens=reasoning_tokens,
             control_share=control_share,
+            memory=self._memory,
         )
+
+    def observe(
+        self,
+        budget: Budget,
+        *,
+        output_tokens: int,
+        stop_reason: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        """Take up what became of a call that `budget()` sized; the next budgets follow it.
+
+        Remembered in this process alone, within bounds, until a newer table comes; the next build
+        computes it again from telemetry. Never raises: what cannot be taken up is left out.
+
+        Args:
+            budget: What `budget()` returned for the call.
+            output_tokens: All that counted against the ceiling, reasoning included.
+            stop_reason: The provider's word for why the answer ended.
+            run_id: The run that the call belongs to.
+        """
+        if self._memory is None:
+            return
+        try:
+            self._memory.observe(
+                self._current().coefficients, budget, output_tokens, stop_reason, run_id
+            )
+        except Exception:  # whatever the caller handed over, their call has succeeded
+            self._memory.faults += 1
 
     def after_truncation(
         self, budget: Budget, stop_reason: str | None, *, output_tokens: int | None = None

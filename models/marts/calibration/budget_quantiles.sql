@@ -79,7 +79,7 @@ blended as (
             'expected.ln_model_so_far',
         ) }},
         {{ own_data_weight('expected.n_event', 'expected.max_truncation') }} as own_weight,
-        {{ share_of_own_cells('expected.max_truncation') }} as own_cells_share,
+        {{ share_of_own_cells('expected.max_truncation', 'expected') }} as own_cells_share,
         not level_0.has_enough_events as is_cold_start,
         {{ of_level_used('cell_level') }} as level_used,
         {{ of_level_used('strict_tokens') }} as used_strict_tokens,

@@ -130,17 +130,18 @@ def _budget_cell(row: Row) -> dict[str, object]:
     return {**row["labels"], "model": row.get("model"), "input_bin": row.get("input_bin")}
 
 
-def _quantile(row: Row) -> tuple[float, int, int, bool]:
+def _quantile(row: Row) -> tuple[float, int, int, bool, float]:
     return (
         row["max_truncation"],
         int(row["value"]),
         row.get("n", 0),
         row["label"] == "identified",
+        row.get("confidence", 1.0),
     )
 
 
-def _kind_and_budget_cell(row: Row) -> tuple[str, dict[str, object]]:
-    return row["kind"], _budget_cell(row)
+def _so_far_quantile(row: Row) -> tuple[str, object, int | None, float]:
+    return row["name"], _key(row)[0], row.get("position"), row["max_truncation"]
 
 
 def _key(row: Row) -> tuple[object, object]:
@@ -170,6 +171,10 @@ def _kind_and_cell(row: Row) -> tuple[str, str, str]:
 
 def _tokens(row: Row) -> int:
     return int(row["value"])
+
+
+def _number_and_n(row: Row) -> tuple[float, int]:
+    return float(row["value"]), row["n"]
 
 
 def _ratio(row: Row) -> float:
@@ -241,17 +246,17 @@ KINDS = {
     ),
     "median": _kind(
         "The median demand of a cell, for the estimate of a call without deliverables.",
-        "labels value n", "medians", _kind_and_budget_cell, _ratio,
+        "labels value n", "medians", _budget_cell, _number_and_n,
         may="model input_bin confidence", bounds=(1, 1e8),
     ),
     "median_high": _kind(
         "The upper end of the range of single calls of a cell.",
-        "labels value n", "medians", _kind_and_budget_cell, _ratio,
+        "labels value n", "median_highs", _budget_cell, _number_and_n,
         may="model input_bin confidence", bounds=(1, 1e8),
     ),
     "median_low": _kind(
         "The lower end of the range of single calls of a cell.",
-        "labels value n", "medians", _kind_and_budget_cell, _ratio,
+        "labels value n", "median_lows", _budget_cell, _number_and_n,
         may="model input_bin confidence", bounds=(1, 1e8),
     ),
     "model_limit": _kind(
@@ -277,13 +282,23 @@ KINDS = {
     "online_rate": _kind(
         "What the logarithm of a budget is moved by, since its calls were cut off too often or too seldom.",
         "labels max_truncation value n", "online_rates",
-        lambda row: (*_key(row), row["max_truncation"]), lambda row: (row["value"], row["n"]),
+        lambda row: (*_key(row), row["max_truncation"]), _number_and_n,
         may="model", bounds=(-3, 3),
     ),
     "phase_overhead": _kind(
         "The fixed tokens of a phase.",
         "category complexity value", "overheads", _cell, _tokens,
         may=_CALIBRATED, bounds=(0, 1e6), is_tokens=True,
+    ),
+    "so_far": _kind(
+        "How far the calls of a value of the widest label, or of a model, lie above the median.",
+        "labels value n", "so_far", _key, _number_and_n, may="model", bounds=(-20, 20),
+    ),
+    "so_far_quantile": _kind(
+        "What the next call needed above that, by how many calls were known (position).",
+        "name labels max_truncation label value n", "so_far_quantiles", _so_far_quantile,
+        lambda row: (row["value"], row["n"], row["label"] == "identified"),
+        may="position", bounds=(-20, 20), chosen="label", choices="identified at_least",
     ),
     "stop_reason": _kind(
         "name is the provider's word, label its class.",

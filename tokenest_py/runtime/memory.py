@@ -1,0 +1,172 @@
+"""What the running process has seen since its table was made: counters and look-ups, bounded.
+
+For each value of the widest label and each model, how far its calls lie above the median (so far);
+for each of them and a rate, what budgets are moved by so that the rate is kept (online rate). The
+table's rows are where both begin, and the next build computes them again from telemetry.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from typing import TYPE_CHECKING, TypeVar
+
+from tokenest_py.runtime.quantiles import BY_QUANTILE, median_cell
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from tokenest_py.runtime.budget import Budget
+    from tokenest_py.runtime.table import Coefficients
+
+    Key: TypeAlias = tuple[object, object]  # value of the widest label, model
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+MAX_KEYS = 4096
+FIRST_STEPS = 21  # a step is 0.5 / sqrt(21 + calls judged), and online_step at last
+
+
+class Memory:
+    """What was seen; thread-safe, and whole in the child of a fork.
+
+    Reads take no lock: every value is replaced as a whole.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._lock = threading.Lock()
+        self.table = ""  # the coefficients_id that what was seen belongs to
+        self._keys: OrderedDict[Key, tuple[float, float]] = OrderedDict()
+        self._rates: OrderedDict[tuple[object, object, float], tuple[float, int]] = OrderedDict()
+        self.observed = 0
+        self.faults = 0  # outcomes that could not be taken up
+        _ALL.add(self)
+
+    def has_seen(self, label: object, model: object) -> bool:
+        """Whether anything was seen of a label or of a model."""
+        return (label, None) in self._keys or (None, model) in self._keys
+
+    def so_far(self, key: Key) -> tuple[float, float] | None:
+        """The effect of a key and its known calls; None where nothing was seen since the table."""
+        return self._keys.get(key)
+
+    def online(self, table: Coefficients, label: object, model: object, rate: float) -> float:
+        """What the logarithm of a budget is moved by: the model's own, when enough calls judge it."""
+        if model is not None:
+            found = self._rate(table, label, model, rate)
+            if found and found[1] >= table.constants.get("online_calls", math.inf):
+                return found[0]
+        found = self._rate(table, label, None, rate)
+        return found[0] if found else 0.0
+
+    def observe(
+        self,
+        table: Coefficients,
+        budget: Budget,
+        output_tokens: int,
+        stop_reason: str | None,
+        run_id: str | None,
+    ) -> None:
+        """Take up the outcome of one call; nothing where the table says nothing of such calls."""
+        if "online_step" not in table.constants or not budget.cell or output_tokens < 1:
+            return
+        said = (stop_reason or "").strip(" ").lower()
+        stop_class = table.stop_classes.get(said, "unknown" if said else "complete")
+        is_cut = stop_class == "truncated" or output_tokens >= budget.max_tokens
+        if stop_class in ("context_window", "filtered") or (
+            stop_class == "unknown" and not is_cut
+        ):
+            return
+        level = table.model_level
+        label = budget.cell[0]
+        model = budget.cell[level] if len(budget.cell) > level else None
+        with self._lock:
+            if table.coefficients_id != self.table:
+                self._keys = OrderedDict()
+                self._rates = OrderedDict()
+                self.table = table.coefficients_id
+            self.observed += 1
+            self._know(table, budget, label, model, output_tokens)
+            if (
+                budget.source in BY_QUANTILE
+                and budget.coefficients_id == self.table
+                and not budget.is_retry
+                and not budget.clamped_by
+                and budget.quantile_rate is not None
+            ):
+                self._judge(table, label, None, budget.quantile_rate, is_cut)
+                if model is not None:
+                    self._judge(table, label, model, budget.quantile_rate, is_cut)
+
+    def forget_lock(self) -> None:
+        """Begin with a new lock: the old one may be held by a thread that a fork left behind."""
+        self._lock = threading.Lock()
+
+    def _rate(
+        self, table: Coefficients, label: object, model: object, rate: float
+    ) -> tuple[float, int] | None:
+        key = label, model, rate
+        return self._rates.get(key) or table.online_rates.get(key)
+
+    def _judge(
+        self, table: Coefficients, label: object, model: object, rate: float, is_cut: bool
+    ) -> None:
+        """One step of the online rate: up after a truncation, down by the rate after none."""
+        constants = table.constants
+        moved, n = self._rate(table, label, model, rate) or (0.0, 0)
+        step = max(constants["online_step"], 0.5 * (FIRST_STEPS + n) ** -0.5)
+        if not constants["online_step"]:
+            step = 0.0
+        moved += step * (is_cut - rate)
+        most = constants["online_most"]
+        _keep(self._rates, (label, model, rate), (max(-most, min(most, moved)), n + 1))
+
+    def _know(
+        self, table: Coefficients, budget: Budget, label: object, model: object, tokens: int
+    ) -> None:
+        """Add one call to what is known of its model, and what that leaves to its label."""
+        if table.ln_median is None:
+            return
+        median = median_cell(table, budget.cell, table.model_level)
+        if median is None:
+            return
+        ln_needed = math.log(tokens)
+        of_model = 0.0
+        if model is not None:
+            of_model = self._learn(table, (None, model), ln_needed - math.log(median[0]))
+        if label is not None:
+            self._learn(table, (label, None), ln_needed - table.ln_median - of_model)
+
+    def _learn(self, table: Coefficients, key: Key, value: float) -> float:
+        """Add a value to the effect of a key; return the effect before it."""
+        shrinkage = table.constants["so_far_shrinkage"]
+        effect, known = self._keys.get(key) or table.so_far.get(key, (0.0, 0))
+        kept = 2.0 ** (-1 / table.constants["so_far_half_life"])
+        total = effect * (known + shrinkage) * kept + value
+        now = known * kept + 1
+        _keep(self._keys, key, (total / (now + shrinkage), now))
+        return effect
+
+
+def _keep(kept: OrderedDict[_K, _V], key: _K, value: _V) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > MAX_KEYS:
+        kept.popitem(last=False)
+
+
+_ALL: weakref.WeakSet[Memory] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for memory in list(_ALL):
+        memory.forget_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
