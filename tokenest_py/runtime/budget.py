@@ -51,6 +51,7 @@ class Budget(NamedTuple):
         is_control: Whether this is a control call; record it as such.
         cell: The values of the table's levels that were asked for.
         estimate_low: The low end of the estimate that the call has, in tokens.
+        seen_factor: What was seen since the table was made moved the quantile by this factor.
     """
 
     max_tokens: int
@@ -67,6 +68,7 @@ class Budget(NamedTuple):
     is_control: bool = False
     cell: Cell = ()
     estimate_low: int = 0
+    seen_factor: float = 1.0
 
     @property
     def is_below_estimate(self) -> bool:
@@ -129,9 +131,9 @@ def size(
     ):
         least = floor(coefficients, estimate)
     if found is None or found.tokens < least:
-        source, rate, wanted, n, identified = FLOOR, None, least, 0, False
+        source, rate, wanted, n, identified, seen = FLOOR, None, least, 0, False, 1.0
     else:
-        source, rate, wanted, n, identified, _ = found
+        source, rate, wanted, n, identified, seen = found
     wanted = max(wanted, int(coefficients.constants["min_budget"])) + reasoning_tokens
     limit, limited_by = _limit(coefficients, limits, model, input_tokens)
     tokens, clamped_by = (limit, limited_by) if wanted > limit else (wanted, "")
@@ -158,6 +160,7 @@ def size(
         source == CONTROL,
         cell,
         estimate.low,
+        seen,
     )
 
 
