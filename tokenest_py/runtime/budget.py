@@ -16,6 +16,8 @@ from tokenest_py.runtime.providers import PARAMETERS
 from tokenest_py.runtime.quantiles import answer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tokenest_py.runtime.limits import Limits
     from tokenest_py.runtime.memory import Memory
     from tokenest_py.runtime.results import TokenEstimate
@@ -122,7 +124,9 @@ def size(
         raise UsageError("reasoning_tokens", reasoning_tokens, "a whole number of at least 0")
     if not 0 <= control_share <= 1:
         raise UsageError("control_share", control_share, "a share from 0 to 1")
-    cell = _cell(coefficients, estimate, model, input_tokens)
+    cell = cell_of(
+        coefficients, estimate.category, estimate.complexity, estimate.labels, model, input_tokens
+    )
     found = answer(coefficients, cell, max_truncation, memory)
     least = 0
     # a rate that too few calls are known for in all: the strictest one answers, and the floor
@@ -234,18 +238,20 @@ def escalate(
     return Escalation(None, reason)
 
 
-def _cell(
+def cell_of(
     coefficients: Coefficients,
-    estimate: TokenEstimate,
+    category: str,
+    complexity: str,
+    labels: Mapping[str, str],
     model: str | None,
     input_tokens: int | None,
 ) -> Cell:
     """The narrowest cell that the call lies in."""
     return coefficients.cell(
         {
-            **estimate.labels,
-            "category": coefficients.category(estimate.category) or None,
-            "complexity": estimate.complexity or None,
+            **labels,
+            "category": coefficients.category(category) or None,
+            "complexity": complexity or None,
             "model": model or None,
             "input_bin": input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
         }

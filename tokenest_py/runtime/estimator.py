@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
-from tokenest_py.runtime.budget import Escalation, escalate, size
+from tokenest_py.runtime.budget import Escalation, cell_of, escalate, size
 from tokenest_py.runtime.deliverables import normalize
-from tokenest_py.runtime.labels import checked
+from tokenest_py.runtime.labels import NO_LABELS, checked
 from tokenest_py.runtime.limits import Limits
 from tokenest_py.runtime.memory import Memory
 from tokenest_py.runtime.providers import response_fields
+from tokenest_py.runtime.quantiles import Median, median
 from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.rules import Rules
 from tokenest_py.runtime.table.source import Source, Status
@@ -97,6 +98,8 @@ class Estimator:
         scope_paths: Collection[str] | None = None,
         assume: str | None = None,
         labels: Mapping[str, str | None] | None = None,
+        model: str | None = None,
+        input_tokens: int | None = None,
     ) -> TokenEstimate:
         """The output tokens that a call will need.
 
@@ -113,13 +116,21 @@ class Estimator:
                 nor the workspace says so.
             labels: What the call is grouped by besides category and complexity, such as
                 {"project": "web"}. A table that knows the name has budgets of its own for it.
+            model: Its name. Like input_tokens it counts where there are no deliverables: then the
+                estimate is the median of the calls that are most alike.
+            input_tokens: Tokens of the prompt.
         """
         if labels:
+            said = checked(labels)
             estimate = self.estimate(
                 deliverables, category, complexity,
                 task=task, scope_paths=scope_paths, assume=assume,
             )  # fmt: skip
-            return estimate._replace(labels=checked(labels))
+            if estimate.model == "no_deliverables":
+                rules = self._current()
+                cell = rules.cell(category or DEFAULT_CATEGORY, complexity or "")
+                estimate = self._without_deliverables(rules, cell, said, model, input_tokens)
+            return estimate._replace(labels=said)
         assume = assume or "new"
         if assume not in ("new", "modified"):
             raise UsageError("assume", assume, ("new", "modified"))
@@ -129,7 +140,7 @@ class Estimator:
         read = rules.read
         readings = [read(text, action, class_category) for text, action in normalize(deliverables)]
         if not readings:
-            return self._without_deliverables(rules, cell)
+            return self._without_deliverables(rules, cell, NO_LABELS, model, input_tokens)
         if rules.documents and all(reading.is_document for reading in readings):
             items = [reading.deliverable for reading in readings]
             model, final, found = rules.choose(items, cell.category, task or "")
@@ -289,16 +300,32 @@ class Estimator:
             parts,
         )
 
-    def _without_deliverables(self, rules: Rules, cell: Cell) -> TokenEstimate:
-        """The floor of the complexity, whatever the category: nothing else is known."""
+    def _without_deliverables(
+        self,
+        rules: Rules,
+        cell: Cell,
+        labels: Mapping[str, str],
+        model: str | None,
+        input_tokens: int | None,
+    ) -> TokenEstimate:
+        """The median of such calls; before any was seen the floor of the complexity."""
         table = rules.coefficients
-        tokens = table.floors.get(("", cell.complexity), table.floors["", ""])
-        spread = int(tokens * table.constants["default_interval"])
+        found = median(
+            table,
+            cell_of(table, cell.category, cell.complexity, labels, model, input_tokens),
+            self._memory,
+        )
+        if found is None:
+            tokens = table.floors.get(("", cell.complexity), table.floors["", ""])
+            spread = int(tokens * table.constants["default_interval"])
+            confidence = table.constants["confidence_no_deliverables"]
+            found = Median(tokens - spread, tokens, tokens + spread, confidence)
+        low, tokens, high, confidence = found
         return TokenEstimate(
             tokens,
-            tokens - spread,
-            tokens + spread,
-            table.constants["confidence_no_deliverables"],
+            low,
+            high,
+            confidence,
             MappingProxyType({}),
             cell.category,
             cell.complexity,

@@ -36,7 +36,8 @@ def _estimate(coefficients: Coefficients, estimate: TokenEstimate) -> Iterator[s
     )
     cell = f"{estimate.category}/{estimate.complexity or 'no complexity'}"
     if estimate.model == "no_deliverables":
-        yield f"  no deliverables: the floor for the complexity of {cell}"
+        known = coefficients.medians
+        yield f"  no deliverables: the {'median of calls like' if known else 'floor for the complexity of'} {cell}"
     elif estimate.parts:
         known = (estimate.category, estimate.complexity) in coefficients.overheads
         yield f"  overhead {estimate.overhead} for {cell}{'' if known else ' (the default)'}"

@@ -93,6 +93,49 @@ def answer(table: Coefficients, cell: Cell, asked: float, memory: Memory | None)
     return Answer(source, rate, tokens, n, identified, math.exp(ln_seen) if ln_seen else 1.0)
 
 
+class Median(NamedTuple):
+    """The median demand of a cell and the range of its calls, in tokens."""
+
+    low: int
+    tokens: int
+    high: int
+    confidence: float
+
+
+def median(table: Coefficients, cell: Cell, memory: Memory | None) -> Median | None:
+    """What half of such calls need, from the narrowest cell that has been seen; None without.
+
+    A model or a label that the cell does not have is as far above it as its calls so far are.
+    Confidence is n / (n + 2), less where calls are far apart.
+    """
+    medians = table.medians
+    for end in range(len(cell), -1, -1):
+        found = medians.get(cell[:end])
+        if found is not None:
+            break
+    else:
+        return None
+    if memory is not None and memory.table != table.coefficients_id:
+        memory = None
+    tokens, n = found
+    level = table.model_level
+    effect = 0.0
+    if end <= level < len(cell):
+        effect += _so_far(table, memory, None, cell[level])[0]
+    if end == 0 and cell and cell[0] is not None:
+        effect += _so_far(table, memory, cell[0], None)[0]
+    factor = math.exp(effect)
+    low = min(table.median_lows.get(cell[:end], found)[0], tokens)
+    high = max(table.median_highs.get(cell[:end], found)[0], tokens)
+    confidence = n / (n + 2) / (1 + math.log(high / low) / 4)
+    return Median(
+        math.floor(low * factor),
+        max(1, round(tokens * factor)),
+        math.ceil(high * factor),
+        confidence if end == len(cell) else confidence / 2,
+    )
+
+
 def known_bin(n: float) -> int:
     """The class of how many calls of a key are known."""
     return bisect_right(KNOWN_BOUNDS, n)
