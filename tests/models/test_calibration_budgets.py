@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import random
@@ -13,8 +12,9 @@ import numpy as np
 import pytest
 from lifelines import KaplanMeierFitter
 
-from calibration_reference import Call, budgets, quantile
+from calibration_reference import Call, Cells, SoFar, budgets, quantile
 from dbt_project import ROOT, Project, event
+from tokenest_py import Estimator
 from tokenest_py.runtime.table import load
 
 if TYPE_CHECKING:
@@ -92,18 +92,11 @@ def write(project: Project, records: list[dict[str, Any]], name: str = "events.n
     project.telemetry(name).write_text(text, encoding="utf-8")
 
 
-def floors() -> dict[tuple[str, str], int]:
-    """The estimator's floors, from their seed."""
-    with (ROOT / "seeds/estimator/base_budgets.csv").open(encoding="utf-8") as file:
-        return {
-            (row["category"], row["complexity"]): int(row["value"]) for row in csv.DictReader(file)
-        }
-
-
 @pytest.fixture(scope="module")
 def calls() -> list[Call]:
-    """The calls that were built."""
-    return [as_call(record) for record in random_calls(1)]
+    """The calls that were built, in the order of time."""
+    records = sorted(random_calls(1), key=lambda found: (found["occurred_at"], found["event_id"]))
+    return [as_call(record) for record in records]
 
 
 @pytest.fixture(scope="module")
@@ -113,22 +106,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     write(project, random_calls(1))
     project.dbt_build(*BUILD)
     return project
-
-
-def test_the_exported_figures_are_those_of_format_1(built: Project) -> None:
-    """With the default labels, every calibrated row is that of the version before labels."""
-    golden = (ROOT / "tests/golden/coefficients_format_1.ndjson").read_text().splitlines()
-    before = []
-    for text in golden:
-        row = json.loads(text)
-        if row["kind"] == "budget":
-            names = [name for name in ("category", "complexity") if name in row]
-            row["labels"] = {name: row.pop(name) for name in names}
-        before.append(json.dumps(row, sort_keys=True))
-    header, *rows = map(json.loads, built.coefficients.read_text().splitlines())
-    assert header["levels"] == ["category", "complexity", "model", "input_bin"]
-    now = [json.dumps(row, sort_keys=True) for row in rows if "n" in row]
-    assert sorted(now) == sorted(before)
 
 
 def test_survival_equals_lifelines(built: Project, calls: list[Call]) -> None:
@@ -159,7 +136,7 @@ def test_survival_equals_lifelines(built: Project, calls: list[Call]) -> None:
 
 def test_budgets_equal_the_reference(built: Project, calls: list[Call]) -> None:
     """Every cell and rate, sparse, tied, cut and single ones included."""
-    expected = budgets(calls, RATES, floors())
+    expected = budgets(calls, RATES)
     rows = built.rows(QUERY)
     assert len(rows) == len(expected)
     for level, *cell, rate, _, _, _, budget, _, _ in rows:
@@ -190,6 +167,31 @@ def test_the_order_of_the_input_does_not_matter(built: Project, tmp_path: Path) 
     assert sorted(project.rows(QUERY), key=repr) == sorted(built.rows(QUERY), key=repr)
 
 
+def test_what_is_new_gets_what_new_ones_needed(built: Project, calls: list[Call]) -> None:
+    """The runtime's answer for models and categories that the table does not know, by hand."""
+    cells = Cells(calls)
+    so_far = SoFar(calls, cells, RATES)
+    estimator = Estimator.load(built.coefficients, strict=True)
+    asked = [
+        ("implementation", "low", "new"),
+        ("documentation", "low", "model-b"),
+        ("never seen", "low", "model-a"),
+        ("never seen", None, None),
+        ("testing", "low", "new"),
+        ("implementation", "medium", "new"),
+    ]
+    for category, complexity, model in asked:
+        call = Call(category, complexity, model, None, 1, is_observed=True)
+        for rate in RATES:
+            share = cells.own_share(call, rate, range(1, 3)) if model else 0.0
+            expected = math.exp(so_far.expected(call, share, rate))
+            found = estimator.budget(
+                estimator.estimate(None, category, complexity), model=model, max_truncation=rate
+            )
+            assert found.source == "so far"
+            assert found.max_tokens == pytest.approx(max(16, expected), rel=2e-3, abs=1)
+
+
 def test_exported_budgets_load_and_say_what_the_marts_say(built: Project) -> None:
     """Only cells that the runtime would otherwise answer differently, with all their rates."""
     table = load(str(built.coefficients))
@@ -206,7 +208,6 @@ def test_exported_budgets_load_and_say_what_the_marts_say(built: Project) -> Non
     }
     assert loaded == exported
     kept_back = [row for row in rows if not row[10] and row[9] is not None]
-    assert kept_back
     assert all(abs(row[9] - row[11]) < 4 for row in kept_back)
 
 

@@ -8,13 +8,14 @@ table's rows are where both begin, and the next build computes them again from t
 from __future__ import annotations
 
 import math
+import operator
 import os
 import threading
 import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
-from tokenest_py.runtime.quantiles import BY_QUANTILE, median_cell
+from tokenest_py.runtime.quantiles import BY_QUANTILE, MOST_TOKENS, median_cell
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -73,6 +74,7 @@ class Memory:
         run_id: str | None,
     ) -> None:
         """Take up the outcome of one call; nothing where the table says nothing of such calls."""
+        output_tokens = min(operator.index(output_tokens), MOST_TOKENS)
         if "online_step" not in table.constants or not budget.cell or output_tokens < 1:
             return
         said = (stop_reason or "").strip(" ").lower()
