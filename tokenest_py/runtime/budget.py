@@ -9,11 +9,12 @@ ceiling is not billed; it is reserved.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import UsageError
 from tokenest_py.runtime.providers import PARAMETERS
-from tokenest_py.runtime.quantiles import answer
+from tokenest_py.runtime.quantiles import find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 FLOOR = "cold-start floor"
 CLAMP = "explicit clamp"
 CONTROL = "control call"
+MAX_FOUND = 4096  # look-ups that a table keeps
 OVER_WINDOW = "input_over_window"
 
 
@@ -124,10 +126,27 @@ def size(
         raise UsageError("reasoning_tokens", reasoning_tokens, "a whole number of at least 0")
     if not 0 <= control_share <= 1:
         raise UsageError("control_share", control_share, "a share from 0 to 1")
-    cell = cell_of(
-        coefficients, estimate.category, estimate.complexity, estimate.labels, model, input_tokens
+    key = (
+        estimate.category,
+        estimate.complexity,
+        tuple(estimate.labels.items()) if estimate.labels else None,
+        model,
+        input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
+        max_truncation,
     )
-    found = answer(coefficients, cell, max_truncation, memory)
+    if key in coefficients.found:
+        cell, quantile = coefficients.found[key]
+    else:
+        cell = cell_of(
+            coefficients, estimate.category, estimate.complexity, estimate.labels, *key[3:5]
+        )
+        quantile = find(coefficients, cell, max_truncation)
+        if len(coefficients.found) >= MAX_FOUND:
+            coefficients.found.clear()
+        coefficients.found[key] = cell, quantile
+    found = None if quantile is None else quantile.answer
+    if quantile is not None and memory is not None and memory.table == coefficients.coefficients_id:
+        found = quantile.moved(coefficients, memory)
     least = 0
     # a rate that too few calls are known for in all: the strictest one answers, and the floor
     if found is None or (
@@ -244,7 +263,7 @@ def cell_of(
     complexity: str,
     labels: Mapping[str, str],
     model: str | None,
-    input_tokens: int | None,
+    size_bin: int | None,
 ) -> Cell:
     """The narrowest cell that the call lies in."""
     return coefficients.cell(
@@ -253,15 +272,13 @@ def cell_of(
             "category": coefficients.category(category) or None,
             "complexity": complexity or None,
             "model": model or None,
-            "input_bin": input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
+            "input_bin": size_bin,
         }
     )
 
 
 def input_bin(input_tokens: int) -> int:
     """The bin of an input size: four to each doubling, floor(4 * log2(tokens))."""
-    import math  # as little as possible at the start
-
     return math.floor(4 * math.log2(input_tokens))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
-from tokenest_py.runtime.budget import Escalation, cell_of, escalate, size
+from tokenest_py.runtime.budget import Escalation, cell_of, escalate, input_bin, size
 from tokenest_py.runtime.deliverables import normalize
 from tokenest_py.runtime.labels import NO_LABELS, checked
 from tokenest_py.runtime.limits import Limits
@@ -312,7 +312,14 @@ class Estimator:
         table = rules.coefficients
         found = median(
             table,
-            cell_of(table, cell.category, cell.complexity, labels, model, input_tokens),
+            cell_of(
+                table,
+                cell.category,
+                cell.complexity,
+                labels,
+                model,
+                input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
+            ),
             self._memory,
         )
         if found is None:

@@ -49,48 +49,127 @@ class Answer(NamedTuple):
     seen: float = 1.0
 
 
-def answer(table: Coefficients, cell: Cell, asked: float, memory: Memory | None) -> Answer | None:
+class Quantile:
+    """Everything that a table says of one cell at one rate; what was seen moves it.
+
+    Attributes:
+        answer: What the table alone answers.
+        label: The value of the widest label, or None.
+        model: The model, or None.
+    """
+
+    __slots__ = ("_base", "_by_label", "_by_model", "_label_part", "_ln_new", "_ln_tabled",
+                 "_ln_tokens", "_new_share", "answer", "label", "model")  # fmt: skip
+
+    def __init__(self, table: Coefficients, cell: Cell, end: int, asked: float) -> None:
+        """Look up what the table knows of the first `end` levels of a cell."""
+        level = table.model_level
+        found = _of_rate(table.cells[cell[:end]], asked)
+        rate, tokens, n, identified, share = found
+        self.label = cell[0] if cell else None
+        self.model = cell[level] if len(cell) > level else None
+        self._begin_as_new(table, cell, end, rate)
+        self._ln_tabled = self._online(table, rate)
+        source = CELL if end == len(cell) else PARENT
+        is_new_model = end <= level and self.model is not None and table.has_models
+        is_new = is_new_model or (end == 0 and self.label is not None)
+        self._new_share = 1 - share
+        self._ln_tokens = math.log(tokens)
+        if self._by_label:
+            self._ln_new, n_new, is_identified = self._as_new(table, None)
+            if is_new:
+                source, self._new_share = SO_FAR, 1.0
+                self._ln_tokens, n, identified = self._ln_new, n_new, is_identified
+        if is_new or self._ln_tabled:
+            tokens = _whole(self._ln_tokens + self._ln_tabled)
+        self.answer = Answer(source, rate, tokens, n, identified and rate <= asked)
+
+    def moved(self, table: Coefficients, memory: Memory) -> Answer:
+        """The answer with what was seen since."""
+        answer = self.answer
+        ln_seen = memory.online(table, self.label, self.model, answer.rate) - self._ln_tabled
+        if self._new_share and self._by_label and memory.has_seen(self.label, self.model):
+            ln_seen += self._new_share * (self._as_new(table, memory)[0] - self._ln_new)
+        if not ln_seen:
+            return answer
+        tokens = _whole(self._ln_tokens + self._ln_tabled + ln_seen)
+        return answer._replace(tokens=tokens, seen=math.exp(ln_seen))
+
+    def _begin_as_new(self, table: Coefficients, cell: Cell, end: int, rate: float) -> None:
+        """What a budget of the cell begins with, all but what is known of its label and model."""
+        quantiles, level = table.so_far_quantiles, table.model_level
+        classes = (None,) if self.label is None else range(len(KNOWN_BOUNDS) + 1)
+        of_label = [quantiles.get(("label", None, class_, rate)) for class_ in classes]
+        self._by_label = [found for found in of_label if found]
+        self._by_model: list[tuple[float, int, bool]] = []
+        self._label_part = 1.0
+        if table.ln_median is None or len(self._by_label) < len(of_label):
+            self._by_label = []
+            return
+        self._base = table.ln_median
+        # the labels that the table knows say how much of it is that of a new model
+        stop = min(end, level)
+        while stop and cell[:stop] not in table.cells:
+            stop -= 1
+        found = median_cell(table, cell, min(len(cell), level))
+        if self.model is None or not stop or found is None:
+            return
+        for class_ in range(len(KNOWN_BOUNDS) + 1):
+            of_model = quantiles.get(("model", self.label, class_, rate))
+            of_model = of_model or quantiles.get(("model", None, class_, rate))
+            if of_model is None:
+                self._by_model = []
+                return
+            self._by_model.append(of_model)
+        share = _of_rate(table.cells[cell[:stop]], rate)[4]
+        self._label_part = 1 - share
+        self._base += share * (math.log(found[0]) - self._base)
+
+    def _as_new(self, table: Coefficients, memory: Memory | None) -> tuple[float, int, bool]:
+        """Logarithm of tokens, n and identified, as for something new."""
+        ln_tokens, part = self._base, self._label_part
+        n: float = 0
+        if self.model is not None:
+            effect, n = _so_far(table, memory, None, self.model)
+            ln_tokens += effect
+        found = self._by_label[0]
+        if self.label is not None:
+            effect, n_label = _so_far(table, memory, self.label, None)
+            found = self._by_label[bisect_right(KNOWN_BOUNDS, n_label)]
+            ln_tokens += part * effect
+        ln_tokens += part * found[0]
+        if self._by_model:
+            found = self._by_model[bisect_right(KNOWN_BOUNDS, n)]
+            ln_tokens += (1 - part) * found[0]
+        return ln_tokens, found[1], found[2]
+
+    def _online(self, table: Coefficients, rate: float) -> float:
+        """What the table itself moves the logarithm of a budget by."""
+        rates = table.online_rates
+        found = rates.get((self.label, self.model, rate)) if self.model is not None else None
+        found = found or rates.get((self.label, None, rate))
+        return found[0] if found else 0.0
+
+
+def find(table: Coefficients, cell: Cell, asked: float) -> Quantile | None:
     """The quantile for a cell at the largest rate not above the one asked for, else the smallest.
 
     None where the table knows none.
     """
-    if memory is not None and memory.table != table.coefficients_id:
-        memory = None  # nothing was seen yet since this table came
-    cells = table.cells
     for end in range(len(cell), -1, -1):
-        rates = cells.get(cell[:end])
-        if rates:
-            break
-    else:
-        return None
+        if table.cells.get(cell[:end]):
+            return Quantile(table, cell, end, asked)
+    return None
+
+
+def _of_rate(
+    rates: list[tuple[float, int, int, bool, float]], asked: float
+) -> tuple[float, int, int, bool, float]:
     found = rates[0]
     for candidate in rates:
         if candidate[0] <= asked:
             found = candidate
-    rate, tokens, n, identified, share = found
-    identified = identified and rate <= asked
-    level = table.model_level
-    model = cell[level] if len(cell) > level else None
-    ln_moved = ln_tabled = _online(table, cell, model, rate)
-    if memory is not None:
-        ln_moved = memory.online(table, cell[0] if cell else None, model, rate)
-    ln_seen = ln_moved - ln_tabled
-    is_new_model = end <= level and model is not None and table.has_models
-    if is_new_model or (end == 0 and cell and cell[0] is not None):
-        expected = _expected(table, memory, cell, end, rate, share)
-        if expected is not None:
-            ln_tokens, n, known = expected
-            if memory is not None:
-                before = _expected(table, None, cell, end, rate, share)
-                ln_seen += ln_tokens - before[0] if before else 0.0
-            tokens = _whole(ln_tokens + ln_moved)
-            return Answer(SO_FAR, rate, tokens, n, known and rate <= asked, math.exp(ln_seen))
-    if memory is not None and end and share < 1 and memory.has_seen(cell[0], model):
-        ln_seen += (1 - share) * _moved(table, memory, cell, end, rate)
-    if ln_seen or ln_tabled:
-        tokens = _whole(math.log(tokens) + ln_tabled + ln_seen)
-    source = CELL if end == len(cell) else PARENT
-    return Answer(source, rate, tokens, n, identified, math.exp(ln_seen) if ln_seen else 1.0)
+    return found
 
 
 class Median(NamedTuple):
@@ -136,11 +215,6 @@ def median(table: Coefficients, cell: Cell, memory: Memory | None) -> Median | N
     )
 
 
-def known_bin(n: float) -> int:
-    """The class of how many calls of a key are known."""
-    return bisect_right(KNOWN_BOUNDS, n)
-
-
 def median_cell(table: Coefficients, cell: Cell, end: int) -> tuple[float, int] | None:
     """The median of the narrowest cell, of at most `end` levels, that has one."""
     medians = table.medians
@@ -149,57 +223,6 @@ def median_cell(table: Coefficients, cell: Cell, end: int) -> tuple[float, int] 
         if found is not None:
             return found
     return None
-
-
-def _expected(
-    table: Coefficients,
-    memory: Memory | None,
-    cell: Cell,
-    end: int,
-    rate: float,
-    share: float,
-) -> tuple[float, int, bool] | None:
-    """Logarithm of tokens, n and identified, for a cell that the table does not know.
-
-    `end` is how much of the cell the table knows of its labels, `share` how much they say.
-    """
-    level = table.model_level
-    label = cell[0]
-    model = cell[level] if len(cell) > level else None
-    quantiles = table.so_far_quantiles
-    of_label, n_label = (0.0, None) if label is None else _so_far(table, memory, label, None)
-    of_model, n_model = (0.0, None) if model is None else _so_far(table, memory, None, model)
-    class_ = None if n_label is None else known_bin(n_label)
-    found = quantiles.get(("label", None, class_, rate))
-    if found is None or table.ln_median is None:
-        return None
-    ln_tokens = table.ln_median + of_model + of_label + found[0]
-    if end and n_model is not None:
-        class_ = known_bin(n_model)
-        of_cell = quantiles.get(("model", label, class_, rate))
-        of_cell = of_cell or quantiles.get(("model", None, class_, rate))
-        median = median_cell(table, cell, min(end, level))
-        if of_cell is not None and median is not None:
-            ln_model = math.log(median[0]) + of_model + of_cell[0]
-            ln_tokens += share * (ln_model - ln_tokens)
-            found = of_cell
-    return ln_tokens, found[1], found[2]
-
-
-def _moved(table: Coefficients, memory: Memory, cell: Cell, end: int, rate: float) -> float:
-    """How far what was seen since moves what a known cell began with, in logarithms."""
-    level = table.model_level
-    if end <= level:
-        before = _so_far(table, None, cell[0], None)[0]
-        return _so_far(table, memory, cell[0], None)[0] - before
-    labels = cell[:level]
-    for stop in range(len(labels), -1, -1):
-        for known in table.cells.get(labels[:stop], ()):
-            if known[0] == rate:
-                now = _expected(table, memory, cell, stop, rate, known[4])
-                before = _expected(table, None, cell, stop, rate, known[4])
-                return now[0] - before[0] if now and before else 0.0
-    return 0.0
 
 
 def _so_far(
@@ -212,17 +235,6 @@ def _so_far(
         if found is not None:
             return found
     return table.so_far.get(key, (0.0, 0))
-
-
-def _online(table: Coefficients, cell: Cell, model: object, rate: float) -> float:
-    """What the table itself moves the logarithm of a budget by."""
-    rates = table.online_rates
-    if not rates:
-        return 0.0
-    label = cell[0] if cell else None
-    found = rates.get((label, model, rate)) if model is not None else None
-    found = found or rates.get((label, None, rate))
-    return found[0] if found else 0.0
 
 
 def _whole(ln_tokens: float) -> int:

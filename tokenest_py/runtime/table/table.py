@@ -12,8 +12,10 @@ from tokenest_py.runtime.table.file import EXPORT_AGAIN, decode, read
 from tokenest_py.runtime.table.kinds import CONSTANTS, KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
     from typing import Any
+
+    from tokenest_py.runtime.quantiles import Quantile
 
     Row = dict[str, Any]
     Cell = tuple[object, ...]  # values of the levels, up to the last one that is given
@@ -73,6 +75,7 @@ class Coefficients:
         fault = self._missing() or self._contradiction()
         if fault:
             raise CoefficientsError(path, f"{fault}; {EXPORT_AGAIN}")
+        self.found: dict[Hashable, tuple[Cell, Quantile | None]] = {}  # look-ups of budgets, kept
         self.n_known = max([n for _, _, n, *_ in self.cells.get((), ())], default=0)
         self.has_models = any(model is not None for _, model in self.so_far)
         self.ln_median = math.log(self.medians[()][0]) if () in self.medians else None
