@@ -66,6 +66,17 @@
     end
 {%- endmacro %}
 
+{#-
+    Text: class of what the estimator makes of the deliverables, two to each doubling:
+    floor(2·log2(tokens)). Null without deliverables.
+-#}
+{% macro estimate_bin(base_estimate) -%}
+    case
+        when {{ base_estimate }} >= 1
+            then cast(cast(floor(2 * log2(cast({{ base_estimate }} as double))) as bigint) as string)
+    end
+{%- endmacro %}
+
 {#- Class of a prompt's size, four to each doubling: floor(4·log2(tokens)). Null below 1 token. -#}
 {% macro input_bin(input_tokens) -%}
     case

@@ -1,11 +1,11 @@
 {#-
     The levels of the calibration's cells, from wide to narrow: all calls, then one label more each
-    (var labels), then the model, then the size of the input. Each is the list of its columns.
+    (var labels), then the size of the estimate, the model and the size of the input. Each is the list of its columns.
 -#}
 {% macro demand_levels() %}
     {% set columns = [] %}
     {% for name in var('labels') %}{% do columns.append(label_column(name)) %}{% endfor %}
-    {% do columns.extend(['model', 'input_bin']) %}
+    {% do columns.extend(['estimate_bin', 'model', 'input_bin']) %}
     {% set levels = [] %}
     {% for n in range(columns | length + 1) %}{% do levels.append(columns[:n]) %}{% endfor %}
     {{ return(levels) }}
@@ -33,7 +33,7 @@
     {{ return(demand_levels() | length - 1) }}
 {% endmacro %}
 
-{#- The number of the level that has all labels, and neither model nor input size. -#}
+{#- The number of the level that has all labels, and neither sizes nor model. -#}
 {% macro label_level() %}
     {{ return(var('labels') | length) }}
 {% endmacro %}
@@ -57,7 +57,7 @@
 
 {#- The columns of a cell: those of its level, and null for the others. -#}
 {% macro demand_level_columns(level) -%}
-    {%- for column in label_columns().split(', ') + ['model', 'input_bin'] -%}
+    {%- for column in cell_label_columns().split(', ') + ['model', 'input_bin'] -%}
     {%- set type = 'bigint' if column == 'input_bin' else 'string' -%}
     {{ column if column in survival_levels()[level] else 'cast(null as ' ~ type ~ ')' }} as {{ column }}
     {%- if not loop.last %}, {% endif %}

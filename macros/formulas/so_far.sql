@@ -57,16 +57,28 @@
     {{ return([1, 3, 6, 12, 25, 60]) }}
 {% endmacro %}
 
-{#- Columns label_level and label_cell: the narrowest cell of labels alone that a row lies in. -#}
+{#- The same columns, from those of ancestor_cells. -#}
+{% macro ancestor_label_cell() -%}
+    case
+        {%- for level in range(label_level() + 1, 0, -1) %}
+        when cell_{{ level }} is not null then {{ level }}
+        {%- endfor %}
+        else 0
+    end as label_level,
+    coalesce({% for level in range(label_level() + 1, -1, -1) %}cell_{{ level }}{{ ', ' if not loop.last }}{% endfor %})
+        as label_cell
+{%- endmacro %}
+
+{#- Columns label_level and label_cell: the narrowest cell without a model that a row lies in. -#}
 {% macro label_cell_columns() -%}
     case
-        {%- for level in range(label_level(), 0, -1) %}
+        {%- for level in range(label_level() + 1, 0, -1) %}
         when {{ demand_cell(level) }} is not null then {{ level }}
         {%- endfor %}
         else 0
     end as label_level,
     coalesce(
-        {%- for level in range(label_level(), 0, -1) %}
+        {%- for level in range(label_level() + 1, 0, -1) %}
         {{ demand_cell(level) }},
         {%- endfor %}
         ''

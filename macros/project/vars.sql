@@ -166,7 +166,7 @@
         'numbers': 'a list of numbers' ~ bounds,
         'words': 'a list of words',
         'names': 'a list of 1 to ' ~ rule.get('most') ~ ' different names such as category or project,'
-            ~ ' of small letters, digits and _, none of them model or input_bin',
+            ~ ' of small letters, digits and _, none of them estimate_bin, model or input_bin',
         'choice': 'one of ' ~ rule.get('values', []) | join(', '),
         'ceilings': 'sources with their models and the tokens of each',
         'offset': 'hours and minutes such as +11:00',
@@ -192,7 +192,7 @@
         'numbers': '[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?',
         'whole': '[0-9]+',
         'words': '[A-Za-z0-9._:-]{1,128}',
-        'names': '(?!(model|input_bin)$)[a-z][a-z0-9_]{0,31}',
+        'names': '(?!(estimate_bin|model|input_bin)$)[a-z][a-z0-9_]{0,31}',
         'choice': rule.get('values', []) | join('|'),
         'offset': '[+-][0-9]{2}:[0-9]{2}',
         'time': 'None|[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2})?',

@@ -29,6 +29,11 @@
     {%- endfor -%}
 {%- endmacro %}
 
+{#- The same, and the size of the estimate: what tells a call from others before it has a model. -#}
+{% macro cell_label_columns(prefix='') -%}
+    {{ label_columns(prefix) }}, {{ prefix }}estimate_bin
+{%- endmacro %}
+
 {#- Boolean: two rows have the same labels; an absent one equals an absent one. -#}
 {% macro same_labels(left, right) -%}
     {%- for name in estimator_labels() + further_labels() -%}
@@ -61,6 +66,7 @@
         ','
         {%- for name in var('labels') %},
         '"{{ name }}":' || {{ json_quoted(prefix ~ label_column(name)) }}
-        {%- endfor %}
+        {%- endfor %},
+        '"estimate_bin":' || {{ json_quoted(prefix ~ 'estimate_bin') }}
     ) || '}'
 {%- endmacro %}

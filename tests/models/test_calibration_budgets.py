@@ -6,6 +6,7 @@ import json
 import math
 import random
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.slow
 RATES = [0.01, 0.02, 0.05, 0.1]
 BUILD = ("-s", "+coefficients")
 QUERY = """
-    select cell_level, category, complexity, model, input_bin, max_truncation, n, n_observed,
+    select cell_level, category, complexity, labels ->> 'estimate_bin', model, input_bin, max_truncation, n, n_observed,
         own_quantile_tokens, budget_blend_tokens, is_exported, fallback_tokens
     from marts.budget_quantiles
 """
@@ -73,12 +74,20 @@ def random_calls(seed: int) -> list[dict[str, Any]]:
     return records
 
 
+@cache
+def files_bin(category: str | None, complexity: str | None) -> str:
+    """The class of the estimate of a call, by hand."""
+    estimate = Estimator.load().estimate(["src/a.py"], category, complexity)
+    return str(math.floor(2 * math.log2(estimate.base_tokens)))
+
+
 def as_call(record: dict[str, Any]) -> Call:
     """The call of a record, its input bin by hand."""
     tokens = record.get("input_tokens")
     return Call(
         record.get("category"),
         record.get("complexity"),
+        files_bin(record.get("category"), record.get("complexity")),
         record.get("model"),
         None if tokens is None else math.floor(4 * math.log2(tokens)),
         record["actual_output_tokens"],
@@ -112,12 +121,13 @@ def test_survival_equals_lifelines(built: Project, calls: list[Call]) -> None:
     """At every demand of every cell, the product limit is that of an independent library."""
     members: dict[tuple[object, ...], list[Call]] = defaultdict(list)
     for call in calls:
-        for level in range(5):
+        for level in range(6):
             cell = call.cell(level)
             if cell is not None:
-                members[(level, *cell, *[None] * (4 - level))].append(call)
+                members[(level, *cell, *[None] * (5 - level))].append(call)
     rows = built.rows(
-        "select cell_level, category, complexity, model, input_bin, demand_tokens, ln_survival"
+        "select cell_level, category, complexity, estimate_bin, model, input_bin, demand_tokens,"
+        " ln_survival"
         " from intermediate.int_demand_survival"
     )
     curves = {}
@@ -128,7 +138,7 @@ def test_survival_equals_lifelines(built: Project, calls: list[Call]) -> None:
             np.array([call.is_observed for call in cell_calls]),
         )
         curves[key] = fitter
-    assert {tuple(row[:5]) for row in rows} == set(curves)
+    assert {tuple(row[:6]) for row in rows} == set(curves)
     for *columns, tokens, ln_survival in rows:
         expected = float(curves[tuple(columns)].survival_function_at_times(tokens).iloc[0])
         assert math.exp(ln_survival) == pytest.approx(expected, abs=1e-9)
@@ -149,11 +159,11 @@ def test_own_quantiles_equal_the_reference(built: Project, calls: list[Call]) ->
     for rate in RATES:
         assert quantile(calls, rate).own == built.rows(
             f"{QUERY} where cell_level = 0 and max_truncation = ?", rate
-        )[0][8]  # fmt: skip
+        )[0][9]  # fmt: skip
     assert not any(call.is_observed for call in own)
     found = built.rows(f"{QUERY} where category = 'always_cut'")
-    assert {row[8] for row in found} == {None}
-    assert {row[7] for row in found} == {0}
+    assert {row[9] for row in found} == {None}
+    assert {row[8] for row in found} == {0}
 
 
 def test_the_order_of_the_input_does_not_matter(built: Project, tmp_path: Path) -> None:
@@ -181,7 +191,7 @@ def test_what_is_new_gets_what_new_ones_needed(built: Project, calls: list[Call]
         ("implementation", "medium", "new"),
     ]
     for category, complexity, model in asked:
-        call = Call(category, complexity, model, None, 1, is_observed=True)
+        call = Call(category, complexity, None, model, None, 1, is_observed=True)
         for rate in RATES:
             share = cells.own_share(call, rate, range(1, 3)) if model else 0.0
             expected = math.exp(so_far.expected(call, share, rate))
@@ -197,9 +207,9 @@ def test_exported_budgets_load_and_say_what_the_marts_say(built: Project) -> Non
     table = load(str(built.coefficients))
     rows = built.rows(QUERY)
     exported = {
-        (category, complexity, model, input_bin, rate): budget
-        for _, category, complexity, model, input_bin, rate, _, _, _, budget, is_exported, _ in rows
-        if is_exported
+        (*row[1:6], row[6]): row[10]
+        for row in rows
+        if row[11]
     }
     loaded = {
         (*cell, *[None] * (len(table.levels) - len(cell)), rate): tokens
@@ -207,8 +217,8 @@ def test_exported_budgets_load_and_say_what_the_marts_say(built: Project) -> Non
         for rate, tokens, *_ in quantiles
     }
     assert loaded == exported
-    kept_back = [row for row in rows if not row[10] and row[9] is not None]
-    assert all(abs(row[9] - row[11]) < 4 for row in kept_back)
+    kept_back = [row for row in rows if not row[11] and row[10] is not None]
+    assert all(abs(row[10] - row[12]) < 4 for row in kept_back)
 
 
 def test_without_enough_calls_there_is_no_budget(tmp_path: Path) -> None:
@@ -217,6 +227,6 @@ def test_without_enough_calls_there_is_no_budget(tmp_path: Path) -> None:
     write(project, random_calls(3)[:2])
     project.dbt_build(*BUILD)
     found = project.rows(QUERY)
-    assert {row[6] for row in found} <= {1, 2}
-    assert {row[9] for row in found} == {None}
+    assert {row[7] for row in found} <= {1, 2}
+    assert {row[10] for row in found} == {None}
     assert project.rows("select kind from exports.coefficients where kind = 'budget'") == []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 Cell = tuple[object, ...]
 
-LEVELS = (0, 1, 2, 3, 4)
+LEVELS = (0, 1, 2, 3, 4, 5)
 LABEL_LEVEL = 2
 STEP = 4
 MINIMUM = 16
@@ -24,6 +24,7 @@ class Call:
 
     category: str | None
     complexity: str | None
+    estimate_bin: str | None
     model: str | None
     input_bin: int | None
     tokens: float
@@ -31,7 +32,9 @@ class Call:
 
     def cell(self, level: int) -> Cell | None:
         """Its cell at a level, or None where the level's own column is not recorded."""
-        columns: Cell = (self.category, self.complexity, self.model, self.input_bin)[:level]
+        columns: Cell = (
+            self.category, self.complexity, self.estimate_bin, self.model, self.input_bin,
+        )[:level]  # fmt: skip
         if level and (self.category is None or columns[-1] is None):
             return None
         return columns
@@ -141,8 +144,8 @@ class SoFar:
             self.labels.add(call.category, above_all - of_model)
 
     def median(self, call: Call) -> float:
-        """The median of the narrowest cell of a call's labels alone."""
-        for level in (2, 1):
+        """The median of the narrowest cell of a call without a model."""
+        for level in (LABEL_LEVEL + 1, LABEL_LEVEL, 1):
             cell = call.cell(level)
             if cell is not None and (level, cell) in self.cells.members:
                 return self.cells.median(level, cell)
@@ -165,7 +168,7 @@ class SoFar:
             if (by_label and (label is None or subject == "label")) or (by_bin and bin_ is None):
                 continue
             group = [
-                Call(None, None, None, None, factor, is_observed)
+                Call(None, None, None, None, None, factor, is_observed)
                 for of, its_label, its_bin, factor, is_observed in self.residuals
                 if of == subject
                 and (not by_label or its_label == label)
@@ -246,8 +249,10 @@ def budgets(calls: list[Call], rates: list[float]) -> dict[tuple[int, Cell, floa
                 found[level, cell, rate] = None
                 continue
             call = members[0]
-            if level <= LABEL_LEVEL:
+            if level <= LABEL_LEVEL + 1:
                 call = replace(call, model=None)
+            if level <= LABEL_LEVEL:
+                call = replace(call, estimate_bin=None)
             if level < LABEL_LEVEL:
                 call = replace(call, complexity=None)
             log_budget = math.log(root.blended)

@@ -132,13 +132,14 @@ def size(
         tuple(estimate.labels.items()) if estimate.labels else None,
         model,
         input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
+        estimate_bin(estimate.base_tokens) if estimate.deliverable_count else None,
         max_truncation,
     )
     if key in coefficients.found:
         cell, quantile = coefficients.found[key]
     else:
         cell = cell_of(
-            coefficients, estimate.category, estimate.complexity, estimate.labels, *key[3:5]
+            coefficients, estimate.category, estimate.complexity, estimate.labels, *key[3:6]
         )
         quantile = find(coefficients, cell, max_truncation)
         if len(coefficients.found) >= MAX_FOUND:
@@ -263,7 +264,8 @@ def cell_of(
     complexity: str,
     labels: Mapping[str, str],
     model: str | None,
-    size_bin: int | None,
+    of_input: int | None,
+    of_estimate: str | None,
 ) -> Cell:
     """The narrowest cell that the call lies in."""
     return coefficients.cell(
@@ -272,7 +274,8 @@ def cell_of(
             "category": coefficients.category(category) or None,
             "complexity": complexity or None,
             "model": model or None,
-            "input_bin": size_bin,
+            "estimate_bin": of_estimate,
+            "input_bin": of_input,
         }
     )
 
@@ -280,6 +283,11 @@ def cell_of(
 def input_bin(input_tokens: int) -> int:
     """The bin of an input size: four to each doubling, floor(4 * log2(tokens))."""
     return math.floor(4 * math.log2(input_tokens))
+
+
+def estimate_bin(base_tokens: int) -> str | None:
+    """The bin of what the deliverables come to: two to each doubling, floor(2 * log2(tokens))."""
+    return str(math.floor(2 * math.log2(base_tokens))) if base_tokens > 0 else None
 
 
 def _limit(

@@ -319,6 +319,7 @@ class Estimator:
                 labels,
                 model,
                 input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
+                None,
             ),
             self._memory,
         )

@@ -108,7 +108,7 @@ class Quantile:
             return
         self._base = table.ln_median
         # the labels that the table knows say how much of it is that of a new model
-        stop = min(end, level)
+        stop = min(end, table.label_level)
         while stop and cell[:stop] not in table.cells:
             stop -= 1
         found = median_cell(table, cell, min(len(cell), level))

@@ -15,14 +15,14 @@ cells as (
     select
         cell_level,
         cell,
-        {{ label_columns() }},
+        {{ cell_label_columns() }},
         model,
         input_bin,
         sum(n_observed) as n_observed,
         {{ effective_number('event_weight', 'squared_event_weight') }} as n_event,
         max(demand_tokens) as max_demand_tokens
     from survival
-    group by cell_level, cell, {{ label_columns() }}, model, input_bin
+    group by cell_level, cell, {{ cell_label_columns() }}, model, input_bin
 ),
 
 shared as (
@@ -56,7 +56,7 @@ quantiles as (
     select
         shared.cell_level,
         shared.cell,
-        {{ label_columns('shared.') }},
+        {{ cell_label_columns('shared.') }},
         shared.model,
         shared.input_bin,
         shared.max_truncation,
@@ -103,7 +103,7 @@ medians as (
     select
         cell_level,
         cell,
-        {{ label_columns() }},
+        {{ cell_label_columns() }},
         model,
         input_bin,
         max(n_observed) as n_observed,
@@ -112,7 +112,7 @@ medians as (
         max(case when max_truncation = 0.5 then {{ blended_tokens() }} end) as median_tokens,
         max(case when max_truncation < 0.5 then {{ blended_tokens() }} end) as high_tokens
     from blended
-    group by cell_level, cell, {{ label_columns() }}, model, input_bin
+    group by cell_level, cell, {{ cell_label_columns() }}, model, input_bin
 ),
 
 located_medians as (
@@ -131,7 +131,7 @@ located_medians as (
 compared as (
     select
         located_medians.*,
-        located_medians.cell_level <= {{ label_level() }}
+        located_medians.cell_level <= {{ label_level() + 1 }}
         or abs(ln(located_medians.median_tokens / parents.median_tokens)) >= 0.02
         or abs(ln(located_medians.high_tokens / parents.high_tokens)) >= 0.02 as is_told_apart
     from located_medians
@@ -158,7 +158,7 @@ final as (
     select
         cast(cell_level as bigint) as cell_level,
         cell,
-        {{ label_columns() }},
+        {{ cell_label_columns() }},
         {{ label_object() }} as labels,
         model,
         input_bin,

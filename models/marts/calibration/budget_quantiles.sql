@@ -23,50 +23,56 @@ base_budgets as (
 located as (
     select
         *,
-        {{ top_label() }} as top_label,
-        {{ label_cell_columns() }},
+        split_part(cell, '|', 1) as label_part,
         {{ ancestor_cells() }}
     from quantiles
+),
+
+placed as (
+    select
+        *,
+        {{ ancestor_label_cell() }}
+    from located
 ),
 
 -- what such a cell would get if it were new: from what its label and its model needed so far
 expected as (
     select
-        located.*,
+        placed.*,
         ln(of_all.median_tokens)
         + coalesce(of_model.ln_effect, 0)
         + coalesce(of_label.ln_effect, 0)
         + new_label.ln_factor as ln_label_so_far,
         case
-            when located.model is not null
+            when placed.model is not null
                 then ln(of_cell.median_tokens) + coalesce(of_model.ln_effect, 0) + new_model.ln_factor
         end as ln_model_so_far
-    from located
+    from placed
     inner join medians as of_all
         on of_all.cell_level = 0
     inner join medians as of_cell
         on
-            located.label_level = of_cell.cell_level
-            and located.label_cell = of_cell.cell
+            placed.label_level = of_cell.cell_level
+            and placed.label_cell = of_cell.cell
     left join so_far as of_label
         on
             of_label.subject = 'label'
-            and located.top_label = of_label.name
+            and placed.label_part = {{ key_part('of_label.name') }}
     left join so_far as of_model
         on
             of_model.subject = 'model'
-            and located.model = of_model.name
+            and placed.model = of_model.name
     left join so_far_quantiles as new_label
         on
             new_label.subject = 'label'
             and {{ known_bin('of_label.n_known') }} is not distinct from new_label.known_bin
-            and located.max_truncation = new_label.max_truncation
+            and placed.max_truncation = new_label.max_truncation
     left join so_far_quantiles as new_model
         on
             new_model.subject = 'model'
-            and located.top_label is not distinct from new_model.top_label
+            and placed.label_part = {{ key_part('new_model.top_label') }}
             and {{ known_bin('of_model.n_known') }} = new_model.known_bin
-            and located.max_truncation = new_model.max_truncation
+            and placed.max_truncation = new_model.max_truncation
 ),
 
 blended as (

@@ -13,7 +13,7 @@ cells as (
     select
         cell_level,
         cell,
-        {{ label_columns() }},
+        {{ cell_label_columns() }},
         model,
         input_bin,
         sum(n_calls) as n_calls,
@@ -21,7 +21,7 @@ cells as (
         {{ effective_number('event_weight', 'squared_event_weight') }} as n_event,
         max(demand_tokens) as max_demand_tokens
     from survival
-    group by cell_level, cell, {{ label_columns() }}, model, input_bin
+    group by cell_level, cell, {{ cell_label_columns() }}, model, input_bin
 ),
 
 rated as (

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import CoefficientsError
+from tokenest_py.runtime.labels import ESTIMATE_BIN
 from tokenest_py.runtime.table.file import EXPORT_AGAIN, decode, read
 from tokenest_py.runtime.table.kinds import CONSTANTS, KINDS
 
@@ -67,6 +68,7 @@ class Coefficients:
         self.coefficients_id = coefficients_id
         self.levels = levels  # what tells cells apart, from wide to narrow
         self.model_level = levels.index("model")
+        self.label_level = self.model_level - (ESTIMATE_BIN in levels)
         self.path = path
         self.row_count = len(rows)
         for kind in KINDS.values():
