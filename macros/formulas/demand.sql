@@ -3,7 +3,7 @@
 {#- Why an event says nothing at all about demand; null when it does. -#}
 {% macro unusable_reason() -%}
     case
-        when {{ is_synthetic('predicted_output_tokens', 'recorded_quality_flags') }}
+        when {{ is_synthetic('run_id', 'recorded_quality_flags') }}
             then 'synthetic'
         when is_repeated then 'repeated'
         when reasoning_tokens > actual_output_tokens and actual_output_tokens > 0

@@ -31,8 +31,8 @@
                 says='A call is underestimated when actual > predicted * under_multiplier.'),
             dict(name='stub_max_tokens', kind='whole', low=0,
                 says='A failed call with fewer output tokens is a failure stub.'),
-            dict(name='synthetic_predicted_tokens', kind='numbers', low=0,
-                says='Predictions that only test rows carry.'),
+            dict(name='synthetic_runs', kind='words',
+                says='Runs (run_id) of test rows alone, which no quality flag marks.'),
         ],
         'Gates of the calibration': [
             dict(name='min_samples', kind='whole', low=1,
