@@ -70,6 +70,7 @@ def size(estimator: Estimator, call: Call, rate: float) -> Budget:
         model=call.model,
         input_tokens=call.input_tokens,
         max_truncation=rate,
+        run_id=call.run_id,
     )
 
 

@@ -55,6 +55,22 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Columns cell_level and cell: the narrowest cell that a row lies in. -#}
+{% macro narrowest_cell_columns() -%}
+    case
+        {%- for level in range(narrowest_level(), 0, -1) %}
+        when {{ demand_cell(level) }} is not null then {{ level }}
+        {%- endfor %}
+        else 0
+    end as cell_level,
+    coalesce(
+        {%- for level in range(narrowest_level(), 0, -1) %}
+        {{ demand_cell(level) }},
+        {%- endfor %}
+        ''
+    ) as cell
+{%- endmacro %}
+
 {#- The columns of a cell: those of its level, and null for the others. -#}
 {% macro demand_level_columns(level) -%}
     {%- for column in cell_label_columns().split(', ') + ['model', 'input_bin'] -%}

@@ -73,6 +73,8 @@
                 says='In that replay a call this many calls of its model or label back counts half.'),
             dict(name='so_far_shrinkage', kind='number', low=0,
                 says='Calls without effect that a model or label is taken to begin with.'),
+            dict(name='min_runs', kind='whole', low=1,
+                says='Runs that a table of run factors has to help on before it is kept.'),
             dict(name='partial_usage_flags', kind='words',
                 says='Quality flags of a call whose output was not measured as such.'),
             dict(share, name='starved_share', kind='number',

@@ -40,6 +40,11 @@
     ('median_high', 'medians_high', median_columns),
     ('median_low', 'medians_low', median_columns),
     ('online_rate', 'exported_rates', ['labels', 'model', 'max_truncation', 'value', 'n']),
+    (
+        'run_factor',
+        'exported_run_factors',
+        ['name', 'labels', 'position', 'max_truncation', 'value', 'n'],
+    ),
     ('so_far', 'exported_so_far', ['labels', 'model', 'value', 'n']),
     (
         'so_far_quantile',
@@ -79,6 +84,10 @@ so_far as (
 
 so_far_quantiles as (
     select * from {{ ref('so_far_quantiles') }}
+),
+
+run_factors as (
+    select * from {{ ref('run_factors') }}
 ),
 
 multipliers as (
@@ -205,6 +214,24 @@ exported_so_far_quantiles as (
     where
         (so_far_quantiles.top_label is null or so_far.is_exported)
         and {{ has_readable_labels(['so_far_quantiles.top_label']) }}
+),
+
+exported_run_factors as (
+    select
+        run_factors.feature as name,
+        run_factors.labels,
+        run_factors.stage_bin as position,
+        run_factors.max_truncation,
+        {{ within_bounds('run_factors.ln_factor', -20, 20) }} as value,
+        run_factors.n
+    from run_factors
+    left join so_far
+        on
+            so_far.subject = 'label'
+            and run_factors.top_label = so_far.name
+    where
+        (run_factors.top_label is null or so_far.is_exported)
+        and {{ has_readable_labels(['run_factors.top_label']) }}
 ),
 
 unioned as (

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import vintages
+from dbt_project import ROOT
 from tokenest_py import Estimator
-from tokenest_py.runtime.memory import MAX_KEYS
+from tokenest_py.runtime.memory import MAX_KEYS, RUN_BOUNDS, run_bin, turn_bin
 from tokenest_py.runtime.quantiles import KNOWN_BOUNDS
 
 if TYPE_CHECKING:
@@ -234,7 +235,48 @@ def test_a_child_of_a_fork_goes_on(path: Path) -> None:
 
 def test_the_classes_are_those_of_the_sql() -> None:
     """The macro known_bounds has the first number of each class."""
-    from dbt_project import ROOT
-
     text = (ROOT / "macros/formulas/so_far.sql").read_text(encoding="utf-8")
     assert f"return({[math.ceil(bound) for bound in KNOWN_BOUNDS]})" in text
+
+
+def test_a_run_moves_its_own_next_budget(tmp_path: Path) -> None:
+    """The call before lay e^0.5 above its median, class 6: times e^0.3; it was the first: e^0.1."""
+    factor = {"kind": "run_factor", "labels": {"category": "chat"}, "max_truncation": RATE, "n": 9}
+    factors = [
+        factor | {"name": "same", "position": 6, "value": 0.3},
+        factor | {"name": "same", "position": 9, "value": -0.2},
+        factor | {"name": "turn", "position": 2, "value": 0.1},
+    ]
+    changed = vintages.write(tmp_path, lambda packaged: packaged + rows() + factors)
+    estimator = Estimator.load(changed, strict=True)
+
+    def sized(run: str | None) -> float:
+        estimate = estimator.estimate(None, "chat")
+        found = estimator.budget(estimate, max_truncation=RATE, run_id=run)
+        return math.log(found.max_tokens)
+
+    known = sized(None)
+    assert known == pytest.approx(math.log(900))
+    assert sized("a") == pytest.approx(known - 0.2, abs=1e-3)
+    retry = asked(estimator, "chat")._replace(is_retry=True, max_tokens=5000)
+    estimator.observe(asked(estimator, "chat"), output_tokens=330, run_id="a")
+    estimator.observe(retry, output_tokens=330, stop_reason="stop", run_id="a")
+    since = sized(None)
+    assert sized("a") == pytest.approx(since + 0.4, abs=2e-3)
+    assert sized("b") == pytest.approx(since - 0.2, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("ln_above", "class_"),
+    [(None, 9), (-1.2, 0), (-1.19, 1), (0.0, 4), (0.15, 4), (0.16, 5), (1.2, 7), (1.3, 8)],
+)
+def test_classes_of_the_call_before(ln_above: float | None, class_: int) -> None:
+    """The bounds are those of the macro run_bin."""
+    assert run_bin(ln_above) == class_
+    text = (ROOT / "macros/formulas/runs.sql").read_text(encoding="utf-8")
+    assert f"for bound in {list(RUN_BOUNDS)}" in text
+
+
+def test_classes_of_turns() -> None:
+    """Two to each doubling of 1 + the calls before."""
+    assert [turn_bin(calls) for calls in (0, 1, 2, 3, 7, 10_000)] == [0, 2, 3, 4, 6, 12]

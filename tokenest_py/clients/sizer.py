@@ -210,6 +210,7 @@ class Call:
             input_tokens=sizer.count(body),
             max_truncation=sizer.max_truncation,
             max_tokens=sizer.limit(name, most),
+            run_id=str(self._fields["run_id"]),
         )
         self._fields |= sized_fields(estimate, budget) | {
             "category": category and estimate.category,

@@ -116,6 +116,7 @@ def size(
     reasoning_tokens: int,
     control_share: float = 0.0,
     memory: Memory | None = None,
+    run_id: str | None = None,
 ) -> Budget:
     """The budget of one call; see `Estimator.budget`."""
     if not 0 < max_truncation < 1:
@@ -146,8 +147,10 @@ def size(
             coefficients.found.clear()
         coefficients.found[key] = cell, quantile
     found = None if quantile is None else quantile.answer
-    if quantile is not None and memory is not None and memory.table == coefficients.coefficients_id:
-        found = quantile.moved(coefficients, memory)
+    if quantile is not None and memory is not None:
+        if memory.table != coefficients.coefficients_id:
+            memory.begin(coefficients)
+        found = quantile.moved(coefficients, memory, run_id)
     least = 0
     # a rate that too few calls are known for in all: the strictest one answers, and the floor
     if found is None or (

@@ -165,6 +165,7 @@ class Estimator:
         max_tokens: int | None = None,
         reasoning_tokens: int = 0,
         control_share: float = 0.0,
+        run_id: str | None = None,
     ) -> Budget:
         """The ceiling to send with a call, in tokens.
 
@@ -180,6 +181,8 @@ class Estimator:
                 at 0 when the recorded output tokens include reasoning already.
             control_share: The share of calls, drawn at random, that get the most that may be
                 asked for. They keep the tail of the demand known; 0.05 is enough. Off by default.
+            run_id: The run that the call belongs to, where `observe()` is told of its calls: what
+                they needed moves the budgets of the next ones, if the table has seen that it helps.
         """
         return size(
             self._current().coefficients,
@@ -192,6 +195,7 @@ class Estimator:
             reasoning_tokens=reasoning_tokens,
             control_share=control_share,
             memory=self._memory,
+            run_id=run_id,
         )
 
     def observe(

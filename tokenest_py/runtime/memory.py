@@ -12,6 +12,7 @@ import operator
 import os
 import threading
 import weakref
+from bisect import bisect_left
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-MAX_KEYS = 4096
+MAX_KEYS = 2048  # labels and models, and rates
+MAX_RUNS = 4096
+RUN_BOUNDS = (-1.2, -0.7, -0.4, -0.15, 0.15, 0.4, 0.7, 1.2)
+NO_CALL, MAX_TURN = 9, 12
 FIRST_STEPS = 21  # a step is 0.5 / sqrt(21 + calls judged), and online_step at last
 
 
@@ -44,9 +48,36 @@ class Memory:
         self.table = ""  # the coefficients_id that what was seen belongs to
         self._keys: OrderedDict[Key, tuple[float, float]] = OrderedDict()
         self._rates: OrderedDict[tuple[object, object, float], tuple[float, int]] = OrderedDict()
+        # by the hash of the run, and of the run and the label: calls and how far the last lay above
+        self._runs: OrderedDict[int, tuple[int, float]] = OrderedDict()
+        self._last: OrderedDict[int, float] = OrderedDict()
         self.observed = 0
         self.faults = 0  # outcomes that could not be taken up
         _ALL.add(self)
+
+    def begin(self, table: Coefficients) -> None:
+        """Forget what a newer table has learned; what runs have shown stays."""
+        with self._lock:
+            if table.coefficients_id != self.table:
+                self._keys = OrderedDict()
+                self._rates = OrderedDict()
+                self.table = table.coefficients_id
+
+    def run(self, table: Coefficients, label: object, run_id: str, rate: float) -> float:
+        """What the logarithm of a budget is moved by because of earlier calls of its run."""
+        factors = table.run_factors
+        calls, ln_any = self._runs.get(hash(run_id), (0, None))
+        ln_same = self._last.get(hash((run_id, label)))
+        ln_factor = 0.0
+        for feature, class_ in (
+            ("same", run_bin(ln_same)),
+            ("any", run_bin(ln_any)),
+            ("turn", turn_bin(calls)),
+        ):
+            found = factors.get((feature, label, class_, rate))
+            if found is not None:
+                ln_factor += found[0]
+        return ln_factor
 
     def has_seen(self, label: object, model: object) -> bool:
         """Whether anything was seen of a label or of a model."""
@@ -87,13 +118,13 @@ class Memory:
         level = table.model_level
         label = budget.cell[0]
         model = budget.cell[level] if len(budget.cell) > level else None
+        if table.coefficients_id != self.table:
+            self.begin(table)
         with self._lock:
-            if table.coefficients_id != self.table:
-                self._keys = OrderedDict()
-                self._rates = OrderedDict()
-                self.table = table.coefficients_id
             self.observed += 1
             self._know(table, budget, label, model, output_tokens)
+            if run_id is not None:
+                self._follow(table, budget, label, run_id, output_tokens)
             if (
                 budget.source in BY_QUANTILE
                 and budget.coefficients_id == self.table
@@ -144,6 +175,19 @@ class Memory:
         if label is not None:
             self._learn(table, (label, None), ln_needed - table.ln_median - of_model)
 
+    def _follow(
+        self, table: Coefficients, budget: Budget, label: object, run_id: str, tokens: int
+    ) -> None:
+        """Remember the newest call of a run; a retry is the same call."""
+        median = median_cell(table, budget.cell, table.model_level)
+        if median is None:
+            return
+        ln_above = math.log(tokens) - math.log(median[0])
+        run = hash(run_id)
+        calls = self._runs.get(run, (0, 0.0))[0]
+        _keep(self._runs, run, (calls + (not budget.is_retry), ln_above), MAX_RUNS)
+        _keep(self._last, hash((run_id, label)), ln_above, MAX_RUNS)
+
     def _learn(self, table: Coefficients, key: Key, value: float) -> float:
         """Add a value to the effect of a key; return the effect before it."""
         shrinkage = table.constants["so_far_shrinkage"]
@@ -155,10 +199,20 @@ class Memory:
         return effect
 
 
-def _keep(kept: OrderedDict[_K, _V], key: _K, value: _V) -> None:
+def run_bin(ln_above: float | None) -> int:
+    """The class of how far a demand lay above its median; 9 without one."""
+    return NO_CALL if ln_above is None else bisect_left(RUN_BOUNDS, ln_above)
+
+
+def turn_bin(calls: int) -> int:
+    """The class of how many calls of the run came before: two to each doubling."""
+    return min(MAX_TURN, math.floor(2 * math.log2(1 + calls)))
+
+
+def _keep(kept: OrderedDict[_K, _V], key: _K, value: _V, most: int = MAX_KEYS) -> None:
     kept[key] = value
     kept.move_to_end(key)
-    if len(kept) > MAX_KEYS:
+    if len(kept) > most:
         kept.popitem(last=False)
 
 

@@ -84,12 +84,14 @@ class Quantile:
             tokens = _whole(self._ln_tokens + self._ln_tabled)
         self.answer = Answer(source, rate, tokens, n, identified and rate <= asked)
 
-    def moved(self, table: Coefficients, memory: Memory) -> Answer:
-        """The answer with what was seen since."""
+    def moved(self, table: Coefficients, memory: Memory, run_id: str | None) -> Answer:
+        """The answer with what was seen since, of its like and of its run."""
         answer = self.answer
         ln_seen = memory.online(table, self.label, self.model, answer.rate) - self._ln_tabled
         if self._new_share and self._by_label and memory.has_seen(self.label, self.model):
             ln_seen += self._new_share * (self._as_new(table, memory)[0] - self._ln_new)
+        if run_id is not None and table.run_factors:
+            ln_seen += memory.run(table, self.label, run_id, answer.rate)
         if not ln_seen:
             return answer
         tokens = _whole(self._ln_tokens + self._ln_tabled + ln_seen)

@@ -12,11 +12,14 @@ newest as (
     select
         call_id,
         occurred_at,
+        run_id,
+        demand_tokens,
         {{ top_label() }} as top_label,
         model,
         is_observed,
         ln(greatest(demand_tokens, 1)) as ln_needed,
-        {{ label_cell_columns() }}
+        {{ label_cell_columns() }},
+        {{ narrowest_cell_columns() }}
     from history
     order by occurred_at desc, call_id desc
     limit {{ var('so_far_calls') }}
@@ -66,6 +69,11 @@ left_over as (
 final as (
     select
         call_id,
+        occurred_at,
+        run_id,
+        cell_level,
+        cell,
+        demand_tokens,
         top_label,
         model,
         is_observed,

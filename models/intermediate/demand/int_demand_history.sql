@@ -79,6 +79,7 @@ final as (
         call_id,
         event_id,
         occurred_at,
+        run_id,
         {{ label_columns() }},
         model,
         {{ estimate_bin('replayed_output_tokens') }} as estimate_bin,

@@ -140,6 +140,10 @@ def _quantile(row: Row) -> tuple[float, int, int, bool, float]:
     )
 
 
+def _run_factor(row: Row) -> tuple[str, object, int, float]:
+    return row["name"], _key(row)[0], row["position"], row["max_truncation"]
+
+
 def _so_far_quantile(row: Row) -> tuple[str, object, int | None, float]:
     return row["name"], _key(row)[0], row.get("position"), row["max_truncation"]
 
@@ -289,6 +293,11 @@ KINDS = {
         "The fixed tokens of a phase.",
         "category complexity value", "overheads", _cell, _tokens,
         may=_CALIBRATED, bounds=(0, 1e6), is_tokens=True,
+    ),
+    "run_factor": _kind(
+        "What a budget is moved by because of what earlier calls of its run have shown.",
+        "name labels position max_truncation value n", "run_factors", _run_factor, _number_and_n,
+        bounds=(-20, 20), chosen="name", choices="same any turn",
     ),
     "so_far": _kind(
         "How far the calls of a value of the widest label, or of a model, lie above the median.",

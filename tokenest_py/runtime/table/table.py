@@ -57,6 +57,8 @@ class Coefficients:
     so_far: dict[tuple[object, object], tuple[float, int]]
     # (label or model, widest label, class of calls known, rate): (logarithm, n, identified)
     so_far_quantiles: dict[tuple[str, object, int | None, float], tuple[float, int, bool]]
+    # (feature, widest label, class, rate): (logarithm, n)
+    run_factors: dict[tuple[str, object, int, float], tuple[float, int]]
     # the rates of a cell, the strictest first: (max_truncation, tokens, n, identified, share of
     # its own cells in it)
     cells: dict[Cell, list[tuple[float, int, int, bool, float]]]
