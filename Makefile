@@ -69,7 +69,7 @@ lint: $(STAMP)  ## ruff, mypy and sqlfluff
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@# records are dictionaries there; tests/clients has an environment of its own
-	@$(BIN)/mypy --disable-error-code arg-type --exclude tests/clients tests benchmarks
+	@$(BIN)/mypy --disable-error-code arg-type --exclude clients tests benchmarks
 	@$(BIN)/sqlfluff lint --processes 0 --disable-progress-bar models tests/dbt
 	@$(BIN)/sqlfluff lint --templater jinja --exclude-rules LT02 --disable-progress-bar macros
 

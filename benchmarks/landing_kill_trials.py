@@ -63,7 +63,7 @@ ROWS = f"""
 """
 UNBALANCED = """
     select count(*) from marts.line_accounting
-    where lines <> accepted + duplicate + quarantined + blank
+    where lines <> accepted + duplicate + quarantined + blank + other
 """
 
 
@@ -195,7 +195,7 @@ def examine_built(place: Place, before: dict[str, int], acknowledged: dict[str, 
     now, found = place.newlines(), []
     with duckdb.connect(str(place.database), read_only=True) as connection:
         accounts = connection.execute(
-            "select source_file, lines, accepted, quarantined + duplicate + blank"
+            "select source_file, lines, accepted, quarantined + duplicate + blank + other"
             " from marts.line_accounting"
         ).fetchall()
         events = dict(

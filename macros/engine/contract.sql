@@ -118,9 +118,9 @@
     {{ return(adapter.dispatch('json_record', 'tokenest')(text, tree)) }}
 {%- endmacro %}
 
-{#- The member that the steps of a path (path_steps) lead to, of a record read along a tree. -#}
-{% macro json_member(record, steps, tree) -%}
-    {{ return(adapter.dispatch('json_member', 'tokenest')(record, steps, tree)) }}
+{#- The member that a path leads to (macros/record/paths.sql), of a record read along a tree. -#}
+{% macro json_member(record, path, tree) -%}
+    {{ return(adapter.dispatch('json_member', 'tokenest')(record, path, tree)) }}
 {%- endmacro %}
 
 {#-
@@ -222,13 +222,13 @@
     now), is_tail (no newline ends it), is_utf8 and line_text (with \x escapes when it is not).
     Lines that have landed, and a last line still being written (unless `final`), are left out.
 -#}
-{% macro telemetry_lines(files) -%}
-    {{ return(adapter.dispatch('telemetry_lines', 'tokenest')(files)) }}
+{% macro telemetry_lines(files, documents=false) -%}
+    {{ return(adapter.dispatch('telemetry_lines', 'tokenest')(files, documents)) }}
 {%- endmacro %}
 
 {#- The md5 of the first line of each of the files. -#}
-{% macro first_line_md5s(paths) -%}
-    {{ return(adapter.dispatch('first_line_md5s', 'tokenest')(paths)) }}
+{% macro first_line_md5s(paths, documents=false) -%}
+    {{ return(adapter.dispatch('first_line_md5s', 'tokenest')(paths, documents)) }}
 {%- endmacro %}
 
 {#-

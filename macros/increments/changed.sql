@@ -144,3 +144,15 @@
         )
     {% endif %}
 {% endmacro %}
+
+{#- For rows that depend on the other records of their trace: those of the traces that came. -#}
+{% macro of_changed_traces(lines) -%}
+    (
+        lines.landing_no > {{ landed_before() }}
+        or lines.trace_id in (
+            select new_lines.trace_id
+            from {{ lines }} as new_lines
+            where new_lines.landing_no > {{ landed_before() }}
+        )
+    )
+{%- endmacro %}

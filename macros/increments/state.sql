@@ -12,7 +12,7 @@
 
 {#- The number of the last landing that this model has taken up. -#}
 {% macro landed_before() %}
-    {% if not execute %}{{ return(0) }}{% endif %}
+    {% if not execute or not is_incremental() %}{{ return(0) }}{% endif %}
     {{ return(landing_state(this)['landings']) }}
 {% endmacro %}
 

@@ -36,7 +36,9 @@
             {% endif %}
         {% endif %}
     {% endfor %}
-    {% do refuse_changed_first_lines(to_open | selectattr('first_line_md5', 'defined') | list) %}
+    {% do refuse_changed_first_lines(
+        to_open | selectattr('first_line_md5', 'defined') | list, holds_documents(source)
+    ) %}
     {{ return(to_open) }}
 {% endmacro %}
 
@@ -102,11 +104,20 @@
     {{ return(found) }}
 {% endmacro %}
 
+{#-
+    Whether a file of the source may be one JSON value (`documents` in the meta of its base model).
+-#}
+{% macro holds_documents(source) %}
+    {% set lines = graph.nodes['model.tokenest.base_' ~ source ~ '__lines'] %}
+    {{ return(lines.config.meta.get('documents', false)) }}
+{% endmacro %}
+
 {#- Stops the build at a file of which the first line is not the one that landed. -#}
-{% macro refuse_changed_first_lines(files) %}
+{% macro refuse_changed_first_lines(files, documents) %}
     {% if files %}
         {% set now = {} %}
-        {% for file in run_query(first_line_md5s(files | map(attribute='path') | list)).rows %}
+        {% set paths = files | map(attribute='path') | list %}
+        {% for file in run_query(first_line_md5s(paths, documents)).rows %}
             {% do now.update({file['source_file']: file['first_line_md5']}) %}
         {% endfor %}
         {% for file in files if now.get(file['path']) != file['first_line_md5'] %}

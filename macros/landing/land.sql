@@ -29,7 +29,7 @@
 with
 
 lines as (
-    {{ telemetry_lines(files_to_land(source)) }}
+    {{ telemetry_lines(files_to_land(source), holds_documents(source)) }}
 ),
 
 -- a byte order mark before the first line and a carriage return after any line are no content

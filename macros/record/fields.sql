@@ -100,7 +100,10 @@
 -#}
 {% macro is_not_a_time(field) -%}
     {%- if field['type'] == 'time' -%}
-        (not {{ is_time_text(field['name']) }} or {{ field['name'] }}_value is null)
+        (
+            {{ field['name'] }} is not null
+            and (not {{ is_time_text(field['name']) }} or {{ field['name'] }}_value is null)
+        )
     {%- else -%}
         false
     {%- endif -%}
@@ -261,7 +264,7 @@
             {%- for path in place['path'].split(' + ') %}
                 {%- set part = 'cast(null as string)' if not path
                     else 'outer_' ~ (from_line.index(path) + 1) if path.startswith('/')
-                    else json_member(record, path_steps(path), tree) %}
+                    else json_member(record, path, tree) %}
                 {%- do parts.append(formed(part, place['form']) | trim) %}
             {%- endfor %}
             {%- do values.append(json_sum(parts) if parts | length > 1 else parts[0]) %}

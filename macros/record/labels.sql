@@ -49,7 +49,7 @@
 {% macro further_label_columns(json) -%}
     {%- for name in further_labels() -%}
     , {{ vocabulary_key(json_text(
-        json_member(json_record(json, path_tree(further_labels())), path_steps(name), path_tree(further_labels()))
+        json_member(json_record(json, path_tree(further_labels())), name, path_tree(further_labels()))
     )) }}
         as {{ label_column(name) }}
     {%- endfor -%}

@@ -69,10 +69,7 @@
 
 {#- "880" for 880. -#}
 {% macro form_digits(value) -%}
-    case
-        when {{ regex_test(value, '^"[0-9]+"$') }} then replace({{ value }}, '"', '')
-        else {{ value }}
-    end
+    replace({{ value }}, '"', '')
 {%- endmacro %}
 
 {#- Hexadecimal ids are the same in either case. -#}

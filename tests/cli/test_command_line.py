@@ -42,7 +42,9 @@ def test_build_says_what_it_did_and_ends_with_the_calibration(
     project, done = built
     assert done.returncode == 0, done.stderr
     assert f"creating database {project.database}" in done.stderr
-    assert "26 lines in 3 files = 26 events + 0 duplicate + 0 quarantined + 0 blank" in done.stderr
+    assert (
+        "26 lines in 3 files = 26 accepted + 0 duplicate + 0 quarantined + 0 blank" in done.stderr
+    )
     header, *rows = done.stdout.splitlines()
     assert header.split()[:4] == ["category", "complexity", "method", "estimator_version"]
     assert any(row.startswith("implementation") and " t5_exact " in row for row in rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,12 +18,21 @@ if TYPE_CHECKING:
 
 # The sample that an expected file is about, and the source that reads it.
 SAMPLES = {
+    "anthropic_batch": ("anthropic_batch.ndjson", "anthropic_batch"),
     "claude_code": ("claude_code.ndjson", "claude_code"),
+    "codex": ("codex.ndjson", "codex"),
+    "gemini_batch": ("gemini_batch.ndjson", "gemini_batch"),
     "litellm_payload": ("litellm_payload.ndjson", "litellm"),
     "litellm_spend_logs": ("litellm_spend_logs.json", "litellm"),
+    "openai_batch": ("openai_batch.ndjson", "openai_batch"),
     "otlp_logs": ("otlp_logs.ndjson", "otel"),
     "otlp_spans": ("otlp_spans.ndjson", "otel"),
+    "vertex_batch": ("vertex_batch.ndjson", "vertex_batch"),
 }
+# The files that know the ceilings of a sample's calls, and the fork of a session.
+BESIDE = (
+    "openai_batch_requests.ndjson", "anthropic_batch_requests.json", "codex_fork.ndjson",
+)  # fmt: skip
 # By file: assistant calls, the sum of their output, and those whose own text refutes the count.
 REAL = {"short": (1, 13, 1), "subagent": (12, 1586, 6), "tool_heavy": (4, 212, 2)}
 
@@ -41,7 +50,7 @@ def shared() -> Path:
 def built(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Project:
     """All samples of the sources that there are, and the real files, in one build."""
     project = Project(tmp_path_factory.mktemp("shared"))
-    for name, _ in SAMPLES.values():
+    for name in [*(name for name, _ in SAMPLES.values()), *BESIDE]:
         shutil.copy(shared / "samples" / name, project.telemetry(name))
     for path in (shared / "real").iterdir():
         shutil.copy(path, project.telemetry(path.name))
@@ -55,12 +64,15 @@ def test_every_sample_of_a_source_is_compared() -> None:
     assert {source for _, source in SAMPLES.values()} <= set(variables["sources"])
 
 
-def told(row: dict[str, str]) -> dict[str, Any]:
+def told(row: dict[str, str], file: Path) -> dict[str, Any]:
     """An expected event, in the types of int_events; labels are those that have to be there."""
     labels = dict(pair.split("=", 1) for pair in row["labels"].split(";") if pair)
-    time = datetime.fromisoformat(row["occurred_at"]).replace(tzinfo=None)
+    if row["occurred_at"] == "(file modified_at)":
+        time = datetime.fromtimestamp(int(file.stat().st_mtime), UTC)
+    else:
+        time = datetime.fromisoformat(row["occurred_at"])
     return {name: value or None for name, value in row.items()} | {
-        "labels": labels, "occurred_at": time,
+        "labels": labels, "occurred_at": time.replace(tzinfo=None),
     }  # fmt: skip
 
 
@@ -69,7 +81,8 @@ def test_a_sample_gives_the_events_that_it_means(built: Project, shared: Path, a
     """Every column of the expected file, of every event."""
     name, source = SAMPLES[about]
     with (shared / "expected" / f"{about}.csv").open(encoding="utf-8", newline="") as file:
-        expected = {row["event_id"]: told(row) for row in csv.DictReader(file)}
+        rows = list(csv.DictReader(file))
+    expected = {row["event_id"]: told(row, built.telemetry(name)) for row in rows}
     columns = {
         "truncated": "is_truncated", "success": "is_success",
         "quality_flags": "array_to_string(recorded_quality_flags, ';')",
@@ -80,9 +93,10 @@ def test_a_sample_gives_the_events_that_it_means(built: Project, shared: Path, a
     for labels, time, *values in built.rows(
         "select labels, occurred_at, "
         + ", ".join(f"cast({columns.get(name, name)} as varchar)" for name in names)
-        + " from events.int_events where source_name = ? and parse_filename(source_file) = ?",
+        + " from events.int_events where source_name = ? and parse_filename(source_file) in (?, ?)",
         source,
         name,
+        name.replace(".", "_fork."),
     ):
         event = dict(zip(names, values, strict=True))
         wanted = expected.get(event["event_id"], {"labels": {}})["labels"]

@@ -56,6 +56,9 @@ BREAKDOWNS = [
 ]
 REASONS = ["end_turn", "max_tokens", "STOP", "length", "content_filter", "ran_dry", None]
 
+# Spark forgets the first of two members of one name within an object (docs/scale.md).
+BAD = [text for name, text, _, _ in BAD_LINES if name != "a label twice"]
+
 
 def _lines(records: Iterator[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
@@ -136,7 +139,7 @@ def _at_whole_seconds(folder: Path) -> None:
 def first_batch(folder: Path) -> None:
     """Everything that the first build finds."""
     shutil.copytree(ROOT / "telemetry", folder / "samples", ignore=shutil.ignore_patterns("*.md"))
-    (folder / "bad.ndjson").write_bytes(b"\n".join(text for _, text, _, _ in BAD_LINES) + b"\n")
+    (folder / "bad.ndjson").write_bytes(b"\n".join(BAD) + b"\n")
     good = b"\xef\xbb\xbf" + b"\n\n  \n".join(text for _, text in GOOD_LINES) + b"\n"
     (folder / "good.ndjson").write_bytes(good)
     (folder / "torn.ndjson").write_bytes(line(event_id="t-1") + line(event_id="t-2")[:40])
@@ -158,7 +161,7 @@ def second_batch(folder: Path) -> None:
     late = _lines(_varied(900, 930, START - timedelta(days=80)))
     repeated = _lines(_varied(10, 30))
     conflicting = b"".join(line(event_id=f"v-{n}", actual_output_tokens=7) for n in range(40, 50))
-    bad = b"\n".join(text for _, text, _, _ in reversed(BAD_LINES)) + b"\n"
+    bad = b"\n".join(reversed(BAD)) + b"\n"
     (folder / "late.ndjson").write_bytes(late + repeated + conflicting + bad)
     with (folder / "drain.ndjson").open("ab") as file:
         file.write(_lines(_attempts(50, 75)))

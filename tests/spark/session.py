@@ -232,7 +232,7 @@ class Session:
             self.output.append(text)
             if watch:
                 watch(text)
-        message = f"Spark: {''.join(self.output[-60:])}\nsee {self.folder}/spark.log"
+        message = f"Spark: {''.join(self.output[-600:])}\nsee {self.folder}/spark.log"
         raise RuntimeError(message)
 
 

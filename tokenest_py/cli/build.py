@@ -24,6 +24,7 @@ from tokenest_py.pipeline.database import (
     wait_for,
 )
 from tokenest_py.pipeline.report.content import read_report
+from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -179,12 +180,13 @@ def _warning(result: NodeResult) -> str:
 
 
 def _summary(found: dict[str, Any], seconds: float, settings: Settings) -> str:
-    attempts = f" + {found['attempts']} attempts" if found["attempts"] else ""
+    attempts = f", {count(found['attempts'], 'attempt')}" if found["attempts"] else ""
     gone = f"; {found['gone']} of the files are gone or not asked for" if found["gone"] else ""
     return (
-        f"{found['lines']} lines in {found['files']} files = {found['events']} events{attempts}"
+        f"{count(found['lines'], 'line')} in {count(found['files'], 'file')}"
+        f" = {found['accepted']} accepted"
         f" + {found['duplicate']} duplicate + {found['quarantined']} quarantined"
-        f" + {found['blank']} blank{gone} ({seconds:.1f} s)\n"
-        f"{found['multipliers']} multipliers and {found['budgets']} budgets in"
-        f" {settings.exported_table}"
+        f" + {found['blank']} blank + {found['other']} other{gone} ({seconds:.1f} s)\n"
+        f"{count(found['events'], 'event')}{attempts}; {count(found['multipliers'], 'multiplier')},"
+        f" {count(found['budgets'], 'budget')} in {settings.exported_table}"
     )

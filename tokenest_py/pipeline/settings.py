@@ -130,14 +130,17 @@ class Settings:
             if variable.kind in {"a file", "a folder"}:
                 value = _expanded(value)
             elif variable.kind.startswith("globs"):
-                value = ",".join(_expanded(glob.strip()) for glob in value.split(","))
+                value = ",".join(
+                    word + _expanded(glob) for word, glob in map(_of_source, value.split(","))
+                )
             values[variable.name] = value
         return cls(MappingProxyType(values))
 
     @property
     def telemetry(self) -> tuple[str, ...]:
         """The globs of the telemetry files, relative where they were given so."""
-        return tuple(glob for glob in self.values["TOKENEST_TELEMETRY"].split(",") if glob)
+        said = map(_of_source, self.values["TOKENEST_TELEMETRY"].split(","))
+        return tuple(glob for _, glob in said if glob)
 
     @property
     def database(self) -> Path:
@@ -203,3 +206,9 @@ def _expanded(path: str) -> str:
         return str(Path(path).expanduser()) if path.startswith("~") else path
     except RuntimeError:  # nobody of that name has a home here
         return path
+
+
+def _of_source(part: str) -> tuple[str, str]:
+    """The word of a source with its colon, where one stands before a glob, and the glob."""
+    word, colon, glob = part.strip().partition(":")
+    return (word + colon, glob) if colon and not glob.startswith("//") else ("", part.strip())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tokenest_py.errors import UsageError
 from tokenest_py.runtime.providers import PARAMETERS
 from tokenest_py.runtime.quantiles import find
+from tokenest_py.runtime.stop_reasons import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -238,7 +239,7 @@ def escalate(
     coefficients: Coefficients, budget: Budget, stop_reason: str | None, output_tokens: int | None
 ) -> Escalation:
     """The one larger ceiling after a truncation; see `Estimator.after_truncation`."""
-    said = (stop_reason or "").strip(" ").lower()
+    said = spelled(stop_reason or "")
     stop_class = coefficients.stop_classes.get(said, "unknown")
     reached = output_tokens is not None and output_tokens >= budget.max_tokens
     base = max(budget.max_tokens, output_tokens or 0)

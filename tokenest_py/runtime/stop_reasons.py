@@ -5,14 +5,19 @@ from __future__ import annotations
 from functools import cache
 
 
+def spelled(reason: str) -> str:
+    """A stop word as the vocabulary spells it, as the macro stop_word_key does in SQL."""
+    return reason.strip(" ").lower().replace("-", "_").replace(" ", "_")
+
+
 def is_truncated(reason: str) -> bool:
     """Whether the answer reached its ceiling, so that a larger one would have helped."""
-    return _classes().get(reason.lower()) == "truncated"
+    return _classes().get(spelled(reason)) == "truncated"
 
 
 def is_cut_off(reason: str) -> bool:
     """Whether the answer is incomplete: at its ceiling, or because the context window was full."""
-    return _classes().get(reason.lower()) in ("truncated", "context_window")
+    return _classes().get(spelled(reason)) in ("truncated", "context_window")
 
 
 @cache

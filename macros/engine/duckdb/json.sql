@@ -32,10 +32,14 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro duckdb__json_member(record, path, tree) -%}
+    {{ duckdb__member_along(record, path_steps(path), tree) }}
+{%- endmacro %}
+
 {#- Along the tree by names; what is left of the path is looked up in the JSON there. -#}
-{% macro duckdb__json_member(record, steps, tree) -%}
+{% macro duckdb__member_along(record, steps, tree) -%}
     {%- if steps and tree is mapping and steps[0]['value'] in tree -%}
-        {{ duckdb__json_member(
+        {{ duckdb__member_along(
             'struct_extract(' ~ record ~ ", '" ~ steps[0]['value'] ~ "')", steps[1:], tree[steps[0]['value']]
         ) }}
     {%- elif tree == 'attributes' -%}
@@ -74,20 +78,21 @@
 
 {#- The first value of a key; a whole number stands as a text or as a number. -#}
 {% macro duckdb__attribute(attributes, key) -%}
-    {%- set value = 'list_filter(' ~ attributes
-        ~ ", lambda pair: pair.key = '" ~ key ~ "')[1].value" -%}
-    coalesce(
-        cast(struct_extract({{ value }}, 'stringValue') as varchar),
-        replace(cast(struct_extract({{ value }}, 'intValue') as varchar), '"', ''),
-        cast(struct_extract({{ value }}, 'doubleValue') as varchar),
-        cast(struct_extract({{ value }}, 'boolValue') as varchar),
-        '[' || array_to_string(
-            list_transform(
-                struct_extract({{ value }}, 'arrayValue').values, lambda word: cast(word.stringValue as varchar)
-            ),
-            ','
-        ) || ']'
-    )
+    list_transform(
+        list_filter({{ attributes }}, lambda pair: pair.key = '{{ key }}')[:1],
+        lambda pair: coalesce(
+            cast(pair.value.stringValue as varchar),
+            replace(cast(pair.value.intValue as varchar), '"', ''),
+            cast(pair.value.doubleValue as varchar),
+            cast(pair.value.boolValue as varchar),
+            '[' || array_to_string(
+                list_transform(
+                    pair.value.arrayValue.values, lambda word: cast(word.stringValue as varchar)
+                ),
+                ','
+            ) || ']'
+        )
+    )[1]
 {%- endmacro %}
 
 {% macro duckdb__json_records(text, each, from_line) -%}
@@ -159,7 +164,7 @@
         cast(null as varchar)
     {%- else -%}
         {%- set steps = path_steps(path[found.level['path'] | length:]) -%}
-        {{ duckdb__json_member(found.level['value'], steps, found.level['tree'])
+        {{ duckdb__member_along(found.level['value'], steps, found.level['tree'])
             if steps[0]['value'] in found.level['tree'] else 'cast(null as varchar)' }}
     {%- endif -%}
 {%- endmacro %}

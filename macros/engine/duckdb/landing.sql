@@ -1,5 +1,5 @@
 {#- first_line_md5 and has_open_tail come before unnest: once a file, not once a line. -#}
-{% macro duckdb__telemetry_lines(files) %}
+{% macro duckdb__telemetry_lines(files, documents) %}
     select
         source_file,
         file_bytes,
@@ -31,7 +31,7 @@
                 {%- else -%}
                     split.piece_count - 1
                 {%- endif %} as last_line_no
-            from ({{ duckdb__split_files(files | map(attribute='path') | list) }}) as split
+            from ({{ duckdb__split_files(files | map(attribute='path') | list, documents) }}) as split
             inner join (
                 {% for file in files -%}
                     select
@@ -50,20 +50,20 @@
     where line_no > landed_lines and line_no <= last_line_no
 {% endmacro %}
 
-{% macro duckdb__first_line_md5s(paths) %}
+{% macro duckdb__first_line_md5s(paths, documents) %}
     select
         source_file,
         md5(first_line) as first_line_md5
-    from ({{ duckdb__split_files(paths) }})
+    from ({{ duckdb__split_files(paths, documents) }})
 {% endmacro %}
 
 {#-
     One row per file, with its lines as a list. One bad byte costs one line: a file that is not
     UTF-8 as a whole is split twice, with a question mark for each bad byte and with all bytes
-    escaped (\x0A). A file that is one JSON value, in one line without a newline or in several, is
-    one line. One reader uses one thread, so there are as many readers as threads.
+    escaped (\x0A). With `documents`, a file that is one JSON value, in one line without a newline or
+    in several, is one line. One reader uses one thread, so there are as many readers as threads.
 -#}
-{% macro duckdb__split_files(all_paths) %}
+{% macro duckdb__split_files(all_paths, documents) %}
     {%- set packed = [] -%}
     {%- set paths = [] -%}
     {%- for path in all_paths -%}
@@ -91,8 +91,10 @@
             file_bytes,
             modified_at,
             case
+                {%- if documents %}
                 when {{ duckdb__is_document('whole') }} then [whole, '']
-                else string_split(coalesce(whole, decode(content, 'replace')), chr(10))
+                {%- endif %}
+                when true then string_split(coalesce(whole, decode(content, 'replace')), chr(10))
             end as pieces,
             case when whole is null then string_split(cast(content as varchar), '\x0A') end
                 as escaped_pieces
@@ -176,14 +178,14 @@
 {% macro duckdb__latin_bytes(text) -%}
     {%- set way = namespace(escaped='cast(encode(' ~ text ~ ') as varchar)') -%}
     {%- for pattern, bytes in [
-        ('xC2..x([89AB][0-9A-F])', 'x'), ('xC3..x8([0-9A-F])', 'xC'), ('xC3..x9([0-9A-F])', 'xD'),
-        ('xC3..xA([0-9A-F])', 'xE'), ('xC3..xB([0-9A-F])', 'xF'),
+        ('xC2..x([89AB][0-9A-F])', 'y'), ('xC3..x8([0-9A-F])', 'yC'), ('xC3..x9([0-9A-F])', 'yD'),
+        ('xC3..xA([0-9A-F])', 'yE'), ('xC3..xB([0-9A-F])', 'yF'),
     ] -%}
         {%- set way.escaped = 'regexp_replace(' ~ way.escaped
             ~ ", '\\\\" ~ pattern.replace('..x', '\\\\x')
-            ~ "', '\\\\" ~ bytes ~ "\\\\1', 'g')" -%}
+            ~ "', '\\\\" ~ bytes ~ "\\1', 'g')" -%}
     {%- endfor -%}
-    cast({{ way.escaped }} as blob)
+    cast(replace({{ way.escaped }}, '\y', '\x') as blob)
 {%- endmacro %}
 
 {#- The line as it stands in the file; null when it is not UTF-8. -#}

@@ -43,43 +43,41 @@
     )
 {%- endmacro %}
 
-{% macro spark__json_member(record, steps, tree) -%}
+{% macro spark__json_member(record, path, tree) -%}
+    {%- set steps = path_steps(path) -%}
     {{ spark_member_text(record ~ '.`' ~ steps[0]['value'] ~ '`', steps[1:]) }}
 {%- endmacro %}
 
-{#-
-    What steps lead to from a variant, as JSON text. Numbers as they were written, as far as the
-    rules look at them: a variant forgets the .0 of 12.0, which is a decimal and no whole number, and
-    puts quotes around what no double holds (1e400).
--#}
-{% macro spark_member_text(variant, steps) -%}
-    {%- set way = namespace(value=variant, path='', text=none) -%}
+{#- What steps lead to from a variant, as JSON text. -#}
+{% macro spark_member_text(value, steps) -%}
+    {%- set way = namespace(value=value, path='') -%}
     {%- for step in steps -%}
-        {%- if step['kind'] == 'key' -%}
-            {%- set way.text = spark_attribute(spark_variant_at(way.value, way.path), step['value']) -%}
-            {%- set way.value, way.path = 'try_parse_json(' ~ way.text ~ ')', '' -%}
-        {%- elif step['kind'] == 'text' -%}
-            {%- set way.value = spark_json_in_text(spark_variant_at(way.value, way.path)) -%}
-            {%- set way.path, way.text = '', none -%}
+        {%- if step['kind'] == 'name' -%}
+            {%- set way.path = way.path ~ '["' ~ step['value'] ~ '"]' -%}
         {%- elif step['kind'] == 'item' -%}
-            {%- set way.path, way.text = way.path ~ '[' ~ step['value'] ~ ']', none -%}
+            {%- set way.path = way.path ~ '[' ~ step['value'] ~ ']' -%}
         {%- else -%}
-            {%- set way.path, way.text = way.path ~ '["' ~ step['value'] ~ '"]', none -%}
+            {%- set found = spark_variant_at(way.value, way.path) -%}
+            {%- set way.value = spark_json_in_text(found) if step['kind'] == 'text'
+                else spark_attribute(found, step['value']) -%}
+            {%- set way.path = '' -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ way.text if way.text is not none
-        else spark_variant_text(spark_variant_at(way.value, way.path)) }}
+    {{ spark_variant_text(spark_variant_at(way.value, way.path)) }}
 {%- endmacro %}
 
-{#- The variant at a path within a variant. -#}
-{% macro spark_variant_at(variant, path) -%}
-    {{ 'try_variant_get(' ~ variant ~ ", '$" ~ path ~ "', 'variant')" if path else variant }}
+{#- The variant at a path in another one. -#}
+{% macro spark_variant_at(value, path) -%}
+    {{ 'try_variant_get(' ~ value ~ ", '$" ~ path ~ "', 'variant')" if path else value }}
 {%- endmacro %}
 
-{#- A variant as JSON text; null for a JSON null. -#}
-{% macro spark_variant_text(variant) -%}
-    {%- set text = 'to_json(' ~ variant ~ ')' -%}
-    case regexp_extract(schema_of_variant({{ variant }}), '^([A-Z]*)', 1)
+{#-
+    Numbers as they were written, as far as the rules look at them: a variant forgets the .0 of 12.0,
+    which is a decimal and no whole number, and puts quotes around what no double holds (1e400).
+-#}
+{% macro spark_variant_text(value) -%}
+    {%- set text = 'to_json(' ~ value ~ ')' -%}
+    case regexp_extract(schema_of_variant({{ value }}), '^([A-Z]*)', 1)
         when 'VOID' then cast(null as string)
         when 'DOUBLE' then replace(replace({{ text }}, '"', ''), 'Infinity', '1e999')
         when 'DECIMAL'
@@ -89,91 +87,141 @@
 {%- endmacro %}
 
 {#- The JSON that a text holds; a value that is no text stays as it is. -#}
-{% macro spark_json_in_text(variant) -%}
-    case
-        when schema_of_variant({{ variant }}) = 'STRING'
-            then try_parse_json(try_variant_get({{ variant }}, '$', 'string'))
-        else {{ variant }}
-    end
+{% macro spark_json_in_text(value) -%}
+    try_parse_json(
+        case
+            when schema_of_variant({{ value }}) = 'STRING' then try_variant_get({{ value }}, '$', 'string')
+            else to_json({{ value }})
+        end
+    )
 {%- endmacro %}
 
-{#-
-    The first value of a key in a list of attributes, as JSON text; whole numbers stand there as
-    texts.
--#}
+{#- The first value of a key; a whole number stands as a text or as a number. -#}
 {% macro spark_attribute(attributes, key) -%}
-    {%- set found = 'get(filter(try_variant_get(' ~ attributes
-        ~ ", '$', 'array<variant>'), pair -> "
-        ~ "try_variant_get(pair, '$.key', 'string') = '" ~ key ~ "'), 0)" -%}
-    coalesce(
-        {%- for kind in ['stringValue', 'intValue', 'doubleValue', 'boolValue'] %}
-        {%- set text = spark_variant_text(spark_variant_at(found, '.value.' ~ kind)) %}
-        {{ 'replace(' ~ text ~ ", '\"', '')" if kind == 'intValue' else text }},
-        {%- endfor %}
-        '[' || array_join(
-            transform(
-                try_variant_get({{ found }}, '$.value.arrayValue.values', 'array<variant>'),
-                word -> to_json(try_variant_get(word, '$.stringValue', 'variant'))
+    {%- set value -%}
+        get(
+            filter(
+                from_json(to_json({{ attributes }}), 'array<struct<key string, value variant>>'),
+                pair -> pair.key = '{{ key }}'
             ),
-            ','
-        ) || ']'
+            0
+        ).value
+    {%- endset -%}
+    coalesce(
+        try_variant_get({{ value }}, '$.stringValue', 'variant'),
+        try_parse_json(try_variant_get({{ value }}, '$.intValue', 'string')),
+        try_variant_get({{ value }}, '$.doubleValue', 'variant'),
+        try_variant_get({{ value }}, '$.boolValue', 'variant'),
+        try_parse_json(to_json(transform(
+            from_json(
+                to_json(try_variant_get({{ value }}, '$.arrayValue.values', 'variant')),
+                'array<struct<stringValue string>>'
+            ),
+            word -> word.stringValue
+        )))
     )
 {%- endmacro %}
 
 {% macro spark__json_records(text, each, from_line) -%}
     case
         {%- for place in each %}
-        {%- set lists = place.split('[]')[:-1] %}
-        {%- set line = 'try_parse_json(' ~ text ~ ')' %}
-        {%- set found = spark_items(line, text, lists, '', from_line, 0) %}
-        when size({{ found }}) > 0 then {{ found }}
+        when size({{ spark_records_at(text, place, from_line) }}) > 0
+            then {{ spark_records_at(text, place, from_line) }}
         {%- endfor %}
         else {{ spark__record_of_line(text, from_line) }}
     end
 {%- endmacro %}
 
-{#- The records below a variant, list by list; `path` is what led here from the line. -#}
-{% macro spark_items(variant, line, lists, path, from_line, level) -%}
-    {%- set names = lists[0].strip('.') -%}
-    {%- set here = path ~ lists[0] ~ '[]' -%}
-    {%- set item = 'item_' ~ level -%}
-    {%- set items = 'try_variant_get(' ~ variant
-        ~ ", '$" ~ ('.' ~ names if names else '') ~ "', 'array<variant>')" -%}
-    {%- if lists | length > 1 -%}
-        flatten(transform({{ items }}, {{ item }} -> {{ spark_items(item, line, lists[1:], here, from_line, level + 1) }}))
+{% macro spark__record_of_line(text, from_line) -%}
+    array(named_struct(
+        'record', {{ text }}
+        {%- for path in from_line %}, 'outer_{{ loop.index }}', cast(null as string){% endfor -%}
+    ))
+{%- endmacro %}
+
+{#- The records of the lists at one place: names of lists, each in an object of the one before. -#}
+{% macro spark_records_at(text, place, from_line) -%}
+    {%- set names = place.split('[]')[:-1] | map('replace', '.', '') | list -%}
+    {%- set is_list = names == [''] -%}
+    case
+        when left(trim({{ text }}), 1) = '{{ "[" if is_list else "{" }}'
+            then {{ spark_items(
+                'from_json(' ~ text ~ ", 'array<string>')" if is_list
+                else 'from_json(' ~ text ~ ", '" ~ spark_structure(names, 0, from_line) ~ "')." ~ names[0],
+                names, 0, from_line
+            ) }}
+    end
+{%- endmacro %}
+
+{#-
+    The members of the object at a level: what paths from the line need of it, and the next list.
+-#}
+{% macro spark_structure(names, level, from_line) -%}
+    {%- set above = names[:level] | join('[].') ~ ('[].' if level else '') -%}
+    {%- for name in spark_outer_names(above, from_line) -%}{{ name }} string, {% endfor -%}
+    {{ names[level] }} array<
+    {%- if level + 1 < names | length -%}
+        struct<{{ spark_structure(names, level + 1, from_line) }}>
     {%- else -%}
-        transform({{ items }}, {{ item }} -> named_struct(
-            'record', to_json({{ item }})
-            {%- for wanted in from_line %},
-            'outer_{{ loop.index }}', {{ spark_outer_member(line, wanted[1:], here) }}
-            {%- endfor %}
+        string
+    {%- endif -%}
+    >
+{%- endmacro %}
+
+{#- The members of an object that paths from the line begin with there. -#}
+{% macro spark_outer_names(above, from_line) %}
+    {% set names = [] %}
+    {% for path in from_line
+        if path[1:].startswith(above) and '[]' not in path[1 + above | length:] %}
+        {% do names.append(path_steps(path[1 + above | length:])[0]['value']) %}
+    {% endfor %}
+    {{ return(names | unique | list) }}
+{% endmacro %}
+
+{#- The records below a list, level by level. -#}
+{% macro spark_items(list, names, level, from_line) -%}
+    {%- set item = 'item_' ~ level -%}
+    {%- if level + 1 < names | length -%}
+        flatten(transform({{ list }}, {{ item }} -> {{ spark_items(
+            item ~ '.' ~ names[level + 1], names, level + 1, from_line
+        ) }}))
+    {%- else -%}
+        transform({{ list }}, {{ item }} -> named_struct('record', {{ item }}
+        {%- for path in from_line %},
+        'outer_{{ loop.index }}', {{ spark_outer_value(path, names, level) }}
+        {%- endfor -%}
         ))
     {%- endif -%}
 {%- endmacro %}
 
-{#- A path from the line, looked up in the innermost item that it goes through, or in the line. -#}
-{% macro spark_outer_member(line, path, here) -%}
-    {%- set lists = path.split('[]')[:-1] -%}
-    {%- if not lists -%}
-        {{ spark_member_text('try_parse_json(' ~ line ~ ')', path_steps(path)) }}
-    {%- elif here.startswith(lists | join('[]') ~ '[]') -%}
-        {{ spark_member_text('item_' ~ (lists | length - 1), path_steps(path.split('[]')[-1])) }}
-    {%- else -%}
-        cast(null as string)
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro spark__record_of_line(text, from_line) -%}
-    array(named_struct(
-        'record', {{ text }}
-        {%- for path in from_line %},
-        'outer_{{ loop.index }}', cast(null as string)
-        {%- endfor %}
-    ))
+{#- The value of a path from the line, of the innermost object that it goes through. -#}
+{% macro spark_outer_value(path, names, level) -%}
+    {%- set found = namespace(value='cast(null as string)') -%}
+    {%- for depth in range(1, level + 1) -%}
+        {%- set above = names[:depth] | join('[].') ~ '[].' -%}
+        {%- if path[1:].startswith(above) and '[]' not in path[1 + above | length:] -%}
+            {%- set steps = path_steps(path[1 + above | length:]) -%}
+            {%- set value = 'try_parse_json(item_' ~ (depth - 1) ~ '.' ~ steps[0]['value'] ~ ')' -%}
+            {%- set found.value = spark_member_text(value, steps[1:]) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ found.value }}
 {%- endmacro %}
 
 {% macro spark__json_text_at(text, path) -%}
     get_json_object({{ text }}, '$.{{ path }}')
+{%- endmacro %}
+
+{% macro spark__form_visible_characters(content) -%}
+    case
+        when left({{ content }}, 1) = '['
+            then cast(aggregate(
+                from_json({{ content }}, 'array<struct<text string, thinking string, input string>>'),
+                0,
+                (total, block) -> total + coalesce(length(block.text), 0)
+                    + coalesce(length(block.thinking), 0) + coalesce(length(block.input), 0)
+            ) as string)
+    end
 {%- endmacro %}
 
 {% macro spark__json_has_keys(text, names) -%}
@@ -201,17 +249,5 @@
     case
         when {{ text }} is not null
             then regexp_extract(to_json(named_struct('v', {{ text }})), '(?s)^.{5}(.*).$', 1)
-    end
-{%- endmacro %}
-
-{% macro spark__form_visible_characters(content) -%}
-    case
-        when left({{ content }}, 1) = '['
-            then cast(aggregate(
-                from_json({{ content }}, 'array<struct<text string, thinking string, input string>>'),
-                0,
-                (total, block) -> total + coalesce(length(block.text), 0)
-                    + coalesce(length(block.thinking), 0) + coalesce(length(block.input), 0)
-            ) as string)
     end
 {%- endmacro %}

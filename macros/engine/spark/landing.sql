@@ -41,7 +41,7 @@
     Whole files as bytes. A file that is not UTF-8 as a whole is split as the hexadecimal of its
     bytes, a blank after each, at 0A, and read line by line.
 -#}
-{% macro spark__telemetry_lines(files) %}
+{% macro spark__telemetry_lines(files, documents) %}
     select
         source_file,
         file_bytes,
@@ -84,7 +84,7 @@
     where line_no > landed_lines and line_no <= last_line_no
 {% endmacro %}
 
-{% macro spark__first_line_md5s(paths) %}
+{% macro spark__first_line_md5s(paths, documents) %}
     select
         source_file,
         md5({{ spark_line_text('pieces[0]') }}) as first_line_md5
@@ -164,32 +164,25 @@
     from (
         select
             source_file,
-            line_no,
-            line_text,
+            cast(position + 1 as bigint) as line_no,
+            rtrim(chr(13), piece) as line_text,
             case
-                when line_no <= 50 and regexp_like(line_text, '^[\\s\\x{FEFF}]*[{]')
-                    then coalesce(json_object_keys(line_text) is not null, false)
+                when position < 50 and regexp_like(piece, '^[\\s\\x{FEFF}]*[{]')
+                    then {{ spark__json_is_valid('rtrim(chr(13), piece)') }}
                 else false
             end as is_object
         from (
             select
-                source_file,
-                cast(position + 1 as bigint) as line_no,
-                case
-                    when position < 50 and startswith(piece, '[')
-                        then coalesce(get_json_object(piece, '$[0]'), rtrim(chr(13) from piece))
-                    else rtrim(chr(13) from piece)
-                end as line_text
-            from (
-                select
-                    filename as source_file,
-                    split(
-                        decode(substring(content, 1, {{ var('max_line_bytes') }}), 'UTF-8'), '\n'
-                    ) as pieces
-                from {{ source('telemetry', 'files') }}
-                where filename in ({{ text_literals(paths) if paths else "''" }})
-            )
-            lateral view posexplode(pieces) as position, piece
+                filename as source_file,
+                split(
+                    make_valid_utf8(
+                        cast(substring(content, 1, {{ var('max_line_bytes') }}) as string)
+                    ),
+                    '\n'
+                ) as pieces
+            from {{ source('telemetry', 'files') }}
+            where filename in ({{ text_literals(paths) if paths else "''" }})
         )
+        lateral view posexplode(pieces) as position, piece
     )
 {% endmacro %}

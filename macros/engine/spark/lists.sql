@@ -20,8 +20,9 @@
 
 {% macro spark__numbered_items(relation, list) -%}
     select
-        * except ({{ list }}, item_index),
-        item_index + 1 as item_no
+        {{ relation }}.*,
+        item,
+        cast(item_position + 1 as bigint) as item_no
     from {{ relation }}
-    lateral view posexplode({{ list }}) numbered as item_index, item
+    lateral view posexplode({{ list }}) as item_position, item
 {%- endmacro %}

@@ -19,9 +19,11 @@ coefficients as (
 landed_lines as (
     select
         cast(coalesce(sum(lines), 0) as bigint) as lines,
+        cast(coalesce(sum(accepted), 0) as bigint) as accepted,
         cast(coalesce(sum(duplicate), 0) as bigint) as duplicate,
         cast(coalesce(sum(quarantined), 0) as bigint) as quarantined,
         cast(coalesce(sum(blank), 0) as bigint) as blank,
+        cast(coalesce(sum(other), 0) as bigint) as other,
         count(*) as files,
         count(case when not is_present then 1 end) as gone
     from line_accounting

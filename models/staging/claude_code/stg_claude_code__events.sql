@@ -78,7 +78,7 @@ described as (
             when homes.is_in_sidechain then 'subagent'
             else 'main'
         end as category,
-        -- more than eight characters a token are no text of any model: the count is a stream snapshot
+        -- no model writes more than eight characters a token: the count is a stream snapshot
         coalesce(homes.most_characters > 8 * counted.actual_output_tokens, false)
         and counted.said_maximum is null as is_partial
     from counted

@@ -7,15 +7,10 @@
 
 with
 
-lines as (
-    select * from {{ ref('base_litellm__lines') }}
-),
-
 accepted as (
     {{ accepted_calls(
         'litellm',
-        changed='(lines.landing_no > ' ~ landed_before() ~ ' or lines.trace_id in ('
-        ~ 'select new_lines.trace_id from lines as new_lines where new_lines.landing_no > ' ~ landed_before() ~ '))',
+        changed=of_changed_traces(ref('base_litellm__lines')),
         own=['trace_id'],
     ) }}
 ),
@@ -35,7 +30,10 @@ in_traces as (
         max(landing_no) over (partition by coalesce(trace_id, event_id)) as last_landing_no
     from accepted
     window
-        in_trace as (partition by coalesce(trace_id, event_id) order by occurred_at asc, event_id asc),
+        in_trace as (
+            partition by coalesce(trace_id, event_id)
+            order by occurred_at asc, event_id asc
+        ),
         before_it as (
             partition by coalesce(trace_id, event_id)
             order by occurred_at asc, event_id asc
@@ -46,8 +44,9 @@ in_traces as (
 retries as (
     select
         *,
-        trace_id is not null and ended_before = 0 and category is not distinct from first_category
-            as is_of_first_call
+        trace_id is not null
+        and ended_before = 0
+        and coalesce(category, '') = coalesce(first_category, '') as is_of_first_call
     from in_traces
 ),
 
@@ -55,7 +54,8 @@ calls as (
     select
         {{ call_columns('retries', {
             'phase_id': 'case when is_of_first_call then trace_id else phase_id end',
-            'attempt': 'case when is_of_first_call then call_no when trace_id is not null then 1 end',
+            'attempt':
+                'case when is_of_first_call then call_no when trace_id is not null then 1 end',
             'landing_no': 'last_landing_no',
         }) }}
     from retries

@@ -1,4 +1,4 @@
-{#- Spans of agents, chains and tools sum up what the calls below them counted: leaves alone count. -#}
+{#- Spans of agents, chains and tools sum up the calls below them: leaves alone count. -#}
 {% set left_out %}
 case
     when log_time_value is not null

@@ -14,8 +14,7 @@ lines as (
 accepted as (
     {{ accepted_calls(
         'otel',
-        changed='(lines.landing_no > ' ~ landed_before() ~ ' or lines.trace_id in ('
-        ~ 'select new_lines.trace_id from lines as new_lines where new_lines.landing_no > ' ~ landed_before() ~ '))',
+        changed=of_changed_traces(ref('base_otel__lines')),
         own=['trace_id', 'parent_id', 'service', 'error', 'status_code'],
     ) }}
 ),

@@ -194,10 +194,10 @@ cases as (
         'json_member' as macro_name,
         concat_ws(
             ' ',
-            {{ json_member('record', path_steps('a'), path_tree(['a', 'b', 'c', 'd'])) }},
-            {{ json_member('record', path_steps('b'), path_tree(['a', 'b', 'c', 'd'])) }},
-            {{ json_member('record', path_steps('c'), path_tree(['a', 'b', 'c', 'd'])) }},
-            {{ json_member('record', path_steps('d'), path_tree(['a', 'b', 'c', 'd'])) }}
+            {{ json_member('record', 'a', path_tree(['a', 'b', 'c', 'd'])) }},
+            {{ json_member('record', 'b', path_tree(['a', 'b', 'c', 'd'])) }},
+            {{ json_member('record', 'c', path_tree(['a', 'b', 'c', 'd'])) }},
+            {{ json_member('record', 'd', path_tree(['a', 'b', 'c', 'd'])) }}
         ) as found,
         '12.0 "x"' as expected
     from records

@@ -1,0 +1,2 @@
+{#- A record holds no time: of two copies the file that was written first counts. -#}
+{{ repeated_lines('anthropic_batch', best='lines.occurred_at asc') }}

@@ -1,0 +1,1 @@
+{{ repeated_lines('bedrock') }}

@@ -1,0 +1,98 @@
+"""Batches: where a ceiling comes from, whichever file lands first; packed logs; forks."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dbt_project import ROOT, Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+STAGING = ROOT / "models" / "staging"
+
+
+def result(number: int, custom_id: str) -> str:
+    """A result of 40 tokens that stopped by itself."""
+    body = {
+        "id": f"c-{number}", "created": 1780300800, "model": "m",
+        "choices": [{"finish_reason": "stop"}], "usage": {"completion_tokens": 40},
+    }  # fmt: skip
+    response = {"status_code": 200, "body": body}
+    return json.dumps(
+        {"id": f"r-{number}", "custom_id": custom_id, "response": response, "error": None}
+    )
+
+
+def request(custom_id: str, ceiling: int) -> str:
+    """A request with a ceiling."""
+    return json.dumps(
+        {"custom_id": custom_id, "method": "POST", "url": "/v1", "body": {"max_tokens": ceiling}}
+    )
+
+
+def write(path: Path, *lines: str) -> None:
+    """A file of lines, in a folder that exists."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def build(project: Project) -> None:
+    """All files below telemetry, as far as the events."""
+    project.dbt_build("-s", "+int_events", "+line_accounting", telemetry="telemetry/**/*")
+
+
+def test_a_ceiling_joins_in_its_folder_whenever_its_request_lands(tmp_path: Path) -> None:
+    """Late requests complete calls; the id of another folder's batch is another call."""
+    project = Project(tmp_path)
+    query = (
+        "select event_id, phase_id, actual_max_tokens, recorded_quality_flags"
+        " from events.int_events order by event_id"
+    )
+    write(project.telemetry("one/out.jsonl"), result(1, "a-1"), result(2, "a-2"))
+    build(project)
+    assert project.rows(query) == [
+        ("openai_batch:r-1", "a-1", None, None),
+        ("openai_batch:r-2", "a-2", None, None),
+    ]
+    write(project.telemetry("one/in.jsonl"), request("a-1", 100), request("a-2", 100))
+    write(project.telemetry("two/in.jsonl"), request("a-2", 700))
+    write(project.telemetry("two/out.jsonl"), result(3, "a-2"))
+    build(project)
+    assert project.rows(query) == [
+        ("openai_batch:r-1", "a-1", 100, None),
+        ("openai_batch:r-2", "openai_batch:r-2", 100, None),
+        ("openai_batch:r-3", "openai_batch:r-3", 700, None),
+    ]
+    # a second batch of the same ids in one folder: nobody knows whose request is whose
+    write(project.telemetry("one/in_2.jsonl"), request("a-1", 200))
+    build(project)
+    assert project.rows(query)[0] == ("openai_batch:r-1", "a-1", None, ["ambiguous_request"])
+
+
+def test_packed_invocation_logs_and_a_fork_that_lands_later(tmp_path: Path) -> None:
+    """Read where they lie; what a fork repeats is no call, and the calls before it stay."""
+    project = Project(tmp_path)
+    packed = project.telemetry("log.json.gz")
+    packed.write_bytes(gzip.compress((STAGING / "bedrock" / "sample.ndjson").read_bytes()))
+    folder = STAGING / "codex"
+    shutil.copy(folder / "sample_fork.jsonl", project.telemetry("fork.jsonl"))
+    build(project)
+    query = "select count(*), min(run_id) from events.int_events where source_name = ?"
+    assert project.rows(query, "bedrock") == [(3, "bedrock")]
+    # without the file of its root the fork is where its calls are known from
+    assert project.rows(query, "codex") == [(3, "bb")]
+    shutil.copy(folder / "sample.jsonl", project.telemetry("root.jsonl"))
+    shutil.copy(folder / "sample.jsonl", project.telemetry("root_again.jsonl"))
+    build(project)
+    assert project.rows(
+        "select run_id, count(*) from events.int_events where source_name = 'codex'"
+        " group by run_id order by run_id"
+    ) == [("aa", 2), ("bb", 1)]

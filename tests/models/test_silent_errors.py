@@ -1,0 +1,193 @@
+"""Inputs that once gave a wrong figure without a word: each kind, and what is right."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dbt_project import Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+START = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def calls(category: str, n: int, **fields: object) -> list[dict[str, Any]]:
+    """Calls of a category, one a second."""
+    return [
+        {
+            "event_id": f"{category}-{number}",
+            "occurred_at": (START + timedelta(seconds=number)).isoformat(),
+            "run_id": "r", "phase_id": f"{category}-{number}", "category": category,
+            "success": True, **fields,
+        }
+        for number in range(n)
+    ]  # fmt: skip
+
+
+def known(first: int, **fields: object) -> dict[str, Any]:
+    """A call that ended by itself, below its ceiling."""
+    return {
+        "actual_output_tokens": first,
+        "actual_max_tokens": 4096,
+        "stop_reason": "stop",
+    } | fields
+
+
+EVENTS = [
+    *calls("silent", 30, actual_output_tokens=200),
+    # 20 calls of tools in another spelling, a word that nobody knows, and two that reasoning filled
+    *calls("spelled", 20, **known(300, stop_reason="tool-calls")),
+    *calls("unheard", 3, **known(300, stop_reason="ran dry")),
+    *calls("runaway", 2, **known(4096, stop_reason="Length", reasoning_tokens=4090)),
+    *calls("outside", 12, **known(60, reasoning_tokens=400)),
+    *calls("uncounted", 8, actual_output_tokens=0, actual_max_tokens=256, stop_reason="length"),
+    *calls("one_below", 9, **known(4095, stop_reason="tool_calls")),
+    *calls("snapshot", 7, actual_output_tokens=1, quality_flags=["partial_usage"]),
+]
+SECRET = "canary-3c9e"
+SESSION = {
+    "type": "assistant", "sessionId": "s", "uuid": "u", "timestamp": "2026-06-01T00:00:00Z",
+    "requestId": "q", "message": {
+        "id": "m", "model": "claude-x", "stop_reason": "end_turn", "usage": {"output_tokens": 64},
+        "content": [{"type": "text", "text": SECRET}],
+    },
+}  # fmt: skip
+PAYLOAD = {
+    "id": "p", "call_type": "completion", "status": "success", "completion_tokens": 9,
+    "endTime": 1780272000, "model_parameters": {"max_tokens": 50}, "messages": SECRET,
+    "response": {"choices": [{"finish_reason": "stop", "message": {"content": SECRET}}]},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """All of them in one build, with a list without a newline, a packed file and a foreign one."""
+    project = Project(tmp_path_factory.mktemp("silent"))
+    write(project.telemetry("events.ndjson"), *EVENTS)
+    write(project.telemetry("session.jsonl"), SESSION)
+    project.telemetry("list.json").write_text(json.dumps([PAYLOAD]), encoding="utf-8")
+    packed = json.dumps(PAYLOAD | {"id": "é"}, ensure_ascii=False).encode() + b"\n{\xff\n"
+    project.telemetry("packed.json.gz").write_bytes(gzip.compress(packed))
+    write(project.telemetry("foreign.ndjson"), {"speaker": SECRET, "words": 4})
+    write(project.telemetry("mixed.ndjson"), SESSION, PAYLOAD)
+    project.dbt_build(telemetry="telemetry/*")
+    return project
+
+
+def write(path: Path, *records: object) -> None:
+    """One JSON object a line."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
+def demand(project: Project, category: str) -> list[tuple[Any, ...]]:
+    """States, reasons, bounds and how many calls of a category."""
+    return project.rows(
+        "select demand_state, excluded_reason, demand_tokens, count(*) from intermediate.int_demand"
+        " where category = ? group by all order by all",
+        category,
+    )
+
+
+def truncated(project: Project, category: str) -> list[tuple[Any, ...]]:
+    """What is known of the truncation of a category's calls, and by what."""
+    return project.rows(
+        "select is_truncated, truncation_evidence, count(*) from marts.estimates"
+        " where category = ? group by all",
+        category,
+    )
+
+
+def test_without_stop_word_and_ceiling_nobody_knows(built: Project) -> None:
+    """It is no clean stop: no rate counts it, and its output bounds its demand."""
+    assert truncated(built, "silent") == [(None, None, 30)]
+    assert (
+        built.rows(
+            "select count(*), count(truncation_rate) from marts.accuracy where category = 'silent'"
+        )[0][1]
+        == 0
+    )
+    assert demand(built, "silent") == [("censored", None, 200, 30)]
+
+
+def test_stop_words_are_one_in_each_spelling(built: Project) -> None:
+    """A hyphen is an underscore; a word that nobody knows is no truncation below a ceiling."""
+    assert truncated(built, "spelled") == [(False, None, 20)]
+    assert demand(built, "spelled") == [("observed", None, 300, 20)]
+    assert truncated(built, "unheard") == [(False, None, 3)]
+    assert demand(built, "unheard") == [("censored", None, 300, 3)]
+
+
+def test_no_budget_follows_reasoning_that_fills_any_ceiling(built: Project) -> None:
+    """It is cut off, and shown as starved."""
+    assert truncated(built, "runaway") == [(True, "stop_reason", 2)]
+    assert demand(built, "runaway") == [("excluded", "starved", None, 2)]
+
+
+def test_reasoning_above_the_output_is_no_demand(built: Project) -> None:
+    """The output lacks it: what the call needed is more than was counted."""
+    assert demand(built, "outside") == [("excluded", "reasoning_above_output", None, 12)]
+
+
+def test_cut_off_without_a_count_needed_the_ceiling(built: Project) -> None:
+    """Usage 0 of a call that was cut off is no missing call."""
+    assert demand(built, "uncounted") == [("censored", None, 256, 8)]
+
+
+def test_one_token_below_the_ceiling_is_cut_off(built: Project) -> None:
+    """Where the call ended in a tool; its demand is at least the ceiling."""
+    assert truncated(built, "one_below") == [(True, "inferred", 9)]
+    assert demand(built, "one_below") == [("censored", None, 4096, 9)]
+
+
+def test_partial_counts_are_no_demand(built: Project) -> None:
+    """They are counted, and give no budget."""
+    assert demand(built, "snapshot") == [("excluded", "partial_usage", None, 7)]
+
+
+def test_files_are_read_where_they_lie_or_named(built: Project) -> None:
+    """A list without a newline and a packed file are read; others are named, and cost no build."""
+    found = built.rows(
+        "select parse_filename(source_file), source_name, lines, accepted, duplicate, quarantined,"
+        " other from marts.line_accounting order by 1"
+    )
+    assert found == [
+        ("events.ndjson", "tokenest", len(EVENTS), len(EVENTS), 0, 0, 0),
+        ("foreign.ndjson", "unrecognised", 0, 0, 0, 0, 0),
+        ("list.json", "litellm", 1, 1, 0, 0, 0),
+        ("mixed.ndjson", "ambiguous", 0, 0, 0, 0, 0),
+        ("packed.json.gz", "litellm", 2, 1, 0, 1, 0),
+        ("session.jsonl", "claude_code", 1, 1, 0, 0, 0),
+    ]
+    assert built.rows("select event_id from events.int_events where source_name = 'litellm'") == [
+        ("litellm:p",), ("litellm:é",),
+    ]  # fmt: skip
+    assert built.rows(
+        "select parse_filename(source_file), looks_like from staging.base_telemetry__files"
+        " where source_name in ('unrecognised', 'ambiguous') order by 1"
+    ) == [("foreign.ndjson", "speaker, words"), ("mixed.ndjson", "claude_code litellm")]
+
+
+def test_no_text_of_a_call_is_kept(built: Project) -> None:
+    """Not in the database, not in the exports."""
+    for path in [built.database, *built.folder.glob("exports/*")]:
+        assert SECRET.encode() not in path.read_bytes(), path
+
+
+def test_what_a_file_is_can_be_said(tmp_path: Path) -> None:
+    """A word before the glob, and ~ for the home folder; a word that is none stops the build."""
+    project = Project(tmp_path)
+    write(project.telemetry("mixed.ndjson"), SESSION, PAYLOAD)
+    project.dbt_build("-s", "+line_accounting", telemetry="litellm:telemetry/*")
+    assert project.rows(
+        "select source_name, accepted, quarantined, other from marts.line_accounting"
+    ) == [("litellm", 1, 0, 1)]
+    done = project.dbt("build", "-s", "base_telemetry__files", telemetry="litelm:telemetry/*")
+    assert done.returncode != 0
+    assert "names the source 'litelm'; it is one of" in done.stdout
