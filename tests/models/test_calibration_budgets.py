@@ -14,7 +14,7 @@ import pytest
 from lifelines import KaplanMeierFitter
 
 from calibration_reference import Call, Cells, SoFar, budgets, quantile
-from dbt_project import ROOT, Project, event
+from dbt_project import Project, event
 from tokenest_py import Estimator
 from tokenest_py.runtime.table import load
 
@@ -26,8 +26,9 @@ pytestmark = pytest.mark.slow
 RATES = [0.01, 0.02, 0.05, 0.1]
 BUILD = ("-s", "+coefficients")
 QUERY = """
-    select cell_level, category, complexity, labels ->> 'estimate_bin', model, input_bin, max_truncation, n, n_observed,
-        own_quantile_tokens, budget_blend_tokens, is_exported, fallback_tokens
+    select cell_level, category, complexity, labels ->> 'estimate_bin', model, input_bin,
+        max_truncation, n, n_observed, own_quantile_tokens, budget_blend_tokens, is_exported,
+        fallback_tokens
     from marts.budget_quantiles
 """
 
@@ -206,11 +207,7 @@ def test_exported_budgets_load_and_say_what_the_marts_say(built: Project) -> Non
     """Only cells that the runtime would otherwise answer differently, with all their rates."""
     table = load(str(built.coefficients))
     rows = built.rows(QUERY)
-    exported = {
-        (*row[1:6], row[6]): row[10]
-        for row in rows
-        if row[11]
-    }
+    exported = {(*row[1:6], row[6]): row[10] for row in rows if row[11]}
     loaded = {
         (*cell, *[None] * (len(table.levels) - len(cell)), rate): tokens
         for cell, quantiles in table.cells.items()

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import vintages
 from dbt_project import ROOT
 from tokenest_py import Estimator
-from tokenest_py.runtime.memory import MAX_KEYS, RUN_BOUNDS, run_bin, turn_bin
+from tokenest_py.runtime.memory import MAX_KEYS, RUN_BOUNDS, Memory, run_bin, turn_bin
 from tokenest_py.runtime.quantiles import KNOWN_BOUNDS
+from tokenest_py.runtime.table import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,9 +68,7 @@ def path(tmp_path: Path) -> Path:
 
 def asked(estimator: Estimator, category: str, model: str | None = None) -> Budget:
     """A budget for 5 %."""
-    return estimator.budget(
-        estimator.estimate(None, category), model=model, max_truncation=RATE
-    )
+    return estimator.budget(estimator.estimate(None, category), model=model, max_truncation=RATE)
 
 
 def test_a_category_that_the_table_has_never_seen(path: Path) -> None:
@@ -91,7 +90,7 @@ def test_a_model_that_the_table_has_never_seen(path: Path) -> None:
 
 
 def test_calls_of_something_new_are_learned_from(path: Path) -> None:
-    """One call of 800: effect ln(8) / (1 + 3), and one call is known, class 1. The rate falls too."""
+    """One call of 800: effect ln(8) / (1 + 3), and one call is known, class 1. Its rate falls."""
     estimator = Estimator.load(path, strict=True)
     estimator.observe(asked(estimator, "new"), output_tokens=700, stop_reason="end_turn")
     moved = -RATE * 0.5 / math.sqrt(21)
@@ -106,19 +105,15 @@ def test_calls_of_something_new_are_learned_from(path: Path) -> None:
 
 
 def test_a_truncation_raises_the_rate_of_its_model_and_category(path: Path) -> None:
-    """A step is 0.5/sqrt(21 + n) times (cut off − 5 %); a model's own counts from three calls on."""
-    estimator = Estimator.load(path, strict=True)
-    theta, others = 0.0, 0.0
+    """A step is 0.5/sqrt(21 + n) times (cut off - 5 %); a model's own counts from three on."""
+    estimator, table, memory = Estimator.load(path, strict=True), load(str(path)), Memory()
+    theta = 0.0
     for n in range(4):
         budget = asked(estimator, "chat", "m")
-        estimator.observe(budget, output_tokens=budget.max_tokens, stop_reason="max_tokens")
+        memory.observe(table, budget, budget.max_tokens, "max_tokens", None)
         theta += 0.5 / math.sqrt(21 + n) * (1 - RATE)
-    budget = asked(estimator, "chat", "other")
-    estimator.observe(budget, output_tokens=10, stop_reason="stop")
+    memory.observe(table, asked(estimator, "chat", "other"), 10, "stop", None)
     others = theta - 0.5 / math.sqrt(25) * RATE
-    memory = estimator._memory
-    table = estimator._current().coefficients
-    assert memory is not None
     assert memory.online(table, "chat", "m", RATE) == pytest.approx(theta)
     assert memory.online(table, "chat", "other", RATE) == pytest.approx(others)
     assert memory.online(table, "chat", None, RATE) == pytest.approx(others)
@@ -127,8 +122,7 @@ def test_a_truncation_raises_the_rate_of_its_model_and_category(path: Path) -> N
 
 def test_what_no_quantile_sized_moves_no_rate(path: Path) -> None:
     """Floors, control calls, the caller's own ceilings, retries and full context windows."""
-    estimator = Estimator.load(path, strict=True)
-    table = estimator._current().coefficients
+    estimator, table, memory = Estimator.load(path, strict=True), load(str(path)), Memory()
     estimate = estimator.estimate(None, "chat")
     good = estimator.budget(estimate, max_truncation=RATE)
     clamped = estimator.budget(estimate, max_truncation=RATE, max_tokens=20)
@@ -136,11 +130,9 @@ def test_what_no_quantile_sized_moves_no_rate(path: Path) -> None:
     retry = good._replace(is_retry=True)
     floor = Estimator.load().budget(estimate)
     for budget in (clamped, control, retry, floor):
-        estimator.observe(budget, output_tokens=budget.max_tokens, stop_reason="length")
-    estimator.observe(good, output_tokens=5, stop_reason="model_context_window_exceeded")
-    estimator.observe(good, output_tokens=5, stop_reason="a word of no list")
-    memory = estimator._memory
-    assert memory is not None
+        memory.observe(table, budget, budget.max_tokens, "length", None)
+    memory.observe(table, good, 5, "model_context_window_exceeded", None)
+    memory.observe(table, good, 5, "a word of no list", None)
     assert memory.online(table, "chat", None, RATE) == 0
 
 
@@ -199,13 +191,13 @@ def test_it_is_bounded(path: Path) -> None:
 
 def test_threads_lose_nothing(path: Path) -> None:
     """Eight threads of 500 calls: 4,000 are counted."""
-    estimator = Estimator.load(path, strict=True)
+    estimator, table, memory = Estimator.load(path, strict=True), load(str(path)), Memory()
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
 
     def work() -> None:
         for _ in range(500):
-            estimator.observe(asked(estimator, "chat", "m"), output_tokens=50, stop_reason="stop")
+            memory.observe(table, asked(estimator, "chat", "m"), 50, "stop", "run")
 
     try:
         threads = [threading.Thread(target=work) for _ in range(8)]
@@ -215,20 +207,16 @@ def test_threads_lose_nothing(path: Path) -> None:
             thread.join()
     finally:
         sys.setswitchinterval(interval)
-    memory = estimator._memory
-    assert memory is not None
-    assert (memory.observed, memory.faults) == (4000, 0)
+    assert memory.observed == 4000
 
 
 def test_a_child_of_a_fork_goes_on(path: Path) -> None:
     """The lock may be held when the process forks; the child has one of its own."""
-    estimator = Estimator.load(path, strict=True)
-    memory = estimator._memory
-    assert memory is not None
-    with memory._lock:
+    estimator, table, memory = Estimator.load(path, strict=True), load(str(path)), Memory()
+    with memory.lock:
         child = os.fork()
         if child == 0:
-            estimator.observe(asked(estimator, "chat"), output_tokens=50, stop_reason="stop")
+            memory.observe(table, asked(estimator, "chat"), 50, "stop", "run")
             os._exit(0 if memory.observed == 1 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 

@@ -237,37 +237,40 @@ class Cells:
 
 
 def budgets(calls: list[Call], rates: list[float]) -> dict[tuple[int, Cell, float], int | None]:
-    """The blended budget of every cell and rate, of calls in the order of time; None at cold start."""
+    """The budget of every cell and rate, of calls in the order of time; None at cold start."""
     cells = Cells(calls)
     so_far = SoFar(calls, cells, rates)
     found: dict[tuple[int, Cell, float], int | None] = {}
     for (level, cell), members in cells.members.items():
         least = 0
         for rate in sorted(rates, reverse=True):
-            root = quantile(calls, rate)
-            if not root.has_enough:
+            if not quantile(calls, rate).has_enough:
                 found[level, cell, rate] = None
                 continue
-            call = members[0]
-            if level <= LABEL_LEVEL + 1:
-                call = replace(call, model=None)
-            if level <= LABEL_LEVEL:
-                call = replace(call, estimate_bin=None)
-            if level < LABEL_LEVEL:
-                call = replace(call, complexity=None)
-            log_budget = math.log(root.blended)
-            if level:
-                share = cells.own_share(call, rate, range(1, LABEL_LEVEL + 1))
-                log_budget = so_far.expected(call, share, rate)
-            start = 1 if call.model is None else LABEL_LEVEL + 1
-            for inner in range(start, level + 1):
-                within = members[0].cell(inner)
-                if within is None:
-                    continue
-                own = quantile(cells.members[inner, within], rate)
-                if own.n_observed:
-                    weight = own.n_observed / (own.n_observed + 1 / rate)
-                    log_budget += weight * (math.log(own.blended) - log_budget)
+            log_budget = _log_budget(level, members[0], cells, so_far, rate)
             least = max(least, rounded(math.exp(log_budget)))
             found[level, cell, rate] = least
     return found
+
+
+def _log_budget(level: int, member: Call, cells: Cells, so_far: SoFar, rate: float) -> float:
+    """From what is expected of something new, each level moves it towards its own quantile."""
+    if not level:
+        return math.log(quantile(cells.members[0, ()], rate).blended)
+    call = member
+    if level <= LABEL_LEVEL + 1:
+        call = replace(call, model=None)
+    if level <= LABEL_LEVEL:
+        call = replace(call, estimate_bin=None)
+    if level < LABEL_LEVEL:
+        call = replace(call, complexity=None)
+    log_budget = so_far.expected(call, cells.own_share(call, rate, range(1, LABEL_LEVEL + 1)), rate)
+    for inner in range(1 if call.model is None else LABEL_LEVEL + 1, level + 1):
+        within = member.cell(inner)
+        if within is None:
+            continue
+        own = quantile(cells.members[inner, within], rate)
+        if own.n_observed:
+            weight = own.n_observed / (own.n_observed + 1 / rate)
+            log_budget += weight * (math.log(own.blended) - log_budget)
+    return log_budget

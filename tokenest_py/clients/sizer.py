@@ -335,7 +335,7 @@ class Call:
         self._remember(event)
 
     def _remember(self, event: Mapping[str, object]) -> None:
-        """Tell the running estimator what became of the call; a ceiling not its own judges no rate."""
+        """Tell the estimator what became of the call; a ceiling not its own judges no rate."""
         budget, sent, tokens = self.budget, self.max_tokens, event.get("actual_output_tokens")
         if budget is None or not isinstance(tokens, int):
             return

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tokenest_py.runtime.limits import Limits
     from tokenest_py.runtime.memory import Memory
+    from tokenest_py.runtime.quantiles import Answer
     from tokenest_py.runtime.results import TokenEstimate
     from tokenest_py.runtime.table import Coefficients
     from tokenest_py.runtime.table.table import Cell
@@ -120,38 +121,10 @@ def size(
     run_id: str | None = None,
 ) -> Budget:
     """The budget of one call; see `Estimator.budget`."""
-    if not 0 < max_truncation < 1:
-        raise UsageError("max_truncation", max_truncation, "a rate between 0 and 1")
-    if max_tokens is not None and max_tokens < 1:
-        raise UsageError("max_tokens", max_tokens, "a whole number of at least 1")
-    if reasoning_tokens < 0:
-        raise UsageError("reasoning_tokens", reasoning_tokens, "a whole number of at least 0")
-    if not 0 <= control_share <= 1:
-        raise UsageError("control_share", control_share, "a share from 0 to 1")
-    key = (
-        estimate.category,
-        estimate.complexity,
-        tuple(estimate.labels.items()) if estimate.labels else None,
-        model,
-        input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
-        estimate_bin(estimate.base_tokens) if estimate.deliverable_count else None,
-        max_truncation,
+    _check(max_truncation, max_tokens, reasoning_tokens, control_share)
+    cell, found = _look_up(
+        coefficients, estimate, model, input_tokens, max_truncation, memory, run_id
     )
-    if key in coefficients.found:
-        cell, quantile = coefficients.found[key]
-    else:
-        cell = cell_of(
-            coefficients, estimate.category, estimate.complexity, estimate.labels, *key[3:6]
-        )
-        quantile = find(coefficients, cell, max_truncation)
-        if len(coefficients.found) >= MAX_FOUND:
-            coefficients.found.clear()
-        coefficients.found[key] = cell, quantile
-    found = None if quantile is None else quantile.answer
-    if quantile is not None and memory is not None:
-        if memory.table != coefficients.coefficients_id:
-            memory.begin(coefficients)
-        found = quantile.moved(coefficients, memory, run_id)
     least = 0
     # a rate that too few calls are known for in all: the strictest one answers, and the floor
     if found is None or (
@@ -190,6 +163,56 @@ def size(
         estimate.low,
         seen,
     )
+
+
+def _check(
+    max_truncation: float, max_tokens: int | None, reasoning_tokens: int, control_share: float
+) -> None:
+    """Raises UsageError for what no call can be asked for."""
+    if not 0 < max_truncation < 1:
+        raise UsageError("max_truncation", max_truncation, "a rate between 0 and 1")
+    if max_tokens is not None and max_tokens < 1:
+        raise UsageError("max_tokens", max_tokens, "a whole number of at least 1")
+    if reasoning_tokens < 0:
+        raise UsageError("reasoning_tokens", reasoning_tokens, "a whole number of at least 0")
+    if not 0 <= control_share <= 1:
+        raise UsageError("control_share", control_share, "a share from 0 to 1")
+
+
+def _look_up(
+    coefficients: Coefficients,
+    estimate: TokenEstimate,
+    model: str | None,
+    input_tokens: int | None,
+    max_truncation: float,
+    memory: Memory | None,
+    run_id: str | None,
+) -> tuple[Cell, Answer | None]:
+    """The cell of a call, and what its quantile says with what was seen since."""
+    key = (
+        estimate.category,
+        estimate.complexity,
+        tuple(estimate.labels.items()) if estimate.labels else None,
+        model,
+        input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
+        estimate_bin(estimate.base_tokens) if estimate.deliverable_count else None,
+        max_truncation,
+    )
+    if key in coefficients.found:
+        cell, quantile = coefficients.found[key]
+    else:
+        cell = cell_of(
+            coefficients, estimate.category, estimate.complexity, estimate.labels, *key[3:6]
+        )
+        quantile = find(coefficients, cell, max_truncation)
+        if len(coefficients.found) >= MAX_FOUND:
+            coefficients.found.clear()
+        coefficients.found[key] = cell, quantile
+    if quantile is None or memory is None:
+        return cell, None if quantile is None else quantile.answer
+    if memory.table != coefficients.coefficients_id:
+        memory.begin(coefficients)
+    return cell, quantile.moved(coefficients, memory, run_id)
 
 
 def _drawn(share: float) -> bool:

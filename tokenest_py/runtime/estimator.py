@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 DEFAULT_CATEGORY = "implementation"
 
+# What the outcome of a call can be wrong by, so that it is left out.
+_FAULTS = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+
 
 class Estimator:
     """Predicts output tokens and sizes ceilings from one table of coefficients.
@@ -223,7 +228,7 @@ class Estimator:
             self._memory.observe(
                 self._current().coefficients, budget, output_tokens, stop_reason, run_id
             )
-        except Exception:  # whatever the caller handed over, their call has succeeded
+        except _FAULTS:  # whatever was handed over, the caller's call has succeeded
             self._memory.faults += 1
 
     def after_truncation(

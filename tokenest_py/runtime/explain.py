@@ -36,8 +36,8 @@ def _estimate(coefficients: Coefficients, estimate: TokenEstimate) -> Iterator[s
     )
     cell = f"{estimate.category}/{estimate.complexity or 'no complexity'}"
     if estimate.model == "no_deliverables":
-        known = coefficients.medians
-        yield f"  no deliverables: the {'median of calls like' if known else 'floor for the complexity of'} {cell}"
+        what = "median of calls like" if coefficients.medians else "floor for the complexity of"
+        yield f"  no deliverables: the {what} {cell}"
     elif estimate.parts:
         known = (estimate.category, estimate.complexity) in coefficients.overheads
         yield f"  overhead {estimate.overhead} for {cell}{'' if known else ' (the default)'}"

@@ -17,6 +17,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
 from tokenest_py.runtime.quantiles import BY_QUANTILE, MOST_TOKENS, median_cell
+from tokenest_py.runtime.stop_reasons import spelled
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -44,7 +45,7 @@ class Memory:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()  # held where something is written
         self.table = ""  # the coefficients_id that what was seen belongs to
         self._keys: OrderedDict[Key, tuple[float, float]] = OrderedDict()
         self._rates: OrderedDict[tuple[object, object, float], tuple[float, int]] = OrderedDict()
@@ -57,7 +58,7 @@ class Memory:
 
     def begin(self, table: Coefficients) -> None:
         """Forget what a newer table has learned; what runs have shown stays."""
-        with self._lock:
+        with self.lock:
             if table.coefficients_id != self.table:
                 self._keys = OrderedDict()
                 self._rates = OrderedDict()
@@ -88,7 +89,7 @@ class Memory:
         return self._keys.get(key)
 
     def online(self, table: Coefficients, label: object, model: object, rate: float) -> float:
-        """What the logarithm of a budget is moved by: the model's own, when enough calls judge it."""
+        """What moves the logarithm of a budget; the model's own, once enough calls judge it."""
         if model is not None:
             found = self._rate(table, label, model, rate)
             if found and found[1] >= table.constants.get("online_calls", math.inf):
@@ -108,19 +109,17 @@ class Memory:
         output_tokens = min(operator.index(output_tokens), MOST_TOKENS)
         if "online_step" not in table.constants or not budget.cell or output_tokens < 1:
             return
-        said = (stop_reason or "").strip(" ").lower()
+        said = spelled(stop_reason or "")
         stop_class = table.stop_classes.get(said, "unknown" if said else "complete")
         is_cut = stop_class == "truncated" or output_tokens >= budget.max_tokens
-        if stop_class in ("context_window", "filtered") or (
-            stop_class == "unknown" and not is_cut
-        ):
+        if stop_class in ("context_window", "filtered") or (stop_class == "unknown" and not is_cut):
             return
         level = table.model_level
         label = budget.cell[0]
         model = budget.cell[level] if len(budget.cell) > level else None
         if table.coefficients_id != self.table:
             self.begin(table)
-        with self._lock:
+        with self.lock:
             self.observed += 1
             self._know(table, budget, label, model, output_tokens)
             if run_id is not None:
@@ -132,13 +131,13 @@ class Memory:
                 and not budget.clamped_by
                 and budget.quantile_rate is not None
             ):
-                self._judge(table, label, None, budget.quantile_rate, is_cut)
+                self._judge(table, label, None, budget.quantile_rate, int(is_cut))
                 if model is not None:
-                    self._judge(table, label, model, budget.quantile_rate, is_cut)
+                    self._judge(table, label, model, budget.quantile_rate, int(is_cut))
 
     def forget_lock(self) -> None:
         """Begin with a new lock: the old one may be held by a thread that a fork left behind."""
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
     def _rate(
         self, table: Coefficients, label: object, model: object, rate: float
@@ -147,7 +146,7 @@ class Memory:
         return self._rates.get(key) or table.online_rates.get(key)
 
     def _judge(
-        self, table: Coefficients, label: object, model: object, rate: float, is_cut: bool
+        self, table: Coefficients, label: object, model: object, rate: float, cut: int
     ) -> None:
         """One step of the online rate: up after a truncation, down by the rate after none."""
         constants = table.constants
@@ -155,7 +154,7 @@ class Memory:
         step = max(constants["online_step"], 0.5 * (FIRST_STEPS + n) ** -0.5)
         if not constants["online_step"]:
             step = 0.0
-        moved += step * (is_cut - rate)
+        moved += step * (cut - rate)
         most = constants["online_most"]
         _keep(self._rates, (label, model, rate), (max(-most, min(most, moved)), n + 1))
 

@@ -21,7 +21,7 @@ from tokenest_py.runtime.recorder.file import EventFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Unpack
+    from typing import Any, Unpack
 
     from tokenest_py.runtime.estimator import Estimator
     from tokenest_py.runtime.recorder.record import EventFields
@@ -170,11 +170,12 @@ class Recorder:
         if not self.enabled:
             return False
         try:
-            found = {**call_fields(estimate, budget, response), **fields}
+            found: dict[str, Any] = {**call_fields(estimate, budget, response), **fields}
             self._write(found)
-            if estimator is not None:
+            if estimator is not None and isinstance(budget, tuple):
+                told: Any = budget
                 estimator.observe(
-                    budget,
+                    told,
                     output_tokens=found["actual_output_tokens"],
                     stop_reason=found.get("stop_reason"),
                     run_id=found.get("run_id"),

@@ -11,7 +11,14 @@ import stat
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import CoefficientsError
-from tokenest_py.runtime.labels import CALL_LEVELS, ESTIMATE_BIN, MAX_LABELS, MAX_VALUE, NAME, is_value
+from tokenest_py.runtime.labels import (
+    CALL_LEVELS,
+    ESTIMATE_BIN,
+    MAX_LABELS,
+    MAX_VALUE,
+    NAME,
+    is_value,
+)
 from tokenest_py.runtime.table.kinds import KINDS, MAX_TEXT, NUMBERS, TEXTS
 
 if TYPE_CHECKING:

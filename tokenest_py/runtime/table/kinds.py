@@ -284,7 +284,7 @@ KINDS = {
         may=f"category complexity {_CALIBRATED}", bounds=(0.001, 100),
     ),
     "online_rate": _kind(
-        "What the logarithm of a budget is moved by, since its calls were cut off too often or too seldom.",
+        "What the logarithm of a budget is moved by, so that its calls keep the rate.",
         "labels max_truncation value n", "online_rates",
         lambda row: (*_key(row), row["max_truncation"]), _number_and_n,
         may="model", bounds=(-3, 3),
