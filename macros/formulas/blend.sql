@@ -41,7 +41,8 @@
         ] %}
         {{ condition }} 1
             {%- for level in range(first, last + 1) %}
-            {{ '- ' if loop.first else '* ' }}(1 - {{ own_data_weight('level_' ~ level ~ '.n_event', rate) }})
+            {{ '- ' if loop.first else '* ' }}
+            (1 - {{ own_data_weight('level_' ~ level ~ '.n_event', rate) }})
             {%- endfor %}
         {%- endfor %}
     end
@@ -75,7 +76,8 @@
 
 {#- One step of median_shrunk in logarithms: the parent counts for shrinkage_calls calls. -#}
 {% macro shrunk(parent, own, n_event) -%}
-    {{ log_blend(parent, 'ln(' ~ own ~ ')', n_event ~ ' / (' ~ n_event ~ ' + ' ~ var('shrinkage_calls') ~ ')') }}
+    {%- set weight = n_event ~ ' / (' ~ n_event ~ ' + ' ~ var('shrinkage_calls') ~ ')' -%}
+    {{ log_blend(parent, 'ln(' ~ own ~ ')', weight) }}
 {%- endmacro %}
 
 {#-

@@ -7,7 +7,10 @@
         {%- if var('synthetic_runs') %}
         coalesce({{ run_id }} in ('{{ var('synthetic_runs') | join("', '") }}'), false)
         or
-        {%- endif %} coalesce({{ list_has_any(recorded_flags, ['synthetic', 'synthetic_test_row', 'harness_smoke_test']) }}, false)
+        {%- endif %}
+        coalesce({{ list_has_any(
+            recorded_flags, ['synthetic', 'synthetic_test_row', 'harness_smoke_test']
+        ) }}, false)
     )
 {%- endmacro %}
 

@@ -4,7 +4,7 @@
     2021; Angelopoulos, Barber and Bates 2024). It needs the truncated flag alone.
 -#}
 
-{#- The rate of the table that answers when one is asked for: the largest not above it, else the smallest. -#}
+{#- The rate that answers when one is asked for: the largest not above it, else the smallest. -#}
 {% macro rate_of_table(asked) -%}
     case
         {%- for rate in var('truncation_rates') | sort(reverse=true) %}

@@ -8,7 +8,7 @@
     {{ return(['same', 'any', 'turn']) }}
 {% endmacro %}
 
-{#- Class of the logarithm of a demand over its median: 0 far below to 8 far above, 9 without one. -#}
+{#- Class of the logarithm of a demand over its median: 0 below to 8 above, 9 without one. -#}
 {% macro run_bin(ln_above) -%}
     case
         when {{ ln_above }} is null then cast(9 as bigint)

@@ -178,7 +178,9 @@ exported_rates as (
 {% endfor %}
 -- what the runtime goes on with from the exported state
 runtime_constants as (
-    {% for name in ['online_calls', 'online_most', 'online_step', 'so_far_half_life', 'so_far_shrinkage'] %}
+    {% for name in [
+        'online_calls', 'online_most', 'online_step', 'so_far_half_life', 'so_far_shrinkage',
+    ] %}
         select
             '{{ name }}' as name,
             {{ var(name) }} as value

@@ -45,7 +45,10 @@ expected as (
         + new_label.ln_factor as ln_label_so_far,
         case
             when placed.model is not null
-                then ln(of_cell.median_tokens) + coalesce(of_model.ln_effect, 0) + new_model.ln_factor
+                then
+                    ln(of_cell.median_tokens)
+                    + coalesce(of_model.ln_effect, 0)
+                    + new_model.ln_factor
         end as ln_model_so_far
     from placed
     inner join medians as of_all
@@ -150,7 +153,7 @@ compared as (
     select
         chosen.*,
         case
-            when chosen.cell_level > 1 and chosen.model is not distinct from parents.model
+            when chosen.cell_level > 1 and coalesce(chosen.model, '') = coalesce(parents.model, '')
                 then parents.budget_tokens
         end as fallback_tokens
     from chosen

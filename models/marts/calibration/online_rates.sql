@@ -56,6 +56,18 @@ moved as (
     group by top_label, model, max_truncation
 ),
 
+bounded as (
+    select
+        top_label,
+        model,
+        max_truncation,
+        n_tables,
+        n_calls,
+        n_truncated,
+        {{ within_bounds('ln_factor', -var('online_most'), var('online_most')) }} as ln_factor
+    from moved
+),
+
 final as (
     select
         {{ key_of(['top_label', 'model', plain_number('max_truncation')]) }} as rate_key,
@@ -67,10 +79,10 @@ final as (
         cast(n_calls as bigint) as n_calls,
         cast(n_truncated as bigint) as n_truncated,
         {{ ratio('n_truncated', 'n_calls') }} as truncation_rate,
-        {{ within_bounds('ln_factor', -var('online_most'), var('online_most')) }} as ln_factor,
-        exp({{ within_bounds('ln_factor', -var('online_most'), var('online_most')) }}) as budget_factor,
+        ln_factor,
+        exp(ln_factor) as budget_factor,
         model is null or n_calls >= {{ var('online_calls') }} as is_used
-    from moved
+    from bounded
 )
 
 select * from final

@@ -25,17 +25,17 @@ states as (
     {% for each in subjects %}
         select
             '{{ each.subject }}' as subject,
-            last.name,
-            last.n_calls,
-            {{ so_far_known('last.n_calls + 1') }} as n_known,
+            newest.name,
+            newest.n_calls,
+            {{ so_far_known('newest.n_calls + 1') }} as n_known,
             {{ so_far_effect_after(
-                'calls.' ~ each.effect, 'calls.' ~ each.value, 'last.n_calls'
+                'calls.' ~ each.effect, 'calls.' ~ each.value, 'newest.n_calls'
             ) }} as ln_effect
-        from last_of_{{ each.subject }} as last
+        from last_of_{{ each.subject }} as newest
         inner join calls
             on
-                last.name = calls.{{ each.key }}
-                and last.n_calls = calls.{{ each.number }}
+                newest.name = calls.{{ each.key }}
+                and newest.n_calls = calls.{{ each.number }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),

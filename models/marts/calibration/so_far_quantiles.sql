@@ -1,4 +1,4 @@
-{#- The cells of the residuals, from wide to narrow; a label's own calls tell nothing of new ones. -#}
+{#- The cells of the residuals, from wide to narrow. -#}
 {% set levels = [[], ['known_bin'], ['top_label'], ['top_label', 'known_bin']] %}
 with
 
@@ -42,9 +42,7 @@ celled as (
             cast(count(*) as double) as n_calls,
             cast(sum(case when is_observed then 1 else 0 end) as double) as n_observed
         from residuals
-        {% if level -%}
-        where {{ level | join(' is not null and ') }} is not null
-        {% endif -%}
+        where {{ level | join(' is not null and ') ~ ' is not null' if level else 'true' }}
         group by subject, {{ (level + ['factor']) | join(', ') }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
