@@ -15,12 +15,15 @@
 {%- endmacro %}
 
 {#-
-    How far the calls of one table move the budgets: online_step for each truncation too many, of
-    at most online_calls calls. More calls are a surer mean, not a longer way: nothing answered
-    them while they ran.
+    How far the calls of one table move the budgets: online_step for each truncation too many
+    beyond what chance explains (one standard error), of at most online_calls calls. More calls are
+    a surer mean, not a longer way: nothing answered them while they ran.
 -#}
 {% macro online_move(n_calls, n_truncated, rate) -%}
+    {%- set too_many = '(' ~ n_truncated ~ ' - ' ~ rate ~ ' * ' ~ n_calls ~ ')' -%}
+    {%- set chance = 'sqrt(' ~ n_calls ~ ' * ' ~ rate ~ ' * (1 - ' ~ rate ~ '))' -%}
     cast({{ var('online_step') }} as double)
     * least(cast(1 as double), {{ ratio(var('online_calls'), n_calls) }})
-    * ({{ n_truncated }} - {{ rate }} * {{ n_calls }})
+    * sign({{ too_many }})
+    * greatest(cast(0 as double), abs({{ too_many }}) - {{ chance }})
 {%- endmacro %}

@@ -39,6 +39,20 @@
     group by top_label, stage_bin, max_truncation, demand_tokens / exp(ln_budget)
 ),
 
+{{ name }}_pooled as (
+    select * from {{ name }}_celled
+    union all
+    select
+        top_label,
+        cast(null as bigint) as stage_bin,
+        max_truncation,
+        ratio,
+        sum(n_calls) as n_calls,
+        sum(n_observed) as n_observed
+    from {{ name }}_celled
+    group by top_label, max_truncation, ratio
+),
+
 {{ name }}_at_risk as (
     select
         *,
@@ -48,7 +62,7 @@
             rows between unbounded preceding and current row
         ) as n_at_risk,
         sum(n_observed) over (partition by top_label, stage_bin, max_truncation) as n_event
-    from {{ name }}_celled
+    from {{ name }}_pooled
 ),
 
 {{ name }}_survival as (
@@ -78,19 +92,38 @@
     group by top_label, stage_bin, max_truncation
 ),
 
-{{ name }}_factors as (
+{{ name }}_quantiles as (
     select
         top_label,
         stage_bin,
         max_truncation,
         n_event,
-        n_event / (n_event + 2 / max_truncation) * ln(
+        ln(
             coalesce(
                 {{ between_ranks('below_ratio', 'reached_ratio', 'n_event', 'max_truncation') }},
                 max_ratio
             )
-        ) as ln_factor
+        ) as ln_quantile
     from {{ name }}_read_off
+),
+
+-- against all classes together: budgets cover the calls that they were made from too well, and a
+-- table of that would help on the same calls alone
+{{ name }}_factors as (
+    select
+        of_class.top_label,
+        of_class.stage_bin,
+        of_class.max_truncation,
+        of_class.n_event,
+        of_class.n_event / (of_class.n_event + 2 / of_class.max_truncation)
+        * (of_class.ln_quantile - of_all.ln_quantile) as ln_factor
+    from {{ name }}_quantiles as of_class
+    inner join {{ name }}_quantiles as of_all
+        on
+            of_class.top_label is not distinct from of_all.top_label
+            and of_class.max_truncation = of_all.max_truncation
+            and of_all.stage_bin is null
+    where of_class.stage_bin is not null
 ),
 {% endmacro %}
 

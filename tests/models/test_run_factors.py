@@ -60,27 +60,33 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return build(tmp_path_factory.mktemp("runs"), needs(1))
 
 
+def ln_quantile(calls: list[Call], rate: float) -> float:
+    """What all but `rate` of the calls need of their budgets; the most of them where none shows it."""
+    found = quantile(calls, rate)
+    return math.log(max(call.tokens for call in calls) if found.is_beyond else found.blended)
+
+
 def test_the_first_table_equals_the_reference(built: Project) -> None:
-    """Each class: the quantile of demand over budget, towards 1 by n / (n + 2/rate)."""
+    """Each class against all: quantiles of demand over budget, towards 1 by n / (n + 2/rate)."""
     groups: dict[tuple[int, float], list[Call]] = defaultdict(list)
+    everyone: dict[float, list[Call]] = defaultdict(list)
     for class_, rate, demand, is_observed, ln_budget in built.rows(
         "select same_bin, max_truncation, demand_tokens, is_observed, ln_budget"
         " from intermediate.int_run_calls"
     ):
         ratio = demand / math.exp(ln_budget)
-        groups[class_, rate].append(Call("agent", None, None, None, None, ratio, is_observed))
+        call = Call("agent", None, None, None, None, ratio, is_observed)
+        groups[class_, rate].append(call)
+        everyone[rate].append(call)
     rows = built.rows(
         "select stage_bin, max_truncation, n, ln_factor from marts.run_factors"
         " where feature = 'same' and top_label = 'agent'"
     )
     assert len(rows) == len(groups) == 40
     for class_, rate, n, ln_factor in rows:
-        found = quantile(groups[class_, rate], rate)
-        ratio = found.blended
-        if found.is_beyond:
-            ratio = max(call.tokens for call in groups[class_, rate])
-        expected = n / (n + 2 / rate) * math.log(ratio)
-        assert n == found.n_observed
+        of_class, of_all = ln_quantile(groups[class_, rate], rate), ln_quantile(everyone[rate], rate)
+        expected = n / (n + 2 / rate) * (of_class - of_all)
+        assert n == sum(call.is_observed for call in groups[class_, rate])
         assert ln_factor == pytest.approx(expected, abs=1e-9)
 
 

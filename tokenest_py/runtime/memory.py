@@ -68,6 +68,8 @@ class Memory:
         """What the logarithm of a budget is moved by because of earlier calls of its run."""
         factors = table.run_factors
         calls, ln_any = self._runs.get(hash(run_id), (0, None))
+        if not calls:
+            return 0.0
         ln_same = self._last.get(hash((run_id, label)))
         ln_factor = 0.0
         for feature, class_ in (
