@@ -16,16 +16,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+import openai
+
+import vintages
+from tokenest_py import Estimator, Recorder, labels, sized
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests/support"), str(ROOT / "tests/clients")]
-
-import openai  # noqa: E402
-
-import vintages  # noqa: E402
-from tokenest_py import Estimator, Recorder, labels, sized  # noqa: E402
-
 MODEL = "gpt-5-mini"
 # median of the needs and their spread, as of a lognormal distribution
 TASKS = {"triage": (120, 0.35), "support": (420, 0.45), "report": (1300, 0.40)}
@@ -60,10 +61,13 @@ def learned(folder: Path) -> Path:
     return vintages.write(folder, lambda packaged: packaged + rows)
 
 
-def ask(client: openai.OpenAI, need: int, **more: Any) -> Any:  # noqa: ANN401
-    """One call."""
-    message: Any = {"role": "user", "content": f"needs {need}"}
-    return client.chat.completions.create(model=MODEL, messages=[message], **more)
+def ask(client: openai.OpenAI, need: int, most: int | None = None) -> ChatCompletion:
+    """One call, with a ceiling of its own or without."""
+    return client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": f"needs {need}"}],
+        max_completion_tokens=openai.omit if most is None else most,
+    )
 
 
 def cost(url: str, table: Path, folder: Path, blocks: int) -> None:
@@ -94,9 +98,9 @@ def gain(url: str, table: Path, folder: Path) -> None:
         client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
         cut = billed = 0
         for _, need in calls:
-            answer = ask(client, need, max_completion_tokens=fixed)
+            answer = ask(client, need, fixed)
             cut += answer.choices[0].finish_reason == "length"
-            billed += answer.usage.completion_tokens
+            billed += answer.usage.completion_tokens if answer.usage else 0
         print(f"| fixed {fixed} | 600 | {cut} | {fixed * 600 / billed:.2f} | {billed} |")
     client = sized(
         openai.OpenAI(base_url=f"{url}/v1", api_key="none"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import re
@@ -12,14 +13,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from dbt_project import BIN, ROOT, Project
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = pytest.mark.slow
 
@@ -116,7 +114,7 @@ def test_a_full_output(built: Project, name: str) -> None:
 def test_a_narrow_encoding_and_no_input(built: Project, name: str) -> None:
     """ASCII leaves no command without its result; nobody can be asked where there is no input."""
     environment = built.environment() | {"PYTHONIOENCODING": "ascii"}
-    closed: Callable[[], None] = lambda: os.close(0)  # noqa: E731
+    closed = functools.partial(os.close, 0)
     code, _ = ended(start(built, BY_NAME[name], env=environment, stdin=None, preexec_fn=closed))
     if name in {"estimate", "identity", "replay", "report", "--help", "build"}:
         assert code == 0

@@ -57,7 +57,7 @@ def test_an_estimate_carries_its_labels() -> None:
         ("project=web", "use a mapping such as"),
     ],
 )
-def test_wrong_labels_are_refused_with_the_fix(labels: Any, message: str) -> None:  # noqa: ANN401
+def test_wrong_labels_are_refused_with_the_fix(labels: object, message: str) -> None:
     """One line names the label and what may stand there."""
     with pytest.raises(UsageError, match=message):
         Estimator.load().estimate(None, labels=labels)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def rows() -> list[dict[str, str]]:
     """The seed."""
-    with Path(PLACES[0]).open(newline="", encoding="utf-8") as file:
+    with PLACES[0].open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

@@ -80,7 +80,7 @@ def framed(command: Callable[[], int]) -> int:
         exit_code, message = error.exit_code, str(error)
     except BrokenPipeError:
         exit_code = 0  # the reader (head, less) has gone
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - the outermost frame: nothing is above it
         exit_code, message = 1, _unexpected(error)
     interrupts.stop()
     if interrupts.number:

@@ -327,7 +327,8 @@ class Call:
         if self.max_tokens is None:  # nothing was sent that the table could be judged by
             event["selected_budget"] = None
         event["model"] = self.model or event.get("model")
-        several = SEVERAL_ANSWERS in (fields.get("quality_flags") or ())  # type: ignore[operator]
+        flags = fields.get("quality_flags")
+        several = isinstance(flags, list) and SEVERAL_ANSWERS in flags
         if several and fields.get("truncated") and self.max_tokens is not None:
             event["actual_output_tokens"] = self.max_tokens  # the longest one was cut off there
         self._sizer.recorder.record(**event)  # type: ignore[arg-type]

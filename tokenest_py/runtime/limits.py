@@ -7,19 +7,16 @@ else nothing is known of it, and what is not known limits nothing.
 from __future__ import annotations
 
 import functools
-import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-_SEED = ("seeds", "estimator", "model_limits.csv")
-PLACES = (
-    os.path.join(os.path.dirname(_PACKAGE), *_SEED),  # noqa: PTH118, PTH120
-    os.path.join(_PACKAGE, "project", *_SEED),  # noqa: PTH118
-)
+_PACKAGE = Path(__file__).absolute().parents[1]
+_SEED = Path("seeds", "estimator", "model_limits.csv")
+PLACES = (_PACKAGE.parent / _SEED, _PACKAGE / "project" / _SEED)
 
 _PROVIDER = re.compile(
     r"(openai|openai-chat|openai-responses|azure|anthropic|bedrock|google|google-gla|google-vertex"
@@ -111,7 +108,7 @@ def read_seed() -> Iterator[tuple[str, Limit]]:
 
     for place in PLACES:
         try:
-            with open(place, newline="", encoding="utf-8") as file:  # noqa: PTH123
+            with place.open(newline="", encoding="utf-8") as file:
                 for row in csv.DictReader(file):
                     numbers = [row["max_output"], row["context_window"], row["max_input"]]
                     yield row["model"], Limit(*[int(text) if text else None for text in numbers])
