@@ -90,7 +90,11 @@ def test_no_telemetry_says_where_it_looked(project: Project) -> None:
 def test_telemetry_without_any_event_is_no_data(project: Project) -> None:
     """The lines are quarantined, the message says so, and the exit code is 4."""
     project.telemetry().write_bytes(b"not a record\n")
+    project.telemetry("odd.ndjson").write_bytes(b'{"hello": 1}\n')
     done = project.tokenest("build")
+    [warning] = [text for text in done.stderr.splitlines() if text.startswith("warning: ")]
+    assert "telemetry/odd.ndjson was not read" in warning
+    assert "which has hello. Say whose it is with TOKENEST_TELEMETRY='<source>:" in warning
     assert done.returncode == 4
     [message] = errors(done)
     assert "1 line(s) quarantined" in message

@@ -150,6 +150,8 @@ def _run_dbt(settings: Settings, arguments: Sequence[str], console: Console) -> 
     )
     task = progress.add_task("reading the project", total=None)
 
+    warnings: list[str] = []  # of the models' own: files that are not read
+
     def show(event: EventMsg) -> None:
         data = event.data
         if event.info.name == "ConcurrencyLine":
@@ -158,14 +160,14 @@ def _run_dbt(settings: Settings, arguments: Sequence[str], console: Console) -> 
             progress.update(task, description=data.node_info.node_name[:40].ljust(40))
         elif event.info.name == "NodeFinished":
             progress.advance(task)
+        elif event.info.name == "JinjaLogWarning":
+            warnings.append(data.msg)
 
     with progress:
         run = dbt.run(settings, arguments, scratch=settings.scratch, on_event=show)
-    for result in run.results:
-        if str(result.status) == "warn":
-            console.print(
-                f"warning: {_warning(result)}", style="yellow", highlight=False, soft_wrap=True
-            )
+    warnings += [_warning(result) for result in run.results if str(result.status) == "warn"]
+    for warning in warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     if run.failure and "Could not set lock" in run.failure:
         # Another process was quicker after the wait for the database was over.
         raise busy(settings.database, run.failure, 0)
