@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 # What says when and how a line landed, and not what it says.
 OF_THE_LANDING = {
     "landing_no", "file_bytes", "modified_at", "first_line_md5", "has_open_tail",
-    "newest_landing_no", "content_key",
+    "newest_landing_no", "content_key", "looks_like",
 }  # fmt: skip
 # A text that only an event in conflict named may stay until the next full refresh.
 MAY_KEEP_MORE = {"intermediate.int_deliverable_paths", "intermediate.int_deliverables"}

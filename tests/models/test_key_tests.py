@@ -69,7 +69,8 @@ def test_a_changed_row_is_found(built: Project, tmp_path: Path, table: str, chan
     """And without the change the same tests pass."""
     project = Project(tmp_path)
     project.database.write_bytes(built.database.read_bytes())
-    model = table.rpartition(".")[2]
+    # the events of all sources are a view: its tests read the table of this one
+    model = table.rpartition(".")[2].replace("stg_tokenest__events", "int_events")
     number = "line_no" if model.startswith("base_") else "cast(right(event_id, 1) as integer)"
     keys = ("test", "-s", f"{model},test_name:has_every_key_once {model},test_name:counts_from_one")
     assert project.dbt(*keys).returncode == 0

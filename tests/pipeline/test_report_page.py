@@ -122,7 +122,7 @@ def test_a_section_gives_its_sql_with_one_click(page: Page) -> None:
     assert not code.is_visible()
     page.locator("#alerts summary", has_text="SQL").click()
     assert code.is_visible()
-    assert "from marts.guardrail_alerts" in code.inner_text()
+    assert "from report.rpt_alerts" in code.inner_text()
 
 
 def test_truncated_calls_are_drawn_as_lower_bounds(page: Page, project: Project) -> None:
