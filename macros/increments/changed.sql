@@ -1,3 +1,16 @@
+{#-
+    Boolean: lines of the source have landed that the model has not taken up. Where none has, there is
+    nothing to plan: sources that nobody uses cost next to nothing.
+-#}
+{% macro has_landed(source) %}
+    {% if not execute or flags.WHICH not in ['build', 'run'] or model['resource_type'] != 'model' %}
+        {{ return(true) }}
+    {% endif %}
+    {{ return(run_query(
+        'select 1 from ' ~ ref('base_' ~ source ~ '__lines') ~ ' where landing_no > ' ~ landed_before() ~ ' limit 1'
+    ).rows | length > 0) }}
+{% endmacro %}
+
 {#- Rows that have landed since; without it, all of them. -#}
 {% macro since_last_landing() -%}
     {%- if is_incremental() -%}

@@ -12,7 +12,9 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 {% set base = ref('base_' ~ source ~ '__lines') %}
-{% if execute %}
+{% if execute and not has_landed(source) %}
+{{ no_repeated_lines() }}
+{% elif execute %}
 with
 
 lines as (
@@ -108,4 +110,12 @@ final as (
 
 select * from final
 {% endif %}
+{% endmacro %}
+
+{#- No row of base_<source>__repeated_lines. -#}
+{% macro no_repeated_lines() %}
+    {{ no_rows({
+        'source_file': 'text', 'line_no': 'whole', 'record_no': 'whole', 'landing_no': 'whole', 'event_key': 'text',
+        'run_id': 'text', 'phase_id': 'text', 'verdict': 'text', 'line_text': 'text',
+    }) }}
 {% endmacro %}

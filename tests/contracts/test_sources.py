@@ -120,6 +120,21 @@ def test_no_text_of_a_line_is_stored(built: Project) -> None:
         assert CANARY.encode() not in path.read_bytes(), path
 
 
+def test_a_source_without_files_has_the_columns_of_one_with(built: Project, empty: Project) -> None:
+    """Nothing is planned for it: its tables are made from the field map alone."""
+    query = (
+        "select table_name, column_name, column_index, data_type from duckdb_columns()"
+        " where schema_name = 'staging'"
+    )
+    full = {row[:3]: row[3] for row in built.rows(query)}
+    bare = {row[:3]: row[3] for row in empty.rows(query)}
+    assert len(full) > 60 * len(SOURCES)
+    assert bare.keys() == full.keys()
+    different = {place: (bare[place], kind) for place, kind in full.items() if bare[place] != kind}
+    # a list that no record of a source has is of no type in DuckDB
+    assert {kind for _, kind in different.values()} <= {'"NULL"'}, different
+
+
 def generator() -> ModuleType:
     """The program behind `make fields`."""
     spec = importlib.util.spec_from_file_location(

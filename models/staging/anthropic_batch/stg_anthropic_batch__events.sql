@@ -5,6 +5,9 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
+{% if not has_landed('anthropic_batch') %}
+{{ no_events() }}
+{% else %}
 with
 
 {{ batch_calls('anthropic_batch', file_time=true) }}
@@ -12,3 +15,4 @@ with
 {{ canonical_events('calls') }}
 
 select * from final
+{% endif %}

@@ -5,6 +5,9 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
+{% if not has_landed('claude_code') %}
+{{ no_events() }}
+{% else %}
 with
 
 lines as (
@@ -115,3 +118,4 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
+{% endif %}

@@ -1,6 +1,9 @@
 {#- Which line counts depends on all sessions of one root: the table is built anew as a whole. -#}
 {{ config(materialized='table') }}
 
+{% if not has_landed('codex') %}
+{{ no_repeated_lines() }}
+{% else %}
 with
 
 {{ codex_counts() }}
@@ -21,3 +24,4 @@ final as (
 )
 
 select * from final
+{% endif %}

@@ -1,6 +1,9 @@
 {#- What a call is depends on all sessions of one root, so the table is built anew as a whole. -#}
 {{ config(materialized='table') }}
 
+{% if not has_landed('codex') %}
+{{ no_events() }}
+{% else %}
 with
 
 {{ codex_counts() }}
@@ -45,3 +48,4 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
+{% endif %}

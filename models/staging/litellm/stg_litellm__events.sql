@@ -5,6 +5,9 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
+{% if not has_landed('litellm') %}
+{{ no_events() }}
+{% else %}
 with
 
 accepted as (
@@ -64,3 +67,4 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
+{% endif %}

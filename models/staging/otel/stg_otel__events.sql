@@ -5,6 +5,9 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
+{% if not has_landed('otel') %}
+{{ no_events() }}
+{% else %}
 with
 
 lines as (
@@ -47,3 +50,4 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
+{% endif %}

@@ -5,6 +5,9 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
+{% if not has_landed('tokenest') %}
+{{ no_events() }}
+{% else %}
 with
 
 calls as {{ inlined() }} (
@@ -14,3 +17,4 @@ calls as {{ inlined() }} (
 {{ canonical_events('calls') }}
 
 select * from final
+{% endif %}

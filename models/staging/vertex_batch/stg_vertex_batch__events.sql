@@ -5,6 +5,9 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
+{% if not has_landed('vertex_batch') %}
+{{ no_events() }}
+{% else %}
 with
 
 accepted as (
@@ -22,3 +25,4 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
+{% endif %}
