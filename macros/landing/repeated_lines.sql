@@ -119,3 +119,28 @@ select * from final
         'run_id': 'text', 'phase_id': 'text', 'verdict': 'text', 'line_text': 'text',
     }) }}
 {% endmacro %}
+
+{#-
+    The CTE `final` of a base_<source>__repeated_lines that finds copies among all lines of its source:
+    those of `relation` with a copy_no above 1.
+-#}
+{% macro later_copies(source, relation, landing_no, phase_id='cast(null as string)') %}
+final as (
+    {% if not has_landed(source) %}
+    {{ no_repeated_lines() }}
+    {% else %}
+    select
+        source_file,
+        line_no,
+        record_no,
+        {{ landing_no }} as landing_no,
+        event_id as event_key,
+        run_id,
+        {{ phase_id }} as phase_id,
+        'duplicate' as verdict,
+        cast(null as string) as line_text
+    from {{ relation }}
+    where copy_no > 1
+    {% endif %}
+)
+{% endmacro %}

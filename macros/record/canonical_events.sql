@@ -1,8 +1,14 @@
 {#-
     From calls in the columns of the event record, as their source wrote them, to events in the
-    vocabulary of all sources: the CTEs of a stg_<source>__events, of which `final` is the last.
+    vocabulary of all sources: the CTEs of a stg_<source>__events, of which `final` is the last. Where
+    no line has landed that the model has not taken up, it reads none of them, and they cost nothing.
 -#}
 {% macro canonical_events(calls) %}
+{% if not has_landed(model['name'].split('__')[0][4:]) %}
+final as (
+    {{ no_events() }}
+)
+{% else %}
 category_aliases as (
     select * from {{ ref('category_aliases') }}
 ),
@@ -118,6 +124,16 @@ canonical as (
         on keyed.stop_reason_key = stop_reasons.name
 ),
 
+{{ judged_truncation('canonical') }}
+{% endif %}
+{% endmacro %}
+
+{#-
+    The CTEs that judge whether calls were cut off, of which `final` is the last. What says so is the
+    strongest evidence; where nothing says how a call ended, and no ceiling is known that it stayed
+    below, nobody knows.
+-#}
+{% macro judged_truncation(calls) %}
 measured as (
     select
         *,
@@ -125,11 +141,9 @@ measured as (
             {{ reaches_ceiling('actual_output_tokens', 'coalesce(actual_max_tokens, assumed_max_tokens)', 'stop_class') }},
             false
         ) as reached_ceiling
-    from canonical
+    from {{ calls }}
 ),
 
--- what says that the answer was cut off, the strongest evidence first; where nothing says how a call
--- ended, and no ceiling is known that it stayed below, nobody knows
 final as (
     select
         *,

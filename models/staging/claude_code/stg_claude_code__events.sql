@@ -5,9 +5,6 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
-{% if not has_landed('claude_code') %}
-{{ no_events() }}
-{% else %}
 with
 
 lines as (
@@ -118,4 +115,3 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
-{% endif %}

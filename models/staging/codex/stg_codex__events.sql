@@ -1,9 +1,6 @@
 {#- What a call is depends on all sessions of one root, so the table is built anew as a whole. -#}
 {{ config(materialized='table') }}
 
-{% if not has_landed('codex') %}
-{{ no_events() }}
-{% else %}
 with
 
 {{ codex_counts() }}
@@ -48,4 +45,3 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
-{% endif %}

@@ -1,9 +1,6 @@
 {#- Which copy counts depends on all files of a session: the table is built anew as a whole. -#}
 {{ config(materialized='table') }}
 
-{% if not has_landed('gemini_cli') %}
-{{ no_events() }}
-{% else %}
 with
 
 {{ gemini_cli_messages() }}
@@ -30,4 +27,3 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
-{% endif %}

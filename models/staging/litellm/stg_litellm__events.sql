@@ -5,9 +5,6 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
-{% if not has_landed('litellm') %}
-{{ no_events() }}
-{% else %}
 with
 
 accepted as (
@@ -67,4 +64,3 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
-{% endif %}

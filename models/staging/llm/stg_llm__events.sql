@@ -5,9 +5,6 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
-{% if not has_landed('llm') %}
-{{ no_events() }}
-{% else %}
 with
 
 accepted as (
@@ -26,4 +23,3 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
-{% endif %}

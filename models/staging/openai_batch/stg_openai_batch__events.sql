@@ -5,9 +5,6 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
-{% if not has_landed('openai_batch') %}
-{{ no_events() }}
-{% else %}
 with
 
 {{ batch_calls('openai_batch') }}
@@ -15,4 +12,3 @@ with
 {{ canonical_events('calls') }}
 
 select * from final
-{% endif %}

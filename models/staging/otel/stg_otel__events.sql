@@ -5,9 +5,6 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
-{% if not has_landed('otel') %}
-{{ no_events() }}
-{% else %}
 with
 
 lines as (
@@ -50,4 +47,3 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
-{% endif %}

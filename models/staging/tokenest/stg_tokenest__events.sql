@@ -5,9 +5,6 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
-{% if not has_landed('tokenest') %}
-{{ no_events() }}
-{% else %}
 with
 
 calls as {{ inlined() }} (
@@ -17,4 +14,3 @@ calls as {{ inlined() }} (
 {{ canonical_events('calls') }}
 
 select * from final
-{% endif %}

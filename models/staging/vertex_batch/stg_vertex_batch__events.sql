@@ -5,9 +5,6 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
-{% if not has_landed('vertex_batch') %}
-{{ no_events() }}
-{% else %}
 with
 
 accepted as (
@@ -25,4 +22,3 @@ calls as (
 {{ canonical_events('calls') }}
 
 select * from final
-{% endif %}
