@@ -110,7 +110,9 @@ def test_models_on_the_pages_are_served() -> None:
 
 def test_a_model_that_is_gone_is_found() -> None:
     """The check above sees it, whatever stands around it."""
-    assert unserved('model="gpt-4.5-preview", bedrock/us.anthropic.claude-3-haiku-20240307-v1:0') == {
-        "gpt-4.5-preview": "2025-07-14", "claude-3-haiku-20240307-v1": "2026-08-23",
-    }  # fmt: skip
-    assert unserved("`gpt-of-tomorrow`") == {"gpt-of-tomorrow": "unknown"}
+    text = 'model="gpt-4.5-preview", bedrock/us.anthropic.claude-3-haiku-20240307-v1:0, `gpt-none`'
+    assert unserved(text) == {
+        "gpt-4.5-preview": "2025-07-14",
+        "claude-3-haiku-20240307-v1": "2026-08-23",
+        "gpt-none": "unknown",
+    }

@@ -38,7 +38,7 @@ def update(
     *,
     source: Annotated[
         str,
-        typer.Option("--from", help="litellm or models.dev, if installed, or a file of theirs."),
+        typer.Option("--from", help="litellm or models.dev (packages), or a file of theirs."),
     ],
 ) -> None:
     """Write seeds/estimator/model_limits.csv anew."""
