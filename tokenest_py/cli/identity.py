@@ -38,7 +38,7 @@ def identity(
     allow_empty_db: AllowEmptyOption = False,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
-    """Show which database is in use, or which table of coefficients.
+    """Show which database is in use, or what a table is.
 
     Its path, size and age, the rows of each table, and the last landing; of coefficients their id
     and the rows of each kind.
