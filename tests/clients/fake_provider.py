@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -145,14 +146,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", kind)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        for part in parts[:1] if self.fake.breaks_off else parts:
-            time.sleep(self.fake.pause)
-            self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
-            self.wfile.flush()
-        if self.fake.breaks_off:
-            self.close_connection = True
-        else:
-            self.wfile.write(b"0\r\n\r\n")
+        with suppress(ConnectionError):  # whoever asked has left
+            for part in parts[:1] if self.fake.breaks_off else parts:
+                time.sleep(self.fake.pause)
+                self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+                self.wfile.flush()
+            if not self.fake.breaks_off:
+                self.wfile.write(b"0\r\n\r\n")
+                return
+        self.close_connection = True
 
 
 def _events(events: list[Json | str]) -> list[bytes]:
@@ -375,6 +377,34 @@ def _converse(handler: _Handler, path: str, body: Json) -> None:
     return handler.send_parts(frames, _FRAMES)
 
 
+def _cohere(handler: _Handler, _: str, body: Json) -> None:
+    used = use(body, body.get("max_tokens") or handler.fake.default_ceiling)
+    answer = {
+        "id": "cohere-1",
+        "finish_reason": "MAX_TOKENS" if used.is_cut else "COMPLETE",
+        "message": {"role": "assistant", "content": [{"type": "text", "text": ANSWER}]},
+        "usage": {
+            "billed_units": {"input_tokens": 3, "output_tokens": used.output},
+            "tokens": {"input_tokens": INPUT, "output_tokens": used.output},
+        },
+    }
+    return handler.send_json(answer)
+
+
+def _ollama(handler: _Handler, _: str, body: Json) -> None:
+    ceiling = (body.get("options") or {}).get("num_predict")
+    used = use(body, ceiling or handler.fake.default_ceiling)
+    answer = {
+        "model": body["model"],
+        "message": {"role": "assistant", "content": ANSWER},
+        "done": True,
+        "done_reason": "length" if used.is_cut else "stop",
+        "prompt_eval_count": INPUT,
+        "eval_count": used.output,
+    }
+    return handler.send_json(answer)
+
+
 _FRAMES = "application/vnd.amazon.eventstream"
 
 
@@ -402,6 +432,8 @@ _ANSWERS = {
     ":streamRawPredict": _messages,
     ":generateContent": _gemini,
     ":streamGenerateContent": _gemini,
+    "/v2/chat": _cohere,
+    "/api/chat": _ollama,
     "/converse": _converse,
     "/converse-stream": _converse,
 }
