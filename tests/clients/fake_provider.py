@@ -97,6 +97,7 @@ def use(body: Json, ceiling: int) -> Use:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
     fake: FakeProvider
 
     def log_message(self, *args: object) -> None:
