@@ -10,7 +10,6 @@ import json
 import re
 import struct
 import threading
-import time
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,7 +31,7 @@ class FakeProvider:
         largest: The largest ceiling that it takes; 0 is any.
         refuses: A parameter that it does not know.
         breaks_off: Whether a stream ends after its first part.
-        pause: Seconds between the parts of a stream.
+        gate: What a stream waits for after its first part.
         default_ceiling: The ceiling of a request without one.
     """
 
@@ -41,7 +40,7 @@ class FakeProvider:
     largest: int = 0
     refuses: str = ""
     breaks_off: bool = False
-    pause: float = 0.0
+    gate: threading.Event | None = None
     default_ceiling: int = 10**9
     url: str = ""
 
@@ -148,8 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         with suppress(ConnectionError):  # whoever asked has left
-            for part in parts[:1] if self.fake.breaks_off else parts:
-                time.sleep(self.fake.pause)
+            for number, part in enumerate(parts[:1] if self.fake.breaks_off else parts):
+                if number and self.fake.gate is not None and not self.fake.gate.wait(10):
+                    break
                 self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
                 self.wfile.flush()
             if not self.fake.breaks_off:
