@@ -43,7 +43,7 @@ class Budget(NamedTuple):
         reasoning_tokens: The part of max_tokens kept apart for reasoning.
         clamped_by: The limit that lowered the number: "", "max_tokens", "max_output",
             "context_window" or "max_budget"; "input_over_window" lowers nothing: the model does
-            not take so large an input.
+            not take so large an input, or has no room left for an answer.
         limit: The most that could be asked for in this call.
         is_retry: Whether this is the one larger ceiling after a truncation.
         coefficients_id: The table that the number comes from.
@@ -265,15 +265,17 @@ def _limit(
 ) -> tuple[int, str]:
     """The most that a call may ask for, and what says so.
 
-    An input above what the model takes leaves nothing to clamp to: it is said, no more.
+    An input that leaves no room for the smallest budget is said, and clamps nothing: a ceiling of
+    a few tokens helps nobody.
     """
+    least = int(coefficients.constants["min_budget"])
     limit, limited_by = int(coefficients.constants["max_budget"]), "max_budget"
     if model:
         most, window, max_input = known.find(model)
         used = input_tokens or 0
         if most is not None:
             limit, limited_by = most, "max_output"
-        if used > (max_input or used) or (window is not None and used >= window):
+        if used > (max_input or used) or (window is not None and window - used < least):
             limited_by = OVER_WINDOW
         elif window is not None and window - used < limit:
             limit, limited_by = window - used, "context_window"
