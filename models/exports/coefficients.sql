@@ -22,6 +22,7 @@
 
 {#- What the calibration adds, when there is telemetry to calibrate with. -#}
 {% set multiplier_columns = ['category', 'complexity', 'value', 'n', 'confidence', 'method'] %}
+{% set median_columns = ['labels', 'model', 'input_bin', 'value', 'n', 'confidence'] %}
 {% set calibrated = [
     ('multiplier', 'exported_multipliers', multiplier_columns),
     ('multiplier_low', 'multipliers_low', multiplier_columns),
@@ -33,6 +34,22 @@
             'labels', 'model', 'input_bin', 'max_truncation', 'label', 'value', 'n', 'confidence',
             'method',
         ],
+    ),
+    ('constant', 'runtime_constants', ['name', 'value']),
+    ('median', 'medians', median_columns),
+    ('median_high', 'medians_high', median_columns),
+    ('median_low', 'medians_low', median_columns),
+    ('online_rate', 'exported_rates', ['labels', 'model', 'max_truncation', 'value', 'n']),
+    (
+        'run_factor',
+        'exported_run_factors',
+        ['name', 'labels', 'position', 'max_truncation', 'value', 'n'],
+    ),
+    ('so_far', 'exported_so_far', ['labels', 'model', 'value', 'n']),
+    (
+        'so_far_quantile',
+        'exported_so_far_quantiles',
+        ['name', 'labels', 'position', 'max_truncation', 'label', 'value', 'n'],
     ),
 ] %}
 
@@ -51,6 +68,26 @@ calibration_multipliers as (
 
 budget_quantiles as (
     select * from {{ ref('budget_quantiles') }}
+),
+
+online_rates as (
+    select * from {{ ref('online_rates') }}
+),
+
+cell_medians as (
+    select * from {{ ref('int_cell_medians') }}
+),
+
+so_far as (
+    select * from {{ ref('so_far') }}
+),
+
+so_far_quantiles as (
+    select * from {{ ref('so_far_quantiles') }}
+),
+
+run_factors as (
+    select * from {{ ref('run_factors') }}
 ),
 
 multipliers as (
@@ -107,11 +144,96 @@ budgets as (
         max_truncation,
         {{ within_bounds('budget_tokens', 1, 1e8) }} as value,
         n,
-        own_weight as confidence,
+        own_cells_share as confidence,
         method,
         case when is_identified then 'identified' else 'at_least' end as label
     from budget_quantiles
     where is_exported and {{ has_readable_labels(['category', 'complexity', 'model']) }}
+),
+
+exported_rates as (
+    select
+        labels,
+        model,
+        max_truncation,
+        ln_factor as value,
+        n_calls as n
+    from online_rates
+    where is_used and {{ has_readable_labels(['top_label', 'model']) }}
+),
+
+{% for name, column in [('', 'median_tokens'), ('_low', 'low_tokens'), ('_high', 'high_tokens')] %}
+    medians{{ name }} as (
+        select
+            labels,
+            model,
+            input_bin,
+            {{ within_bounds(column, 1, 1e8) }} as value,
+            n_observed as n,
+            own_weight as confidence
+        from cell_medians
+        where is_exported and {{ has_readable_labels(['category', 'complexity', 'model']) }}
+    ),
+
+{% endfor %}
+-- what the runtime goes on with from the exported state
+runtime_constants as (
+    {% for name in [
+        'online_calls', 'online_most', 'online_step', 'so_far_half_life', 'so_far_shrinkage',
+    ] %}
+        select
+            '{{ name }}' as name,
+            {{ var(name) }} as value
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+-- of a label, or of a model over all of them
+exported_so_far as (
+    select
+        case when subject = 'label' then {{ top_label_object('name') }} else '{}' end as labels,
+        case when subject = 'model' then name end as model,
+        {{ within_bounds('ln_effect', -20, 20) }} as value,
+        cast(round(n_known) as bigint) as n
+    from so_far
+    where is_exported and {{ has_readable_labels(['name']) }}
+),
+
+exported_so_far_quantiles as (
+    select
+        so_far_quantiles.subject as name,
+        so_far_quantiles.labels,
+        so_far_quantiles.known_bin as position,
+        so_far_quantiles.max_truncation,
+        {{ within_bounds('so_far_quantiles.ln_factor', -20, 20) }} as value,
+        so_far_quantiles.n,
+        case when so_far_quantiles.is_identified then 'identified' else 'at_least' end as label
+    from so_far_quantiles
+    left join so_far
+        on
+            so_far.subject = 'label'
+            and so_far_quantiles.top_label = so_far.name
+    where
+        (so_far_quantiles.top_label is null or so_far.is_exported)
+        and {{ has_readable_labels(['so_far_quantiles.top_label']) }}
+),
+
+exported_run_factors as (
+    select
+        run_factors.feature as name,
+        run_factors.labels,
+        run_factors.stage_bin as position,
+        run_factors.max_truncation,
+        {{ within_bounds('run_factors.ln_factor', -20, 20) }} as value,
+        run_factors.n
+    from run_factors
+    left join so_far
+        on
+            so_far.subject = 'label'
+            and run_factors.top_label = so_far.name
+    where
+        (run_factors.top_label is null or so_far.is_exported)
+        and {{ has_readable_labels(['run_factors.top_label']) }}
 ),
 
 unioned as (

@@ -237,9 +237,13 @@ gated as (
     select
         *,
         n_gated >= {{ var('min_samples') }} as passes_min_samples,
-        -- the methods of demand need no such gate: with few calls they hardly leave the parent
-        not is_ratio_method
-        or coalesce(confidence >= {{ var('confidence_threshold') }}, false) as passes_confidence,
+        -- a budget needs no such gate: with few calls it hardly leaves its parent
+        max_truncation is not null
+        or coalesce(
+            case when is_ratio_method then confidence else own_weight end
+            >= {{ var('confidence_threshold') }},
+            false
+        ) as passes_confidence,
         is_ratio_method
         and coalesce(
             n_gated >= {{ var('min_samples') }}
