@@ -61,7 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def ln_quantile(calls: list[Call], rate: float) -> float:
-    """What all but `rate` of the calls need of their budgets; the most of them where none shows it."""
+    """What all but `rate` of the calls need of their budgets, else the most that one needs."""
     found = quantile(calls, rate)
     return math.log(max(call.tokens for call in calls) if found.is_beyond else found.blended)
 
@@ -84,7 +84,8 @@ def test_the_first_table_equals_the_reference(built: Project) -> None:
     )
     assert len(rows) == len(groups) == 40
     for class_, rate, n, ln_factor in rows:
-        of_class, of_all = ln_quantile(groups[class_, rate], rate), ln_quantile(everyone[rate], rate)
+        of_class = ln_quantile(groups[class_, rate], rate)
+        of_all = ln_quantile(everyone[rate], rate)
         expected = n / (n + 2 / rate) * (of_class - of_all)
         assert n == sum(call.is_observed for call in groups[class_, rate])
         assert ln_factor == pytest.approx(expected, abs=1e-9)
