@@ -1,5 +1,6 @@
 {#- What each kind is read from, and which of its columns it fills. -#}
 {% set learned = [
+    ('answer_length', 'answer_lengths', ['model', 'value']),
     ('online_rate', 'exported_rates', ['labels', 'model', 'max_truncation', 'value', 'n']),
     (
         'run_factor',
@@ -41,6 +42,16 @@ exported_rates as (
         n_calls as n
     from online_rates
     where is_used and {{ has_readable_labels(['top_label', 'model']) }}
+),
+
+answer_lengths as (
+    select
+        name as model,
+        {{ within_bounds('answer_tokens', 1, 1e8) }} as value
+    from so_far
+    where
+        is_exported and answer_tokens is not null
+        and {{ has_readable_labels(['name']) }}
 ),
 
 -- of a label, or of a model over all of them

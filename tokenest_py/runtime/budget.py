@@ -326,7 +326,7 @@ def _limit(
     """
     limit, limited_by = int(coefficients.constants["max_budget"]), "max_budget"
     if model:
-        most, window, max_input = known.find(model)
+        most, window, max_input = known.find(model, coefficients.answer_lengths.get(model, 0))
         used = input_tokens or 0
         if most is not None:
             limit, limited_by = most, "max_output"

@@ -40,6 +40,16 @@ states as (
     {% endfor %}
 ),
 
+-- one answer may be a mistake of the record; two of the same model are none
+answers as (
+    select
+        model,
+        demand_tokens,
+        row_number() over (partition by model order by demand_tokens desc) as length_rank
+    from calls
+    where is_observed and model is not null
+),
+
 ranked as (
     select
         *,
@@ -49,15 +59,21 @@ ranked as (
 
 final as (
     select
-        {{ key_of(['subject', 'name']) }} as so_far_key,
-        subject,
-        name,
-        cast(n_calls as bigint) as n_calls,
-        n_known,
-        ln_effect,
-        exp(ln_effect) as effect,
-        export_rank <= {{ var('max_so_far_keys') }} as is_exported
+        {{ key_of(['ranked.subject', 'ranked.name']) }} as so_far_key,
+        ranked.subject,
+        ranked.name,
+        cast(ranked.n_calls as bigint) as n_calls,
+        ranked.n_known,
+        ranked.ln_effect,
+        exp(ranked.ln_effect) as effect,
+        answers.demand_tokens as answer_tokens,
+        ranked.export_rank <= {{ var('max_so_far_keys') }} as is_exported
     from ranked
+    left join answers
+        on
+            ranked.subject = 'model'
+            and ranked.name = answers.model
+            and answers.length_rank = 2
 )
 
 select * from final

@@ -28,7 +28,7 @@ GOOD = Path(PACKAGED).read_bytes()
 
 def values(table: Coefficients) -> dict[str, Any]:
     """Everything that a table would answer with; without cells, levels change no answer."""
-    apart = {"path", *(() if table.cells else ("levels", "model_level"))}
+    apart = {"path", *(() if table.cells else ("levels", "model_level", "label_level"))}
     return {name: value for name, value in vars(table).items() if name not in apart}
 
 

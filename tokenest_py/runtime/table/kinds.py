@@ -192,6 +192,11 @@ KINDS = {
         "A word that says whether a file is new.",
         "name label", "action_words", _name, _label, chosen="label", choices="new modified",
     ),
+    "answer_length": _kind(
+        "Tokens that two whole answers of the model had at least: a known limit below is wrong.",
+        "model value", "answer_lengths", lambda row: row["model"], _tokens,
+        bounds=(1, 1e8), is_tokens=True,
+    ),
     "base_budget": _kind(
         "The floor of a budget, in tokens; no category: all others, no complexity: unknown.",
         "value", "floors", _cell, _tokens,

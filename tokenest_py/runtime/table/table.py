@@ -47,6 +47,7 @@ class Coefficients:
     stop_classes: dict[str, str]
     limits: dict[tuple[str, str], int]  # of older files; the seed answers
     multipliers: dict[tuple[str, str, str], float]  # (kind, category, complexity)
+    answer_lengths: dict[str, int]  # model: tokens that two of its answers had at least
     # (widest label, model, rate): (what the logarithm of a budget is moved by, calls judged)
     online_rates: dict[tuple[object, object, float], tuple[float, int]]
     # medians of cells and the ends of their ranges: (tokens, n)
