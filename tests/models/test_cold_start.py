@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import math
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 
 from dbt_project import Project, event
 from tokenest_py import Estimator
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CALLS = 3000
 JUDGES = 20_000
@@ -103,3 +107,47 @@ def test_what_is_new_is_not_given_a_constant(built: Project) -> None:
         found = estimator.budget(estimator.estimate(None, category, complexity), model=model)
         assert found.source == source
         assert 0.5 * known < found.max_tokens < 2 * known
+
+
+MEDIANS = {"route": 40, "extract": 120, "chat": 350, "answer": 800, "write": 2000}
+
+
+def mixed(count: int, seed: int) -> list[tuple[str, int]]:
+    """Calls of five categories that differ by orders of magnitude."""
+    chance = random.Random(seed)
+    drawn = [chance.choice(list(MEDIANS)) for _ in range(count)]
+    return [(name, round(chance.lognormvariate(math.log(MEDIANS[name]), 0.5))) for name in drawn]
+
+
+def test_few_calls_reserve_little(tmp_path: Path) -> None:
+    """100 calls of five categories: below 6 tokens reserved for each used, where floors take 17."""
+    project = Project(tmp_path)
+    with project.telemetry().open("w", encoding="utf-8") as file:
+        for number, (category, need) in enumerate(mixed(100, 4)):
+            record = event(
+                event_id=f"e-{number:05}",
+                occurred_at=f"2026-01-01T00:{number // 60:02}:{number % 60:02}Z",
+                phase_id=f"p-{number}",
+                category=category,
+                deliverables=None,
+                model="m",
+                actual_output_tokens=need,
+                actual_max_tokens=64_000,
+            )
+            file.write(json.dumps(record) + "\n")
+    project.dbt_build("-s", "+coefficients")
+    learned, packaged = Estimator.load(project.coefficients, strict=True), Estimator.load()
+    judges = mixed(2000, 5)
+    used = sum(need for _, need in judges)
+
+    def reserved(estimator: Estimator) -> float:
+        budgets = {
+            name: estimator.budget(
+                estimator.estimate(None, name, "low"), model="m", max_truncation=0.05
+            ).max_tokens
+            for name in MEDIANS
+        }
+        return sum(budgets[name] for name, _ in judges) / used
+
+    assert reserved(packaged) > 15
+    assert reserved(learned) < 6

@@ -93,7 +93,7 @@ def test_calls_of_something_new_are_learned_from(path: Path) -> None:
     """One call of 800: effect ln(8) / (1 + 3), and one call is known, class 1. Its rate falls."""
     estimator = Estimator.load(path, strict=True)
     estimator.observe(asked(estimator, "new"), output_tokens=700, stop_reason="end_turn")
-    moved = -RATE * 0.5 / math.sqrt(21)
+    moved = 2 * -RATE * 0.5 / math.sqrt(21)  # of all calls, and of the label
     expected = math.log(100) + math.log(7) / 4 + 1.9 + moved
     found = asked(estimator, "new")
     assert found.max_tokens == math.ceil(math.exp(expected))
@@ -104,7 +104,7 @@ def test_calls_of_something_new_are_learned_from(path: Path) -> None:
     assert asked(Estimator.load(path, strict=True), "new").seen_factor == 1
 
 
-def test_a_truncation_raises_the_rate_of_its_model_and_category(path: Path) -> None:
+def test_a_truncation_raises_the_rate_of_its_model_and_category_and_of_all(path: Path) -> None:
     """A step is 0.5/sqrt(21 + n) times (cut off - 5 %); a model's own counts from three on."""
     estimator, table, memory = Estimator.load(path, strict=True), load(str(path)), Memory()
     theta = 0.0
@@ -114,10 +114,11 @@ def test_a_truncation_raises_the_rate_of_its_model_and_category(path: Path) -> N
         theta += 0.5 / math.sqrt(21 + n) * (1 - RATE)
     memory.observe(table, asked(estimator, "chat", "other"), 10, "stop", None)
     others = theta - 0.5 / math.sqrt(25) * RATE
-    assert memory.online(table, "chat", "m", RATE) == pytest.approx(theta)
-    assert memory.online(table, "chat", "other", RATE) == pytest.approx(others)
-    assert memory.online(table, "chat", None, RATE) == pytest.approx(others)
-    assert memory.online(table, "other", None, RATE) == 0
+    of_all = others  # all calls are those of the category
+    assert memory.online(table, "chat", "m", RATE) == pytest.approx(of_all + theta)
+    assert memory.online(table, "chat", "other", RATE) == pytest.approx(of_all + others)
+    assert memory.online(table, "chat", None, RATE) == pytest.approx(of_all + others)
+    assert memory.online(table, "other", None, RATE) == pytest.approx(of_all)
 
 
 def test_what_no_quantile_sized_moves_no_rate(path: Path) -> None:

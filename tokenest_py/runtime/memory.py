@@ -2,7 +2,8 @@
 
 For each value of the widest label and each model, how far its calls lie above the median (so far);
 for each of them and a rate, what budgets are moved by so that the rate is kept (online rate). The
-table's rows are where both begin, and the next build computes them again from telemetry.
+table's rows are where both begin, and the next build computes them again from telemetry. What all
+calls share, such as a change of every prompt, moves a rate of all calls at once, which begins at 0.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tokenest_py.runtime.quantiles import BY_QUANTILE, MOST_TOKENS, median_cell
 from tokenest_py.runtime.stop_reasons import spelled
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TypeAlias
 
     from tokenest_py.runtime.budget import Budget
@@ -34,6 +36,7 @@ MAX_KEYS = 2048  # labels and models, and rates
 MAX_RUNS = 4096
 RUN_BOUNDS = (-1.2, -0.7, -0.4, -0.15, 0.15, 0.4, 0.7, 1.2)
 NO_CALL, MAX_TURN = 9, 12
+NOTHING = (0.0, 0)
 FIRST_STEPS = 21  # a step is 0.5 / sqrt(21 + calls judged), and online_step at last
 
 
@@ -49,6 +52,7 @@ class Memory:
         self.table = ""  # the coefficients_id that what was seen belongs to
         self._keys: OrderedDict[Key, tuple[float, float]] = OrderedDict()
         self._rates: OrderedDict[tuple[object, object, float], tuple[float, int]] = OrderedDict()
+        self._of_all: dict[float, tuple[float, int]] = {}  # by rate
         # by the hash of the run, and of the run and the label: calls and how far the last lay above
         self._runs: OrderedDict[int, tuple[int, float]] = OrderedDict()
         self._last: OrderedDict[int, float] = OrderedDict()
@@ -62,6 +66,7 @@ class Memory:
             if table.coefficients_id != self.table:
                 self._keys = OrderedDict()
                 self._rates = OrderedDict()
+                self._of_all = {}
                 self.table = table.coefficients_id
 
     def run(self, table: Coefficients, label: object, run_id: str, rate: float) -> float:
@@ -91,13 +96,16 @@ class Memory:
         return self._keys.get(key)
 
     def online(self, table: Coefficients, label: object, model: object, rate: float) -> float:
-        """What moves the logarithm of a budget; the model's own, once enough calls judge it."""
+        """What moves the logarithm of a budget: of all calls, and of its label or of its model.
+
+        The model's own counts once enough calls judge it.
+        """
+        of_all = self._of_all.get(rate, NOTHING)[0]
         if model is not None:
             found = self._rate(table, label, model, rate)
             if found and found[1] >= table.constants.get("online_calls", math.inf):
-                return found[0]
-        found = self._rate(table, label, None, rate)
-        return found[0] if found else 0.0
+                return of_all + found[0]
+        return of_all + (self._rate(table, label, None, rate) or NOTHING)[0]
 
     def observe(
         self,
@@ -133,9 +141,7 @@ class Memory:
                 and not budget.clamped_by
                 and budget.quantile_rate is not None
             ):
-                self._judge(table, label, None, budget.quantile_rate, int(is_cut))
-                if model is not None:
-                    self._judge(table, label, model, budget.quantile_rate, int(is_cut))
+                self._judge(table, label, model, budget.quantile_rate, int(is_cut))
 
     def forget_lock(self) -> None:
         """Begin with a new lock: the old one may be held by a thread that a fork left behind."""
@@ -150,15 +156,12 @@ class Memory:
     def _judge(
         self, table: Coefficients, label: object, model: object, rate: float, cut: int
     ) -> None:
-        """One step of the online rate: up after a truncation, down by the rate after none."""
+        """One step of all calls, of the label and of the model."""
         constants = table.constants
-        moved, n = self._rate(table, label, model, rate) or (0.0, 0)
-        step = max(constants["online_step"], 0.5 * (FIRST_STEPS + n) ** -0.5)
-        if not constants["online_step"]:
-            step = 0.0
-        moved += step * (cut - rate)
-        most = constants["online_most"]
-        _keep(self._rates, (label, model, rate), (max(-most, min(most, moved)), n + 1))
+        self._of_all[rate] = _stepped(constants, self._of_all.get(rate, NOTHING), rate, cut)
+        for of_model in dict.fromkeys((None, model)):
+            before = self._rate(table, label, of_model, rate) or NOTHING
+            _keep(self._rates, (label, of_model, rate), _stepped(constants, before, rate, cut))
 
     def _know(
         self, table: Coefficients, budget: Budget, label: object, model: object, tokens: int
@@ -198,6 +201,16 @@ class Memory:
         now = known * kept + 1
         _keep(self._keys, key, (total / (now + shrinkage), now))
         return effect
+
+
+def _stepped(
+    constants: Mapping[str, float], before: tuple[float, int], rate: float, cut: int
+) -> tuple[float, int]:
+    """One step of an online rate: up after a truncation, down by the rate after none."""
+    moved, n = before
+    least, most = constants["online_step"], constants["online_most"]
+    step = max(least, 0.5 * (FIRST_STEPS + n) ** -0.5) if least else 0.0
+    return max(-most, min(most, moved + step * (cut - rate))), n + 1
 
 
 def run_bin(ln_above: float | None) -> int:
