@@ -57,7 +57,7 @@
     {{ return([1, 3, 6, 12, 25, 60]) }}
 {% endmacro %}
 
-{#- The same columns, from those of ancestor_cells. -#}
+{#- Columns label_level and label_cell: the narrowest cell without a model, from ancestor_cells. -#}
 {% macro ancestor_label_cell() -%}
     case
         {%- for level in range(label_level() + 1, 0, -1) %}
@@ -69,18 +69,27 @@
         as label_cell
 {%- endmacro %}
 
-{#- Columns label_level and label_cell: the narrowest cell without a model that a row lies in. -#}
-{% macro label_cell_columns() -%}
+{#-
+    The number of the level that the effects of models are measured at: that of category and
+    complexity where these are the widest labels, else of the widest alone. No label behind them may
+    move what they give.
+-#}
+{% macro effect_level() %}
+    {{ return(2 if var('labels')[:2] == ['category', 'complexity'] else 1) }}
+{% endmacro %}
+
+{#- Columns effect_cell_level and effect_cell: the narrowest cell up to effect_level of a row. -#}
+{% macro effect_cell_columns() -%}
     case
-        {%- for level in range(label_level() + 1, 0, -1) %}
+        {%- for level in range(effect_level(), 0, -1) %}
         when {{ demand_cell(level) }} is not null then {{ level }}
         {%- endfor %}
         else 0
-    end as label_level,
+    end as effect_cell_level,
     coalesce(
-        {%- for level in range(label_level() + 1, 0, -1) %}
+        {%- for level in range(effect_level(), 0, -1) %}
         {{ demand_cell(level) }},
         {%- endfor %}
         ''
-    ) as label_cell
+    ) as effect_cell
 {%- endmacro %}

@@ -18,25 +18,62 @@ newest as (
         model,
         is_observed,
         ln(greatest(demand_tokens, 1)) as ln_needed,
-        {{ label_cell_columns() }},
+        estimate_bin,
+        {{ effect_cell_columns() }},
         {{ narrowest_cell_columns() }}
     from history
     order by occurred_at desc, call_id desc
     limit {{ var('so_far_calls') }}
 ),
 
+-- calls that have more to deliver lie higher whatever their model
+sizes as (
+    select
+        effect_cell,
+        estimate_bin,
+        cast(count(*) as double) as n_calls,
+        avg(ln_needed) as mean_needed
+    from newest
+    where estimate_bin is not null
+    group by effect_cell, estimate_bin
+),
+
+all_sizes as (
+    select
+        effect_cell,
+        {{ ratio('sum(n_calls * mean_needed)', 'sum(n_calls)') }} as mean_needed
+    from sizes
+    group by effect_cell
+),
+
+size_effects as (
+    select
+        sizes.effect_cell,
+        sizes.estimate_bin,
+        {{ own_data_weight('sizes.n_calls', '0.5') }}
+        * (sizes.mean_needed - all_sizes.mean_needed) as size_effect
+    from sizes
+    inner join all_sizes
+        on sizes.effect_cell = all_sizes.effect_cell
+),
+
 measured as (
     select
         newest.*,
         newest.ln_needed - ln(of_all.median_tokens) as ln_above_all,
-        newest.ln_needed - ln(of_cell.median_tokens) as ln_above_cell
+        newest.ln_needed - ln(of_cell.median_tokens) - coalesce(size_effects.size_effect, 0)
+            as ln_above_cell
     from newest
     inner join medians as of_cell
         on
-            newest.label_level = of_cell.cell_level
-            and newest.label_cell = of_cell.cell
+            newest.effect_cell_level = of_cell.cell_level
+            and newest.effect_cell = of_cell.cell
     inner join medians as of_all
         on of_all.cell_level = 0
+    left join size_effects
+        on
+            newest.effect_cell = size_effects.effect_cell
+            and newest.estimate_bin = size_effects.estimate_bin
 ),
 
 numbered as (
