@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dbt_project import BIN, Project, event
-from tokenest_py.pipeline.calibration.promotion import read_table
 from tokenest_py.pipeline.calibration.report import apply_patch
+from tokenest_py.pipeline.calibration.tables import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,9 @@ from tokenest_py.cli import output
 from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.summary import print_summary
-from tokenest_py.errors import BuildError, NoDataError
+from tokenest_py.errors import BuildError, GateError, NoDataError
 from tokenest_py.pipeline import dbt
+from tokenest_py.pipeline.calibration.export_guard import guarded
 from tokenest_py.pipeline.database import (
     busy,
     check_file,
@@ -62,7 +63,8 @@ def build(
     if is_new:
         console.print(f"creating database {path}", highlight=False, soft_wrap=True)
     started = time.monotonic()
-    _run_dbt(settings, _arguments(final=final, full_refresh=full_refresh), console)
+    with guarded(settings.exported_table) as guard:
+        _run_dbt(settings, _arguments(final=final, full_refresh=full_refresh), console)
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
         landed = read_view(connection, "rpt_landing")[0]
         # the multiplier that is exported, beside the origin's; the mart has every method
@@ -70,6 +72,8 @@ def build(
         content = read_report(connection)
     seconds = time.monotonic() - started
     console.print(_summary(landed, seconds, settings), highlight=False, soft_wrap=True)
+    if guard.fault:
+        raise GateError(guard.fault)
     if not landed["events"]:
         message = (
             f"no event landed from {', '.join(settings.telemetry)}:"

@@ -11,6 +11,7 @@ from tokenest_py.cli import output
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
 from tokenest_py.errors import DatabaseError
+from tokenest_py.pipeline.calibration.provenance import database_id
 from tokenest_py.pipeline.database import open_database, read_view
 from tokenest_py.pipeline.settings import Settings
 
@@ -50,6 +51,7 @@ def _facts(path: Path, connection: duckdb.DuckDBPyConnection) -> list[dict[str, 
     landing = read_view(connection, "cmd_identity_landing")[0]
     facts: list[tuple[str, Any]] = [
         ("database", real),
+        ("database id", database_id(path)),
         ("size in bytes", status.st_size),
         ("modified", datetime.fromtimestamp(status.st_mtime, tz=UTC).replace(tzinfo=None)),
         ("files landed", landing["files"]),

@@ -18,16 +18,13 @@ from tokenest_py.pipeline.calibration.gates import (
     backtest_gates,
     change_gate,
     drift_gate,
+    evidence_gate,
     source_gate,
 )
-from tokenest_py.pipeline.calibration.promotion import (
-    changes,
-    history,
-    publish,
-    read_table,
-    roll_back,
-)
+from tokenest_py.pipeline.calibration.history import history
+from tokenest_py.pipeline.calibration.promotion import RolledBack, publish, roll_back
 from tokenest_py.pipeline.calibration.report import apply_patch
+from tokenest_py.pipeline.calibration.tables import changes, read_table
 from tokenest_py.runtime.table import load
 
 if TYPE_CHECKING:
@@ -40,7 +37,8 @@ KILLS = 25
 WRITER = """
 import sys
 from pathlib import Path
-from tokenest_py.pipeline.calibration.promotion import publish, read_table
+from tokenest_py.pipeline.calibration.promotion import publish
+from tokenest_py.pipeline.calibration.tables import read_table
 tables = [read_table(path) for path in sys.argv[2:]]
 print("ready", flush=True)
 while True:
@@ -77,10 +75,10 @@ def test_publish_and_roll_back(tmp_path: Path) -> None:
     assert kept.read_bytes() == first.data
     assert target.read_bytes() == second.data
     assert len(history(target)) == 2
-    assert roll_back(target) == (second.coefficients_id, first.coefficients_id)
+    assert roll_back(target) == RolledBack(second.coefficients_id, first.coefficients_id, ())
     assert target.read_bytes() == first.data
     packaged = load().coefficients_id
-    assert roll_back(target) == (first.coefficients_id, packaged)
+    assert roll_back(target) == RolledBack(first.coefficients_id, packaged, ())
     assert load(str(target)).coefficients_id == packaged
     with pytest.raises(NoDataError, match="nothing was promoted"):
         roll_back(target)
@@ -229,14 +227,15 @@ def test_backtest_gates() -> None:
         )
         return {gate.name: gate.passes for gate in gates}
 
-    assert passing(_score()) == {"evidence": True, "truncation": True, "loss": True}
-    assert passing(_score(n=99))["evidence"] is False
-    assert passing(_score(wilson_low=0.051))["truncation"] is False
+    assert passing(_score()) == {"method truncation": True, "method loss": True}
+    assert not evidence_gate(99, rate=0.05).passes
+    assert evidence_gate(100, rate=0.05).passes
+    assert passing(_score(wilson_low=0.051))["method truncation"] is False
     judge = _score(stratification="category", category="judge", n=200, wilson_low=0.06)
-    assert passing(_score(), judge)["truncation"] is False
-    assert passing(_score(), judge | {"n": 20})["truncation"] is True
-    assert passing(_score(pinball_loss=10.6))["loss"] is False
-    assert passing(_score(pinball_loss=None))["loss"] is False
+    assert passing(_score(), judge)["method truncation"] is False
+    assert passing(_score(), judge | {"n": 20})["method truncation"] is True
+    assert passing(_score(pinball_loss=10.6))["method loss"] is False
+    assert passing(_score(pinball_loss=None))["method loss"] is False
 
 
 def test_other_gates(tmp_path: Path) -> None:
@@ -248,7 +247,7 @@ def test_other_gates(tmp_path: Path) -> None:
     assert drift_gate([{"category": "a", "verdict": "act"}]).passes
     assert not drift_gate([{"category": "a", "verdict": "roll_back"}]).passes
     exported = {"kind": "budget", "category": None, "complexity": None, "labels": "{}",
-                "model": None, "input_bin": None, "max_truncation": 0.02,
-                "value": 1000.0}  # fmt: skip
+                "model": None, "input_bin": None, "max_truncation": 0.02, "label": "identified",
+                "value": 1000.0, "n": 60, "confidence": 0.5, "method": "budget_blend"}  # fmt: skip
     assert source_gate(one, [exported]).passes
     assert not source_gate(two, [exported]).passes
