@@ -20,7 +20,11 @@ from tokenest_py.pipeline.database import open_database
 from tokenest_py.runtime.table import PACKAGED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import TypeAlias
+
+    Attack: TypeAlias = Callable[[list[dict[str, Any]]], None]
 
 pytestmark = pytest.mark.slow
 
@@ -203,12 +207,12 @@ def surer(rows: list[dict[str, Any]]) -> None:
         (limits_of_one, [], "rules, truncation, loss"),
         (limits_of_one, ["--allow-rules"], "truncation, loss"),
         (no_budgets, [], "source, reserve, loss, coverage"),
-        (unmeasured, [], "rules, source, truncation"),
+        (unmeasured, [], "rules, source, truncation, loss"),
         (surer, [], "source"),
     ],
 )
 def test_promote_judges_the_file_itself(
-    many: Project, tmp_path: Path, attack: Any, options: list[str], failed: str
+    many: Project, tmp_path: Path, attack: Attack, options: list[str], failed: str
 ) -> None:
     """A table with a right hash that does harm, or does not say what the database says: exit 3."""
     live = tmp_path / "live.ndjson"
