@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +26,7 @@ from tokenest_py.pipeline.database import (
     read_view,
     wait_for,
 )
+from tokenest_py.pipeline.files import files_to_set_aside
 from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
@@ -59,12 +62,13 @@ def build(
     _refuse_nothing_to_build(settings)
     _check_memory_limit(settings.memory_limit)
     _prepare(settings, lock_timeout)
+    settings = settings.replaced(TOKENEST_SET_ASIDE=json.dumps(files_to_set_aside(settings)))
     console = Console(stderr=True)
     if is_new:
         console.print(f"creating database {path}", highlight=False, soft_wrap=True)
     started = time.monotonic()
     with guarded(settings.exported_table) as guard:
-        _run_dbt(settings, _arguments(final=final, full_refresh=full_refresh), console)
+        set_aside = _run_dbt(settings, _arguments(final=final, full_refresh=full_refresh), console)
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
         landed = read_view(connection, "rpt_landing")[0]
         # the multiplier that is exported, beside the origin's; the mart has every method
@@ -72,9 +76,7 @@ def build(
         content = read_report(connection)
     seconds = time.monotonic() - started
     console.print(_summary(landed, seconds, settings), highlight=False, soft_wrap=True)
-    if guard.fault:
-        raise GateError(guard.fault)
-    if not landed["events"]:
+    if not landed["events"] and not guard.fault:
         message = (
             f"no event landed from {', '.join(settings.telemetry)}:"
             f" {landed['quarantined']} line(s) quarantined (marts.rejected_lines)"
@@ -84,6 +86,10 @@ def build(
         console.print("no multipliers yet: no successful call carries a prediction")
     output.write(output.render(calibration, form), output_file)
     print_summary(content, console, most_lines=0)
+    left_out = "the telemetry files named above were set aside; the rest landed"
+    faults = [guard.fault] * bool(guard.fault) + [left_out] * bool(set_aside)
+    if faults:
+        raise GateError("; ".join(faults))
 
 
 def _refuse_nothing_to_build(settings: Settings) -> None:
@@ -98,9 +104,10 @@ def _any_file_matches(globs: Sequence[str]) -> bool:
     """Ask DuckDB, so that a glob means here what it means to the landing."""
     import duckdb
 
-    with duckdb.connect() as connection:
-        found = connection.execute("select 1 from glob(?) limit 1", [list(globs)]).fetchone()
-    return found is not None
+    with duckdb.connect() as connection, contextlib.suppress(duckdb.IOException):
+        # glob() itself ends at a name that is no UTF-8
+        return bool(connection.execute("select 1 from read_blob(?)", [list(globs)]).fetchone())
+    return False
 
 
 def _check_memory_limit(limit: str) -> None:
@@ -140,8 +147,11 @@ def _arguments(*, final: bool, full_refresh: bool) -> list[str]:
     return arguments
 
 
-def _run_dbt(settings: Settings, arguments: Sequence[str], console: Console) -> None:
-    """Run dbt with a progress display; raise BuildError with the first failure, in one line."""
+def _run_dbt(settings: Settings, arguments: Sequence[str], console: Console) -> bool:
+    """Run dbt with a progress display, and return whether files were set aside.
+
+    Raises BuildError with the first failure, in one line.
+    """
     console.print("starting dbt", highlight=False)
     progress = Progress(
         TextColumn("{task.description}"),
@@ -170,6 +180,7 @@ def _run_dbt(settings: Settings, arguments: Sequence[str], console: Console) -> 
     with progress:
         run = dbt.run(settings, arguments, scratch=settings.scratch, on_event=show)
     warnings += [_warning(result) for result in run.results if str(result.status) == "warn"]
+    warnings = list(dict.fromkeys(warnings))  # dbt may write a model's SQL twice
     for warning in warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     if run.failure and "Could not set lock" in run.failure:
@@ -177,6 +188,7 @@ def _run_dbt(settings: Settings, arguments: Sequence[str], console: Console) -> 
         raise busy(settings.database, run.failure, 0)
     if run.failure:
         raise BuildError(run.failure)
+    return any(" was set aside: " in warning for warning in warnings)
 
 
 def _warning(result: NodeResult) -> str:
