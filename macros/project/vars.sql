@@ -8,11 +8,11 @@
     {% set rate = {'low': 0.0001, 'high': 0.9999} %}
     {{ return({
         'Labels': [
-            dict(name='labels', kind='names', most=8,
+            dict(name='labels', kind='names', least=1, most=8,
                 says='What budgets are told apart by, the widest first (docs/coefficients.md).'),
         ],
         'Landing': [
-            dict(name='sources', kind='words',
+            dict(name='sources', kind='words', least=1,
                 says='The log formats that are read: each a folder of models/staging/.'),
             dict(name='origin_log_utc_offset', kind='offset',
                 says='Of the clock that the log lines of the origin were written by.'),
@@ -50,7 +50,7 @@
                 says='The method that sizes the exported budgets.'),
         ],
         'Demand and budgets': [
-            dict(rate, name='truncation_rates', kind='numbers',
+            dict(rate, name='truncation_rates', kind='numbers', least=1,
                 says='Rates of truncation that budgets are made for.'),
             dict(name='budget_step', kind='whole', low=1,
                 says='Budgets are rounded up to a multiple of it, in tokens.'),
@@ -108,7 +108,7 @@
                 says='Price of an input token.'),
             dict(name='retry_reservation', kind='number', low=0,
                 says='A call that is cut off reserves this many budgets more.'),
-            dict(rate, name='cost_rates', kind='numbers',
+            dict(rate, name='cost_rates', kind='numbers', least=1,
                 says='Rates of truncation that are compared.'),
         ],
         'Vetoes of a multiplier': [
@@ -146,7 +146,7 @@
                 says='Alerts and the scope `recent` look back so far from the newest event (or as_of).'),
             dict(name='min_truncated_phases', kind='whole', low=1,
                 says='Truncated phases that a triage needs before it advises.'),
-            dict(share, name='what_if_quantiles', kind='numbers',
+            dict(share, name='what_if_quantiles', kind='numbers', least=1,
                 says='Quantiles that the triage tries as ceilings.'),
             dict(name='runs_per_period', kind='whole', low=1,
                 says='Runs in one period of the trend by runs.'),
@@ -161,12 +161,13 @@
     {% set bounds = '' if rule.low is not defined
         else ' from ' ~ rule.low ~ ' to ' ~ rule.high if rule.high is defined
         else ' of at least ' ~ rule.low %}
+    {% set different = ', all different and at least one' if rule.least is defined else '' %}
     {{ return({
         'flag': 'true or false',
         'number': 'a number' ~ bounds,
         'whole': 'a whole number' ~ bounds,
-        'numbers': 'a list of numbers' ~ bounds,
-        'words': 'a list of words',
+        'numbers': 'a list of numbers' ~ bounds ~ different,
+        'words': 'a list of words' ~ different,
         'names': 'a list of 1 to ' ~ rule.get('most') ~ ' different names such as category or project,'
             ~ ' of small letters, digits and _, none of them estimate_bin, model or input_bin',
         'choice': 'one of ' ~ rule.get('values', []) | join(', '),
@@ -209,16 +210,27 @@
             {% do wrong.append(value) %}
         {% endif %}
     {% endfor %}
-    {% if rule.most is defined and is_list and (
-        not 1 <= given | length <= rule.most or given | unique | list | length < given | length
+    {% if rule.least is defined and is_list and (
+        not rule.least <= given | length <= rule.get('most', given | length)
+        or given | unique | list | length < given | length
     ) %}
         {% do wrong.append(given) %}
     {% endif %}
     {{ return(not wrong) }}
 {% endmacro %}
 
-{#- Stops a run at the first var that is not of its kind or not within its bounds. -#}
+{#-
+    Stops a run at the first var that is not of its kind or not within its bounds, and at one that a
+    run was given and nothing reads. Vars of a host project are its own.
+-#}
 {% macro check_vars() %}
+    {% set known = ['backtest'] + var_rules().values() | sum(start=[]) | map(attribute='name') | list %}
+    {% set given = invocation_args_dict.get('vars') or {} %}
+    {% for name in given if project_name == 'tokenest' and name not in known %}
+        {% do exceptions.raise_compiler_error(
+            'var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all'
+        ) %}
+    {% endfor %}
     {% for rules in var_rules().values() %}
         {% for rule in rules if not var_is_well_set(rule, var(rule.name)) %}
             {% do exceptions.raise_compiler_error(
