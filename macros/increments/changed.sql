@@ -140,7 +140,9 @@
             from {{ all_repeated_lines() }}
             where
                 landing_no > {{ landed_before() }}
-                {% if columns == ['event_id'] %}and verdict in ('id_conflict', 'counts_elsewhere'){% endif %}
+                {% if columns == ['event_id'] %}
+                and verdict in ('id_conflict', 'counts_elsewhere')
+                {% endif %}
         )
     {% endif %}
 {% endmacro %}
