@@ -10,7 +10,7 @@
     ├── CollectionError      a run, its journal or its worker cannot be used
     │   └── RunBusyError     exit code 75: another process drains the run
     ├── ExclusiveDrainError  exit code 2: a phase that may not be drained on its own
-    └── DatabaseError        the database is missing, foreign, empty or damaged
+    └── DatabaseError        the database is missing, foreign or damaged
         └── DatabaseBusyError    exit code 75: another process holds it
 
     DroppedEventError        no TokenestError: the recorder counts it, and no caller meets it
@@ -50,7 +50,7 @@ class UsageError(TokenestError, ValueError):
 
 
 class DatabaseError(TokenestError):
-    """The database is missing, foreign, empty or damaged."""
+    """The database is missing, foreign or damaged."""
 
 
 class DatabaseBusyError(DatabaseError):

@@ -18,16 +18,14 @@
         {% if known is none %}
             {% do to_open.append({'path': file['source_file'], 'landed_lines': 0}) %}
         {% else %}
-            {% set has_shrunk = file['file_bytes'] < known['file_bytes'] %}
-            {% if has_shrunk %}
+            {% set has_grown = file['file_bytes'] > known['file_bytes'] %}
+            {% set is_touched = file['modified_at'] != known['modified_at'] %}
+            {% if file['file_bytes'] < known['file_bytes'] %}
                 {% do set_aside_as_changed(
                     file['source_file'],
                     'shrank from ' ~ known['file_bytes'] ~ ' to ' ~ file['file_bytes'] ~ ' bytes'
                 ) %}
-            {% endif %}
-            {% set has_grown = file['file_bytes'] > known['file_bytes'] %}
-            {% set is_touched = file['modified_at'] != known['modified_at'] %}
-            {% if not has_shrunk and (has_grown or is_touched or (var('final') and known['has_open_tail'])) %}
+            {% elif has_grown or is_touched or (var('final') and known['has_open_tail']) %}
                 {% do to_open.append({
                     'path': file['source_file'],
                     'landed_lines': known['landed_lines'],

@@ -121,7 +121,8 @@
     ahead would move the end of everybody's window.
 -#}
 {% macro is_in_the_future(occurred_at) -%}
-    {{ occurred_at }} > {{ dbt.dateadd('day', 1, "cast('" ~ run_started_at.strftime('%Y-%m-%d %H:%M:%S') ~ "' as timestamp)") }}
+    {%- set clock = run_started_at + modules.datetime.timedelta(days=1) -%}
+    {{ occurred_at }} > cast('{{ clock.strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp)
 {%- endmacro %}
 
 {#- True when the rule (one of the macros above) holds for any of the fields. -#}

@@ -6,10 +6,10 @@ with
 
 listed as (
     select distinct
-        {{ path_as_text('filename') }} as source_file,
-        {{ is_text('filename') }} as is_named_in_text,
         cast(size as bigint) as file_bytes,
-        cast(last_modified as timestamp) as modified_at
+        cast(last_modified as timestamp) as modified_at,
+        {{ path_as_text('filename') }} as source_file,
+        {{ is_text('filename') }} as is_named_in_text
     from {{ listing }}
 ),
 
@@ -20,9 +20,9 @@ set_aside as (
 -- what the globs cannot list is there by name alone
 files as (
     select
-        coalesce(listed.source_file, set_aside.source_file) as source_file,
         listed.file_bytes,
         listed.modified_at,
+        coalesce(listed.source_file, set_aside.source_file) as source_file,
         case
             when not listed.is_named_in_text then 'its name is no UTF-8'
             else set_aside.reason

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import vintages
 from tokenest_py import Estimator
 from tokenest_py.runtime.limits import PLACES, Limit, Limits, canonical
 
@@ -81,6 +82,21 @@ def test_deployments_of_ones_own() -> None:
     assert sized("my-deployment", 8985) == (5000, "input_over_window")
     assert sized("my-deployment", 9000) == (5000, "input_over_window")
     assert sized("open", 10**9) == (7000, "max_output")
+
+
+def test_a_limit_that_answers_have_passed_is_wrong(tmp_path: Path) -> None:
+    """Two answers of 20,000: gpt-4o writes more than 16,384. The caller's own limit stays."""
+    row = {"kind": "answer_length", "model": "gpt-4o", "value": 20_000}
+    path = vintages.write(tmp_path, lambda packaged: [*packaged, row])
+
+    def most(model: str, limits: dict[str, tuple[int, int | None]] | None = None) -> int:
+        estimator = Estimator.load(path, strict=True, limits=limits)
+        estimate = estimator.estimate(["src/a.py"] * 20, "implementation", "high")
+        return estimator.budget(estimate, model=model, input_tokens=10).max_tokens
+
+    assert most("gpt-4o") == 20_000
+    assert most("gpt-4o-mini") == 16_384
+    assert most("gpt-4o", {"gpt-4o": (9000, None)}) == 9000
 
 
 # names of models as they stand in prose, in code and behind a provider's name

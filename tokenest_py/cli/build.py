@@ -18,6 +18,7 @@ from tokenest_py.cli.output import Format
 from tokenest_py.cli.summary import print_summary
 from tokenest_py.errors import BuildError, GateError, NoDataError
 from tokenest_py.pipeline import dbt
+from tokenest_py.pipeline.calibration.export_guard import guarded
 from tokenest_py.pipeline.database import (
     busy,
     check_file,
@@ -66,7 +67,8 @@ def build(
     if is_new:
         console.print(f"creating database {path}", highlight=False, soft_wrap=True)
     started = time.monotonic()
-    set_aside = _run_dbt(settings, _arguments(final=final, full_refresh=full_refresh), console)
+    with guarded(settings.exported_table) as guard:
+        set_aside = _run_dbt(settings, _arguments(final=final, full_refresh=full_refresh), console)
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
         landed = read_view(connection, "rpt_landing")[0]
         # the multiplier that is exported, beside the origin's; the mart has every method
@@ -74,7 +76,7 @@ def build(
         content = read_report(connection)
     seconds = time.monotonic() - started
     console.print(_summary(landed, seconds, settings), highlight=False, soft_wrap=True)
-    if not landed["events"]:
+    if not landed["events"] and not guard.fault:
         message = (
             f"no event landed from {', '.join(settings.telemetry)}:"
             f" {landed['quarantined']} line(s) quarantined (marts.rejected_lines)"
@@ -84,9 +86,10 @@ def build(
         console.print("no multipliers yet: no successful call carries a prediction")
     output.write(output.render(calibration, form), output_file)
     print_summary(content, console, most_lines=0)
-    if set_aside:
-        message = "the telemetry files named above were set aside; the rest landed"
-        raise GateError(message)
+    left_out = "the telemetry files named above were set aside; the rest landed"
+    faults = [guard.fault] * bool(guard.fault) + [left_out] * bool(set_aside)
+    if faults:
+        raise GateError("; ".join(faults))
 
 
 def _refuse_nothing_to_build(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from tokenest_py.cli import output
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
 from tokenest_py.errors import DatabaseError
+from tokenest_py.pipeline.calibration.provenance import database_id
 from tokenest_py.pipeline.database import open_database, read_view
 from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table.file import decode, read
@@ -81,6 +82,7 @@ def _facts(path: Path, connection: duckdb.DuckDBPyConnection) -> list[dict[str, 
     landing = read_view(connection, "cmd_identity_landing")[0]
     facts: list[tuple[str, Any]] = [
         *_of_file("database", path),
+        ("database id", database_id(path)),
         ("files landed", landing["files"]),
         ("newest file landed", landing["newest_file"]),
         ("newest event", landing["newest_event"]),

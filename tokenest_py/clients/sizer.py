@@ -17,7 +17,7 @@ from tokenest_py.clients import requests
 from tokenest_py.clients.labels import AUTO, Auto, current
 from tokenest_py.clients.quietly import Quietly, quiet
 from tokenest_py.errors import UsageError
-from tokenest_py.runtime.budget import Escalation
+from tokenest_py.runtime.budget import CLAMP, Escalation
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.providers import (
@@ -212,6 +212,7 @@ class Call:
             input_tokens=sizer.count(body),
             max_truncation=sizer.max_truncation,
             max_tokens=sizer.limit(name, most),
+            run_id=str(self._fields["run_id"]),
         )
         self._fields |= sized_fields(estimate, budget) | {
             "category": category and estimate.category,
@@ -336,6 +337,25 @@ class Call:
         if several and fields.get("truncated") and self.max_tokens is not None:
             event["actual_output_tokens"] = self.max_tokens  # the longest one was cut off there
         self._sizer.recorder.record(**event)  # type: ignore[arg-type]
+        self._remember(event)
+
+    def _remember(self, event: Mapping[str, object]) -> None:
+        """Tell the estimator what became of the call; a ceiling not its own judges no rate."""
+        budget, sent, tokens = self.budget, self.max_tokens, event.get("actual_output_tokens")
+        if budget is None or not isinstance(tokens, int):
+            return
+        is_own = self._is_own or sent != budget.max_tokens
+        reason, run = event.get("stop_reason"), event.get("run_id")
+        self._sizer.estimator.observe(
+            budget._replace(
+                max_tokens=budget.limit if sent is None else sent,
+                source=CLAMP if is_own else budget.source,
+                is_retry=self._tries > 1,
+            ),
+            output_tokens=tokens,
+            stop_reason=None if reason is None else str(reason),
+            run_id=None if run is None else str(run),
+        )
 
     def _escalate(self, fields: Mapping[str, object]) -> Escalation:
         """Make the call its second attempt where its answer was cut off and that may help."""
