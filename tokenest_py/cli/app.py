@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenest_py.cli import (
+    advise,
     backtest,
     build,
     calibrate,
@@ -49,6 +50,7 @@ def _options(
         raise typer.Exit
 
 
+app.command()(advise.advise)
 app.command()(build.build)
 app.command()(calibrate.calibrate)
 app.command()(backtest.backtest)
