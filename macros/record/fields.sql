@@ -12,7 +12,9 @@
     {% set rows = source_rows()[source] | sort(attribute='rank') %}
     {% set holds_labels = rows | selectattr('field', 'equalto', 'labels') | list %}
     {% for name, path in ([] if holds_labels else var('label_paths').items()) %}
-        {% do rows.append({'field': 'labels.' ~ name, 'path': path, 'form': 'text', 'type': 'label'}) %}
+        {% do rows.append(
+            {'field': 'labels.' ~ name, 'path': path, 'form': 'text', 'type': 'label'}
+        ) %}
     {% endfor %}
     {% for row in rows %}
         {% set name = row['field'].replace('labels.', 'label_') %}

@@ -56,7 +56,7 @@ def run(clone: Path, *command: str) -> str:
     done = subprocess.run(
         command,
         cwd=clone,
-        env=environment | {"PYTHONPATH": str(clone)},
+        env=environment | {"PYTHONPATH": str(clone), "HOME": str(clone.parent)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 import tempfile
@@ -165,7 +166,8 @@ def _scratch(settings: Settings) -> Path | None:
     """Where the parsed project is kept between two calls; with another one of its own, there."""
     if settings.values["DBT_TARGET_PATH"]:
         return None
-    cache = Path("~/.cache/tokenest").expanduser()
+    name = hashlib.sha256(str(settings.project).encode()).hexdigest()[:8]
+    cache = Path("~/.cache/tokenest").expanduser() / name
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -32,12 +32,7 @@ calls as (
 placed as (
     select
         *,
-        case
-            {%- for level in range(label_level(), 0, -1) %}
-            when {{ demand_cell(level) }} is not null then {{ level }}
-            {%- endfor %}
-            else 0
-        end as cell_level
+        {{ group_level() }} as cell_level
     from calls
 ),
 
@@ -51,10 +46,7 @@ labelled as (
         is_left_out,
         stop_class,
         cell_level,
-        {%- for name in var('labels') %}
-        case when cell_level >= {{ loop.index }} then {{ label_column(name) }} end
-            as {{ label_column(name) }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ group_columns() }}
     from placed
 ),
 
@@ -62,12 +54,7 @@ named as (
     select
         *,
         {{ label_object() }} as labels,
-        concat_ws(
-            ' / '
-            {%- for name in var('labels') %},
-            {{ label_column(name) }}
-            {%- endfor %}
-        ) as call_group
+        {{ group_name() }} as call_group
     from labelled
 ),
 
@@ -110,8 +97,8 @@ rated as (
         counted.*,
         rates.rate as max_truncation,
         ceilings.ceiling_tokens as usual_ceiling_tokens,
-        counted.n_truncated / nullif(cast(counted.n_known as double), 0) as truncation_rate,
         budget_quantiles.budget_tokens,
+        counted.n_truncated / nullif(cast(counted.n_known as double), 0) as truncation_rate,
         coalesce(budget_quantiles.is_identified, false) as is_identified,
         coalesce(budget_quantiles.n_observed, 0) as n_observed,
         coalesce(budget_quantiles.n_censored, 0) as n_censored
