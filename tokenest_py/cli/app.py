@@ -14,6 +14,7 @@ from tokenest_py.cli import (
     calibrate,
     drain,
     estimate,
+    export,
     identity,
     limits,
     plan,
@@ -61,6 +62,7 @@ app.command()(size.size)
 app.command()(identity.identity)
 app.command()(plan.plan)
 app.add_typer(limits.limits, name="limits")
+app.add_typer(export.export, name="export")
 app.command()(drain.drain)
 app.command()(replay.replay)
 app.command()(report.report)
