@@ -16,6 +16,7 @@ from tokenest_py.cli import (
     estimate,
     export,
     identity,
+    imports,
     limits,
     plan,
     promote,
@@ -63,6 +64,7 @@ app.command()(identity.identity)
 app.command()(plan.plan)
 app.add_typer(limits.limits, name="limits")
 app.add_typer(export.export, name="export")
+app.command("import")(imports.import_)
 app.command()(drain.drain)
 app.command()(replay.replay)
 app.command()(report.report)
