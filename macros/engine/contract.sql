@@ -9,6 +9,22 @@
     {{ return(adapter.dispatch('text_literals', 'tokenest')(values)) }}
 {%- endmacro %}
 
+{#- Boolean: the path of a file is text; a file system takes any bytes. -#}
+{% macro is_text(path) -%}
+    {{ return(adapter.dispatch('is_text', 'tokenest')(path)) }}
+{%- endmacro %}
+{% macro default__is_text(path) -%}
+    true
+{%- endmacro %}
+
+{#- The path of a file as text: bytes that are none are escaped. -#}
+{% macro path_as_text(path) -%}
+    {{ return(adapter.dispatch('path_as_text', 'tokenest')(path)) }}
+{%- endmacro %}
+{% macro default__path_as_text(path) -%}
+    {{ path }}
+{%- endmacro %}
+
 {#- Boolean: the pattern matches somewhere in the text. -#}
 {% macro regex_test(text, pattern) -%}
     {{ return(adapter.dispatch('regex_test', 'tokenest')(text, pattern)) }}

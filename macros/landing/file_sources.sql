@@ -29,9 +29,28 @@
 {% macro files_to_recognise(files) %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return([]) }}{% endif %}
     {{ return(run_query(
-        'select distinct filename from ' ~ files ~ ' where filename not in (select source_file from ('
-        ~ landed_sources() ~ ')) order by filename'
+        'select distinct filename from ' ~ files ~ ' where ' ~ is_text('filename')
+        ~ ' and filename not in (select source_file from (' ~ landed_sources()
+        ~ ') union all select source_file from (' ~ files_set_aside() ~ ')) order by filename'
     ).columns[0].values() | list) }}
+{% endmacro %}
+
+{#-
+    source_file and reason of files that cannot be read: the JSON object of TOKENEST_SET_ASIDE, which
+    `tokenest build` finds out. SQL cannot: a file that it fails to open ends the build.
+-#}
+{% macro files_set_aside() %}
+    {% for path, reason in fromjson(env_var('TOKENEST_SET_ASIDE', '{}')).items() if execute %}
+    select
+        {{ text_literals([path]) }} as source_file,
+        {{ text_literals([reason]) }} as reason
+    {{ 'union all' if not loop.last }}
+    {% else %}
+    select
+        cast(null as string) as source_file,
+        cast(null as string) as reason
+    where false
+    {% endfor %}
 {% endmacro %}
 
 {#- source_file, source_name and what it looks like, of lines as file_heads() gives them. -#}
@@ -99,9 +118,12 @@
     {% if execute %}
         {% set files = run_query(
             'select source_file, source_name, looks_like from ' ~ relation
-            ~ " where source_name in ('unrecognised', 'ambiguous') order by source_file"
+            ~ " where source_name in ('unrecognised', 'ambiguous', 'set_aside') order by source_file"
         ).rows %}
-        {% for file in files[:20] %}
+        {% for file in files[:20] if file['source_name'] == 'set_aside' %}
+            {% do set_aside(file['source_file'], file['looks_like']) %}
+        {% endfor %}
+        {% for file in files[:20] if file['source_name'] != 'set_aside' %}
             {% do exceptions.warn(
                 'telemetry file ' ~ file['source_file'] ~ ' was not read: '
                 ~ ('no source recognises its first record, which has ' ~ file['looks_like']
@@ -118,4 +140,9 @@
             ) %}
         {% endif %}
     {% endif %}
+{% endmacro %}
+
+{#- Warns of a file that is not read; the rest lands, and `tokenest build` exits with 3. -#}
+{% macro set_aside(path, reason) %}
+    {% do exceptions.warn('telemetry file ' ~ path ~ ' was set aside: ' ~ reason) %}
 {% endmacro %}

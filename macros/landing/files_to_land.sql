@@ -2,7 +2,7 @@
     The files of a source that hold lines which have not landed, as a list of dictionaries:
     path, landed_lines, has_torn_tail. A file is opened when it is new, has grown, was modified
     since it landed or, with `final`, still ends in a line without a newline.
-    Stops the build, naming the file, when one shrank or its first line changed.
+    A file that shrank, or whose first line changed, is named and set aside.
 -#}
 {% macro files_to_land(source) %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return([]) }}{% endif %}
@@ -18,15 +18,14 @@
         {% if known is none %}
             {% do to_open.append({'path': file['source_file'], 'landed_lines': 0}) %}
         {% else %}
+            {% set has_grown = file['file_bytes'] > known['file_bytes'] %}
+            {% set is_touched = file['modified_at'] != known['modified_at'] %}
             {% if file['file_bytes'] < known['file_bytes'] %}
-                {% do refuse_changed_file(
+                {% do set_aside_as_changed(
                     file['source_file'],
                     'shrank from ' ~ known['file_bytes'] ~ ' to ' ~ file['file_bytes'] ~ ' bytes'
                 ) %}
-            {% endif %}
-            {% set has_grown = file['file_bytes'] > known['file_bytes'] %}
-            {% set is_touched = file['modified_at'] != known['modified_at'] %}
-            {% if has_grown or is_touched or (var('final') and known['has_open_tail']) %}
+            {% elif has_grown or is_touched or (var('final') and known['has_open_tail']) %}
                 {% do to_open.append({
                     'path': file['source_file'],
                     'landed_lines': known['landed_lines'],
@@ -36,10 +35,10 @@
             {% endif %}
         {% endif %}
     {% endfor %}
-    {% do refuse_changed_first_lines(
+    {% set replaced = files_with_another_first_line(
         to_open | selectattr('first_line_md5', 'defined') | list, holds_documents(source)
     ) %}
-    {{ return(to_open) }}
+    {{ return(to_open | rejectattr('path', 'in', replaced) | list) }}
 {% endmacro %}
 
 {#- The files of a source by name, so that every build opens them in one order. -#}
@@ -112,25 +111,28 @@
     {{ return(lines.config.meta.get('documents', false)) }}
 {% endmacro %}
 
-{#- Stops the build at a file of which the first line is not the one that landed. -#}
-{% macro refuse_changed_first_lines(files, documents) %}
+{#- Paths of files of which the first line is not the one that landed: each is set aside. -#}
+{% macro files_with_another_first_line(files, documents) %}
+    {% set replaced, now = [], {} %}
     {% if files %}
-        {% set now = {} %}
         {% set paths = files | map(attribute='path') | list %}
         {% for file in run_query(first_line_md5s(paths, documents)).rows %}
             {% do now.update({file['source_file']: file['first_line_md5']}) %}
         {% endfor %}
-        {% for file in files if now.get(file['path']) != file['first_line_md5'] %}
-            {% do refuse_changed_file(file['path'], 'no longer begins with the line that landed') %}
-        {% endfor %}
     {% endif %}
+    {% for file in files if now.get(file['path']) != file['first_line_md5'] %}
+        {% do set_aside_as_changed(file['path'], 'no longer begins with the line that landed') %}
+        {% do replaced.append(file['path']) %}
+    {% endfor %}
+    {{ return(replaced) }}
 {% endmacro %}
 
-{#- Stops the build at a file that is not append-only. -#}
-{% macro refuse_changed_file(path, what_happened) %}
-    {% do exceptions.raise_compiler_error(
-        'telemetry file ' ~ path ~ ' ' ~ what_happened ~ '; nothing was changed in the database.'
-        ~ ' Files are append-only: restore it, or give the new content a name of its own.'
+{#- Warns of a file that is not append-only. -#}
+{% macro set_aside_as_changed(path, what_happened) %}
+    {% do set_aside(
+        path,
+        'it ' ~ what_happened ~ '. What had landed stays. Files are append-only:'
+        ~ ' restore it, or give the new content a name of its own'
     ) %}
 {% endmacro %}
 

@@ -167,6 +167,7 @@ compared as (
         *,
         left_out is not null as is_other,
         coalesce({{ is_plain(fields) }}, false) as is_plain,
+        coalesce({{ is_in_the_future('occurred_at_value') }}, false) as is_in_the_future,
         case
             when is_object and left_out is null then {{ has_unique_keys('record_text', fields) }}
         end as has_unique_keys
@@ -177,7 +178,8 @@ judged as (
     select
         *,
         case
-            when is_plain and has_unique_keys and not is_tail then cast(null as string)
+            when is_plain and has_unique_keys and not is_tail and not is_in_the_future
+                then cast(null as string)
             when is_tail then 'torn_tail'
             when not is_utf8 then 'not_utf8'
             when is_blank or is_other then cast(null as string)
@@ -190,6 +192,7 @@ judged as (
             when {{ any_field(is_wrong_type, fields) }} then 'wrong_type'
             when {{ any_field(is_not_a_time, fields) }} then 'not_a_time'
             when {{ any_field(is_out_of_range, fields) }} then 'out_of_range'
+            when is_in_the_future then 'in_the_future'
         end as reject_reason
     from compared
 ),
@@ -219,6 +222,7 @@ final as (
             when 'wrong_type' then {{ fields_where(is_wrong_type, fields) }}
             when 'not_a_time' then {{ fields_where(is_not_a_time, fields) }}
             when 'out_of_range' then {{ fields_where(is_out_of_range, fields) }}
+            when 'in_the_future' then 'occurred_at'
         end as reject_fields,
         case when reject_reason is not null then {{ byte_length('line_text') }} end as line_bytes,
         case when reject_reason is not null then md5(line_text) end as line_md5,

@@ -116,11 +116,20 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Boolean: the JSON text is a time of this century. -#}
+{#- Boolean: the JSON text is a time of this century, with an offset that a place on earth has. -#}
 {% macro is_time_text(value) -%}
     {%- set day, time = '20[0-9]{2}-[0-9]{2}-[0-9]{2}', '([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}' -%}
-    {%- set zone = '(Z|[+-][0-9]{2}:[0-9]{2})?' -%}
+    {%- set zone = '(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?' -%}
     {{ regex_test(value, '^"' ~ day ~ '[T ]' ~ time ~ '([.][0-9]{1,9})?' ~ zone ~ '"$') }}
+{%- endmacro %}
+
+{#-
+    Boolean: a day or more after the clock of the machine that builds. One producer whose clock runs
+    ahead would move the end of everybody's window.
+-#}
+{% macro is_in_the_future(occurred_at) -%}
+    {%- set clock = run_started_at + modules.datetime.timedelta(days=1) -%}
+    {{ occurred_at }} > cast('{{ clock.strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp)
 {%- endmacro %}
 
 {#- True when the rule (one of the macros above) holds for any of the fields. -#}

@@ -4,8 +4,32 @@
 
 with
 
+listed as (
+    select distinct
+        cast(size as bigint) as file_bytes,
+        cast(last_modified as timestamp) as modified_at,
+        {{ path_as_text('filename') }} as source_file,
+        {{ is_text('filename') }} as is_named_in_text
+    from {{ listing }}
+),
+
+set_aside as (
+    {{ files_set_aside() }}
+),
+
+-- what the globs cannot list is there by name alone
 files as (
-    select * from {{ listing }}
+    select
+        listed.file_bytes,
+        listed.modified_at,
+        coalesce(listed.source_file, set_aside.source_file) as source_file,
+        case
+            when not listed.is_named_in_text then 'its name is no UTF-8'
+            else set_aside.reason
+        end as reason
+    from listed
+    full outer join set_aside
+        on listed.source_file = set_aside.source_file
 ),
 
 landed as (
@@ -25,24 +49,25 @@ recognised as (
 ),
 
 final as (
-    select distinct
-        files.filename as source_file,
+    select
+        files.source_file,
         coalesce(
+            case when files.reason is not null then 'set_aside' end,
             landed.source_name,
             said.source_name,
             recognised.source_name,
             '{{ var("sources")[0] }}'
         ) as source_name,
-        recognised.looks_like,
-        cast(files.size as bigint) as file_bytes,
-        cast(files.last_modified as timestamp) as modified_at
+        coalesce(files.reason, recognised.looks_like) as looks_like,
+        files.file_bytes,
+        files.modified_at
     from files
     left join landed
-        on files.filename = landed.source_file
+        on files.source_file = landed.source_file
     left join said
-        on files.filename = said.source_file
+        on files.source_file = said.source_file
     left join recognised
-        on files.filename = recognised.source_file
+        on files.source_file = recognised.source_file
 )
 
 select * from final

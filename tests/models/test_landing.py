@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,11 @@ pytestmark = pytest.mark.slow
 REQUIRED = "occurred_at, actual_output_tokens"
 ACTUAL = "actual_output_tokens"
 PREDICTED = "predicted_output_tokens"
+
+
+def hence(hours: int) -> str:
+    """The time of a clock that is so far ahead."""
+    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat(timespec="seconds")
 
 
 def record(**fields: object) -> bytes:
@@ -101,6 +107,14 @@ BAD_LINES: list[tuple[str, bytes, str, str | None]] = [
     ("month 13", record(occurred_at="2025-13-45T00:00:00Z"), "not_a_time", "occurred_at"),
     ("a day without time", record(occurred_at="2025-12-24"), "not_a_time", "occurred_at"),
     ("year 0001", record(occurred_at="0001-01-01T00:00:00Z"), "not_a_time", "occurred_at"),
+    ("an offset of 99 hours", record(occurred_at="2026-01-02T03:04:05+99:99"), "not_a_time",
+     "occurred_at"),
+    ("an offset of a day", record(occurred_at="2026-01-02T03:04:05+24:00"), "not_a_time",
+     "occurred_at"),
+    ("an offset of 60 minutes", record(occurred_at="2026-01-02T03:04:05+00:60"), "not_a_time",
+     "occurred_at"),
+    ("two days ahead", record(occurred_at=hence(48)), "in_the_future", "occurred_at"),
+    ("a clock of 2099", record(occurred_at="2099-12-31T23:59:59Z"), "in_the_future", "occurred_at"),
     ("a key twice", record()[:-1] + b', "success": false}', "duplicate_key", None),
     ("a mebibyte", record(model="x" * 1_048_576), "line_too_long", None),
     ("20 MB", record(model="x" * 20_000_000), "line_too_long", None),
@@ -124,6 +138,7 @@ GOOD_LINES: list[tuple[str, bytes]] = [
     ("nested deeper than any reader likes", record(event_id="g-4")[:-1] + DEEP),
     ("other letters", LETTERS.encode()),
     ("an escaped NUL", record(event_id="g-6", model="a\0b")),
+    ("a clock half a day ahead", record(event_id="g-19", occurred_at=hence(12))),
     ("an offset", record(event_id="g-7", occurred_at="2026-01-02T05:04:05+02:00")),
     ("the origin's time", record(event_id="g-8", **ORIGIN_TIME)),
     ("nine decimals", record(event_id="g-9", occurred_at="2026-01-02T03:04:05.123456789Z")),
@@ -315,20 +330,21 @@ def test_only_new_and_grown_files_are_opened(project: Project) -> None:
     ],
     ids=["shrunk", "replaced"],
 )
-def test_a_changed_file_stops_the_build_and_loses_nothing(
+def test_a_changed_file_is_set_aside_and_loses_nothing(
     project: Project, content: bytes, what: str
 ) -> None:
-    """One line names the file; what had landed stays."""
+    """A warning names the file; what had landed stays, and the other files land."""
     path = project.telemetry()
     path.write_bytes(line(event_id="s-1") + line(event_id="s-2"))
     project.land()
     path.write_bytes(content)
+    project.telemetry("other.ndjson").write_bytes(line(event_id="s-9"))
     done = project.tokenest("build")
-    assert done.returncode == 1
-    [message] = [text for text in done.stderr.splitlines() if text.startswith("tokenest:")]
-    assert f"telemetry/{path.name} " in message
-    assert what in message
+    assert done.returncode == 3
+    [warning] = [text for text in done.stderr.splitlines() if text.startswith("warning:")]
+    assert f"telemetry/{path.name} was set aside: it {what}" in warning
     assert account(project, "events.ndjson") == (2, 2, 0, 0, 0)
+    assert account(project, "other.ndjson") == (1, 1, 0, 0, 0)
 
 
 def test_a_file_that_is_gone_keeps_what_it_brought(project: Project) -> None:

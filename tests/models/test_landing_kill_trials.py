@@ -19,7 +19,7 @@ def test_no_kill_loses_or_repeats_an_event(tmp_path: Path) -> None:
         [sys.executable, str(COMMAND), "--landing", "6", "--whole", "1", "--directory", tmp_path],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=800,
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     header, landing, whole, control, verdict = done.stdout.splitlines()

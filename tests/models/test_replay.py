@@ -224,6 +224,7 @@ BY_HAND = [
     event(event_id="blank", deliverables=["  ", "\u2003"]),
     event(event_id="cut", deliverables=["src/a.py"] * 20, deliverable_count=21),
     event(event_id="hidden", deliverables=["0123456789abcdef.py", "src/a.py"]),
+    event(event_id="last word", deliverables=["src/my build_log.md"]),
     event(event_id="said", deliverables=["Modify src/a.py", "src/b.py", "src/b.py"]),
 ]
 
@@ -355,6 +356,11 @@ def test_a_deliverable_says_itself_whether_it_is_new(replayed: Project) -> None:
         "implementation",
         2,
     )
+
+
+def test_a_history_file_is_known_by_the_last_word_of_its_path(replayed: Project) -> None:
+    """⌊(3000 + 900 + 135) · 1.3⌋, as for a file without a space in its name."""
+    assert replays(replayed)["last word"][1:3] == (5245, "doc_sot_update")
 
 
 def test_published_predictions_are_reproduced(replayed: Project) -> None:

@@ -193,33 +193,6 @@ def test_a_disk_that_is_full_costs_nothing_that_had_landed(copied: Project, kind
     assert copied.rows("select sum(accepted) from marts.line_accounting") == [(20_001,)]
 
 
-@pytest.mark.parametrize("name", ["events.ndjson.gz", "events.ndjson.zst", "EVENTS.GZ"])
-def test_a_compressed_file_is_refused_in_one_line(copied: Project, name: str) -> None:
-    """It names the file and the fix, and lands nothing of it."""
-    copied.telemetry(name).write_bytes(b"\x1f\x8b" + bytes(range(256)))
-    done = copied.dbt("build", "-s", "+base_tokenest__lines", telemetry="telemetry/*")
-    assert done.returncode == 1
-    assert f"telemetry file telemetry/{name} is compressed" in done.stdout
-    assert "gunzip" in done.stdout
-    assert copied.rows(f"select count(*) from {LINES}") == [(1,)]
-
-
-def test_a_link_that_leads_out_is_refused_in_one_line(copied: Project, tmp_path: Path) -> None:
-    """A run reads the folders of the telemetry; a link within them is followed."""
-    inside = copied.telemetry("inside.ndjson")
-    copied.telemetry("link.ndjson").symlink_to(inside.name)
-    inside.write_bytes(line(event_id="e-2"))
-    copied.land()
-    assert copied.rows("select count(*), count(distinct event_key) from " + LINES) == [(3, 2)]
-    secret = tmp_path / "secret"
-    secret.write_bytes(line(event_id="e-3"))
-    copied.telemetry("out.ndjson").symlink_to(secret)
-    done = copied.tokenest("build")
-    assert done.returncode == 1
-    assert "telemetry file telemetry/out.ndjson is a link that leads out" in one_line(done)
-    assert copied.rows("select count(*) from " + LINES) == [(3,)]
-
-
 def test_an_older_database_says_what_to_do(copied: Project) -> None:
     """A table without a column of today stops the build unchanged; a full refresh is the fix."""
     with duckdb.connect(str(copied.database)) as connection:

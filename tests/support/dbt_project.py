@@ -95,9 +95,9 @@ class Project:
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
         return done.stdout
 
-    def land(self, *arguments: str) -> None:
+    def land(self, *arguments: str, telemetry: str | None = None) -> None:
         """Run only what landing needs: the lines, their repetitions and their account."""
-        self.dbt_build("-s", "+line_accounting", "+rejected_lines", *arguments)
+        self.dbt_build("-s", "+line_accounting", "+rejected_lines", *arguments, telemetry=telemetry)
 
     def tokenest(
         self, *arguments: str, telemetry: str | None = None

@@ -22,6 +22,7 @@ from tokenest_py.errors import DatabaseError, NoDataError, UsageError
 from tokenest_py.pipeline.advice.advice import USUAL_RATE, VIEWS, read_advice
 from tokenest_py.pipeline.advice.logs import find_logs, sources
 from tokenest_py.pipeline.database import check_file, open_database, wait_for
+from tokenest_py.pipeline.files import files_to_set_aside
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
 
@@ -64,10 +65,13 @@ def advise(
     logs = find_logs(paths)
     console = Console(stderr=True)
     console.print(f"reading {count(logs.files, 'file')}", highlight=False)
-    with _place(database, logs) as settings:
+    with _place(database, logs) as placed:
+        settings = placed
         variables = _variables(settings, max_truncation, group_by, max_tokens)
         if settings.database.exists():
             _check_own(settings.database, lock_timeout, is_read_anew="label_paths" in variables)
+        aside = json.dumps(files_to_set_aside(settings))
+        settings = settings.replaced(TOKENEST_SET_ASIDE=aside)
         arguments = ["build", "--exclude-resource-type", "unit_test", "test", "--select"]
         arguments += [f"+{view}" for view in VIEWS]
         if variables:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +17,7 @@ from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOptio
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.progress import run_dbt
 from tokenest_py.cli.summary import print_summary
-from tokenest_py.errors import BuildError, NoDataError
+from tokenest_py.errors import BuildError, GateError, NoDataError
 from tokenest_py.pipeline.advice.advice import read_advice
 from tokenest_py.pipeline.database import (
     check_file,
@@ -23,6 +25,7 @@ from tokenest_py.pipeline.database import (
     read_view,
     wait_for,
 )
+from tokenest_py.pipeline.files import files_to_set_aside
 from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
@@ -57,13 +60,14 @@ def build(
     _refuse_nothing_to_build(settings)
     _check_memory_limit(settings.memory_limit)
     _prepare(settings, lock_timeout)
+    settings = settings.replaced(TOKENEST_SET_ASIDE=json.dumps(files_to_set_aside(settings)))
     console = Console(stderr=True)
     if is_new:
         console.print(f"creating database {path}", highlight=False, soft_wrap=True)
     started = time.monotonic()
     console.print("starting dbt", highlight=False)
     arguments = _arguments(final=final, full_refresh=full_refresh)
-    run_dbt(settings, arguments, console, scratch=settings.scratch)
+    set_aside = run_dbt(settings, arguments, console, scratch=settings.scratch)
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
         landed = read_view(connection, "rpt_landing")[0]
         # the multiplier that is exported, beside the origin's; the mart has every method
@@ -83,6 +87,9 @@ def build(
     output.write(output.render(calibration, form), output_file)
     print_summary(content, console, most_lines=0)
     console.file.write(f"\n{as_text(advice, most=MOST_GROUPS)}")
+    if set_aside:
+        message = "the telemetry files named above were set aside; the rest landed"
+        raise GateError(message)
 
 
 def _refuse_nothing_to_build(settings: Settings) -> None:
@@ -97,9 +104,10 @@ def _any_file_matches(globs: Sequence[str]) -> bool:
     """Ask DuckDB, so that a glob means here what it means to the landing."""
     import duckdb
 
-    with duckdb.connect() as connection:
-        found = connection.execute("select 1 from glob(?) limit 1", [list(globs)]).fetchone()
-    return found is not None
+    with duckdb.connect() as connection, contextlib.suppress(duckdb.IOException):
+        # glob() itself ends at a name that is no UTF-8
+        return bool(connection.execute("select 1 from read_blob(?)", [list(globs)]).fetchone())
+    return False
 
 
 def _check_memory_limit(limit: str) -> None:

@@ -12,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tokenest_py.cli.guard import show_folder
 from tokenest_py.cli.say import say
-from tokenest_py.errors import NoDataError
+from tokenest_py.errors import GateError, NoDataError, TokenestError
 from tokenest_py.pipeline.advice.logs import sources
 from tokenest_py.pipeline.importing.importing import Imported, import_file
 from tokenest_py.pipeline.importing.mapped import read_sources
@@ -38,7 +38,7 @@ def import_(
     show_folder(settings, to_write=True)
     known = read_sources(settings.project, sources(settings.project))
     console = Console(stderr=True)
-    lines = 0
+    lines, faults = 0, 0
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description} {task.completed} rows"),
@@ -49,17 +49,22 @@ def import_(
     ) as progress:
         for path in files:
             task = progress.add_task(path.name, total=None)
-            done = import_file(
-                path,
-                settings.telemetry_folder,
-                known,
-                tick=functools.partial(progress.advance, task),
-            )
+            tick = functools.partial(progress.advance, task)
+            try:
+                done = import_file(path, settings.telemetry_folder, known, tick)
+            except TokenestError as error:
+                if len(files) == 1:
+                    raise
+                faults += 1
+                say(str(error))
+                continue
             lines += sum(done.lines.values())
             for text in _said(done):
                 say(text)
     if not lines:
         raise NoDataError("no call was imported; see above what was left out")
+    if faults:
+        raise GateError(f"{count(faults, 'file')} of {len(files)} could not be imported; see above")
     say("next: tokenest build")
 
 

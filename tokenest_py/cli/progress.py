@@ -30,8 +30,10 @@ def run_dbt(
     *,
     scratch: Path | None,
     warn: bool = True,
-) -> None:
-    """Run dbt; print its warnings, the models' own and of tests, unless `warn` is false.
+) -> bool:
+    """Run dbt, and return whether files were set aside.
+
+    Its warnings, the models' own and of tests, are printed unless `warn` is false.
 
     Raises:
         BuildError: A step failed; the message is its first line.
@@ -63,12 +65,14 @@ def run_dbt(
     with progress:
         run = dbt.run(settings, arguments, scratch=scratch, on_event=show)
     warnings += [_warning(result) for result in run.results if str(result.status) == "warn"]
+    warnings = list(dict.fromkeys(warnings))  # dbt may write a model's SQL twice
     for warning in warnings if warn else []:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     if run.failure and "Could not set lock" in run.failure:
         raise busy(settings.database, run.failure, 0)
     if run.failure:
         raise BuildError(run.failure)
+    return any(" was set aside: " in warning for warning in warnings)
 
 
 def _warning(result: NodeResult) -> str:

@@ -41,6 +41,11 @@ VARIABLES = (
         "The files that land.", ("commands", "dbt"),
     ),
     Variable(
+        "TOKENEST_SET_ASIDE", "a JSON object", "{}",
+        "Files that a build leaves out, each with the reason; `tokenest build` finds them itself.",
+        ("dbt",),
+    ),
+    Variable(
         "TOKENEST_DB", "a file", "tokenest.duckdb",
         "The DuckDB database that a build writes and the other commands read.",
         ("commands", "dbt"),

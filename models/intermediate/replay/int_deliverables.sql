@@ -138,7 +138,8 @@ final as (
             classified.deliverable_class = token_weights.name
             and coalesce(classified.action, 'new') = token_weights.label
     left join history_files
-        on {{ ascii_lower('classified.base_name') }} = history_files.label
+        -- by the last word of the path
+        on {{ ascii_lower(base_name("replace(classified.base_name, ' ', '/')")) }} = history_files.label
     left join features
         on
             classified.class_category = features.class_category

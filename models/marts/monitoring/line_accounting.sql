@@ -112,7 +112,7 @@ final as (
         coalesce(lines_by_file.has_open_tail, false)
         or coalesce(
             files.file_bytes > coalesce(lines_by_file.landed_bytes, 0)
-            and coalesce(files.source_name, '') not in ('unrecognised', 'ambiguous'),
+            and coalesce(files.source_name, '') not in ('unrecognised', 'ambiguous', 'set_aside'),
             false
         ) as is_in_flight
     from files

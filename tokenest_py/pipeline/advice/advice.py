@@ -191,7 +191,9 @@ def _files(files: Sequence[Row]) -> list[str]:
     said = []
     for row in files:
         path = row["source_file"]
-        if row["source_name"] in UNREAD:
+        if row["source_name"] == "set_aside":
+            said.append(f"not read: {path}: {row['looks_like']}")
+        elif row["source_name"] in UNREAD:
             looks = (
                 f"no source knows its first record, which has {row['looks_like']}"
                 if row["source_name"] == "unrecognised"

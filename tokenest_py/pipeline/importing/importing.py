@@ -25,6 +25,7 @@ __all__ = ["Imported", "import_file"]
 Record = dict[str, Any]
 
 PIECE = 1 << 20
+MOST_BYTES = 1 << 18  # of a line, where it can be several
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -125,7 +126,8 @@ def _records(
             continue
         fitting = [source for source in sources if source.recognises(row)]
         if len(fitting) == 1:
-            yield fitting[0].name, fitting[0].kept(row)
+            for part in fitting[0].parts(fitting[0].kept(row), MOST_BYTES):
+                yield fitting[0].name, part
             continue
         why = "two sources know it" if fitting else "no source knows it"
         done.left_out[f"{name}: {why}"] += 1

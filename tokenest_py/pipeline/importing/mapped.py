@@ -140,6 +140,16 @@ class Source:
                 record[column] = _typed(value, node)
         return record
 
+    def parts(self, record: Record, most: int) -> list[Record]:
+        """Return the record, or one an item of the list that holds its records, if it is long."""
+        name = next(
+            (each.partition("[]")[0] for each in self.each if each[:1] not in {"[", ""}), ""
+        )
+        items = record.get(name)
+        if not isinstance(items, list) or len(items) < 2 or len(json.dumps(record)) <= most:
+            return [record]
+        return [{**record, name: [item]} for item in items]
+
     @cached_property
     def _tree(self) -> Node:
         tree = Node()

@@ -291,14 +291,19 @@ def _flag(value: object) -> bool:
 
 
 def _time(value: object) -> str:
-    """Return a time as RFC 3339 in UTC. One without an offset is taken as UTC, as landing does."""
-    from datetime import UTC, datetime
+    """Return a time as RFC 3339 in UTC. One without an offset is taken as UTC, as landing does.
+
+    Landing refuses what is more than a day ahead of the clock, so it is no time here either.
+    """
+    from datetime import UTC, datetime, timedelta
 
     if isinstance(value, str) and _TIME.fullmatch(value):
         value = datetime.fromisoformat(value)
     if not isinstance(value, datetime):
         raise TypeError
     value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if value > datetime.now(UTC) + timedelta(days=1):
+        raise ValueError
     text = value.isoformat(timespec="microseconds").replace("+00:00", "Z")
     if not _TIME.fullmatch(text):
         raise ValueError
