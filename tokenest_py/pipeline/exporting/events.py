@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["RECORD", "Filters", "event_lines", "origin_lines"]
 
-# the fields of the event record, in its order
+# the fields of the event record, in its order, and the figures that the origin stored with its own
 RECORD = (
     "event_id", "occurred_at", "run_id", "phase_id", "attempt", "category", "complexity", "labels",
     "deliverables", "deliverable_count", "breakdown", "provider", "model", "model_served",
     "response_id", "input_tokens", "coefficients_id", "estimator_version",
     "predicted_output_tokens", "selected_budget", "budget_source", "max_truncation",
     "actual_max_tokens", "actual_output_tokens", "reasoning_tokens", "stop_reason", "truncated",
-    "success", "is_control", "quality_flags",
+    "success", "is_control", "quality_flags", "smape_percent", "waste_ratio", "underestimated",
 )  # fmt: skip
 BATCH = 1000
 
@@ -100,8 +100,13 @@ def origin_lines(connection: duckdb.DuckDBPyConnection, filters: Filters) -> Ite
 
 def _of_origin(row: dict[str, Any]) -> dict[str, Any]:
     predicted, actual = row["predicted_output_tokens"], row["actual_output_tokens"]
-    is_scored = predicted > 0 and actual > 0
-    truncated = row["is_truncated"] if row["truncated"] is None else row["truncated"]
+    figures: dict[str, Any] = {"smape_percent": None, "waste_ratio": None, "underestimated": None}
+    if predicted > 0 and actual > 0:
+        figures["smape_percent"] = abs(actual - predicted) / max(1, (actual + predicted) / 2) * 100
+        figures["waste_ratio"] = predicted / actual
+        figures["underestimated"] = actual > predicted
+    # what the origin stored stays, right or wrong
+    figures |= {name: row[name] for name in figures if row[name] is not None}
     return {
         "run_id": row["run_id"],
         "phase_id": row["phase_id"],
@@ -114,14 +119,10 @@ def _of_origin(row: dict[str, Any]) -> dict[str, Any]:
         "actual_output_tokens": actual,
         "selected_budget": row["selected_budget"],
         "success": row["success"],
-        "truncated": truncated,
+        "truncated": row["is_truncated"] if row["truncated"] is None else row["truncated"],
         "stop_reason": row["stop_reason"],
         "model": row["model"],
-        "smape_percent": (
-            abs(actual - predicted) / max(1, (actual + predicted) / 2) * 100 if is_scored else None
-        ),
-        "waste_ratio": predicted / actual if is_scored else None,
-        "underestimated": actual > predicted if is_scored else None,
+        **figures,
     }
 
 

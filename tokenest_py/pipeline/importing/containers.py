@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["Table", "tables_of"]
+__all__ = ["Table", "json_rows", "tables_of"]
 
 Row = dict[str, Any]
 
@@ -67,7 +67,7 @@ def tables_of(path: Path) -> Iterator[list[Table]]:
                 yield [_csv("", text)]
         else:
             with path.open(encoding="utf-8-sig") as text:
-                yield [Table("", lambda _: _json_rows(text))]
+                yield [Table("", lambda _: json_rows(text))]
     except OSError as error:
         raise TokenestError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -132,14 +132,14 @@ def _zip_tables(path: Path, archive: zipfile.ZipFile) -> list[Table]:
 
             def read_json(_: list[str] | None, name: str = name) -> Iterator[Row]:
                 with io.TextIOWrapper(archive.open(name), encoding="utf-8-sig") as text:
-                    yield from _json_rows(text)
+                    yield from json_rows(text)
 
             tables.append(Table(name, read_json))
         elif name.lower().endswith((".csv", ".tsv")):
             text = io.TextIOWrapper(archive.open(name), encoding="utf-8-sig", newline="")
             tables.append(_csv(name, text))
         else:
-            tables.append(Table(name, lambda _: iter(())))
+            tables.append(Table(name, lambda _: iter([{}])))
     return tables
 
 
@@ -179,7 +179,7 @@ def _csv(name: str, text: TextIO) -> Table:
     return Table(name, read, tuple(header))
 
 
-def _json_rows(text: TextIO) -> Iterator[Row]:
+def json_rows(text: TextIO) -> Iterator[Row]:
     """Yield the objects of a text: values one behind the other, lists and `data` item by item."""
     decoder = json.JSONDecoder()
     waiting, is_end = "", False
