@@ -3,7 +3,7 @@
     python benchmarks/recorder.py
 
 Rounds of both alternate, so that a busy machine slows both. Times include those of the clock.
-The floor is what no recorder of JSON can leave out that survives a host which closes its descriptor:
+The floor is what no recorder of JSON can leave out that survives a host closing its descriptor:
 the standard library's encoding, the write, a look at the descriptor before and after it. The row
 "off" is a recorder that is switched off: one call, without the clock.
 """
