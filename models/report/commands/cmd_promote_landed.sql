@@ -10,13 +10,15 @@ events as (
 
 accounts as (
     select
-        {{ key_of(['source_file', 'lines', 'records', 'quarantined', 'landed_bytes']) }} as account,
-        row_number() over (order by source_file asc) as account_position
+        {{ key_of([
+            'source_file', 'lines', 'records', 'quarantined', 'landed_bytes',
+        ]) }} as ledger_line,
+        row_number() over (order by source_file asc) as line_position
     from line_accounting
 ),
 
 ledger as (
-    select {{ sha256_of_lines('account', 'account_position') }} as digest
+    select {{ sha256_of_lines('ledger_line', 'line_position') }} as digest
     from accounts
 ),
 
@@ -27,9 +29,9 @@ newest as (
 
 final as (
     select
+        newest.newest_event,
         cast(1 as bigint) as row_no,
-        left(ledger.digest, 16) as digest,
-        newest.newest_event
+        left(ledger.digest, 16) as digest
     from ledger
     cross join newest
 )
