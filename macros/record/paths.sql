@@ -90,7 +90,7 @@
 {#- A number or a text as a text. -#}
 {% macro form_text(value) -%}
     case
-        when {{ regex_test(value, '^["{[]') }} then {{ value }}
+        when left({{ value }}, 1) in ('"', '{', '[') then {{ value }}
         else '"' || {{ value }} || '"'
     end
 {%- endmacro %}
