@@ -1,18 +1,21 @@
 {#-
     Every figure that a user may turn, in the order of docs/reference/vars.md, which `make reference`
     prints from here: its group, its name, of which kind it is (flag, number, whole, numbers, words,
-    names, ceilings, choice, offset, time), its bounds, and what it does. dbt_project.yml has the defaults.
+    names, paths, ceilings, choice, offset, time), its bounds, and what it does. dbt_project.yml has the defaults.
 -#}
 {% macro var_rules() %}
     {% set share = {'low': 0, 'high': 1} %}
     {% set rate = {'low': 0.0001, 'high': 0.9999} %}
     {{ return({
         'Labels': [
-            dict(name='labels', kind='names', most=8,
+            dict(name='labels', kind='names', least=1, most=8,
                 says='What budgets are told apart by, the widest first (docs/coefficients.md).'),
+            dict(name='label_paths', kind='paths',
+                says='Labels that every source but the project\'s own reads from a path of its record,'
+                ~ ' such as {feature: metadata.feature} (docs/sources.md).'),
         ],
         'Landing': [
-            dict(name='sources', kind='words',
+            dict(name='sources', kind='words', least=1,
                 says='The log formats that are read: each a folder of models/staging/.'),
             dict(name='origin_log_utc_offset', kind='offset',
                 says='Of the clock that the log lines of the origin were written by.'),
@@ -50,7 +53,7 @@
                 says='The method that sizes the exported budgets.'),
         ],
         'Demand and budgets': [
-            dict(rate, name='truncation_rates', kind='numbers',
+            dict(rate, name='truncation_rates', kind='numbers', least=1,
                 says='Rates of truncation that budgets are made for.'),
             dict(name='budget_step', kind='whole', low=1,
                 says='Budgets are rounded up to a multiple of it, in tokens.'),
@@ -77,6 +80,8 @@
                 says='Runs that a table of run factors has to help on before it is kept.'),
             dict(name='partial_usage_flags', kind='words',
                 says='Quality flags of a call whose output was not measured as such.'),
+            dict(share, name='max_partial_share', kind='number',
+                says='A source, version and model with more calls counted in part sizes no budget.'),
             dict(share, name='starved_share', kind='number',
                 says='A cut-off call that spent more of its output on reasoning is starved by it.'),
         ],
@@ -108,7 +113,7 @@
                 says='Price of an input token.'),
             dict(name='retry_reservation', kind='number', low=0,
                 says='A call that is cut off reserves this many budgets more.'),
-            dict(rate, name='cost_rates', kind='numbers',
+            dict(rate, name='cost_rates', kind='numbers', least=1,
                 says='Rates of truncation that are compared.'),
         ],
         'Vetoes of a multiplier': [
@@ -122,6 +127,8 @@
         'Analysis': [
             dict(name='interval_z', kind='number', low=0,
                 says='Standard errors of the intervals; 1.96 are 95 %.'),
+            dict(share, name='worth_changing', kind='number',
+                says='`tokenest advise` leaves a ceiling as it is for less than this share of it.'),
             dict(share, name='target_underestimation', kind='number',
                 says='Tier 1: most calls that may need more than predicted.'),
             dict(share, name='target_truncation', kind='number',
@@ -146,7 +153,7 @@
                 says='Alerts and the scope `recent` look back so far from the newest event (or as_of).'),
             dict(name='min_truncated_phases', kind='whole', low=1,
                 says='Truncated phases that a triage needs before it advises.'),
-            dict(share, name='what_if_quantiles', kind='numbers',
+            dict(share, name='what_if_quantiles', kind='numbers', least=1,
                 says='Quantiles that the triage tries as ceilings.'),
             dict(name='runs_per_period', kind='whole', low=1,
                 says='Runs in one period of the trend by runs.'),
@@ -161,14 +168,16 @@
     {% set bounds = '' if rule.low is not defined
         else ' from ' ~ rule.low ~ ' to ' ~ rule.high if rule.high is defined
         else ' of at least ' ~ rule.low %}
+    {% set different = ', all different and at least one' if rule.least is defined else '' %}
     {{ return({
         'flag': 'true or false',
         'number': 'a number' ~ bounds,
         'whole': 'a whole number' ~ bounds,
-        'numbers': 'a list of numbers' ~ bounds,
-        'words': 'a list of words',
+        'numbers': 'a list of numbers' ~ bounds ~ different,
+        'words': 'a list of words' ~ different,
         'names': 'a list of 1 to ' ~ rule.get('most') ~ ' different names such as category or project,'
             ~ ' of small letters, digits and _, none of them estimate_bin, model or input_bin',
+        'paths': 'names such as feature with a path each, of letters, digits and _ $ . / + > { } [ ]',
         'choice': 'one of ' ~ rule.get('values', []) | join(', '),
         'ceilings': 'sources with their models and the tokens of each',
         'offset': 'hours and minutes such as +11:00',
@@ -181,6 +190,16 @@
     the SQL as anything but a number, a word, a flag or a time.
 -#}
 {% macro var_is_well_set(rule, given) %}
+    {% if rule.kind == 'paths' %}
+        {% set wrong = [] if given is mapping else [given] %}
+        {% for name, path in (given.items() if given is mapping else []) %}
+            {% if not modules.re.fullmatch('[a-z][a-z0-9_]{0,31}', name | string)
+                or not modules.re.fullmatch('[A-Za-z0-9_$./+>{}[\\]\" -]{1,200}', path | string) %}
+                {% do wrong.append(name) %}
+            {% endif %}
+        {% endfor %}
+        {{ return(not wrong) }}
+    {% endif %}
     {% if rule.kind == 'ceilings' %}
         {% set tokens = [] %}
         {% for models in (given.values() if given is mapping else [none]) %}
@@ -209,16 +228,27 @@
             {% do wrong.append(value) %}
         {% endif %}
     {% endfor %}
-    {% if rule.most is defined and is_list and (
-        not 1 <= given | length <= rule.most or given | unique | list | length < given | length
+    {% if rule.least is defined and is_list and (
+        not rule.least <= given | length <= rule.get('most', given | length)
+        or given | unique | list | length < given | length
     ) %}
         {% do wrong.append(given) %}
     {% endif %}
     {{ return(not wrong) }}
 {% endmacro %}
 
-{#- Stops a run at the first var that is not of its kind or not within its bounds. -#}
+{#-
+    Stops a run at the first var that is not of its kind or not within its bounds, and at one that a
+    run was given and nothing reads. Vars of a host project are its own.
+-#}
 {% macro check_vars() %}
+    {% set known = ['backtest'] + var_rules().values() | sum(start=[]) | map(attribute='name') | list %}
+    {% set given = invocation_args_dict.get('vars') or {} %}
+    {% for name in given if project_name == 'tokenest' and name not in known %}
+        {% do exceptions.raise_compiler_error(
+            'var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all'
+        ) %}
+    {% endfor %}
     {% for rules in var_rules().values() %}
         {% for rule in rules if not var_is_well_set(rule, var(rule.name)) %}
             {% do exceptions.raise_compiler_error(

@@ -9,7 +9,14 @@
 -#}
 {% macro source_fields(source) %}
     {% set fields = {} %}
-    {% for row in source_rows()[source] | sort(attribute='rank') %}
+    {% set rows = source_rows()[source] | sort(attribute='rank') %}
+    {% set holds_labels = rows | selectattr('field', 'equalto', 'labels') | list %}
+    {% for name, path in ([] if holds_labels else var('label_paths').items()) %}
+        {% do rows.append(
+            {'field': 'labels.' ~ name, 'path': path, 'form': 'text', 'type': 'label'}
+        ) %}
+    {% endfor %}
+    {% for row in rows %}
         {% set name = row['field'].replace('labels.', 'label_') %}
         {% set field = fields.setdefault(name, dict(row, name=name, places=[])) %}
         {% do field['places'].append({'path': row['path'], 'form': row.get('form')}) %}
@@ -353,3 +360,16 @@
             .get(type, 'string') }})
     {%- endif -%}
 {%- endmacro %}
+
+{#-
+    Query: no row of the columns, a mapping of their names to the types of fields. DuckDB gives a list
+    that is read from a literal no type.
+-#}
+{% macro no_rows(columns) %}
+    select
+        {%- for name, type in columns.items() %}
+        {{ json_text_list('nothing') if type == 'text_list' else typed_null(type) }} as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from (select cast(null as string) as nothing) as no_line
+    where false
+{% endmacro %}

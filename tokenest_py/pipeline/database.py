@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tokenest_py.errors import DatabaseBusyError, DatabaseError
+from tokenest_py.errors import DatabaseBusyError, DatabaseError, NoDataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "busy",
     "check_file",
+    "checked",
     "open_database",
     "read",
     "read_view",
@@ -56,8 +57,9 @@ def open_database(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a read-only connection to a database that `tokenest build` made.
 
-    Raises DatabaseError for a missing, foreign or (unless allowed) empty one, and
-    DatabaseBusyError when another process holds it for longer than lock_timeout seconds.
+    Raises DatabaseError for a missing or foreign one, NoDataError for an empty one unless that is
+    allowed, and DatabaseBusyError when another process holds it for longer than lock_timeout
+    seconds.
     """
     check_file(path)
     connection = wait_for(path, lock_timeout, read_only=True)
@@ -79,10 +81,17 @@ def read(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, An
 
     Raises DatabaseError when the database does not have it.
     """
+    with checked():
+        return rows(connection, query)
+
+
+@contextmanager
+def checked() -> Iterator[None]:
+    """Raise DatabaseError where a query in here asks for what the last build did not make."""
     import duckdb
 
     try:
-        return rows(connection, query)
+        yield
     except duckdb.CatalogException as error:
         raise DatabaseError(
             f"the database needs a newer build ({str(error).splitlines()[0]}); run `tokenest build`"
@@ -142,7 +151,7 @@ def _check_ours(connection: duckdb.DuckDBPyConnection, path: Path, *, allow_empt
             f"{path} was not made by `tokenest build`: it has no events.int_events; set TOKENEST_DB"
         ) from None
     if not allow_empty and found == (0,):
-        raise DatabaseError(
+        raise NoDataError(
             f"{path} holds no events; build it on telemetry, or pass --allow-empty-db"
         )
 

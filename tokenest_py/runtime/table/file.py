@@ -30,6 +30,8 @@ MAX_ROWS = 100_000
 EXPORT_AGAIN = "export it again with `tokenest build`"
 
 _HEADER = {"kind", "format_version", "coefficients_id", "rows"}
+_MAY = {"levels", "provenance"}  # where a table comes from is for people: checked, and not used
+_MOST_FACTS = 16
 _LABELS_1 = ("category", "complexity")
 
 
@@ -74,12 +76,15 @@ def decode(
     first, _, body = data.partition(b"\n")
     header = _decode_line(first, 1, path)
     version = header.get("format_version")
-    if header.get("kind") != "header" or set(header) - {"levels"} != _HEADER:
+    if header.get("kind") != "header" or set(header) - _MAY != _HEADER:
         raise CoefficientsError(path, "not the header of a coefficients file", 1)
     if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
         reason = (
             f"format_version {version!r} is not 1 to {FORMAT_VERSION}; use one tokenest for both"
         )
+        raise CoefficientsError(path, reason, 1)
+    if not _is_provenance(header.get("provenance", {})):
+        reason = f"provenance is not an object of at most {_MOST_FACTS} texts; {EXPORT_AGAIN}"
         raise CoefficientsError(path, reason, 1)
     levels = _levels(header, path)
     coefficients_id = header["coefficients_id"]
@@ -101,6 +106,14 @@ def content_id(body: bytes) -> str:
     from hashlib import sha256  # loads OpenSSL, so only where a file is really checked
 
     return sha256(body).hexdigest()[:16]
+
+
+def _is_provenance(given: object) -> bool:
+    return (
+        type(given) is dict
+        and len(given) <= _MOST_FACTS
+        and all(type(value) is str and len(value) <= MAX_TEXT for value in given.values())
+    )
 
 
 def _levels(header: dict[str, Any], path: str) -> tuple[str, ...]:
