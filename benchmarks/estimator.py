@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import random
 import re
 import resource
 import statistics
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 ROUNDS = 31
 CALLS = 100  # in a round
-PHASES = 1_000_000
-PATHS = 20_000  # distinct paths among the phases of the frame
 
 
 # --- the yardstick ------------------------------------------------------------------------------
@@ -318,34 +315,11 @@ def load_budgets() -> Figure:
     return Figure("load 10,000 budget rows", f"{found:.0f} ms", "", "", "50 ms", found < 50)
 
 
-def frames() -> Figure:
-    """estimate_frame() over a million phases of one to five deliverables each."""
-    import polars as pl
-
-    from tokenest_py.pipeline.frames import estimate_frame
-
-    draw = random.Random(1)
-    pool = [f"src/package_{number % 97}/module_{number}.py" for number in range(PATHS)]
-    some = [draw.sample(pool, draw.randint(1, 5)) for _ in range(PHASES // 10)]
-    frame = pl.DataFrame({"deliverables": some * 10}).with_columns(
-        category=pl.lit("implementation"), complexity=pl.lit("low")
-    )
-    rate = PHASES / min(microseconds(lambda: estimate_frame(frame), 1) for _ in range(5))
-    return Figure(
-        f"estimate_frame(), {PATHS:,} distinct paths",
-        f"{rate:.2f} M phases/s of CPU",
-        "",
-        "",
-        "1 M phases/s",
-        rate >= 1,
-    )
-
-
 def main() -> int:
     """Print the table; 1 when a goal is missed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        figures = [*estimates(folder), budgets(), start_up(folder), load_budgets(), frames()]
+        figures = [*estimates(folder), budgets(), start_up(folder), load_budgets()]
     rows = [("", "ours", "beside", "ratio", "goal", "")]
     rows += [
         (f.name, f.ours, f.yardstick, f.ratio, f.goal, "" if f.held else "MISSED") for f in figures

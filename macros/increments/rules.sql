@@ -35,7 +35,7 @@
 {#- The vars that the rows of the models that follow depend on. -#}
 {% macro following_vars() %}
     {{ return([
-        'under_multiplier', 'stub_max_tokens', 'synthetic_predicted_tokens', 'partial_usage_flags',
+        'under_multiplier', 'stub_max_tokens', 'synthetic_runs', 'partial_usage_flags',
         'failure_mode_max_tokens', 'sources', 'labels', 'assumed_max_tokens', 'starved_share',
     ]) }}
 {% endmacro %}

@@ -108,7 +108,7 @@ def test_calibrate_writes_a_report_and_a_patch(many: Project, tmp_path: Path) ->
     done = run(many, "calibrate", "--output-dir", str(tmp_path), "--format", "json")
     assert done.returncode == 0, done.stderr
     methods = {row["method"] for row in json.loads(done.stdout)}
-    assert methods == {"t5_exact", "t5_damped", "median", "median_shrunk"}
+    assert methods == {"t5_exact", "t5_damped", "median", "median_shrunk", "moving_average"}
     report = (tmp_path / "calibration.md").read_text(encoding="utf-8")
     assert "1500 calls:" in report
     patch = json.loads((tmp_path / "calibration.json").read_text(encoding="utf-8"))

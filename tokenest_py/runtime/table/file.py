@@ -11,7 +11,14 @@ import stat
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import CoefficientsError
-from tokenest_py.runtime.labels import CALL_LEVELS, MAX_LABELS, MAX_VALUE, NAME, is_value
+from tokenest_py.runtime.labels import (
+    CALL_LEVELS,
+    ESTIMATE_BIN,
+    MAX_LABELS,
+    MAX_VALUE,
+    NAME,
+    is_value,
+)
 from tokenest_py.runtime.table.kinds import KINDS, MAX_TEXT, NUMBERS, TEXTS
 
 if TYPE_CHECKING:
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2  # 1 is read too: its budgets have columns in the place of labels
 MAX_BYTES = 16 * 1024 * 1024
-MAX_ROWS = 50_000
+MAX_ROWS = 100_000
 EXPORT_AGAIN = "export it again with `tokenest build`"
 
 _HEADER = {"kind", "format_version", "coefficients_id", "rows"}
@@ -117,11 +124,11 @@ def _levels(header: dict[str, Any], path: str) -> tuple[str, ...]:
     if (
         type(levels) is not list
         or not all(type(name) is str and NAME.fullmatch(name) for name in levels)
-        or not 1 <= len(levels) - len(CALL_LEVELS) <= MAX_LABELS
+        or not 1 <= len(set(levels) - {*CALL_LEVELS, ESTIMATE_BIN}) <= MAX_LABELS
         or tuple(levels[-len(CALL_LEVELS) :]) != CALL_LEVELS
         or len(set(levels)) != len(levels)
     ):
-        reason = f"levels are not 1 to {MAX_LABELS} labels, then model and input_bin"
+        reason = f"levels are not 1 to {MAX_LABELS} labels, estimate_bin, then model and input_bin"
         raise CoefficientsError(path, f"{reason}; {EXPORT_AGAIN}", 1)
     return tuple(levels)
 
