@@ -38,7 +38,7 @@ class CoefficientsError(TokenestError):
 
 
 class UsageError(TokenestError, ValueError):
-    """The caller named a provider, a mode or an option that does not exist."""
+    """The caller named an option that does not exist, or a number out of its bounds."""
 
     exit_code = 2
 
@@ -46,7 +46,7 @@ class UsageError(TokenestError, ValueError):
         """Name the argument, what was given and what may be given."""
         if isinstance(expected, tuple):
             expected = f"one of {', '.join(expected)}"
-        super().__init__(f"{name}={given!r} is unknown; use {expected}")
+        super().__init__(f"{name}={given!r} will not do; use {expected}")
 
 
 class DatabaseError(TokenestError):

@@ -36,6 +36,7 @@
 {% macro following_vars() %}
     {{ return([
         'under_multiplier', 'stub_max_tokens', 'synthetic_runs', 'partial_usage_flags',
-        'failure_mode_max_tokens', 'sources', 'labels', 'assumed_max_tokens', 'starved_share',
+        'failure_mode_max_tokens', 'sources', 'labels', 'label_paths', 'assumed_max_tokens',
+        'starved_share',
     ]) }}
 {% endmacro %}

@@ -1,7 +1,7 @@
 {#-
     Every figure that a user may turn, in the order of docs/reference/vars.md, which `make reference`
     prints from here: its group, its name, of which kind it is (flag, number, whole, numbers, words,
-    names, ceilings, choice, offset, time), its bounds, and what it does. dbt_project.yml has the defaults.
+    names, paths, ceilings, choice, offset, time), its bounds, and what it does. dbt_project.yml has the defaults.
 -#}
 {% macro var_rules() %}
     {% set share = {'low': 0, 'high': 1} %}
@@ -10,6 +10,9 @@
         'Labels': [
             dict(name='labels', kind='names', least=1, most=8,
                 says='What budgets are told apart by, the widest first (docs/coefficients.md).'),
+            dict(name='label_paths', kind='paths',
+                says='Labels that every source but the project\'s own reads from a path of its record,'
+                ~ ' such as {feature: metadata.feature} (docs/sources.md).'),
         ],
         'Landing': [
             dict(name='sources', kind='words', least=1,
@@ -122,6 +125,8 @@
         'Analysis': [
             dict(name='interval_z', kind='number', low=0,
                 says='Standard errors of the intervals; 1.96 are 95 %.'),
+            dict(share, name='worth_changing', kind='number',
+                says='`tokenest advise` leaves a ceiling as it is for less than this share of it.'),
             dict(share, name='target_underestimation', kind='number',
                 says='Tier 1: most calls that may need more than predicted.'),
             dict(share, name='target_truncation', kind='number',
@@ -170,6 +175,7 @@
         'words': 'a list of words' ~ different,
         'names': 'a list of 1 to ' ~ rule.get('most') ~ ' different names such as category or project,'
             ~ ' of small letters, digits and _, none of them estimate_bin, model or input_bin',
+        'paths': 'names such as feature with a path each, of letters, digits and _ $ . / + > { } [ ]',
         'choice': 'one of ' ~ rule.get('values', []) | join(', '),
         'ceilings': 'sources with their models and the tokens of each',
         'offset': 'hours and minutes such as +11:00',
@@ -182,6 +188,16 @@
     the SQL as anything but a number, a word, a flag or a time.
 -#}
 {% macro var_is_well_set(rule, given) %}
+    {% if rule.kind == 'paths' %}
+        {% set wrong = [] if given is mapping else [given] %}
+        {% for name, path in (given.items() if given is mapping else []) %}
+            {% if not modules.re.fullmatch('[a-z][a-z0-9_]{0,31}', name | string)
+                or not modules.re.fullmatch('[A-Za-z0-9_$./+>{}[\\]\" -]{1,200}', path | string) %}
+                {% do wrong.append(name) %}
+            {% endif %}
+        {% endfor %}
+        {{ return(not wrong) }}
+    {% endif %}
     {% if rule.kind == 'ceilings' %}
         {% set tokens = [] %}
         {% for models in (given.values() if given is mapping else [none]) %}

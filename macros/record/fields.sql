@@ -9,7 +9,14 @@
 -#}
 {% macro source_fields(source) %}
     {% set fields = {} %}
-    {% for row in source_rows()[source] | sort(attribute='rank') %}
+    {% set rows = source_rows()[source] | sort(attribute='rank') %}
+    {% set holds_labels = rows | selectattr('field', 'equalto', 'labels') | list %}
+    {% for name, path in ([] if holds_labels else var('label_paths').items()) %}
+        {% do rows.append(
+            {'field': 'labels.' ~ name, 'path': path, 'form': 'text', 'type': 'label'}
+        ) %}
+    {% endfor %}
+    {% for row in rows %}
         {% set name = row['field'].replace('labels.', 'label_') %}
         {% set field = fields.setdefault(name, dict(row, name=name, places=[])) %}
         {% do field['places'].append({'path': row['path'], 'form': row.get('form')}) %}

@@ -12,7 +12,6 @@ import agents
 import anthropic
 import boto3
 import instructor
-import litellm
 import openai
 from google import genai
 from google.genai import types
@@ -26,13 +25,13 @@ from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from tokenest_py import AUTO, Sizer
-from tokenest_py.clients.litellm import TokenestLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from wired import Wired
 
+    from tokenest_py.clients.litellm import TokenestLogger
     from tokenest_py.clients.patches import Theirs
 
 GPT, CLAUDE, GEMINI, NOVA = (
@@ -174,6 +173,10 @@ async def _google_awaited(wired: Wired) -> None:
 
 
 def _litellm(wired: Wired) -> tuple[TokenestLogger, dict[str, Any]]:
+    import litellm  # with its table as it is packaged, as wired.py has it said
+
+    from tokenest_py.clients.litellm import TokenestLogger
+
     logger = TokenestLogger(category="learned", estimator=wired.estimator, recorder=wired.recorder)
     litellm.callbacks = [logger]
     return logger, CHAT | {
@@ -184,18 +187,24 @@ def _litellm(wired: Wired) -> tuple[TokenestLogger, dict[str, Any]]:
 
 
 async def _litellm_awaited(wired: Wired) -> None:
+    import litellm
+
     _, call = _litellm(wired)
     await litellm.acompletion(**call)
     await _recorded(wired)
 
 
 async def _litellm_asked(wired: Wired) -> None:
+    import litellm
+
     logger, call = _litellm(wired)
     litellm.completion(**logger.size(**call))
     await _recorded(wired)
 
 
 async def _litellm_alone(wired: Wired) -> None:
+    import litellm
+
     _, call = _litellm(wired)
     litellm.completion(**call)
     await _recorded(wired)
@@ -203,6 +212,8 @@ async def _litellm_alone(wired: Wired) -> None:
 
 async def _recorded(wired: Wired) -> None:
     """LiteLLM calls back from another thread or task."""
+    import litellm
+
     for _ in range(1000):
         if wired.events():
             break

@@ -438,7 +438,9 @@ def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
     [
         ({"mode": "watch"}, "mode='watch'"),
         ({"max_truncation": 2}, "max_truncation=2"),
+        ({"max_truncation": "0.02"}, "max_truncation='0.02'"),
         ({"max_tokens": 0}, "max_tokens=0"),
+        ({"max_tokens": 1.5}, "max_tokens=1.5"),
     ],
 )
 def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:

@@ -50,23 +50,43 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
-def test_the_shown_build_is_what_it_prints(clone: Path) -> None:
-    """`make build` in a clean copy, compared line by line."""
-    [session] = blocks("console")
-    shown = session.partition("$ make build\n")[2].partition("$ make test\n")[0]
+def run(clone: Path, *command: str) -> str:
+    """What a command prints in the clone, on either stream; it has to succeed."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TOKENEST")}
     done = subprocess.run(
-        ["make", "--no-print-directory", "build", "STAMP=", f"VENV={sys.prefix}"],
+        command,
         cwd=clone,
-        env=environment | {"PYTHONPATH": str(clone)},
+        env=environment | {"PYTHONPATH": str(clone), "HOME": str(clone.parent)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert re.fullmatch(as_pattern(shown), done.stdout), done.stdout
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_shown_advice_is_what_it_prints(clone: Path) -> None:
+    """The two commands of the first screen, and the table."""
+    [session, _] = blocks("console")
+    setup, log, advice, *shown = session.splitlines()
+    assert setup == "$ make setup"
+    log, advice = (line.partition(".venv/bin/")[2] for line in (log, advice))
+    script, file = log.removeprefix("python ").split(" > ")
+    (clone / file).write_text(run(clone, sys.executable, script), encoding="utf-8")
+    printed = run(clone, sys.executable, "-m", "tokenest_py", *advice.split()[1:])
+    assert re.fullmatch(as_pattern("\n".join(shown)), printed), printed
+
+
+@pytest.mark.slow
+def test_the_shown_build_is_what_it_prints(clone: Path) -> None:
+    """`make build` in a clean copy, compared line by line."""
+    [_, session] = blocks("console")
+    shown = session.partition("$ make build\n")[2].partition("$ make test\n")[0]
+    make = ("make", "--no-print-directory", "build", "STAMP=", f"VENV={sys.prefix}")
+    printed = run(clone, *make)
+    assert re.fullmatch(as_pattern(shown), printed), printed
 
 
 def test_the_python_example_runs_and_prints_what_it_says(tmp_path: Path) -> None:

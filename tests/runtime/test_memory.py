@@ -79,6 +79,10 @@ def test_a_category_that_the_table_has_never_seen(path: Path) -> None:
         math.ceil(100 * math.exp(2)), "so far", 40, True,
     )  # fmt: skip
     assert asked(estimator, "new", "m").max_tokens == math.ceil(100 * math.exp(2.1))
+    said = estimator.explain(estimator.estimate(None, "new"), found)
+    assert "the median of the calls nearest to new/no complexity" in said
+    assert f"max_tokens {found.max_tokens} from what new ones needed so far" in said
+    assert "5.0% truncation, from 40 calls (identified)" in said
 
 
 def test_a_model_that_the_table_has_never_seen(path: Path) -> None:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenest_py.cli import (
+    advise,
     backtest,
     build,
     calibrate,
     drain,
     estimate,
+    export,
     identity,
+    imports,
     limits,
     plan,
     promote,
@@ -49,6 +52,7 @@ def _options(
         raise typer.Exit
 
 
+app.command()(advise.advise)
 app.command()(build.build)
 app.command()(calibrate.calibrate)
 app.command()(backtest.backtest)
@@ -59,6 +63,8 @@ app.command()(size.size)
 app.command()(identity.identity)
 app.command()(plan.plan)
 app.add_typer(limits.limits, name="limits")
+app.add_typer(export.export, name="export")
+app.command("import")(imports.import_)
 app.command()(drain.drain)
 app.command()(replay.replay)
 app.command()(report.report)

@@ -1,4 +1,4 @@
-"""`tokenest build`: dbt build with a progress display, and the calibration table at the end."""
+"""`tokenest build`: dbt build with a progress display, calibration and advice at its end."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tokenest_py.cli import output
+from tokenest_py.cli.advise import as_text
 from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
+from tokenest_py.cli.progress import run_dbt
 from tokenest_py.cli.summary import print_summary
 from tokenest_py.errors import BuildError, GateError, NoDataError
-from tokenest_py.pipeline import dbt
+from tokenest_py.pipeline.advice.advice import read_advice
 from tokenest_py.pipeline.calibration.export_guard import guarded
 from tokenest_py.pipeline.database import (
-    busy,
     check_file,
     open_database,
     read_view,
@@ -34,10 +34,9 @@ from tokenest_py.pipeline.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dbt.artifacts.schemas.results import NodeResult
-    from dbt_common.events.base_types import EventMsg
-
 __all__ = ["build"]
+
+MOST_GROUPS = 5
 
 
 def build(
@@ -67,13 +66,16 @@ def build(
     if is_new:
         console.print(f"creating database {path}", highlight=False, soft_wrap=True)
     started = time.monotonic()
+    console.print("starting dbt", highlight=False)
+    arguments = _arguments(final=final, full_refresh=full_refresh)
     with guarded(settings.exported_table) as guard:
-        set_aside = _run_dbt(settings, _arguments(final=final, full_refresh=full_refresh), console)
+        set_aside = run_dbt(settings, arguments, console, scratch=settings.scratch)
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
         landed = read_view(connection, "rpt_landing")[0]
         # the multiplier that is exported, beside the origin's; the mart has every method
         calibration = read_view(connection, "cmd_build_multipliers")
         content = read_report(connection)
+        advice = read_advice(connection)
     seconds = time.monotonic() - started
     console.print(_summary(landed, seconds, settings), highlight=False, soft_wrap=True)
     if not landed["events"] and not guard.fault:
@@ -86,6 +88,7 @@ def build(
         console.print("no multipliers yet: no successful call carries a prediction")
     output.write(output.render(calibration, form), output_file)
     print_summary(content, console, most_lines=0)
+    console.file.write(f"\n{as_text(advice, most=MOST_GROUPS)}")
     left_out = "the telemetry files named above were set aside; the rest landed"
     faults = [guard.fault] * bool(guard.fault) + [left_out] * bool(set_aside)
     if faults:
@@ -145,56 +148,6 @@ def _arguments(*, final: bool, full_refresh: bool) -> list[str]:
     if final:
         arguments += ["--vars", "{final: true}"]
     return arguments
-
-
-def _run_dbt(settings: Settings, arguments: Sequence[str], console: Console) -> bool:
-    """Run dbt with a progress display, and return whether files were set aside.
-
-    Raises BuildError with the first failure, in one line.
-    """
-    console.print("starting dbt", highlight=False)
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    task = progress.add_task("reading the project", total=None)
-
-    warnings: list[str] = []  # of the models' own: files that are not read
-
-    def show(event: EventMsg) -> None:
-        data = event.data
-        if event.info.name == "ConcurrencyLine":
-            progress.update(task, total=data.node_count)
-        elif event.info.name == "NodeStart":
-            progress.update(task, description=data.node_info.node_name[:40].ljust(40))
-        elif event.info.name == "NodeFinished":
-            progress.advance(task)
-        elif event.info.name == "JinjaLogWarning":
-            warnings.append(data.msg)
-
-    with progress:
-        run = dbt.run(settings, arguments, scratch=settings.scratch, on_event=show)
-    warnings += [_warning(result) for result in run.results if str(result.status) == "warn"]
-    warnings = list(dict.fromkeys(warnings))  # dbt may write a model's SQL twice
-    for warning in warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
-    if run.failure and "Could not set lock" in run.failure:
-        # Another process was quicker after the wait for the database was over.
-        raise busy(settings.database, run.failure, 0)
-    if run.failure:
-        raise BuildError(run.failure)
-    return any(" was set aside: " in warning for warning in warnings)
-
-
-def _warning(result: NodeResult) -> str:
-    node = result.node
-    about = " ".join((node.description or "").split()).rstrip(".")
-    return f"{about or node.name} ({node.name}: {result.failures} found)"
 
 
 def _summary(found: dict[str, Any], seconds: float, settings: Settings) -> str:

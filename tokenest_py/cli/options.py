@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,9 @@ __all__ = [
     "OutputOption",
     "RoundsOption",
     "ShareOption",
+    "SinceOption",
     "TargetOption",
+    "UntilOption",
     "YesOption",
 ]
 
@@ -38,8 +41,10 @@ RoundsOption = Annotated[
 ShareOption = Annotated[
     float, typer.Option(min=0.05, max=0.95, help="Newest share of the calls that is scored.")
 ]
+SinceOption = Annotated[datetime | None, typer.Option(help="From this time on, UTC.")]
 TargetOption = Annotated[
     Path | None,
     typer.Option("--to", help="The file that the runtime reads; over TOKENEST_COEFFICIENTS."),
 ]
+UntilOption = Annotated[datetime | None, typer.Option(help="Before this time, UTC.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]

@@ -17,7 +17,7 @@ from tokenest_py.clients import requests
 from tokenest_py.clients.labels import AUTO, Auto, current
 from tokenest_py.clients.quietly import Quietly, quiet
 from tokenest_py.errors import UsageError
-from tokenest_py.runtime.budget import CLAMP, Escalation
+from tokenest_py.runtime.budget import CLAMP, Escalation, check
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.providers import (
@@ -89,10 +89,7 @@ class Sizer:
         """
         if mode not in MODES:
             raise UsageError("mode", mode, MODES)
-        if not 0 < max_truncation < 1:
-            raise UsageError("max_truncation", max_truncation, "a rate between 0 and 1")
-        if max_tokens is not None and max_tokens < 1:
-            raise UsageError("max_tokens", max_tokens, "a whole number of at least 1")
+        check(None, None, max_truncation, max_tokens)
         self.estimator = estimator or _default_estimator()
         self.recorder = recorder or _default_recorder()
         self.sets_ceilings = mode == "size"
@@ -209,7 +206,7 @@ class Call:
         budget = self.budget = sizer.estimator.budget(
             estimate,
             model=self.model,
-            input_tokens=sizer.count(body),
+            input_tokens=int(sizer.count(body)),
             max_truncation=sizer.max_truncation,
             max_tokens=sizer.limit(name, most),
             run_id=str(self._fields["run_id"]),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "busy",
     "check_file",
+    "checked",
     "open_database",
     "read",
     "read_view",
@@ -80,10 +81,17 @@ def read(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, An
 
     Raises DatabaseError when the database does not have it.
     """
+    with checked():
+        return rows(connection, query)
+
+
+@contextmanager
+def checked() -> Iterator[None]:
+    """Raise DatabaseError where a query in here asks for what the last build did not make."""
     import duckdb
 
     try:
-        return rows(connection, query)
+        yield
     except duckdb.CatalogException as error:
         raise DatabaseError(
             f"the database needs a newer build ({str(error).splitlines()[0]}); run `tokenest build`"

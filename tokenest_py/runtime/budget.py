@@ -121,7 +121,7 @@ def size(
     run_id: str | None = None,
 ) -> Budget:
     """The budget of one call; see `Estimator.budget`."""
-    _check(max_truncation, max_tokens, reasoning_tokens, control_share)
+    check(model, input_tokens, max_truncation, max_tokens, reasoning_tokens, control_share)
     cell, found = _look_up(
         coefficients, estimate, model, input_tokens, max_truncation, memory, run_id
     )
@@ -165,18 +165,29 @@ def size(
     )
 
 
-def _check(
-    max_truncation: float, max_tokens: int | None, reasoning_tokens: int, control_share: float
+def check(
+    model: str | None,
+    input_tokens: int | None,
+    max_truncation: float,
+    max_tokens: int | None,
+    reasoning_tokens: int = 0,
+    control_share: float = 0.0,
 ) -> None:
-    """Raises UsageError for what no call can be asked for."""
-    if not 0 < max_truncation < 1:
+    """Raises UsageError for what no call can be asked for, whatever its type."""
+    if not (isinstance(max_truncation, float) and 0 < max_truncation < 1):
         raise UsageError("max_truncation", max_truncation, "a rate between 0 and 1")
-    if max_tokens is not None and max_tokens < 1:
-        raise UsageError("max_tokens", max_tokens, "a whole number of at least 1")
-    if reasoning_tokens < 0:
-        raise UsageError("reasoning_tokens", reasoning_tokens, "a whole number of at least 0")
-    if not 0 <= control_share <= 1:
+    for name, number, least in (
+        ("max_tokens", max_tokens, 1),
+        ("input_tokens", input_tokens, 0),
+        ("reasoning_tokens", reasoning_tokens, 0),
+    ):
+        is_count = isinstance(number, int) and not isinstance(number, bool) and number >= least
+        if not is_count and (number is not None or name == "reasoning_tokens"):
+            raise UsageError(name, number, f"a whole number of at least {least}")
+    if not (isinstance(control_share, (int, float)) and 0 <= control_share <= 1):
         raise UsageError("control_share", control_share, "a share from 0 to 1")
+    if not isinstance(model, (str, type(None))):
+        raise UsageError("model", model, "the name of a model")
 
 
 def _look_up(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tokenest_py.runtime.budget import FLOOR, buffer
+from tokenest_py.runtime.quantiles import SO_FAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,9 @@ def _estimate(coefficients: Coefficients, estimate: TokenEstimate) -> Iterator[s
     )
     cell = f"{estimate.category}/{estimate.complexity or 'no complexity'}"
     if estimate.model == "no_deliverables":
-        what = "median of calls like" if coefficients.medians else "floor for the complexity of"
+        what = "median of the calls nearest to"
+        if not coefficients.medians:
+            what = "floor for the complexity of"
         yield f"  no deliverables: the {what} {cell}"
     elif estimate.parts:
         known = (estimate.category, estimate.complexity) in coefficients.overheads
@@ -61,7 +64,8 @@ def _part(part: Part) -> str:
 
 
 def _budget(coefficients: Coefficients, estimate: TokenEstimate, budget: Budget) -> Iterator[str]:
-    yield f"max_tokens {budget.max_tokens} from the {budget.source}"
+    source = "what new ones needed so far" if budget.source == SO_FAR else f"the {budget.source}"
+    yield f"max_tokens {budget.max_tokens} from {source}"
     if budget.source == FLOOR:
         factor = buffer(coefficients, estimate)
         yield f"  the larger of the floor and {estimate.estimated_tokens} times {factor:g}"

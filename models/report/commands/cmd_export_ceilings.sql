@@ -1,0 +1,76 @@
+with
+
+budget_quantiles as (
+    select * from {{ ref('budget_quantiles') }}
+),
+
+events as (
+    select * from {{ ref('int_events') }}
+),
+
+providers as (
+    select
+        model,
+        max(provider) as provider
+    from events
+    where model is not null
+    group by model
+),
+
+-- narrow groups first: a call belongs to the narrowest one that its labels name
+of_groups as (
+    select
+        labels as name,
+        max_truncation,
+        budget_tokens,
+        is_identified,
+        n
+    from budget_quantiles
+    where cell_level <= {{ label_level() }} and budget_tokens is not null
+),
+
+-- one ceiling for all groups that a model serves: the largest of theirs
+of_models as (
+    select
+        model,
+        max_truncation,
+        max(budget_tokens) as budget_tokens,
+        min(case when is_identified then 1 else 0 end) as identified,
+        sum(n) as n
+    from budget_quantiles
+    where model is not null and input_bin is null and budget_tokens is not null
+    group by model, max_truncation
+),
+
+united as (
+    select
+        'group' as kind,
+        name,
+        cast(null as string) as provider,
+        max_truncation,
+        budget_tokens,
+        not is_identified as is_at_least,
+        n
+    from of_groups
+    union all
+    select
+        'model' as kind,
+        of_models.model as name,
+        providers.provider,
+        of_models.max_truncation,
+        of_models.budget_tokens,
+        of_models.identified = 0 as is_at_least,
+        of_models.n
+    from of_models
+    left join providers
+        on of_models.model = providers.model
+),
+
+final as (
+    select
+        *,
+        row_number() over (order by kind asc, max_truncation asc, name asc) as row_no
+    from united
+)
+
+select * from final

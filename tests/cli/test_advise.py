@@ -1,0 +1,231 @@
+"""`tokenest advise`: what a stranger sees of logs that exist, with nothing configured."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from dbt_project import BIN, DBT, ROOT, Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+SECRET = "canary-51fe"
+
+
+def advise(folder: Path, *arguments: str, parsed: str = "") -> subprocess.CompletedProcess[str]:
+    """The command in a folder of its own; the parsed project is kept by what options make of it."""
+    environment = Project(folder).environment()
+    del environment["TOKENEST_DB"], environment["TOKENEST_EXPORTS"]
+    del environment["TOKENEST_TELEMETRY"]
+    return subprocess.run(
+        [BIN / "tokenest", "advise", *arguments],
+        cwd=folder,
+        env=environment | {"DBT_TARGET_PATH": str(DBT.target(f"advise {parsed}"))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def write(path: Path, *records: object) -> Path:
+    """One JSON object a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def payloads(route: str, ceiling: int, outputs: list[int]) -> list[dict[str, Any]]:
+    """Calls of a route through a gateway; an output above the ceiling is cut off there."""
+    return [
+        {
+            "id": f"{route}-{number}", "call_type": "acompletion", "status": "success",
+            "endTime": 1780272000 + 60 * number, "model": "m", "request_tags": [route],
+            "completion_tokens": min(wanted, ceiling), "model_parameters": {"max_tokens": ceiling},
+            "metadata": {"tenant": {"name": "a" if number % 2 else "b"}}, "messages": SECRET,
+            "response": {"choices": [{
+                "finish_reason": "length" if wanted > ceiling else "stop",
+                "message": {"content": SECRET},
+            }]},
+        }
+        for number, wanted in enumerate(outputs)
+    ]  # fmt: skip
+
+
+def session(number: int, output: int, **fields: object) -> dict[str, Any]:
+    """An answer of Claude Code that says neither how it ended nor its ceiling."""
+    message = {
+        "id": f"m{number}", "model": "claude-x", "stop_reason": None,
+        "usage": {"input_tokens": 5, "output_tokens": output},
+        "content": [{"type": "text", "text": SECRET * 20}],
+    }  # fmt: skip
+    return {
+        "type": "assistant", "sessionId": "s", "uuid": f"u{number}", "requestId": f"q{number}",
+        "timestamp": f"2026-06-01T00:00:{number:02d}Z", "message": message,
+    } | fields  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the log of a gateway: 400 calls of four routes."""
+    folder = tmp_path_factory.mktemp("gateway")
+    records = [
+        *payloads("long", 1000, [400 + 4 * n for n in range(80)] + [2000] * 20),
+        *payloads("fits", 500, [440 + n % 50 for n in range(100)]),
+        *payloads("roomy", 4000, [100 + n for n in range(100)]),
+        *payloads("rare", 700, [300, 320, 900]),
+    ]
+    write(folder / "logs" / "calls.ndjson", *records)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def kept(gateway: Path) -> subprocess.CompletedProcess[str]:
+    """The advice on it as JSON, with its database kept."""
+    return advise(gateway, "logs", "--format", "json", "--db", "kept.duckdb")
+
+
+def test_each_route_gets_its_advice(kept: subprocess.CompletedProcess[str]) -> None:
+    """Counted by hand: the rate, the ceiling sent, and which way it has to go."""
+    assert kept.returncode == 0, kept.stderr
+    rows = {row["group"]: row for row in json.loads(kept.stdout)}
+    facts = {
+        name: (row["calls"], row["cut_off"], row["ceiling_sent"], row["verdict"], row["at_least"])
+        for name, row in rows.items()
+    }
+    assert facts == {
+        "long": (100, 20, 1000, "raise", True),
+        "fits": (100, 0, 500, "keep", False),
+        "roomy": (100, 0, 4000, "lower", False),
+        "rare": (3, 1, 700, "raise", True),
+    }
+    assert rows["long"]["cut_off_rate"] == 0.2
+    assert rows["roomy"]["freed_tokens"] == 100 * (4000 - rows["roomy"]["max_tokens"])
+    assert rows["roomy"]["max_tokens"] >= 199
+    assert "how much longer the 20 would have been cannot be seen yet" in rows["long"]["note"]
+    assert "only 2 calls of its own, so wider groups count" in rows["rare"]["note"]
+
+
+def test_the_ceilings_are_those_of_the_marts(
+    gateway: Path, kept: subprocess.CompletedProcess[str]
+) -> None:
+    """No second formula; and no text of a call is kept."""
+    advised = {row["group"]: row["max_tokens"] for row in json.loads(kept.stdout)}
+    with duckdb.connect(str(gateway / "kept.duckdb"), read_only=True) as connection:
+        found = connection.execute(
+            "select category, budget_tokens from marts.budget_quantiles"
+            " where cell_level = 1 and max_truncation = 0.02"
+        ).fetchall()
+    assert dict(found) == advised
+    assert SECRET.encode() not in (gateway / "kept.duckdb").read_bytes()
+
+
+def test_the_table_is_for_people(gateway: Path) -> None:
+    """What the source knows above it, the next command below it, and nothing left behind."""
+    before = set(gateway.iterdir())
+    done = advise(gateway, "logs")
+    assert done.returncode == 0, done.stderr
+    above, table, below = done.stdout.split("\n\n")
+    assert above == (
+        "litellm: 303 calls in 1 file from 2026-06-01 to 2026-06-01;"
+        " ceiling 100 %, stop reason 100 %"
+    )
+    lines = table.splitlines()
+    assert lines[0].split("  ")[0] == "group"
+    assert "max_tokens at 2 %" in lines[0]
+    [fits] = [line for line in lines if line.startswith("fits")]
+    assert fits.split() == ["fits", "100", "0.0", "%", "500", "as", "it", "is"]
+    [long] = [line for line in lines if line.startswith("long")]
+    assert "20.0 %" in long
+    assert "at least" in long
+    assert below.startswith("let ceilings follow your logs: TOKENEST_TELEMETRY=")
+    assert below.endswith("/logs/**/*.ndjson' tokenest build\n")
+    assert set(gateway.iterdir()) == before
+
+
+def test_groups_are_a_path_of_the_log_too(gateway: Path) -> None:
+    """A member of the record that no field map knows; at another rate."""
+    done = advise(
+        gateway, "logs", "--group-by", "metadata.tenant.name", "--max-truncation", "0.07",
+        "--format", "csv", parsed="path",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    head, *rows = [line.split(",") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == ["b", "a"]
+    assert {row[head.index("max_truncation")] for row in rows} == {"0.07"}
+    assert sum(int(row[head.index("calls")]) for row in rows) == 303
+
+
+def test_without_evidence_nothing_is_safe(tmp_path: Path) -> None:
+    """Calls that do not tell their end are unknown; what would help is said, and what is unread."""
+    write(tmp_path / "all" / "p" / "s.jsonl", *(session(n, 900) for n in range(60)))
+    write(tmp_path / "all" / "p" / "t.jsonl", session(5, 1, sessionId="t", requestId="q99"))
+    write(tmp_path / "all" / "foreign.json", {"speaker": SECRET, "words": 4})
+    (tmp_path / "all" / "calls.parquet").write_bytes(b"PAR1")
+    done = advise(tmp_path, "all")
+    assert done.returncode == 0, done.stderr
+    above, table, below = done.stdout.split("\n\n")
+    first, second = above.splitlines()
+    assert first == (
+        "claude_code: 61 calls in 2 files from 2026-06-01 to 2026-06-01;"
+        " ceiling 0 %, stop reason 0 %, output counted in part 2 %"
+    )
+    assert second.startswith("not read: ")
+    assert "no source knows its first record, which has speaker, words" in second
+    assert "unknown" in table
+    assert "no call says how it ended" in table
+    assert "CLAUDE_CODE_ENABLE_TELEMETRY=1" in below
+    assert "tokenest advise --max-tokens 32000 all\n" in below
+    assert "tokenest import " in below
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_declared_ceiling_is_evidence(tmp_path: Path) -> None:
+    """It stands apart from a recorded one, and makes known what stayed below it."""
+    write(tmp_path / "s.jsonl", *(session(n, 900 + n) for n in range(60)))
+    done = advise(tmp_path, "s.jsonl", "--max-tokens", "32000", parsed="ceiling")
+    assert done.returncode == 0, done.stderr
+    assert "ceiling 0 %, ceiling assumed 100 %, stop reason 0 %" in done.stdout
+    [main] = [line for line in done.stdout.splitlines() if line.startswith("main")]
+    assert "32000 assumed" in main
+    assert "frees" in main
+
+
+def test_faults_are_one_line(gateway: Path, kept: subprocess.CompletedProcess[str]) -> None:
+    """No file, no log, no call, a database of a build, a path that is none."""
+    assert kept.returncode == 0
+    (gateway / "empty").mkdir(exist_ok=True)
+    write(gateway / "foreign.ndjson", {"speaker": "a"})
+    with duckdb.connect(str(gateway / "built.duckdb")) as connection:
+        connection.execute("create schema exports; create table exports.coefficients (a int)")
+    cases = [
+        (["nothing"], 2, "path='nothing' is unknown; use a file or a folder that exists"),
+        (["empty"], 4, "no log in empty: none of the files ends in .ndjson"),
+        (["foreign.ndjson"], 4, "no call found; not read: "),
+        (["logs", "--db", "built.duckdb"], 1, "was made by `tokenest build`"),
+        (["logs", "--db", "kept.duckdb", "--group-by", "a.b"], 1, "name a new file"),
+        (["logs", "--group-by", "a;b"], 2, "group-by='a;b' is unknown; use a label such as"),
+    ]
+    for arguments, code, message in cases:
+        done = advise(gateway, *arguments)
+        assert (done.returncode, done.stdout) == (code, ""), (arguments, done.stderr)
+        [error] = [line for line in done.stderr.splitlines() if line.startswith("tokenest: ")]
+        assert message in error
+
+
+def test_the_example_runs() -> None:
+    """A log that the README advises on: made anew, it is the same."""
+    script = ROOT / "examples" / "gateway_log.py"
+    once, twice = (
+        subprocess.run([sys.executable, script], capture_output=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert once == twice
+    assert len(once.splitlines()) == 1500

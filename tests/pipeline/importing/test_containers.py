@@ -1,0 +1,114 @@
+"""Opening files: every value of JSON, every row of a table, and a clear word for the rest."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenest_py.errors import TokenestError
+from tokenest_py.pipeline.importing import containers
+from tokenest_py.pipeline.importing.containers import tables_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OBJECTS = st.lists(
+    st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.lists(st.text())),
+    max_size=8,
+)
+
+
+def rows(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """All tables of a file with their rows."""
+    with tables_of(path) as tables:
+        return {table.name: list(table.rows(None)) for table in tables}
+
+
+@given(OBJECTS, st.sampled_from([None, 2]), st.integers(1, 7))
+def test_json_is_read_however_it_is_laid_out(
+    objects: list[dict[str, Any]], indent: int | None, piece: int
+) -> None:
+    """One behind the other, printed over lines or as a list, wherever a piece of the file ends."""
+    texts = [json.dumps(value, indent=indent) for value in objects]
+    with patch.object(containers, "PIECE", piece):
+        assert list(containers.json_rows(io.StringIO("\n".join(texts)))) == objects
+        assert (
+            list(containers.json_rows(io.StringIO(json.dumps(objects, indent=indent)))) == objects
+        )
+
+
+def test_what_is_no_object_is_one_unknown_row(tmp_path: Path) -> None:
+    """A torn value at the end, and a list of numbers."""
+    path = tmp_path / "x.json"
+    path.write_text('{"a": 1}\n[2]\n{"torn": ', encoding="utf-8")
+    assert rows(path) == {"": [{"a": 1}, {}, {}]}
+
+
+def test_csv_keeps_its_cells(tmp_path: Path) -> None:
+    """A newline and a comma in quotes, a mark at the start, tabs as another delimiter."""
+    path = tmp_path / "x.csv"
+    path.write_text('\ufeffa,b\n1,"x, y\nz"\n', encoding="utf-8")
+    assert rows(path) == {"": [{"a": "1", "b": "x, y\nz"}]}
+    path = tmp_path / "x.tsv"
+    path.write_text("a\tb\n1\t2,3\n", encoding="utf-8")
+    assert rows(path) == {"": [{"a": "1", "b": "2,3"}]}
+
+
+def test_an_archive_is_its_members(tmp_path: Path) -> None:
+    """JSON and CSV by name; a log of Inspect has its header with each sample."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("b/calls.json", '[{"a": 1}, {"a": 2}]')
+        archive.writestr("a.csv", "a\n3\n")
+        archive.writestr("notes.txt", "text")
+    assert rows(path) == {
+        "a.csv": [{"a": "3"}],
+        "b/calls.json": [{"a": 1}, {"a": 2}],
+        "notes.txt": [{}],
+    }
+    path = tmp_path / "x.eval"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", '{"eval": {"run_id": "r"}}')
+        archive.writestr("samples/1_epoch_1.json", '{"uuid": "s1"}')
+        archive.writestr("summaries.json", '[{"uuid": "s1"}]')
+    assert rows(path) == {"samples": [{"eval": {"run_id": "r"}, "samples": [{"uuid": "s1"}]}]}
+
+
+def test_a_codec_that_is_missing_is_named(tmp_path: Path) -> None:
+    """Method 93 of zip; a packed log needs no import."""
+    path = tmp_path / "x.eval"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("header.json", "{}")
+    packed = bytearray(path.read_bytes())
+    central = packed.index(b"PK\x01\x02")
+    packed[central + 10 : central + 12] = (93).to_bytes(2, "little")
+    path.write_bytes(packed)
+    with pytest.raises(TokenestError, match=r"header\.json is packed with zstd.*--to json"):
+        rows(path)
+    path = tmp_path / "x.json.gz"
+    path.write_bytes(gzip.compress(b"{}"))
+    with pytest.raises(TokenestError, match="is read where it lies"):
+        rows(path)
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    """A missing one, a torn archive, a database that is none, bytes that are no text."""
+    for name, content, message in [
+        ("a.zip", b"PK\x03\x04" + b"x" * 40, "cannot be read: File is not a zip file"),
+        ("b.db", b"SQLite format 3\0" + b"x" * 100, "cannot be read: "),
+        ("c.json", b"\xff\xfe\x00", "is no text"),
+        ("d.parquet", b"PAR1" + b"x" * 40, "cannot be read: "),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(TokenestError, match=message):
+            rows(tmp_path / name)
+    with pytest.raises(TokenestError, match="No such file"):
+        rows(tmp_path / "nothing.csv")

@@ -1,0 +1,179 @@
+"""`tokenest advise`: the first minute of a stranger, with nothing configured."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from tokenest_py.cli import output
+from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOption
+from tokenest_py.cli.output import Format
+from tokenest_py.cli.progress import run_dbt
+from tokenest_py.cli.say import say
+from tokenest_py.errors import DatabaseError, NoDataError, UsageError
+from tokenest_py.pipeline.advice.advice import USUAL_RATE, VIEWS, read_advice
+from tokenest_py.pipeline.advice.logs import find_logs, sources
+from tokenest_py.pipeline.database import check_file, open_database, wait_for
+from tokenest_py.pipeline.files import files_to_set_aside
+from tokenest_py.pipeline.report.words import count
+from tokenest_py.pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tokenest_py.pipeline.advice.advice import Advice
+    from tokenest_py.pipeline.advice.logs import Logs
+
+__all__ = ["advise", "as_text"]
+
+LABEL = r"(?!(?:model|input_bin)$)[a-z][a-z0-9_]{0,31}"
+PATH = r'[A-Za-z0-9_$./+>{}\[\]" -]{1,200}'
+MOST_GROUPS = 20
+
+
+def advise(
+    paths: Annotated[
+        list[str], typer.Argument(help="Log files or folders; claude_code:PATH says whose.")
+    ],
+    *,
+    max_truncation: Annotated[
+        float,
+        typer.Option(min=0.0001, max=0.9999, help="Accepted share of answers that are cut off."),
+    ] = USUAL_RATE,
+    group_by: Annotated[
+        str | None, typer.Option(help="A label, or a path of the log such as metadata.feature.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="The ceiling of calls whose record holds none.")
+    ] = None,
+    database: Annotated[
+        Path | None, typer.Option("--db", help="Keep the database in this file.")
+    ] = None,
+    form: FormatOption = Format.TABLE,
+    output_file: OutputOption = None,
+    lock_timeout: LockTimeoutOption = 30.0,
+) -> None:
+    """Say what is cut off in logs, and which max_tokens to set."""
+    logs = find_logs(paths)
+    console = Console(stderr=True)
+    console.print(f"reading {count(logs.files, 'file')}", highlight=False)
+    with _place(database, logs) as placed:
+        settings = placed
+        variables = _variables(settings, max_truncation, group_by, max_tokens)
+        if settings.database.exists():
+            _check_own(settings.database, lock_timeout, is_read_anew="label_paths" in variables)
+        aside = json.dumps(files_to_set_aside(settings))
+        settings = settings.replaced(TOKENEST_SET_ASIDE=aside)
+        arguments = ["build", "--exclude-resource-type", "unit_test", "test", "--select"]
+        arguments += [f"+{view}" for view in VIEWS]
+        if variables:
+            arguments += ["--vars", json.dumps(variables)]
+        run_dbt(settings, arguments, console, scratch=_scratch(settings), warn=False)
+        with open_database(
+            settings.database, lock_timeout=lock_timeout, allow_empty=True
+        ) as connection:
+            advice = read_advice(connection, max_truncation)
+    if not advice.groups:
+        raise NoDataError("; ".join(["no call found", *advice.known()]))
+    if form is Format.TABLE:
+        output.write(as_text(advice, logs), output_file)
+        return
+    for line in advice.known():
+        say(line)
+    output.write(output.render(advice.records(), form), output_file)
+
+
+def as_text(advice: Advice, logs: Logs | None = None, *, most: int = MOST_GROUPS) -> str:
+    """What the sources know, the groups, and what to do next."""
+    table = advice.table()
+    parts = ["".join(f"{line}\n" for line in advice.known())] if logs is not None else []
+    shown = output.render(table[:most], Format.TABLE)
+    if len(table) > most:
+        where = "report.cmd_advise" if logs is None else "--format csv"
+        shown += f"and {len(table) - most} more groups ({where} has them all)\n"
+    parts.append(shown)
+    steps = advice.next_steps(logs)
+    if logs is not None and logs.to_import:
+        steps.append(
+            f"{count(len(logs.to_import), 'file')} in other formats:"
+            f" tokenest import {logs.to_import[0]}"
+        )
+    parts += ["".join(f"{step}\n" for step in steps)] if steps else []
+    return "\n".join(parts)
+
+
+def _variables(
+    settings: Settings, rate: float, group_by: str | None, max_tokens: int | None
+) -> dict[str, object]:
+    """The vars of dbt that the options mean."""
+    variables: dict[str, object] = {}
+    if rate != USUAL_RATE:
+        variables["truncation_rates"] = [rate]
+    if max_tokens is not None:
+        every_model = {"all": max_tokens}
+        variables["assumed_max_tokens"] = dict.fromkeys(sources(settings.project), every_model)
+    if group_by is not None and re.fullmatch(LABEL, group_by):
+        variables["labels"] = [group_by]
+    elif group_by is not None:
+        if not re.fullmatch(PATH, group_by):
+            raise UsageError("group-by", group_by, "a label such as category, or a path")
+        variables |= {"labels": ["path"], "label_paths": {"path": group_by}}
+    return variables
+
+
+def _check_own(path: Path, lock_timeout: float, *, is_read_anew: bool) -> None:
+    """Refuse a database of `tokenest build`, which this command would bring out of step."""
+    check_file(path)
+    connection = wait_for(path, lock_timeout, read_only=False)
+    try:
+        found = connection.execute(
+            "select count(*) from duckdb_tables() where schema_name = 'exports'"
+        ).fetchone()
+    finally:
+        connection.close()
+    if found != (0,):
+        message = f"{path} was made by `tokenest build`, which ends with this table; name another"
+        raise DatabaseError(message)
+    if is_read_anew:
+        message = f"{path} holds these logs without the path of --group-by; name a new file"
+        raise DatabaseError(message)
+
+
+@contextlib.contextmanager
+def _place(database: Path | None, logs: Logs) -> Iterator[Settings]:
+    """The settings of a build with a database of its own, which goes away unless it is named."""
+    telemetry = ",".join(logs.globs)
+    with tempfile.TemporaryDirectory(prefix="tokenest-advise-") as folder:
+        exports = str(Path(folder, "exports"))
+        if database is not None:
+            path = str(database.expanduser().absolute())
+            yield Settings.read(
+                TOKENEST_TELEMETRY=telemetry, TOKENEST_DB=path, TOKENEST_EXPORTS=exports
+            )
+            return
+        # dbt reads the whole project again where the name of the database is another one
+        with contextlib.chdir(folder):
+            yield Settings.read(
+                TOKENEST_TELEMETRY=telemetry, TOKENEST_DB="calls.duckdb", TOKENEST_EXPORTS="exports"
+            )
+
+
+def _scratch(settings: Settings) -> Path | None:
+    """Where the parsed project is kept between two calls; with another one of its own, there."""
+    if settings.values["DBT_TARGET_PATH"]:
+        return None
+    name = hashlib.sha256(str(settings.project).encode()).hexdigest()[:8]
+    cache = Path("~/.cache/tokenest").expanduser() / name
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return settings.database.parent / ".tokenest"
+    return cache

@@ -1,0 +1,246 @@
+"""What a build says about ceilings, read and put into words."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tokenest_py.pipeline.database import read_view
+from tokenest_py.pipeline.report.words import count, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import duckdb
+
+    from tokenest_py.pipeline.advice.logs import Logs
+
+__all__ = ["USUAL_RATE", "VIEWS", "Advice", "read_advice"]
+
+Row = dict[str, Any]
+
+VIEWS = ("cmd_advise", "cmd_advise_sources", "cmd_advise_files")
+USUAL_RATE = 0.02
+UNREAD = ("unrecognised", "ambiguous")
+MOST_FILES = 5
+
+# what a producer has to be told, so that its records say what they do not
+COUNTS = {
+    "claude_code": "Claude Code's telemetry has the final counts: with"
+    " CLAUDE_CODE_ENABLE_TELEMETRY=1 and OTEL_LOGS_EXPORTER=otlp let a collector write them to a"
+    " file, and name that file too",
+}
+REQUESTS = "the request file has the ceilings: put it beside the results"
+CEILINGS = {
+    "litellm": "standard logging payloads hold ceiling and stop reason, spend logs with"
+    " store_prompts_in_spend_logs: true",
+    "otel": "look for the option of your instrumentation that records gen_ai.request.max_tokens",
+    "openai_batch": REQUESTS,
+    "anthropic_batch": REQUESTS,
+    "gemini_batch": REQUESTS,
+    "bedrock": "invocation logs hold ceiling and stop reason with text data delivery on",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The advice of one build for one rate.
+
+    Attributes:
+        rate: The accepted share of answers that are cut off.
+        groups: Rows of report.cmd_advise for that rate.
+        sources: Rows of report.cmd_advise_sources.
+        files: Rows of report.cmd_advise_files.
+    """
+
+    rate: float
+    groups: tuple[Row, ...]
+    sources: tuple[Row, ...]
+    files: tuple[Row, ...]
+
+    def known(self) -> list[str]:
+        """What the sources know, a line each, and which files were not read."""
+        return [_source(row) for row in self.sources] + _files(self.files)
+
+    def table(self) -> list[Row]:
+        """The groups as people read them."""
+        at_rate = f"max_tokens at {_short(self.rate)}"
+        return [
+            {
+                "group": row["call_group"] or ("all others" if self.groups[1:] else "all calls"),
+                "calls": row["n"],
+                "cut off": _cut_off(row),
+                "ceiling sent": _ceiling(row),
+                at_rate: self._to_set(row),
+                "what follows": self._note(row),
+            }
+            for row in self.groups
+        ]
+
+    def records(self) -> list[Row]:
+        """The groups as machines read them."""
+        return [
+            {
+                "group": row["call_group"],
+                "labels": json.loads(row["labels"]),
+                "calls": row["n"],
+                "known": row["n_known"],
+                "cut_off": row["n_truncated"],
+                "cut_off_rate": row["truncation_rate"],
+                "ceiling_sent": row["usual_ceiling_tokens"],
+                "ceiling_recorded": row["n_with_recorded_ceiling"],
+                "max_truncation": row["max_truncation"],
+                "max_tokens": row["budget_tokens"],
+                "at_least": row["is_at_least"],
+                "verdict": row["verdict"],
+                "freed_tokens": row["freed_tokens"],
+                "note": self._note(row),
+            }
+            for row in self.groups
+        ]
+
+    def next_steps(self, logs: Logs | None) -> list[str]:
+        """What to do now, a line each; without logs what a build has to say."""
+        steps = [
+            f"{row['source_name']}: {remedy}" for row in self.sources for remedy in _remedies(row)
+        ]
+        if logs is None:
+            return steps
+        paths = shlex.join(logs.paths)
+        if any(row["verdict"] in {"unknown", "no_ceiling"} for row in self.groups) and not any(
+            row["n_with_assumed_ceiling"] for row in self.sources
+        ):
+            steps.append(
+                f"say which ceiling you send, as here: tokenest advise --max-tokens 32000 {paths}"
+            )
+        if any(row["budget_tokens"] for row in self.groups):
+            steps.append(
+                "let ceilings follow your logs:"
+                f" TOKENEST_TELEMETRY={shlex.quote(','.join(logs.globs))} tokenest build"
+            )
+        return steps
+
+    def _to_set(self, row: Row) -> str:
+        if row["verdict"] == "keep" and row["has_enough_calls"]:
+            return "as it is"
+        if row["verdict"] in {"too_few", "unknown"} or row["budget_tokens"] is None:
+            return "-"
+        return f"{'at least ' if row['is_at_least'] else ''}{row['budget_tokens']}"
+
+    def _note(self, row: Row) -> str:
+        notes = [self._reason(row)]
+        if row["verdict"] in {"raise", "lower", "keep"} and not row["has_enough_calls"]:
+            notes.append(
+                f"only {count(row['n_observed'], 'call')} of its own, so wider groups count"
+            )
+        if row["n_left_out"]:
+            notes.append(f"{count(row['n_left_out'], 'call')} left out: in part counted, or failed")
+        return "; ".join(note for note in notes if note)
+
+    def _reason(self, row: Row) -> str:
+        match row["verdict"]:
+            case "unknown":
+                return "no call says how it ended, or which ceiling it had"
+            case "raise" if row["is_at_least"]:
+                return (
+                    f"how much longer the {row['n_truncated']} would have been cannot be seen yet"
+                )
+            case "lower":
+                share = row["freed_tokens"] / row["reserved_tokens"]
+                return f"frees {row['freed_tokens']:,} reserved tokens ({percent(share)})"
+            case "no_ceiling":
+                return "the records hold no ceiling to compare with"
+            case "too_few" if row["n_truncated"] and row["budget_tokens"]:
+                return "too much is cut off, in too few calls to say what they need"
+            case "too_few":
+                needed = math.ceil(1 / self.rate - 1e-9) - 1
+                return f"too few calls: {needed} that ended by themselves show {_short(self.rate)}"
+            case _:
+                return ""
+
+
+def read_advice(connection: duckdb.DuckDBPyConnection, rate: float = USUAL_RATE) -> Advice:
+    """Return the advice of the last build, for that of its rates which is nearest to the rate."""
+    groups, sources, files = (tuple(read_view(connection, view)) for view in VIEWS)
+    nearest = min(
+        (row["max_truncation"] for row in groups), key=lambda r: abs(r - rate), default=rate
+    )
+    return Advice(
+        nearest, tuple(row for row in groups if row["max_truncation"] == nearest), sources, files
+    )
+
+
+def _source(row: Row) -> str:
+    knows = [f"ceiling {_share(row, 'n_with_ceiling')}"]
+    if row["n_with_assumed_ceiling"]:
+        knows.append(f"ceiling assumed {_share(row, 'n_with_assumed_ceiling')}")
+    knows.append(f"stop reason {_share(row, 'n_with_stop_word')}")
+    if row["n_partial"]:
+        knows.append(f"output counted in part {_share(row, 'n_partial')}")
+    return (
+        f"{row['source_name']}: {count(row['n'], 'call')} in {count(row['n_files'], 'file')}"
+        f" from {row['first_seen']:%Y-%m-%d} to {row['last_seen']:%Y-%m-%d};"
+        f" {', '.join(knows)}"
+    )
+
+
+def _files(files: Sequence[Row]) -> list[str]:
+    said = []
+    for row in files:
+        path = row["source_file"]
+        if row["source_name"] == "set_aside":
+            said.append(f"not read: {path}: {row['looks_like']}")
+        elif row["source_name"] in UNREAD:
+            looks = (
+                f"no source knows its first record, which has {row['looks_like']}"
+                if row["source_name"] == "unrecognised"
+                else f"its records are of several sources ({row['looks_like']})"
+            )
+            said.append(
+                f"not read: {path}: {looks}; say whose it is: tokenest advise SOURCE:{path}"
+            )
+        elif row["quarantined"]:
+            said.append(
+                f"{count(row['quarantined'], 'line')} of {path} cannot be read"
+                f" ({row['a_reject_reason']})"
+            )
+        elif not row["accepted"]:
+            said.append(f"no call in {path}, read as {row['source_name']}")
+    if len(said) > MOST_FILES:
+        said[MOST_FILES:] = [f"and {len(said) - MOST_FILES} more files of that kind"]
+    return said
+
+
+def _remedies(row: Row) -> list[str]:
+    name = row["source_name"]
+    found = [COUNTS.get(name)] if row["n_partial"] else []
+    found += [CEILINGS.get(name)] if row["n_with_ceiling"] < row["n"] else []
+    return [remedy for remedy in found if remedy]
+
+
+def _cut_off(row: Row) -> str:
+    if not row["n_known"]:
+        return "unknown"
+    of = "" if row["n_known"] == row["n"] else f" of {row['n_known']} that tell"
+    return percent(row["truncation_rate"]) + of
+
+
+def _ceiling(row: Row) -> str:
+    if row["usual_ceiling_tokens"] is None:
+        return "-"
+    least, most = row["least_ceiling_tokens"], row["most_ceiling_tokens"]
+    shown = str(row["usual_ceiling_tokens"])
+    if least != most:
+        shown += f" ({least} to {most})"
+    return shown if row["n_with_recorded_ceiling"] else f"{shown} assumed"
+
+
+def _share(row: Mapping[str, Any], name: str) -> str:
+    return f"{100 * row[name] / row['n']:.0f} %"
+
+
+def _short(rate: float) -> str:
+    return f"{100 * rate:g} %"

@@ -1,0 +1,139 @@
+"""Events as lines: the event record, or the export of the project that tokenest comes from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tokenest_py.errors import UsageError
+from tokenest_py.pipeline.database import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    import duckdb
+
+__all__ = ["RECORD", "Filters", "event_lines", "origin_lines"]
+
+# the fields of the event record, in its order, and the figures that the origin stored with its own
+RECORD = (
+    "event_id", "occurred_at", "run_id", "phase_id", "attempt", "category", "complexity", "labels",
+    "deliverables", "deliverable_count", "breakdown", "provider", "model", "model_served",
+    "response_id", "input_tokens", "coefficients_id", "estimator_version",
+    "predicted_output_tokens", "selected_budget", "budget_source", "max_truncation",
+    "actual_max_tokens", "actual_output_tokens", "reasoning_tokens", "stop_reason", "truncated",
+    "success", "is_control", "quality_flags", "smape_percent", "waste_ratio", "underestimated",
+)  # fmt: skip
+BATCH = 1000
+
+_to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_as_origin = json.JSONEncoder(allow_nan=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which events: all of these hold.
+
+    Attributes:
+        labels: Name and value; category and complexity in canonical words.
+        since: From this time on, UTC.
+        until: Up to this time, UTC, and not at it.
+    """
+
+    labels: tuple[tuple[str, str], ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @classmethod
+    def read(cls, labels: Sequence[str], since: datetime | None, until: datetime | None) -> Filters:
+        """Return the filters of a command's options, labels written name=value."""
+        pairs = []
+        for text in labels:
+            name, equals, value = text.partition("=")
+            if not equals or not name.isidentifier():
+                raise UsageError("label", text, "name=value")
+            pairs.append((name, value))
+        return cls(tuple(pairs), since, until)
+
+    def where(self) -> tuple[str, list[Any]]:
+        """Return the condition as SQL, and the values of its parameters."""
+        conditions, values = ["true"], list[Any]()
+        for name, value in self.labels:
+            if name in {"category", "complexity"}:
+                conditions.append(f"canonical_{name} = ?")
+            else:
+                conditions.append("json_extract_string(labels, ?) = ?")
+                values.append(f"$.{name}")
+            values.append(value)
+        if self.since is not None:
+            conditions.append("occurred_at >= ?")
+            values.append(self.since)
+        if self.until is not None:
+            conditions.append("occurred_at < ?")
+            values.append(self.until)
+        return " and ".join(conditions), values
+
+
+def event_lines(connection: duckdb.DuckDBPyConnection, filters: Filters) -> Iterator[str]:
+    """Yield the events as the recorder writes them, the oldest first, a line each.
+
+    Landed again, they are the same events.
+    """
+    for row in _rows(connection, filters, "asc"):
+        event = {name: row[name] for name in RECORD if row[name] is not None}
+        event["occurred_at"] = f"{row['occurred_at'].isoformat(timespec='microseconds')}Z"
+        if "labels" in event:
+            event["labels"] = json.loads(event["labels"])
+        if not event["is_control"]:
+            del event["is_control"]
+        yield f"{_to_json(event)}\n"
+
+
+def origin_lines(connection: duckdb.DuckDBPyConnection, filters: Filters) -> Iterator[str]:
+    """Yield the events with a prediction as the origin's export writes them, the newest first."""
+    for row in _rows(connection, filters, "desc"):
+        if row["predicted_output_tokens"] is not None:
+            yield f"{_as_origin(_of_origin(row))}\n"
+
+
+def _of_origin(row: dict[str, Any]) -> dict[str, Any]:
+    predicted, actual = row["predicted_output_tokens"], row["actual_output_tokens"]
+    figures: dict[str, Any] = {"smape_percent": None, "waste_ratio": None, "underestimated": None}
+    if predicted > 0 and actual > 0:
+        figures["smape_percent"] = abs(actual - predicted) / max(1, (actual + predicted) / 2) * 100
+        figures["waste_ratio"] = predicted / actual
+        figures["underestimated"] = actual > predicted
+    # what the origin stored stays, right or wrong
+    figures |= {name: row[name] for name in figures if row[name] is not None}
+    return {
+        "run_id": row["run_id"],
+        "phase_id": row["phase_id"],
+        "timestamp": row["occurred_at"].isoformat(),
+        "category": row["category"],
+        "complexity": row["complexity"],
+        "deliverable_count": row["deliverable_count"],
+        "deliverables": row["deliverables"] or [],
+        "predicted_output_tokens": predicted,
+        "actual_output_tokens": actual,
+        "selected_budget": row["selected_budget"],
+        "success": row["success"],
+        "truncated": row["is_truncated"] if row["truncated"] is None else row["truncated"],
+        "stop_reason": row["stop_reason"],
+        "model": row["model"],
+        **figures,
+    }
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, filters: Filters, order: str
+) -> Iterator[dict[str, Any]]:
+    condition, values = filters.where()
+    query = f"select * from report.cmd_export_events where {condition} order by row_no {order}"
+    with checked():
+        cursor = connection.execute(query, values)
+    names = [column[0] for column in cursor.description or []]
+    while batch := cursor.fetchmany(BATCH):
+        for row in batch:
+            yield dict(zip(names, row, strict=True))

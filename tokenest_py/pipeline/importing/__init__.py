@@ -1,0 +1,1 @@
+"""Files that SQL cannot open, as lines that a build lands."""

@@ -1,0 +1,210 @@
+"""Opening what SQL cannot: JSON of any length, CSV, Parquet, SQLite and zip, as tables of rows."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import re
+import sqlite3
+import sys
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tokenest_py.errors import TokenestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+__all__ = ["Table", "json_rows", "tables_of"]
+
+Row = dict[str, Any]
+
+PIECE = 1 << 20
+FIELD_BYTES = 1 << 28  # of a cell of CSV: prompts are long
+CODECS = {93: "zstd", 9: "deflate64", 95: "xz", 98: "ppmd"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of one kind.
+
+    Attributes:
+        name: Of the table or the member of an archive; empty where the file is one table.
+        rows: Reads them, given the columns that are wanted (all without).
+        columns: Of a table whose rows have no members within members; empty for JSON.
+    """
+
+    name: str
+    rows: Callable[[list[str] | None], Iterator[Row]]
+    columns: tuple[str, ...] = ()
+
+
+@contextlib.contextmanager
+def tables_of(path: Path) -> Iterator[list[Table]]:
+    """Yield the tables of a file.
+
+    Raises:
+        TokenestError: It cannot be read, or needs a codec that is not here.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+        if head.startswith(b"SQLite format 3\0"):
+            with contextlib.closing(_sqlite(path)) as connection:
+                yield _sqlite_tables(connection)
+        elif head.startswith(b"PK\x03\x04"):
+            with zipfile.ZipFile(path) as archive:
+                yield _zip_tables(path, archive)
+        elif head.startswith(b"PAR1"):
+            yield [_parquet(path)]
+        elif head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
+            raise TokenestError(f"{path} is read where it lies: put it within TOKENEST_TELEMETRY")
+        elif path.suffix.lower() in {".csv", ".tsv"}:
+            with path.open(encoding="utf-8-sig", newline="") as text:
+                yield [_csv("", text)]
+        else:
+            with path.open(encoding="utf-8-sig") as text:
+                yield [Table("", lambda _: json_rows(text))]
+    except OSError as error:
+        raise TokenestError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise TokenestError(f"{path} is no text, and none of the formats of `import`") from error
+    except (zipfile.BadZipFile, sqlite3.DatabaseError, csv.Error) as error:
+        raise TokenestError(f"{path} cannot be read: {error}") from error
+
+
+def _sqlite(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _sqlite_tables(connection: sqlite3.Connection) -> list[Table]:
+    names = [
+        name
+        for (name,) in connection.execute(
+            "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
+            " order by name"
+        )
+    ]
+    tables = []
+    for name in names:
+        quoted = _quoted(name)
+        columns = [row["name"] for row in connection.execute(f"pragma table_info({quoted})")]
+
+        def read(wanted: list[str] | None, quoted: str = quoted) -> Iterator[Row]:
+            chosen = "*" if wanted is None else ", ".join(map(_quoted, wanted))
+            for row in connection.execute(f"select {chosen} from {quoted} order by 1"):
+                yield dict(row)
+
+        tables.append(Table(name, read, tuple(columns)))
+    return tables
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _zip_tables(path: Path, archive: zipfile.ZipFile) -> list[Table]:
+    members = [info for info in archive.infolist() if not info.is_dir()]
+    for info in members:
+        if info.compress_type in CODECS:
+            raise TokenestError(
+                f"{path}: {info.filename} is packed with {CODECS[info.compress_type]}, which Python"
+                " cannot unpack; write it as JSON (`inspect log convert --to json`)"
+            )
+    names = [info.filename for info in members]
+    if "header.json" in names:  # a log of Inspect: the header belongs to each sample
+        header = json.loads(archive.read("header.json"))
+        samples = sorted(name for name in names if name.startswith("samples/"))
+
+        def read_samples(_: list[str] | None) -> Iterator[Row]:
+            for name in samples:
+                yield {**header, "samples": [json.loads(archive.read(name))]}
+
+        return [Table("samples", read_samples)]
+    tables = []
+    for name in sorted(names):
+        if name.lower().endswith((".json", ".jsonl", ".ndjson")):
+
+            def read_json(_: list[str] | None, name: str = name) -> Iterator[Row]:
+                with io.TextIOWrapper(archive.open(name), encoding="utf-8-sig") as text:
+                    yield from json_rows(text)
+
+            tables.append(Table(name, read_json))
+        elif name.lower().endswith((".csv", ".tsv")):
+            text = io.TextIOWrapper(archive.open(name), encoding="utf-8-sig", newline="")
+            tables.append(_csv(name, text))
+        else:
+            tables.append(Table(name, lambda _: iter([{}])))
+    return tables
+
+
+def _parquet(path: Path) -> Table:
+    import duckdb
+
+    connection = duckdb.connect()
+    glob = re.sub(r"([*?[])", r"[\1]", str(path))  # the glob that matches this path alone
+    try:
+        columns = tuple(connection.read_parquet(glob).columns)
+    except duckdb.Error as error:
+        raise TokenestError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+
+    def read(wanted: list[str] | None) -> Iterator[Row]:
+        names = columns if wanted is None else wanted
+        chosen = ", ".join(map(_quoted, names))
+        connection.execute(f"select {chosen} from read_parquet(?)", [glob])
+        while row := connection.fetchone():
+            yield dict(zip(names, row, strict=True))
+
+    return Table("", read, columns)
+
+
+def _csv(name: str, text: TextIO) -> Table:
+    csv.field_size_limit(min(FIELD_BYTES, sys.maxsize))
+    sample = text.readline()
+    delimiter = "\t" if sample.count("\t") > sample.count(",") else ","
+    header = next(csv.reader([sample], delimiter=delimiter), [])
+
+    def read(wanted: list[str] | None) -> Iterator[Row]:
+        for row in csv.DictReader(text, header, delimiter=delimiter):
+            yield {
+                column: value
+                for column, value in row.items()
+                if column is not None and (wanted is None or column in wanted)
+            }
+
+    return Table(name, read, tuple(header))
+
+
+def json_rows(text: TextIO) -> Iterator[Row]:
+    """Yield the objects of a text: values one behind the other, lists and `data` item by item."""
+    decoder = json.JSONDecoder()
+    waiting, is_end = "", False
+    while waiting or not is_end:
+        waiting = waiting.lstrip()
+        try:
+            value, end = decoder.raw_decode(waiting)
+        except ValueError:
+            if is_end:
+                if waiting:
+                    yield {}  # what is left is no JSON: one row that no source knows
+                return
+            # twice as much each time, so that one long value is not read again and again
+            piece = text.read(max(PIECE, len(waiting)))
+            is_end = not piece
+            waiting += piece
+            continue
+        waiting = waiting[end:]
+        yield from _objects(value)
+
+
+def _objects(value: object) -> Iterator[Row]:
+    if isinstance(value, dict) and isinstance(value.get("data"), list) and len(value) <= 3:
+        value = value["data"]
+    for item in value if isinstance(value, list) else [value]:
+        yield item if isinstance(item, dict) else {}

@@ -1,0 +1,199 @@
+"""One import: the tables of a file, each as lines of the source that knows it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tokenest_py.errors import TokenestError
+from tokenest_py.pipeline.importing import origin
+from tokenest_py.pipeline.importing.containers import tables_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from tokenest_py.pipeline.importing.containers import Table
+    from tokenest_py.pipeline.importing.mapped import Source
+
+__all__ = ["Imported", "import_file"]
+
+Record = dict[str, Any]
+
+PIECE = 1 << 20
+MOST_BYTES = 1 << 18  # of a line, where it can be several
+_to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of one file.
+
+    Attributes:
+        path: The file.
+        written: Lines by the file that has them now, and had not before.
+        lines: Lines by source.
+        left_out: Rows by why they were left out.
+        said: What else there is to say.
+    """
+
+    path: Path
+    written: dict[Path, int] = field(default_factory=dict)
+    lines: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    said: list[str] = field(default_factory=list)
+
+
+def import_file(
+    path: Path, folder: Path, sources: Sequence[Source], tick: Callable[[], None]
+) -> Imported:
+    """Write the calls of a file as lines below the folder, a file a source and table.
+
+    A file that was imported before is written again only where its lines have changed, and then it
+    grows, or gets another one beside it: what may have landed is never changed.
+
+    Args:
+        path: JSON, CSV, Parquet, SQLite or zip.
+        folder: The telemetry folder.
+        sources: The log formats that may recognise a row.
+        tick: Called with each row.
+
+    Raises:
+        TokenestError: The file cannot be read, or the folder cannot be written to.
+    """
+    done = Imported(path)
+    with tables_of(path) as tables:
+        for table in tables:
+            if table.name == origin.TOTALS:
+                done.said += origin.totals(table.rows(None))
+            else:
+                _import_table(table, done, folder, sources, tick)
+    return done
+
+
+def _import_table(
+    table: Table, done: Imported, folder: Path, sources: Sequence[Source], tick: Callable[[], None]
+) -> None:
+    name = f"{done.path.name}: {table.name}" if table.name else done.path.name
+    writers: dict[str, Lines] = {}
+    try:
+        for number, (source, record) in enumerate(_records(table, done, name, sources), start=1):
+            tick()
+            if source is None:
+                continue
+            record["imported_from"] = {"file": done.path.name, "row": number}
+            if table.name:
+                record["imported_from"]["table"] = table.name
+            if source not in writers:
+                writers[source] = Lines(folder, source, done.path, table.name)
+            writers[source].write(f"{_to_json(record)}\n")
+        for source, lines in writers.items():
+            target = lines.end()
+            done.lines[source] += lines.count
+            if target is not None:
+                done.written[target] = lines.count
+    except OSError as error:
+        reason = f"{folder} cannot be written to: {error.strerror}; choose another --into"
+        raise TokenestError(reason) from error
+    except ValueError as error:
+        raise TokenestError(f"{done.path} cannot be read: {error}") from error
+    finally:
+        for lines in writers.values():
+            lines.abandon()
+
+
+def _records(
+    table: Table, done: Imported, name: str, sources: Sequence[Source]
+) -> Iterator[tuple[str | None, Record]]:
+    """Yield each row with the word of its source, None where it is left out."""
+    if table.name == origin.EVENTS:
+        for row in table.rows(None):
+            yield "origin", origin.event(row)
+        return
+    wanted = None
+    if table.columns:
+        if not (known := _of_columns(table.columns, sources)):
+            done.left_out[f"{name}: no source knows its columns"] += 1
+            return
+        wanted = [column for column in table.columns if known.knows_column(column)]
+    for row in table.rows(wanted):
+        if wanted is not None and known:
+            yield known.name, known.kept(known.typed(row))
+            continue
+        fitting = [source for source in sources if source.recognises(row)]
+        if len(fitting) == 1:
+            for part in fitting[0].parts(fitting[0].kept(row), MOST_BYTES):
+                yield fitting[0].name, part
+            continue
+        why = "two sources know it" if fitting else "no source knows it"
+        done.left_out[f"{name}: {why}"] += 1
+        yield None, {}
+
+
+def _of_columns(columns: Sequence[str], sources: Sequence[Source]) -> Source | None:
+    """The one source that recognises a row of these columns; dots in their names lead inwards."""
+    row: Record = {}
+    for column in columns:
+        row[column] = ""
+        head, dot, rest = column.partition(".")
+        if dot and isinstance(row.setdefault(head, {}), dict):
+            row[head][rest] = ""
+    fitting = [source for source in sources if source.recognises(row)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+class Lines:
+    """Lines on their way to a file of the telemetry folder, whole or not at all."""
+
+    def __init__(self, folder: Path, source: str, path: Path, table: str) -> None:
+        """Begin a file that nobody reads yet."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = hashlib.sha256(f"{path.absolute()}\0{table}".encode()).hexdigest()[:8]
+        self.count = 0
+        self._folder = folder
+        self._stem = f"imported-{source}-{_plain(path.stem)}-{key}"
+        self._temporary = folder / f".{self._stem}.{os.getpid()}.tmp"
+        self._file = self._temporary.open("w", encoding="ascii")
+
+    def write(self, line: str) -> None:
+        """Add a line."""
+        self._file.write(line)
+        self.count += 1
+
+    def end(self) -> Path | None:
+        """Give the file its name and return it; None where the same lines stand there already."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        for number in range(1, 10_000):
+            target = self._folder / f"{self._stem}{f'-{number}' if number > 1 else ''}.ndjson"
+            if not target.exists() or _begins_with(self._temporary, target):
+                is_same = target.exists() and (
+                    target.stat().st_size == self._temporary.stat().st_size
+                )
+                if not is_same:
+                    self._temporary.replace(target)
+                return None if is_same else target
+        raise OSError(28, "too many files of this import")
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def _plain(stem: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in stem)[:60]
+
+
+def _begins_with(path: Path, start: Path) -> bool:
+    """Whether a file begins with all that is in another one."""
+    with path.open("rb") as file, start.open("rb") as other:
+        while piece := other.read(PIECE):
+            if file.read(len(piece)) != piece:
+                return False
+    return True

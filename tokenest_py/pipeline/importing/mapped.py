@@ -1,0 +1,257 @@
+"""Which source a record is of, and what of it is kept: the members that its field map names.
+
+Both are read from the project: `recognised_by` in the yml of a source's lines, `each` in its SQL,
+and the paths of its fields.csv. A text is kept only where a field map leads to it, so that nothing
+of a prompt or an answer gets into what is written.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tokenest_py.runtime.recorder.record import MAX_TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["Source", "read_sources"]
+
+Record = dict[str, Any]
+
+# the steps of a path, as macros/record/paths.sql has them
+STEP = re.compile(r'"([^"]+)"|([A-Za-z0-9_$-]+)|\[([0-9]*)\]|\{([^}]+)\}|(>)')
+WHOLE = re.compile(r"-?[0-9]+(\.0+)?")
+OFFSET = re.compile(r"^(20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)$")
+TRUE, FALSE = {"true", "t", "1"}, {"false", "f", "0"}
+
+
+@dataclass(slots=True)
+class Node:
+    """What is kept of a value: members by name, items of a list, or the value itself.
+
+    Attributes:
+        members: By name; the items of a list are below `[]`.
+        keys: The attributes that are kept of a list of keys and values.
+        kinds: Types that field maps give the value itself.
+        in_text: The value is a text that holds JSON.
+    """
+
+    members: dict[str, Node] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+    kinds: set[str] = field(default_factory=set)
+    in_text: bool = False
+
+    def add(self, steps: Sequence[tuple[str, str]], kind: str) -> None:
+        """Lead to a value of that type along the steps of a path."""
+        if not steps:
+            self.kinds.add(kind)
+            return
+        (step, value), rest = steps[0], steps[1:]
+        if step == "text":
+            self.in_text = True
+            self.add(rest, kind)
+        elif step == "key":
+            self.keys.add(value)
+        else:
+            self.members.setdefault(value, Node()).add(rest, kind)
+
+    def kept(self, value: object) -> object:
+        """Return what is kept of a value; None for nothing."""
+        if self.in_text and isinstance(value, str):
+            inner = _parsed(value)
+            return None if inner is None else json.dumps(self.kept(inner))
+        if isinstance(value, dict):
+            found = {name: node.kept(value[name]) for name, node in self.members.items()
+                     if name in value}  # fmt: skip
+            return {name: part for name, part in found.items() if part is not None}
+        if isinstance(value, list):
+            return self._items(value)
+        if not self.kinds or (isinstance(value, str) and len(value) > MAX_TEXT):
+            return None
+        return value
+
+    def _items(self, items: list[Any]) -> list[Any] | None:
+        if self.keys:
+            pairs = [item for item in items if isinstance(item, dict)]
+            return [
+                pair
+                for pair in pairs
+                if pair.get("key") in self.keys and len(json.dumps(pair)) <= 4 * MAX_TEXT
+            ]
+        if "[]" in self.members:
+            return [self.members["[]"].kept(item) for item in items]
+        if "text_list" in self.kinds:
+            return [item for item in items if isinstance(item, str) and len(item) <= MAX_TEXT]
+        return None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One log format of the project.
+
+    Attributes:
+        name: The word of var sources.
+        ways: The alternatives of `recognised_by` that are about members.
+        each: Where the records of a line stand, as its SQL says.
+        fields: The rows of its fields.csv.
+    """
+
+    name: str
+    ways: tuple[Mapping[str, Any], ...]
+    each: tuple[str, ...]
+    fields: tuple[Mapping[str, str], ...]
+
+    def recognises(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record looks like one of this source."""
+        return any(_fits(way, record) for way in self.ways)
+
+    def knows_column(self, name: str) -> bool:
+        """Whether anything of a column of that name would be kept."""
+        return name.partition(".")[0] in self._tree.members or name in self._named
+
+    def kept(self, record: Record) -> Record:
+        """Return the record with its mapped members alone, and those that recognise it."""
+        found = self._tree.kept(record)
+        kept: Record = found if isinstance(found, dict) else {}
+        for name in self._named & record.keys() - kept.keys():
+            value = record[name]
+            is_short = isinstance(value, (int, float)) or (value is None) or value == ""
+            kept[name] = value if is_short else None
+        return {name: kept[name] for name in record if name in kept}
+
+    def typed(self, row: Mapping[str, Any]) -> Record:
+        """Return a row of a table as a record: dots in names lead inwards, texts are typed."""
+        record: Record = {}
+        for column, value in row.items():
+            head, dot, rest = column.partition(".")
+            node = self._tree.members.get(column)
+            if node is None and dot and head in self._tree.members:
+                inner = record.setdefault(head, {})
+                below = self._tree.members[head].members.get(rest)
+                if isinstance(inner, dict) and value not in (None, ""):
+                    inner[rest] = _typed(value, below)
+            else:
+                record[column] = _typed(value, node)
+        return record
+
+    def parts(self, record: Record, most: int) -> list[Record]:
+        """Return the record, or one an item of the list that holds its records, if it is long."""
+        name = next(
+            (each.partition("[]")[0] for each in self.each if each[:1] not in {"[", ""}), ""
+        )
+        items = record.get(name)
+        if not isinstance(items, list) or len(items) < 2 or len(json.dumps(record)) <= most:
+            return [record]
+        return [{**record, name: [item]} for item in items]
+
+    @cached_property
+    def _tree(self) -> Node:
+        tree = Node()
+        nested = [each.strip(".") for each in self.each if each not in {"[]", "data[]"}]
+        for row in self.fields:
+            for path in row["path"].split(" + "):
+                for whole in [path[1:]] if path.startswith("/") else [
+                    f"{prefix}.{path}" if prefix else path for prefix in nested or [""]
+                ] if path else []:  # fmt: skip
+                    tree.add(_steps(whole), row["type"])
+        return tree
+
+    @cached_property
+    def _named(self) -> set[str]:
+        return {key for way in self.ways for key in way["keys"] if "." not in key}
+
+
+def read_sources(project: Path, names: Iterable[str]) -> list[Source]:
+    """Return the sources of a project, in the order of their names."""
+    import yaml
+
+    found = []
+    for name in names:
+        folder = project / "models" / "staging" / name
+        models = yaml.safe_load((folder / f"_{name}__models.yml").read_text(encoding="utf-8"))
+        [lines] = [m for m in models["models"] if m["name"] == f"base_{name}__lines"]
+        ways = [w for w in lines["config"]["meta"]["recognised_by"] if "keys" in w]
+        sql = (folder / f"base_{name}__lines.sql").read_text(encoding="utf-8")
+        each = re.search(r"each=\[([^\n]*)\],", sql)
+        with (folder / "fields.csv").open(encoding="utf-8", newline="") as file:
+            fields = tuple(csv.DictReader(file))
+        found.append(
+            Source(
+                name, tuple(ways), tuple(re.findall(r"'([^']+)'", each[1] if each else "")), fields
+            )
+        )
+    return found
+
+
+def _steps(path: str) -> list[tuple[str, str]]:
+    steps = []
+    for quoted, name, item, key, hop in STEP.findall(path):
+        if quoted or name:
+            steps.append(("name", quoted or name))
+        elif key:
+            steps.append(("key", key))
+        elif hop:
+            steps.append(("text", ""))
+        else:
+            steps.append(("name", "[]") if item in {"", "0"} else ("name", f"[{item}]"))
+    return steps
+
+
+def _fits(way: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    for key in way["keys"]:
+        if "." in key:
+            if _at(record, key) is None:
+                return False
+        elif key not in record:
+            return False
+    words = way.get("words", {})
+    return not any(key in record for key in way.get("without", [])) and all(
+        str(_at(record, key)) in allowed for key, allowed in words.items()
+    )
+
+
+def _at(record: object, path: str) -> object:
+    for name in path.split("."):
+        if not isinstance(record, dict):
+            return None
+        record = record.get(name)
+    return record
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _typed(value: object, node: Node | None) -> object:
+    """Return a cell of a table as its field map means it."""
+    from datetime import UTC, datetime
+
+    if value == "" or node is None:
+        return None if value == "" else value
+    if isinstance(value, datetime):
+        value = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return f"{value.isoformat()}Z"
+    is_json = isinstance(value, str) and value[:1] in {"{", "["}
+    if is_json and not node.in_text and (node.members or node.kinds & {"text_list", "labels"}):
+        return _parsed(str(value))
+    if node.kinds == {"whole"} and isinstance(value, (str, float)):
+        return int(float(value)) if WHOLE.fullmatch(str(value)) else value
+    if node.kinds == {"number"} and isinstance(value, str):
+        return float(value) if re.fullmatch(r"-?[0-9.]+(e-?[0-9]+)?", value) else value
+    if node.kinds == {"flag"} and not isinstance(value, bool):
+        word = str(value).lower()
+        return word in TRUE if word in TRUE | FALSE else value
+    if node.kinds & {"text", "label", "word"} and isinstance(value, (int, float)):
+        return str(value)
+    if "time" in node.kinds and isinstance(value, str):
+        return OFFSET.sub(r"\1\2:00", value)
+    return value
