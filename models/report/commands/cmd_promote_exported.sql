@@ -23,7 +23,7 @@ final as (
         method,
         row_number() over (order by coefficient_key asc) as row_no
     from coefficients
-    where n is not null
+    where n is not null or kind = 'answer_length'
 )
 
 select * from final

@@ -47,8 +47,12 @@ class Table:
         }
 
     def rules(self) -> dict[Key, Row]:
-        """The rows that nobody measured: they have no n."""
-        return {key: row for key, row in self.rows.items() if "n" not in row}
+        """The rows that nobody measured."""
+        return {key: row for key, row in self.rows.items() if not _is_measured(row)}
+
+    def measured(self) -> list[Row]:
+        """The rows that come from calls."""
+        return [row for row in self.rows.values() if _is_measured(row)]
 
     def of_all_calls(self, rate: float) -> Row | None:
         """The budget of all calls together for a rate, or None."""
@@ -121,6 +125,11 @@ def label_text(labels: dict[str, str] | str | None) -> str | None:
     """The labels of a budget as one text, whoever wrote them; None where a row has none."""
     given = json.loads(labels) if isinstance(labels, str) else labels
     return json.dumps(given, ensure_ascii=False, sort_keys=True) if given else None
+
+
+def _is_measured(row: Row) -> bool:
+    """Whether a row comes from calls: it has an n, or is of the one kind that never has."""
+    return "n" in row or row["kind"] == "answer_length"
 
 
 def _cell(row: Row) -> Key:
