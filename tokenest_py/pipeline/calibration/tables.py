@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenest_py.runtime.table import parse
 from tokenest_py.runtime.table.file import decode, read
+from tokenest_py.runtime.table.kinds import CONSTANTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,8 +129,12 @@ def label_text(labels: dict[str, str] | str | None) -> str | None:
 
 
 def _is_measured(row: Row) -> bool:
-    """Whether a row comes from calls: it has an n, or is of the one kind that never has."""
-    return "n" in row or row["kind"] == "answer_length"
+    """Whether a row comes from calls, or from the vars that what was learned is used with.
+
+    It has an n, or is one of those that never have: the database says what they are.
+    """
+    is_of_vars = row["kind"] == "constant" and row["name"] not in CONSTANTS
+    return "n" in row or row["kind"] == "answer_length" or is_of_vars
 
 
 def _cell(row: Row) -> Key:
