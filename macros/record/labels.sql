@@ -70,3 +70,8 @@
         '"estimate_bin":' || {{ json_quoted(prefix ~ 'estimate_bin') }}
     ) || '}'
 {%- endmacro %}
+
+{#- Text: one label of the record's object (JSON text); null without it. -#}
+{% macro label_text(json, name) -%}
+    {{ json_text(json_member(json_record(json, path_tree([name])), name, path_tree([name]))) }}
+{%- endmacro %}

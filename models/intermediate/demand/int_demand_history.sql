@@ -1,7 +1,17 @@
 with
 
+withheld_events as (
+    select * from {{ ref('int_withheld_events') }}
+),
+
+-- where a source counted too many calls in part, the others are no sample of what it answered
 demand as {{ inlined() }} (
-    select * from {{ ref('int_demand') }}
+    select * from {{ ref('int_demand') }} as calls
+    where
+        not exists (
+            select 1 from withheld_events
+            where withheld_events.event_id = calls.event_id
+        )
 ),
 
 replayed_estimates as (
