@@ -17,7 +17,7 @@ import json
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +42,14 @@ LONG_TRACES = {"azure 2023 code", "azure 2023 conv", "mooncake conversation", "s
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All ways to budget one set, by name and rate, and the factor of the point estimates."""
+    """All ways to budget one set, by name and rate, and the factor of the point estimates.
+
+    Calls longer than what their model may be asked for are left out: no ceiling could hold them.
+    """
 
     found: CallSet
+    calls: Sequence[Call]
+    left_out: int
     scores: Mapping[str, Mapping[float, Score]]
     factor: float
 
@@ -74,9 +79,10 @@ class Benchmark:
         """Calibrate on the newest `calls` training calls (or on all), and budget the rest."""
         print(f"... {found.name}, {calls or 'all'} calls", file=sys.stderr, flush=True)
         first = found.split - min(calls or found.split, found.split)
-        train, test = found.calls[first : found.split], found.judges()
+        train, judges = found.calls[first : found.split], found.judges()
         pipeline = self.pipeline(found)
         estimator = pipeline.calibrate(found.records[first : found.split])
+        test = [call for call in judges if _may_be_held(estimator, call)]
         estimates = [estimate(estimator, call) for call in (*train, *test)]
         budgets = {OURS: {rate: _static(estimator, test, rate) for rate in RATES}}
         if self.memory:
@@ -94,7 +100,8 @@ class Benchmark:
             for name, of_rate in budgets.items()
         }
         guesses = [guess.estimated_tokens for guess in estimates[len(train) :]]
-        return Judged(found, scores, factor([call.need for call in test], guesses))
+        point_factor = factor([call.need for call in test], guesses)
+        return Judged(found, test, len(judges) - len(test), scores, point_factor)
 
     def peers(self) -> None:
         """Every set with all of its training calls, against every peer."""
@@ -140,6 +147,12 @@ class Benchmark:
         )
 
 
+def _may_be_held(estimator: Estimator, call: Call) -> bool:
+    """Whether the model may be asked for so long an answer; our default for all does not count."""
+    most = size(estimator, call, RATES[0]).limit
+    return call.need <= most or most >= size(estimator, replace(call, model=None), RATES[0]).limit
+
+
 def _static(estimator: Estimator, test: Iterable[Call], rate: float) -> list[int]:
     return [size(estimator, call, rate).max_tokens for call in test]
 
@@ -182,12 +195,13 @@ def _each_set(judged: Sequence[Judged], best: str, page: Page) -> None:
                     number(found[0.05].reserved),
                     against,
                     number(one.factor),
+                    str(one.left_out),
                 ]
             )
     page.table(
         "Each set: cut off in % (± standard error by run, or by block of 50 calls); at 5 % the"
         " worst model or category, tokens reserved for each needed, pinball / LightGBM + CQR, rich;"
-        " typical factor of the estimate",
+        " typical factor of the estimate; calls longer than the model's limit, left out",
         [
             "set",
             *[f"{rate:.0%}" for rate in RATES],
@@ -195,6 +209,7 @@ def _each_set(judged: Sequence[Judged], best: str, page: Page) -> None:
             "reserved 5%",
             "/ rich 5%",
             "point factor",
+            "left out",
         ],
         rows,
     )
@@ -233,7 +248,7 @@ def _by_files(judged: Sequence[Judged], best: str, page: Page) -> None:
     of_files = [one for one in judged if one.found.name.startswith("files")]
     rows = []
     for one in of_files:
-        test, cut = one.found.judges(), one.scores[best][0.05].cut
+        test, cut = one.calls, one.scores[best][0.05].cut
         cells = []
         for count in FILES:
             share = float(cut[[len(call.deliverables) == count for call in test]].mean())

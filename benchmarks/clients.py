@@ -1,8 +1,9 @@
-"""What sized() costs and what it gains, before a provider on loopback; needs .venv-clients.
+"""What sized() does, costs and gains, before a provider on loopback; needs .venv-clients.
 
-Cost: CPU of this process for a call of OpenAI's own library, bare and sized in turn. Gain: 600
-calls of three tasks whose needs are lognormal, under fixed ceilings and under sized ones, whose
-table was learned from 1,200 other calls.
+Paths: what each way to a provider sends and records of a call that needs 1,500 tokens, where its
+first ceiling is 1,000. Cost: CPU of this process for a call of OpenAI's own library, bare and sized
+in turn. Gain: 600 calls of three tasks whose needs are lognormal, under fixed ceilings and under
+sized ones, whose table was learned from 1,200 other calls.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openai
+from fake_provider import FakeProvider
+from paths import CEILINGS, PATHS
+from wired import Wired
 
 import vintages
 from tokenest_py import Estimator, Recorder, labels, sized
@@ -61,6 +65,26 @@ def learned(folder: Path) -> Path:
     return vintages.write(folder, lambda packaged: packaged + rows)
 
 
+def paths(folder: Path) -> None:
+    """A line for each way to a provider."""
+    row = vintages.budget(0.02, 1000, n=60, method="budget_blend", category="learned")
+    estimator = Estimator.load(vintages.write(folder, lambda packaged: [*packaged, row]))
+    print("| path | sent | recorded: output of each attempt | escalated |")
+    print("|---|---|---|---|")
+    for number, (name, call) in enumerate(PATHS.items()):
+        provider, to = FakeProvider(), folder / f"path-{number}"
+        with provider.start() as server:
+            wired = Wired(provider, estimator, Recorder(to, enabled=True), to)
+            call(wired)
+            server.shutdown()
+        sent = ", ".join(str(ceiling or "none") for ceiling in provider.ceilings(*CEILINGS))
+        seen = wired.seen("actual_output_tokens", "truncated", "attempt")
+        words = {True: "cut off", False: "whole", None: "left"}
+        outputs = ", ".join(f"{tokens} {words[truncated]}" for tokens, truncated, _ in seen)
+        escalated = sum(attempt == 2 for _, _, attempt in seen)
+        print(f"| {name} | {sent} | {outputs or 'none'} | {escalated or 'no'} |")
+
+
 def ask(client: openai.OpenAI, need: int, most: int | None = None) -> ChatCompletion:
     """One call, with a ceiling of its own or without."""
     return client.chat.completions.create(
@@ -84,7 +108,7 @@ def cost(url: str, table: Path, folder: Path, blocks: int) -> None:
             if block:  # the first one warms up
                 found[name].append((time.process_time() - begun) / 50 * 1000)
     differences = [b - a for a, b in zip(found["bare"], found["sized"], strict=True)]
-    print(f"| CPU a call, ms | bare {statistics.median(found['bare']):.2f} ", end="")
+    print(f"\n| CPU a call, ms | bare {statistics.median(found['bare']):.2f} ", end="")
     print(f"| sized {statistics.median(found['sized']):.2f} ", end="")
     print(f"| paired difference {statistics.median(differences):.2f} |")
 
@@ -135,6 +159,7 @@ def main() -> None:
     ):
         assert provider.stdout is not None
         url, folder = provider.stdout.readline().strip(), Path(name)
+        paths(folder)
         table = learned(folder)
         cost(url, table, folder, blocks)
         gain(url, table, folder)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import random
 import re
 import resource
 import statistics
@@ -22,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,12 +31,12 @@ from tokenest_py.runtime.table import PACKAGED, parse
 from tokenest_py.runtime.table.file import content_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from tokenest_py import Budget
 
 ROUNDS = 31
 CALLS = 100  # in a round
-PHASES = 1_000_000
-PATHS = 20_000  # distinct paths among the phases of the frame
 
 
 # --- the yardstick ------------------------------------------------------------------------------
@@ -250,17 +250,115 @@ def paired(
     return statistics.median(fast), statistics.median(slow), statistics.median(ratios)
 
 
-def budgets() -> Figure:
-    """budget() with every kind of limit."""
-    estimator = Estimator.load()
-    estimate = estimator.estimate(["src/a.py", "tests/test_a.py"], "implementation", "low")
-    found = min(
-        microseconds(
-            lambda: estimator.budget(estimate, model="claude-sonnet-4-5", input_tokens=5000), 2000
+def packaged_rows() -> list[dict[str, Any]]:
+    """The rows of the packaged table."""
+    lines = Path(PACKAGED).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines[1:]]
+
+
+def encoded(rows: list[dict[str, Any]]) -> bytes:
+    """A table of these rows, as a build writes it."""
+    body = b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
+    header = {
+        "kind": "header",
+        "format_version": 2,
+        "coefficients_id": content_id(body),
+        "levels": ["category", "complexity", "estimate_bin", "model", "input_bin"],
+        "rows": len(rows),
+    }
+    return json.dumps(header).encode() + b"\n" + body
+
+
+LABELS: list[dict[str, str]] = [{"category": f"category{number}"} for number in range(20)]
+MODELS = [f"model-{number}" for number in range(20)]
+RATES = {0.01: 8000, 0.02: 7000, 0.05: 6000}
+CONSTANTS = {
+    "online_calls": 200, "online_most": 1.5, "online_step": 0.02,
+    "so_far_half_life": 200, "so_far_shrinkage": 3,
+}  # fmt: skip
+
+
+def learned_rows() -> Iterator[dict[str, Any]]:
+    """What a build adds to the packaged rows: 20 categories, 20 models, all that moves a budget."""
+    for name, value in CONSTANTS.items():
+        yield {"kind": "constant", "name": name, "value": value}
+    yield {"kind": "median", "labels": {}, "value": 800, "n": 900}
+    yield from _budget_rows({"labels": {}})
+    for model in MODELS:
+        yield {"kind": "so_far", "labels": {}, "model": model, "value": 0.1, "n": 90}
+    for labels in LABELS:
+        yield {"kind": "median", "labels": labels, "value": 800, "n": 90}
+        yield {"kind": "so_far", "labels": labels, "value": 0.2, "n": 90}
+        yield from _budget_rows({"labels": labels})
+        for model in MODELS:
+            yield from _budget_rows({"labels": labels, "model": model})
+    for rate in RATES:
+        yield from _moving_rows(rate)
+
+
+def _budget_rows(cell: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for rate, tokens in RATES.items():
+        row = {"kind": "budget", "max_truncation": rate, "value": tokens, "n": 30}
+        yield cell | row | {"label": "identified", "confidence": 0.5}
+
+
+def _moving_rows(rate: float) -> Iterator[dict[str, Any]]:
+    """What the next call of something new needs, and what runs show, by class."""
+    row = {"max_truncation": rate, "value": 0.01, "n": 40}
+    for name, position in itertools.product(("label", "model"), range(7)):
+        kind = {"kind": "so_far_quantile", "name": name, "label": "identified", "labels": {}}
+        yield row | kind | {"position": position}
+    for name, classes in (("same", 10), ("any", 10), ("turn", 13)):
+        for labels, position in itertools.product(LABELS, range(classes)):
+            kind = {"kind": "run_factor", "name": name, "labels": labels}
+            yield row | kind | {"position": position}
+
+
+def budgets(folder: Path) -> list[Figure]:
+    """budget() of a table that has learned, without memory and with one that moves everything."""
+    path = folder / "coefficients.ndjson"
+    path.write_bytes(encoded([*packaged_rows(), *learned_rows()]))
+
+    def sized(estimator: Estimator) -> Budget:
+        return estimator.budget(
+            estimates_of[estimator], model="model-7", input_tokens=5000, run_id="run 7"
         )
-        for _ in range(ROUNDS)
-    )
-    return Figure("budget()", f"{found:.1f} µs", "", "", "5 µs", found < 5)
+
+    def best(work: Callable[[], object]) -> float:
+        return min(microseconds(work, 2000) for _ in range(ROUNDS))
+
+    without = Estimator.load(path, strict=True, memory=False)
+    tracemalloc.start()
+    seeing = Estimator.load(path, strict=True)
+    loaded, _ = tracemalloc.get_traced_memory()
+    estimates_of = {
+        estimator: estimator.estimate(None, "category7") for estimator in (without, seeing)
+    }
+    budget = sized(seeing)
+    for number in range(4096):
+        label, model = f"category {number}", f"model {number}"
+        other = budget._replace(cell=(label, None, None, model))
+        seeing.observe(other, output_tokens=50, stop_reason="stop", run_id=f"run {number}")
+        seeing.observe(budget, output_tokens=900, stop_reason="stop", run_id=f"run {number}")
+    seen, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sized(seeing).seen_factor != 1
+
+    def observe() -> None:
+        seeing.observe(budget, output_tokens=900, stop_reason="stop", run_id="run 7")
+
+    rows = [
+        ("budget(), without memory", best(lambda: sized(without)), "µs", 5),
+        ("budget(), with what was seen", best(lambda: sized(seeing)), "µs", 8),
+        ("memory of 4,096 runs, 2,048 labels and models", (seen - loaded) / 1e6, "MB", 4),
+    ]
+    return [
+        *[
+            Figure(name, f"{found:.1f} {unit}", "", "", f"{goal} {unit}", found <= goal)
+            for name, found, unit, goal in rows
+        ],
+        Figure("observe()", f"{best(observe):.1f} µs", "", "", "", held=True),
+    ]
 
 
 def child_cpu(code: str, environment: dict[str, str]) -> float:
@@ -293,9 +391,7 @@ def start_up(folder: Path) -> Figure:
 
 def load_budgets() -> Figure:
     """Loading 10,000 budget rows beside the packaged ones, hash and all."""
-    rows: list[dict[str, Any]] = [
-        json.loads(line) for line in Path(PACKAGED).read_text(encoding="utf-8").splitlines()[1:]
-    ]
+    rows = packaged_rows()
     for number in range(2500):
         cell = {
             "kind": "budget",
@@ -305,47 +401,16 @@ def load_budgets() -> Figure:
         for rate, tokens in ((0.005, 9000), (0.01, 8000), (0.02, 7000), (0.05, 6000)):
             row = cell | {"max_truncation": rate, "label": "identified", "value": tokens}
             rows.append(row | {"n": 30, "confidence": 0.5, "method": "budget_blend"})
-    body = b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
-    header = {
-        "kind": "header",
-        "format_version": 2,
-        "coefficients_id": content_id(body),
-        "levels": ["category", "complexity", "model", "input_bin"],
-        "rows": len(rows),
-    }
-    data = json.dumps(header).encode() + b"\n" + body
+    data = encoded(rows)
     found = min(microseconds(lambda: parse(data, "benchmark"), 1) for _ in range(ROUNDS)) / 1000
     return Figure("load 10,000 budget rows", f"{found:.0f} ms", "", "", "50 ms", found < 50)
-
-
-def frames() -> Figure:
-    """estimate_frame() over a million phases of one to five deliverables each."""
-    import polars as pl
-
-    from tokenest_py.pipeline.frames import estimate_frame
-
-    draw = random.Random(1)
-    pool = [f"src/package_{number % 97}/module_{number}.py" for number in range(PATHS)]
-    some = [draw.sample(pool, draw.randint(1, 5)) for _ in range(PHASES // 10)]
-    frame = pl.DataFrame({"deliverables": some * 10}).with_columns(
-        category=pl.lit("implementation"), complexity=pl.lit("low")
-    )
-    rate = PHASES / min(microseconds(lambda: estimate_frame(frame), 1) for _ in range(5))
-    return Figure(
-        f"estimate_frame(), {PATHS:,} distinct paths",
-        f"{rate:.2f} M phases/s of CPU",
-        "",
-        "",
-        "1 M phases/s",
-        rate >= 1,
-    )
 
 
 def main() -> int:
     """Print the table; 1 when a goal is missed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        figures = [*estimates(folder), budgets(), start_up(folder), load_budgets(), frames()]
+        figures = [*estimates(folder), *budgets(folder), start_up(folder), load_budgets()]
     rows = [("", "ours", "beside", "ratio", "goal", "")]
     rows += [
         (f.name, f.ours, f.yardstick, f.ratio, f.goal, "" if f.held else "MISSED") for f in figures

@@ -60,6 +60,7 @@ class Observes(Protocol):
 def estimate(estimator: Estimator, call: Call) -> TokenEstimate:
     """What the runtime expects of a call."""
     asked: dict[str, Any] = {"labels": call.labels} if call.labels else {}
+    asked |= {"model": call.model, "input_tokens": call.input_tokens}
     return estimator.estimate(call.deliverables, call.category, call.complexity, **asked)
 
 
@@ -70,6 +71,7 @@ def size(estimator: Estimator, call: Call, rate: float) -> Budget:
         model=call.model,
         input_tokens=call.input_tokens,
         max_truncation=rate,
+        run_id=call.run_id,
     )
 
 

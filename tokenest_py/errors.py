@@ -10,7 +10,7 @@
     ├── CollectionError      a run, its journal or its worker cannot be used
     │   └── RunBusyError     exit code 75: another process drains the run
     ├── ExclusiveDrainError  exit code 2: a phase that may not be drained on its own
-    └── DatabaseError        the database is missing, foreign, empty or damaged
+    └── DatabaseError        the database is missing, foreign or damaged
         └── DatabaseBusyError    exit code 75: another process holds it
 
     DroppedEventError        no TokenestError: the recorder counts it, and no caller meets it
@@ -38,7 +38,7 @@ class CoefficientsError(TokenestError):
 
 
 class UsageError(TokenestError, ValueError):
-    """The caller named a provider, a mode or an option that does not exist."""
+    """The caller named an option that does not exist, or a number out of its bounds."""
 
     exit_code = 2
 
@@ -46,11 +46,11 @@ class UsageError(TokenestError, ValueError):
         """Name the argument, what was given and what may be given."""
         if isinstance(expected, tuple):
             expected = f"one of {', '.join(expected)}"
-        super().__init__(f"{name}={given!r} is unknown; use {expected}")
+        super().__init__(f"{name}={given!r} will not do; use {expected}")
 
 
 class DatabaseError(TokenestError):
-    """The database is missing, foreign, empty or damaged."""
+    """The database is missing, foreign or damaged."""
 
 
 class DatabaseBusyError(DatabaseError):

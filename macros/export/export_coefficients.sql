@@ -60,7 +60,7 @@
         select
             '{"kind":"header","format_version":2,"coefficients_id":"'
             || left({{ sha256_of_lines('line', 'line_position') }}, 16)
-            || '","levels":["{{ (var("labels") + ["model", "input_bin"]) | join("\",\"") }}"],"rows":'
+            || '","levels":["{{ (var("labels") + ["estimate_bin", "model", "input_bin"]) | join("\",\"") }}"],"rows":'
             || cast(count(*) as string) || '}' as line
         from coefficients
     )

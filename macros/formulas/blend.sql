@@ -5,24 +5,47 @@
     coalesce({{ n_event }} / ({{ n_event }} + 1 / cast({{ rate }} as double)), cast(0 as double))
 {%- endmacro %}
 
-{#- One step of the blend in logarithms: the parent moved towards the cell's own value. -#}
+{#- One step of the blend, all in logarithms: the parent moved towards the cell's own value. -#}
 {% macro log_blend(parent, own, weight) -%}
-    coalesce({{ parent }} + {{ weight }} * (ln({{ own }}) - {{ parent }}), {{ parent }})
+    coalesce({{ parent }} + {{ weight }} * ({{ own }} - {{ parent }}), {{ parent }})
 {%- endmacro %}
 
 {#-
     Columns ln_budget_0, ln_budget_1 ...: from the root down, each level moves the logarithm of the
-    budget towards its own quantile, by the weight of its own data.
+    budget towards its own quantile, by the weight of its own data. `prior` is where it starts, and
+    `of_model` what the levels of the labels move it to where it is that of a model; null without.
 -#}
-{% macro blended_levels(rate) -%}
-    ln(level_0.blended_tokens) as ln_budget_0
+{% macro blended_levels(rate, prior='ln(level_0.blended_tokens)', of_model=none) -%}
+    {{ prior }} as ln_budget_0
     {%- for level in range(1, demand_levels() | length) %},
+    {%- set own = 'ln(level_' ~ level ~ '.blended_tokens)' %}
     {{ log_blend(
         'ln_budget_' ~ (level - 1),
-        'level_' ~ level ~ '.blended_tokens',
+        'case when ' ~ own ~ ' is not null then coalesce(' ~ of_model ~ ', ' ~ own ~ ') end'
+        if of_model and level <= label_level() else own,
         own_data_weight('level_' ~ level ~ '.n_event', rate),
     ) }} as ln_budget_{{ level }}
     {%- endfor %}
+{%- endmacro %}
+
+{#-
+    The share of a budget, in logarithms, that comes from quantiles of its own cells, 0 to 1. The
+    rest is what its like has needed so far. Of a cell with a model those from the labels on down.
+-#}
+{% macro share_of_own_cells(rate, located) -%}
+    case
+        when {{ located }}.cell_level = 0 then cast(1 as double)
+        {%- for first, last, condition in [
+            (1, label_level(), 'when ' ~ located ~ '.cell_level <= ' ~ label_level() ~ ' then'),
+            (label_level() + 1, narrowest_level(), 'else'),
+        ] %}
+        {{ condition }} 1
+            {%- for level in range(first, last + 1) %}
+            {{ '- ' if loop.first else '* ' }}
+            (1 - {{ own_data_weight('level_' ~ level ~ '.n_event', rate) }})
+            {%- endfor %}
+        {%- endfor %}
+    end
 {%- endmacro %}
 
 {#- Tokens: the budget of a cell after all levels, before it is rounded. -#}
@@ -53,7 +76,8 @@
 
 {#- One step of median_shrunk in logarithms: the parent counts for shrinkage_calls calls. -#}
 {% macro shrunk(parent, own, n_event) -%}
-    {{ log_blend(parent, own, n_event ~ ' / (' ~ n_event ~ ' + ' ~ var('shrinkage_calls') ~ ')') }}
+    {%- set weight = n_event ~ ' / (' ~ n_event ~ ' + ' ~ var('shrinkage_calls') ~ ')' -%}
+    {{ log_blend(parent, 'ln(' ~ own ~ ')', weight) }}
 {%- endmacro %}
 
 {#-

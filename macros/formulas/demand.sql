@@ -3,7 +3,7 @@
 {#- Why an event says nothing at all about demand; null when it does. -#}
 {% macro unusable_reason() -%}
     case
-        when {{ is_synthetic('predicted_output_tokens', 'recorded_quality_flags') }}
+        when {{ is_synthetic('run_id', 'recorded_quality_flags') }}
             then 'synthetic'
         when is_repeated then 'repeated'
         when reasoning_tokens > actual_output_tokens and actual_output_tokens > 0
@@ -66,6 +66,17 @@
     end
 {%- endmacro %}
 
+{#-
+    Text: class of what the estimator makes of the deliverables, two to each doubling:
+    floor(2·log2(tokens)). Null without deliverables.
+-#}
+{% macro estimate_bin(base_estimate) -%}
+    case
+        when {{ base_estimate }} >= 1
+            then cast(cast(floor(2 * log2(cast({{ base_estimate }} as double))) as bigint) as string)
+    end
+{%- endmacro %}
+
 {#- Class of a prompt's size, four to each doubling: floor(4·log2(tokens)). Null below 1 token. -#}
 {% macro input_bin(input_tokens) -%}
     case
@@ -75,12 +86,15 @@
 {%- endmacro %}
 
 {#-
-    Boolean: the ceiling that was sent is the one that the estimator chose from its table, so that
-    the truncation of the call says something about that table. Not so for a control call.
+    Boolean: the ceiling that was sent is the one that a quantile of the table gave for a rate, so
+    that the truncation of the call says something about that quantile. A floor was made for no
+    rate, and a control call ran under no budget.
 -#}
-{% macro ran_under_budget() -%}
+{% macro ran_under_quantile() -%}
     coalesce(
         coefficients_id is not null
+        and max_truncation is not null
+        and budget_source in ('quantile cell', 'parent', 'so far')
         and selected_budget = coalesce(actual_max_tokens, selected_budget)
         and not is_control,
         false

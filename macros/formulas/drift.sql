@@ -31,8 +31,8 @@
         when signal_name = 'truncation' then 'ok'
         when
             figure is null
-            or n_now < {{ var('adaptive_batch_calls') }}
-            or n_before < {{ var('adaptive_batch_calls') }}
+            or n_now < {{ var('drift_calls') }}
+            or n_before < {{ var('drift_calls') }}
             then 'insufficient_data'
         when signal_name = 'bias' and threshold not between figure_low and figure_high then 'act'
         when signal_name = 'stability' and figure > threshold then 'act'

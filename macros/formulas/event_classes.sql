@@ -1,11 +1,16 @@
 {#-
-    Declared by the producer, or a prediction that only test rows carry (var
-    synthetic_predicted_tokens).
+    A test row: declared by the producer, or of a run of test rows alone (var synthetic_runs). No
+    value of a call makes it one.
 -#}
-{% macro is_synthetic(predicted, recorded_flags) -%}
+{% macro is_synthetic(run_id, recorded_flags) -%}
     (
-        coalesce({{ predicted }} in ({{ var('synthetic_predicted_tokens') | join(', ') }}), false)
-        or coalesce({{ list_has_any(recorded_flags, ['synthetic', 'synthetic_test_row', 'harness_smoke_test']) }}, false)
+        {%- if var('synthetic_runs') %}
+        coalesce({{ run_id }} in ('{{ var('synthetic_runs') | join("', '") }}'), false)
+        or
+        {%- endif %}
+        coalesce({{ list_has_any(
+            recorded_flags, ['synthetic', 'synthetic_test_row', 'harness_smoke_test']
+        ) }}, false)
     )
 {%- endmacro %}
 

@@ -1,11 +1,11 @@
 {#-
     The levels of the calibration's cells, from wide to narrow: all calls, then one label more each
-    (var labels), then the model, then the size of the input. Each is the list of its columns.
+    (var labels), then the size of the estimate, the model and the size of the input. Each is the list of its columns.
 -#}
 {% macro demand_levels() %}
     {% set columns = [] %}
     {% for name in var('labels') %}{% do columns.append(label_column(name)) %}{% endfor %}
-    {% do columns.extend(['model', 'input_bin']) %}
+    {% do columns.extend(['estimate_bin', 'model', 'input_bin']) %}
     {% set levels = [] %}
     {% for n in range(columns | length + 1) %}{% do levels.append(columns[:n]) %}{% endfor %}
     {{ return(levels) }}
@@ -33,22 +33,9 @@
     {{ return(demand_levels() | length - 1) }}
 {% endmacro %}
 
-{#- The number of the level that has all labels, and neither model nor input size. -#}
+{#- The number of the level that has all labels, and neither sizes nor model. -#}
 {% macro label_level() %}
     {{ return(var('labels') | length) }}
-{% endmacro %}
-
-{#-
-    The number of the level from which on a cell says something about the category and complexity
-    asked for: a wider one never puts a budget below the estimator's floor. Where the labels have
-    neither of the two, it is the level of all labels.
--#}
-{% macro floor_level() %}
-    {% set known = [] %}
-    {% for name in var('labels') if name in estimator_labels() %}
-        {% do known.append(var('labels').index(name) + 1) %}
-    {% endfor %}
-    {{ return(known | max if known else label_level()) }}
 {% endmacro %}
 
 {#-
@@ -68,9 +55,25 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Columns cell_level and cell: the narrowest cell that a row lies in. -#}
+{% macro narrowest_cell_columns() -%}
+    case
+        {%- for level in range(narrowest_level(), 0, -1) %}
+        when {{ demand_cell(level) }} is not null then {{ level }}
+        {%- endfor %}
+        else 0
+    end as cell_level,
+    coalesce(
+        {%- for level in range(narrowest_level(), 0, -1) %}
+        {{ demand_cell(level) }},
+        {%- endfor %}
+        ''
+    ) as cell
+{%- endmacro %}
+
 {#- The columns of a cell: those of its level, and null for the others. -#}
 {% macro demand_level_columns(level) -%}
-    {%- for column in label_columns().split(', ') + ['model', 'input_bin'] -%}
+    {%- for column in cell_label_columns().split(', ') + ['model', 'input_bin'] -%}
     {%- set type = 'bigint' if column == 'input_bin' else 'string' -%}
     {{ column if column in survival_levels()[level] else 'cast(null as ' ~ type ~ ')' }} as {{ column }}
     {%- if not loop.last %}, {% endif %}
@@ -103,15 +106,6 @@
             and {{ located }}.cell_{{ loop.index0 }} = level_{{ loop.index0 }}.cell
             and {{ located }}.max_truncation = level_{{ loop.index0 }}.max_truncation
     {%- endfor %}
-{%- endmacro %}
-
-{#- A column of the narrowest level, up to that of the floors, that has such a cell. -#}
-{% macro of_level_alike(column) -%}
-    coalesce(
-        {%- for level in range(floor_level(), -1, -1) -%}
-        level_{{ level }}.{{ column }}{{ ', ' if not loop.last }}
-        {%- endfor -%}
-    )
 {%- endmacro %}
 
 {#- Columns parent_level and parent_cell: the narrowest cell that a row lies in and is not. -#}

@@ -91,3 +91,13 @@
         else 'passes'
     end
 {%- endmacro %}
+
+{#- Weight of a call in a moving average: four fifths of that of the next one. -#}
+{% macro moving_weight(calls_since) -%}
+    power(cast(0.8 as double), {{ calls_since }})
+{%- endmacro %}
+
+{#- The margin on a moving average: 1.3 at min_samples calls, and towards 1.2 as they grow. -#}
+{% macro falling_margin(n) -%}
+    cast(1.2 as double) + cast(0.1 as double) * least(cast(1 as double), {{ ratio(var('min_samples'), n) }})
+{%- endmacro %}

@@ -1,3 +1,16 @@
+{#-
+    Boolean: lines of the source have landed that the model has not taken up. Where none has, there is
+    nothing to plan: sources that nobody uses cost next to nothing.
+-#}
+{% macro has_landed(source) %}
+    {% if not execute or flags.WHICH not in ['build', 'run'] or model['resource_type'] != 'model' %}
+        {{ return(true) }}
+    {% endif %}
+    {{ return(run_query(
+        'select 1 from ' ~ ref('base_' ~ source ~ '__lines') ~ ' where landing_no > ' ~ landed_before() ~ ' limit 1'
+    ).rows | length > 0) }}
+{% endmacro %}
+
 {#- Rows that have landed since; without it, all of them. -#}
 {% macro since_last_landing() -%}
     {%- if is_incremental() -%}
@@ -32,7 +45,8 @@
 {% endmacro %}
 
 {#-
-    The repeated lines of all sources: of their tables, since a build that stopped has no view yet.
+    The repeated lines of all sources, and the records that count in another one: of their tables, since
+    a build that stopped has no view yet. A source knows nothing of other sources' records.
 -#}
 {% macro all_repeated_lines() %}
     {%- set found = [] -%}
@@ -44,6 +58,13 @@
             ) -%}
         {%- endif -%}
     {%- endfor -%}
+    {%- set completed = relation_named('int_completed_events') -%}
+    {%- if not model['name'].startswith('stg_') and load_relation(completed) -%}
+        {%- do found.append(
+            "select run_id, phase_id, event_id as event_key, 'counts_elsewhere' as verdict, landing_no from "
+            ~ completed ~ ' where not is_counted'
+        ) -%}
+    {%- endif -%}
     ({{ found | join(' union all ')
         or 'select null as run_id, null as phase_id, null as event_key, null as verdict,'
         ~ ' 0 as landing_no where false' }})
@@ -119,7 +140,7 @@
             from {{ all_repeated_lines() }}
             where
                 landing_no > {{ landed_before() }}
-                {{ "and verdict = 'id_conflict'" if columns == ['event_id'] }}
+                {{ "and verdict in ('id_conflict', 'counts_elsewhere')" if columns == ['event_id'] }}
         )
     {% endif %}
 {% endmacro %}

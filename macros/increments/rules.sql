@@ -14,8 +14,12 @@
     {{ return(landing_state(this)['rules'] != rules_md5()) }}
 {% endmacro %}
 
-{#- Everything besides the lines that a row depends on. -#}
+{#-
+    Everything besides the lines that a row depends on. A model asks a dozen times: the answer is kept
+    with the node.
+-#}
 {% macro rules_md5() %}
+    {% if 'rules_md5' in model %}{{ return(model['rules_md5']) }}{% endif %}
     {% set rules = [] %}
     {% for name in following_vars() %}
         {% do rules.append(name ~ '=' ~ var(name)) %}
@@ -26,16 +30,19 @@
     {% for macro in context['tokenest'].values() if macro.macro is defined %}
         {% do rules.append(macro.macro.macro_sql) %}
     {% endfor %}
+    {% set comments = table_comments() %}
     {% for lines in landed_relations() %}
-        {% do rules.append(table_comment(lines) or '') %}
+        {% do rules.append(comments.get(lines.schema ~ '.' ~ lines.identifier, '')) %}
     {% endfor %}
-    {{ return(local_md5(rules | sort | join('|'))) }}
+    {% do model.update({'rules_md5': local_md5(rules | sort | join('|'))}) %}
+    {{ return(model['rules_md5']) }}
 {% endmacro %}
 
 {#- The vars that the rows of the models that follow depend on. -#}
 {% macro following_vars() %}
     {{ return([
-        'under_multiplier', 'stub_max_tokens', 'synthetic_predicted_tokens', 'partial_usage_flags',
-        'failure_mode_max_tokens', 'sources', 'labels', 'label_paths', 'assumed_max_tokens', 'starved_share',
+        'under_multiplier', 'stub_max_tokens', 'synthetic_runs', 'partial_usage_flags',
+        'failure_mode_max_tokens', 'sources', 'labels', 'label_paths', 'assumed_max_tokens',
+        'starved_share',
     ]) }}
 {% endmacro %}

@@ -66,7 +66,7 @@
 
 {#- {'rules': ..., 'landings': ...} from the comment of a table. -#}
 {% macro landing_state(relation) %}
-    {% set comment = table_comment(relation) or '' %}
+    {% set comment = table_comments().get(relation.schema ~ '.' ~ relation.identifier, '') %}
     {% set found = modules.re.match('rules ([a-z0-9]+), landings to ([0-9]+)', comment) %}
     {{ return({
         'rules': found[1] if found else 'none',
@@ -74,11 +74,14 @@
     }) }}
 {% endmacro %}
 
-{#- The comment on a table; none without one. -#}
-{% macro table_comment(relation) %}
-    {% set found = run_query(
-        "select comment from duckdb_tables() where database_name = current_database()"
-        ~ " and schema_name = '" ~ relation.schema ~ "' and table_name = '" ~ relation.identifier ~ "'"
+{#- The comments on the tables of the database, by schema and name, in one query. -#}
+{% macro table_comments() %}
+    {% set comments = {} %}
+    {% for table in run_query(
+        "select schema_name || '.' || table_name as name, comment from duckdb_tables()"
+        ~ " where database_name = current_database() and comment is not null"
     ).rows %}
-    {{ return(found[0]['comment'] if found else none) }}
+        {% do comments.update({table['name']: table['comment']}) %}
+    {% endfor %}
+    {{ return(comments) }}
 {% endmacro %}

@@ -21,7 +21,10 @@
     post_hook='{{ mark_first_landing() }}',
 ) }}
 {% do ref('base_telemetry__files') %}
-{% if execute %}
+{% set files = files_to_land(source) %}
+{% if execute and not files and flags.WHICH in ['build', 'run'] %}
+{{ no_lines(source) }}
+{% elif execute %}
 {% set fields = source_fields(source) %}
 {% set required = fields | selectattr('required', 'defined') | list %}
 {% set from_line = field_paths(fields, from_line=true) %}
@@ -29,7 +32,7 @@
 with
 
 lines as (
-    {{ telemetry_lines(files_to_land(source), holds_documents(source)) }}
+    {{ telemetry_lines(files, holds_documents(source)) }}
 ),
 
 -- a byte order mark before the first line and a carriage return after any line are no content
@@ -245,4 +248,20 @@ final as (
 
 select * from final
 {% endif %}
+{% endmacro %}
+
+{#- No row of base_<source>__lines: of a source without a file to land nothing has to be planned. -#}
+{% macro no_lines(source) %}
+    {% set columns = {
+        'source_file': 'text', 'line_no': 'whole', 'record_no': 'whole', 'landing_no': 'whole', 'is_blank': 'flag',
+        'is_other': 'flag', 'left_out': 'text', 'reject_reason': 'text', 'reject_fields': 'text',
+        'line_bytes': 'whole', 'line_md5': 'text', 'line_text': 'text', 'event_key': 'text', 'has_event_id': 'flag',
+    } %}
+    {% for field in stored_fields(source) %}
+        {% do columns.update({field['name']: field['type']}) %}
+    {% endfor %}
+    {% do columns.update({
+        'file_bytes': 'whole', 'modified_at': 'time', 'first_line_md5': 'text', 'has_open_tail': 'flag',
+    }) %}
+    {{ no_rows(columns) }}
 {% endmacro %}

@@ -12,7 +12,9 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 {% set base = ref('base_' ~ source ~ '__lines') %}
-{% if execute %}
+{% if execute and not has_landed(source) %}
+{{ no_repeated_lines() }}
+{% elif execute %}
 with
 
 lines as (
@@ -108,4 +110,37 @@ final as (
 
 select * from final
 {% endif %}
+{% endmacro %}
+
+{#- No row of base_<source>__repeated_lines. -#}
+{% macro no_repeated_lines() %}
+    {{ no_rows({
+        'source_file': 'text', 'line_no': 'whole', 'record_no': 'whole', 'landing_no': 'whole', 'event_key': 'text',
+        'run_id': 'text', 'phase_id': 'text', 'verdict': 'text', 'line_text': 'text',
+    }) }}
+{% endmacro %}
+
+{#-
+    The CTE `final` of a base_<source>__repeated_lines that finds copies among all lines of its source:
+    those of `relation` with a copy_no above 1.
+-#}
+{% macro later_copies(source, relation, landing_no, phase_id='cast(null as string)') %}
+final as (
+    {% if not has_landed(source) %}
+    {{ no_repeated_lines() }}
+    {% else %}
+    select
+        source_file,
+        line_no,
+        record_no,
+        {{ landing_no }} as landing_no,
+        event_id as event_key,
+        run_id,
+        {{ phase_id }} as phase_id,
+        'duplicate' as verdict,
+        cast(null as string) as line_text
+    from {{ relation }}
+    where copy_no > 1
+    {% endif %}
+)
 {% endmacro %}

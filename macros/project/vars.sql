@@ -8,14 +8,14 @@
     {% set rate = {'low': 0.0001, 'high': 0.9999} %}
     {{ return({
         'Labels': [
-            dict(name='labels', kind='names', most=8,
+            dict(name='labels', kind='names', least=1, most=8,
                 says='What budgets are told apart by, the widest first (docs/coefficients.md).'),
             dict(name='label_paths', kind='paths',
                 says='Labels that every source but the project\'s own reads from a path of its record,'
                 ~ ' such as {feature: metadata.feature} (docs/sources.md).'),
         ],
         'Landing': [
-            dict(name='sources', kind='words',
+            dict(name='sources', kind='words', least=1,
                 says='The log formats that are read: each a folder of models/staging/.'),
             dict(name='origin_log_utc_offset', kind='offset',
                 says='Of the clock that the log lines of the origin were written by.'),
@@ -34,8 +34,8 @@
                 says='A call is underestimated when actual > predicted * under_multiplier.'),
             dict(name='stub_max_tokens', kind='whole', low=0,
                 says='A failed call with fewer output tokens is a failure stub.'),
-            dict(name='synthetic_predicted_tokens', kind='numbers', low=0,
-                says='Predictions that only test rows carry.'),
+            dict(name='synthetic_runs', kind='words',
+                says='Runs (run_id) of test rows alone, which no quality flag marks.'),
         ],
         'Gates of the calibration': [
             dict(name='min_samples', kind='whole', low=1,
@@ -47,13 +47,13 @@
             dict(share, name='decrease_below', kind='number',
                 says='A multiplier below it asks for a lower estimate.'),
             dict(name='exported_multiplier', kind='choice',
-                values=['median_shrunk', 'median', 't5_exact', 't5_damped'],
+                values=['median_shrunk', 'moving_average', 'median', 't5_exact', 't5_damped'],
                 says='The method of marts.calibration_multipliers that is exported.'),
             dict(name='exported_budget', kind='choice', values=['budget_blend', 'budget_strict'],
                 says='The method that sizes the exported budgets.'),
         ],
         'Demand and budgets': [
-            dict(rate, name='truncation_rates', kind='numbers',
+            dict(rate, name='truncation_rates', kind='numbers', least=1,
                 says='Rates of truncation that budgets are made for.'),
             dict(name='budget_step', kind='whole', low=1,
                 says='Budgets are rounded up to a multiple of it, in tokens.'),
@@ -61,17 +61,27 @@
                 says='The smallest budget, in tokens.'),
             dict(name='unidentified_factor', kind='number', low=1,
                 says='Factor on the largest bound, where the data do not show a quantile.'),
-            dict(name='sparse_below', kind='whole', low=0,
-                says='A cell with fewer observed calls is not put below its base budget.'),
             dict(name='shrinkage_calls', kind='number', low=0,
                 says='Calls that the parent counts for in median_shrunk.'),
             dict(share, name='estimate_range', kind='number',
                 says='Share of the calls that the exported range of an estimate is to hold.'),
             dict(name='max_exported_cells', kind='whole', low=0,
-                says='Most cells that are exported with budgets, and most with a multiplier: those'
-                ~ ' with the most calls. The runtime reads 50,000 rows.'),
+                says='Most cells that are exported with budgets, most with a median, and most with a'
+                ~ ' multiplier: those with the most calls. The runtime reads 100,000 rows.'),
+            dict(name='max_so_far_keys', kind='whole', low=0,
+                says='Most models, and most values of the widest label, whose calls so far are exported.'),
+            dict(name='so_far_calls', kind='whole', low=1,
+                says='The newest calls that are replayed for what new models and labels needed so far.'),
+            dict(name='so_far_half_life', kind='whole', low=1,
+                says='In that replay a call this many calls of its model or label back counts half.'),
+            dict(name='so_far_shrinkage', kind='number', low=0,
+                says='Calls without effect that a model or label is taken to begin with.'),
+            dict(name='min_runs', kind='whole', low=1,
+                says='Runs that a table of run factors has to help on before it is kept.'),
             dict(name='partial_usage_flags', kind='words',
                 says='Quality flags of a call whose output was not measured as such.'),
+            dict(share, name='max_partial_share', kind='number',
+                says='A source, version and model with more calls counted in part sizes no budget.'),
             dict(share, name='starved_share', kind='number',
                 says='A cut-off call that spent more of its output on reasoning is starved by it.'),
         ],
@@ -82,12 +92,15 @@
                 says='Calls older than this, from the newest event (or as_of), do not count; 0: all do.'),
             dict(name='half_life_calls', kind='number', low=0,
                 says='A call this many calls back counts half; 0: all count the same.'),
-            dict(name='adaptive_batch_calls', kind='whole', low=1,
-                says='Calls of a category between two steps of its adaptive rate.'),
-            dict(name='adaptive_batches', kind='whole', low=1,
-                says='Steps back from which the adaptive rate is followed.'),
-            dict(share, name='adaptive_gain', kind='number',
-                says='Step of the adaptive rate for each call truncated too many.'),
+            dict(share, name='online_step', kind='number',
+                says='A truncation too many moves the logarithm of a budget by it; 0: never.'),
+            dict(name='online_calls', kind='whole', low=1,
+                says='Calls of one table that move budgets in full, and that a model needs for an'
+                ~ ' online rate of its own.'),
+            dict(name='online_most', kind='number', low=0, high=3,
+                says='The most that the logarithm of a budget is moved by the online rate.'),
+            dict(name='drift_calls', kind='whole', low=1,
+                says='The newest calls of a category that are compared with those before.'),
             dict(name='drift_watch', kind='number', low=0,
                 says='Stability index above which a category is watched.'),
             dict(name='drift_act', kind='number', low=0,
@@ -100,7 +113,7 @@
                 says='Price of an input token.'),
             dict(name='retry_reservation', kind='number', low=0,
                 says='A call that is cut off reserves this many budgets more.'),
-            dict(rate, name='cost_rates', kind='numbers',
+            dict(rate, name='cost_rates', kind='numbers', least=1,
                 says='Rates of truncation that are compared.'),
         ],
         'Vetoes of a multiplier': [
@@ -140,7 +153,7 @@
                 says='Alerts and the scope `recent` look back so far from the newest event (or as_of).'),
             dict(name='min_truncated_phases', kind='whole', low=1,
                 says='Truncated phases that a triage needs before it advises.'),
-            dict(share, name='what_if_quantiles', kind='numbers',
+            dict(share, name='what_if_quantiles', kind='numbers', least=1,
                 says='Quantiles that the triage tries as ceilings.'),
             dict(name='runs_per_period', kind='whole', low=1,
                 says='Runs in one period of the trend by runs.'),
@@ -155,14 +168,15 @@
     {% set bounds = '' if rule.low is not defined
         else ' from ' ~ rule.low ~ ' to ' ~ rule.high if rule.high is defined
         else ' of at least ' ~ rule.low %}
+    {% set different = ', all different and at least one' if rule.least is defined else '' %}
     {{ return({
         'flag': 'true or false',
         'number': 'a number' ~ bounds,
         'whole': 'a whole number' ~ bounds,
-        'numbers': 'a list of numbers' ~ bounds,
-        'words': 'a list of words',
+        'numbers': 'a list of numbers' ~ bounds ~ different,
+        'words': 'a list of words' ~ different,
         'names': 'a list of 1 to ' ~ rule.get('most') ~ ' different names such as category or project,'
-            ~ ' of small letters, digits and _, none of them model or input_bin',
+            ~ ' of small letters, digits and _, none of them estimate_bin, model or input_bin',
         'paths': 'names such as feature with a path each, of letters, digits and _ $ . / + > { } [ ]',
         'choice': 'one of ' ~ rule.get('values', []) | join(', '),
         'ceilings': 'sources with their models and the tokens of each',
@@ -199,7 +213,7 @@
         'numbers': '[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?',
         'whole': '[0-9]+',
         'words': '[A-Za-z0-9._:-]{1,128}',
-        'names': '(?!(model|input_bin)$)[a-z][a-z0-9_]{0,31}',
+        'names': '(?!(estimate_bin|model|input_bin)$)[a-z][a-z0-9_]{0,31}',
         'choice': rule.get('values', []) | join('|'),
         'offset': '[+-][0-9]{2}:[0-9]{2}',
         'time': 'None|[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2})?',
@@ -214,16 +228,27 @@
             {% do wrong.append(value) %}
         {% endif %}
     {% endfor %}
-    {% if rule.most is defined and is_list and (
-        not 1 <= given | length <= rule.most or given | unique | list | length < given | length
+    {% if rule.least is defined and is_list and (
+        not rule.least <= given | length <= rule.get('most', given | length)
+        or given | unique | list | length < given | length
     ) %}
         {% do wrong.append(given) %}
     {% endif %}
     {{ return(not wrong) }}
 {% endmacro %}
 
-{#- Stops a run at the first var that is not of its kind or not within its bounds. -#}
+{#-
+    Stops a run at the first var that is not of its kind or not within its bounds, and at one that a
+    run was given and nothing reads. Vars of a host project are its own.
+-#}
 {% macro check_vars() %}
+    {% set known = ['backtest'] + var_rules().values() | sum(start=[]) | map(attribute='name') | list %}
+    {% set given = invocation_args_dict.get('vars') or {} %}
+    {% for name in given if project_name == 'tokenest' and name not in known %}
+        {% do exceptions.raise_compiler_error(
+            'var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all'
+        ) %}
+    {% endfor %}
     {% for rules in var_rules().values() %}
         {% for rule in rules if not var_is_well_set(rule, var(rule.name)) %}
             {% do exceptions.raise_compiler_error(

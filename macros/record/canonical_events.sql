@@ -1,8 +1,14 @@
 {#-
     From calls in the columns of the event record, as their source wrote them, to events in the
-    vocabulary of all sources: the CTEs of a stg_<source>__events, of which `final` is the last.
+    vocabulary of all sources: the CTEs of a stg_<source>__events, of which `final` is the last. Where
+    no line has landed that the model has not taken up, it reads none of them, and they cost nothing.
 -#}
 {% macro canonical_events(calls) %}
+{% if not has_landed(model['name'].split('__')[0][4:]) %}
+final as (
+    {{ no_events() }}
+)
+{% else %}
 category_aliases as (
     select * from {{ ref('category_aliases') }}
 ),
@@ -118,6 +124,16 @@ canonical as (
         on keyed.stop_reason_key = stop_reasons.name
 ),
 
+{{ judged_truncation('canonical') }}
+{% endif %}
+{% endmacro %}
+
+{#-
+    The CTEs that judge whether calls were cut off, of which `final` is the last. What says so is the
+    strongest evidence; where nothing says how a call ended, and no ceiling is known that it stayed
+    below, nobody knows.
+-#}
+{% macro judged_truncation(calls) %}
 measured as (
     select
         *,
@@ -125,11 +141,9 @@ measured as (
             {{ reaches_ceiling('actual_output_tokens', 'coalesce(actual_max_tokens, assumed_max_tokens)', 'stop_class') }},
             false
         ) as reached_ceiling
-    from canonical
+    from {{ calls }}
 ),
 
--- what says that the answer was cut off, the strongest evidence first; where nothing says how a call
--- ended, and no ceiling is known that it stayed below, nobody knows
 final as (
     select
         *,
@@ -185,19 +199,25 @@ final as (
     {%- endif %}
 {%- endmacro %}
 
-{#- The columns of a staged event, in their order. -#}
+{#- The columns of a staged event, in their order, with their types. -#}
 {% macro staged_columns() %}
-    {{ return([
-        'event_id', 'has_event_id', 'occurred_at', 'run_id', 'phase_id', 'attempt', 'category',
-        'complexity', 'recorded_category', 'recorded_complexity', 'labels', 'deliverables',
-        'deliverable_count', 'breakdown', 'provider', 'model', 'model_served', 'response_id',
-        'input_tokens', 'coefficients_id', 'estimator_version', 'predicted_output_tokens',
-        'selected_budget', 'budget_source', 'max_truncation', 'actual_max_tokens',
-        'assumed_max_tokens',
-        'actual_output_tokens', 'reasoning_tokens', 'stop_reason', 'stop_class',
-        'recorded_truncated', 'reached_ceiling', 'is_success', 'is_control',
-        'recorded_quality_flags', 'recorded_smape', 'recorded_estimate_ratio',
-        'recorded_underestimated', 'source_file', 'line_no', 'landing_no', 'truncation_evidence',
-        'is_truncated',
-    ]) }}
+    {{ return({
+        'event_id': 'text', 'has_event_id': 'flag', 'occurred_at': 'time', 'run_id': 'text', 'phase_id': 'text',
+        'attempt': 'whole', 'category': 'text', 'complexity': 'text', 'recorded_category': 'text',
+        'recorded_complexity': 'text', 'labels': 'labels', 'deliverables': 'text_list', 'deliverable_count': 'whole',
+        'breakdown': 'text_list', 'provider': 'text', 'model': 'text', 'model_served': 'text', 'response_id': 'text',
+        'input_tokens': 'whole', 'coefficients_id': 'text', 'estimator_version': 'text',
+        'predicted_output_tokens': 'whole', 'selected_budget': 'whole', 'budget_source': 'text',
+        'max_truncation': 'number', 'actual_max_tokens': 'whole', 'actual_output_tokens': 'whole',
+        'reasoning_tokens': 'whole', 'stop_reason': 'text', 'stop_class': 'text', 'recorded_truncated': 'flag',
+        'assumed_max_tokens': 'whole', 'is_success': 'flag', 'is_control': 'flag',
+        'recorded_quality_flags': 'text_list', 'recorded_smape': 'number', 'recorded_estimate_ratio': 'number',
+        'recorded_underestimated': 'flag', 'source_file': 'text', 'line_no': 'whole', 'landing_no': 'whole',
+        'reached_ceiling': 'flag', 'truncation_evidence': 'text', 'is_truncated': 'flag',
+    }) }}
+{% endmacro %}
+
+{#- No row of stg_<source>__events. -#}
+{% macro no_events() %}
+    {{ no_rows(staged_columns()) }}
 {% endmacro %}

@@ -360,3 +360,16 @@
             .get(type, 'string') }})
     {%- endif -%}
 {%- endmacro %}
+
+{#-
+    Query: no row of the columns, a mapping of their names to the types of fields. DuckDB gives a list
+    that is read from a literal no type.
+-#}
+{% macro no_rows(columns) %}
+    select
+        {%- for name, type in columns.items() %}
+        {{ json_text_list('nothing') if type == 'text_list' else typed_null(type) }} as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from (select cast(null as string) as nothing) as no_line
+    where false
+{% endmacro %}

@@ -7,6 +7,11 @@
     {{ return(name if name in estimator_labels() else 'label_' ~ name) }}
 {% endmacro %}
 
+{#- The column of the widest label, the first of var labels: what kind of call it is. -#}
+{% macro top_label() %}
+    {{ return(label_column(var('labels')[0])) }}
+{% endmacro %}
+
 {#- The labels that the estimator's own rules (floors, overheads, multipliers) tell apart. -#}
 {% macro estimator_labels() %}
     {{ return(['category', 'complexity']) }}
@@ -22,6 +27,11 @@
     {%- for name in estimator_labels() + further_labels() -%}
     {{ prefix }}{{ label_column(name) }}{{ ', ' if not loop.last }}
     {%- endfor -%}
+{%- endmacro %}
+
+{#- The same, and the size of the estimate: what tells a call from others before it has a model. -#}
+{% macro cell_label_columns(prefix='') -%}
+    {{ label_columns(prefix) }}, {{ prefix }}estimate_bin
 {%- endmacro %}
 
 {#- Boolean: two rows have the same labels; an absent one equals an absent one. -#}
@@ -45,12 +55,23 @@
     {%- endfor -%}
 {%- endmacro %}
 
+{#- JSON text: the widest label alone, with the value of a column; empty where it is absent. -#}
+{% macro top_label_object(column='top_label') -%}
+    '{' || coalesce('"{{ var("labels")[0] }}":' || {{ json_quoted(column) }}, '') || '}'
+{%- endmacro %}
+
 {#- JSON text: the labels of a cell by name, in the order of var labels; absent ones are absent. -#}
 {% macro label_object(prefix='') -%}
     '{' || concat_ws(
         ','
         {%- for name in var('labels') %},
         '"{{ name }}":' || {{ json_quoted(prefix ~ label_column(name)) }}
-        {%- endfor %}
+        {%- endfor %},
+        '"estimate_bin":' || {{ json_quoted(prefix ~ 'estimate_bin') }}
     ) || '}'
+{%- endmacro %}
+
+{#- Text: one label of the record's object (JSON text); null without it. -#}
+{% macro label_text(json, name) -%}
+    {{ json_text(json_member(json_record(json, path_tree([name])), name, path_tree([name]))) }}
 {%- endmacro %}

@@ -72,6 +72,16 @@
     replace({{ value }}, '"', '')
 {%- endmacro %}
 
+{#- A count, or nothing where the text says something else, such as inf or -1. -#}
+{% macro form_count(value) -%}
+    nullif({{ regex_first(value, '^"?([0-9]{1,9})"?$') }}, '')
+{%- endmacro %}
+
+{#- What stands before the slash of a model's name: anthropic for anthropic/claude-x. -#}
+{% macro form_provider(value) -%}
+    nullif('"' || {{ regex_first(value, '^"([a-z0-9_.-]+)/') }} || '"', '""')
+{%- endmacro %}
+
 {#- Hexadecimal ids are the same in either case. -#}
 {% macro form_lower(value) -%}
     lower({{ value }})

@@ -22,6 +22,7 @@
 
 {#- What the calibration adds, when there is telemetry to calibrate with. -#}
 {% set multiplier_columns = ['category', 'complexity', 'value', 'n', 'confidence', 'method'] %}
+{% set median_columns = ['labels', 'model', 'input_bin', 'value', 'n', 'confidence'] %}
 {% set calibrated = [
     ('multiplier', 'exported_multipliers', multiplier_columns),
     ('multiplier_low', 'multipliers_low', multiplier_columns),
@@ -34,6 +35,10 @@
             'method',
         ],
     ),
+    ('constant', 'runtime_constants', ['name', 'value']),
+    ('median', 'medians', median_columns),
+    ('median_high', 'medians_high', median_columns),
+    ('median_low', 'medians_low', median_columns),
 ] %}
 
 with
@@ -51,6 +56,14 @@ calibration_multipliers as (
 
 budget_quantiles as (
     select * from {{ ref('budget_quantiles') }}
+),
+
+cell_medians as (
+    select * from {{ ref('int_cell_medians') }}
+),
+
+learned_coefficients as (
+    select * from {{ ref('learned_coefficients') }}
 ),
 
 multipliers as (
@@ -107,11 +120,37 @@ budgets as (
         max_truncation,
         {{ within_bounds('budget_tokens', 1, 1e8) }} as value,
         n,
-        own_weight as confidence,
+        own_cells_share as confidence,
         method,
         case when is_identified then 'identified' else 'at_least' end as label
     from budget_quantiles
     where is_exported and {{ has_readable_labels(['category', 'complexity', 'model']) }}
+),
+
+{% for name, column in [('', 'median_tokens'), ('_low', 'low_tokens'), ('_high', 'high_tokens')] %}
+    medians{{ name }} as (
+        select
+            labels,
+            model,
+            input_bin,
+            {{ within_bounds(column, 1, 1e8) }} as value,
+            n_observed as n,
+            own_weight as confidence
+        from cell_medians
+        where is_exported and {{ has_readable_labels(['category', 'complexity', 'model']) }}
+    ),
+
+{% endfor %}
+-- what the runtime goes on with from the exported state
+runtime_constants as (
+    {% for name in [
+        'online_calls', 'online_most', 'online_step', 'so_far_half_life', 'so_far_shrinkage',
+    ] %}
+        select
+            '{{ name }}' as name,
+            {{ var(name) }} as value
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 unioned as (
@@ -121,8 +160,9 @@ unioned as (
     {% endfor %}
     {% for kind, relation, columns in calibrated %}
         {{ coefficient_rows(kind, relation, columns) }}
-        {{ 'union all' if not loop.last }}
+        union all
     {% endfor %}
+    select * from learned_coefficients
 ),
 
 final as (

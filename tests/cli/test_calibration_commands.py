@@ -10,15 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import vintages
 from dbt_project import BIN, Project, event
-from tokenest_py.pipeline.calibration.promotion import read_table
+from tokenest_py.pipeline.calibration.backtest import read_calls, rounds_of
 from tokenest_py.pipeline.calibration.report import apply_patch
+from tokenest_py.pipeline.calibration.scoring import replay
+from tokenest_py.pipeline.calibration.tables import read_table
+from tokenest_py.pipeline.database import open_database
+from tokenest_py.runtime.table import PACKAGED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import TypeAlias
+
+    Attack: TypeAlias = Callable[[list[dict[str, Any]]], None]
 
 pytestmark = pytest.mark.slow
 
+# What the gates compute as models/backtest does.
+SCORED = (
+    "truncation_low", "truncation_high", "wilson_low", "wilson_high", "reserved_ratio",
+    "pinball_loss",
+)  # fmt: skip
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -55,7 +69,7 @@ def build(project: Project, count: int) -> Project:
     project.telemetry().write_text(text, encoding="utf-8")
     project.dbt_build("-s", "+coefficients", "+drift_signals", "+alpha_by_cost",
                       "+demand_accounting", "+rpt_landing", "cmd_backtest_calls",
-                      "cmd_promote_exported")  # fmt: skip
+                      "cmd_promote_exported", "cmd_promote_landed")  # fmt: skip
     return project
 
 
@@ -94,12 +108,10 @@ def test_calibrate_writes_a_report_and_a_patch(many: Project, tmp_path: Path) ->
     done = run(many, "calibrate", "--output-dir", str(tmp_path), "--format", "json")
     assert done.returncode == 0, done.stderr
     methods = {row["method"] for row in json.loads(done.stdout)}
-    assert methods == {"t5_exact", "t5_damped", "median", "median_shrunk"}
+    assert methods == {"t5_exact", "t5_damped", "median", "median_shrunk", "moving_average"}
     report = (tmp_path / "calibration.md").read_text(encoding="utf-8")
     assert "1500 calls:" in report
     patch = json.loads((tmp_path / "calibration.json").read_text(encoding="utf-8"))
-    from tokenest_py.runtime.table import PACKAGED
-
     packaged, proposed = read_table(PACKAGED), read_table(many.coefficients)
     assert (patch["from"], patch["to"]) == (packaged.coefficients_id, proposed.coefficients_id)
     applied = apply_patch(list(packaged.rows.values()), patch)
@@ -119,17 +131,33 @@ def test_calibrate_says_what_few_calls_can_say(few: Project, tmp_path: Path) -> 
 
 def test_backtest_uses_only_earlier_calls(many: Project) -> None:
     """Held-out truncation is near its rate; the origin's rule cuts off a third."""
-    done = run(many, "backtest", "--rate", "0.05", "--rounds", "2", "--strata", "--format", "json")
+    done = run(many, "backtest", "--rate", "0.05", "--rounds", "2", "--strata", "--format", "json",
+               "--coefficients", str(many.coefficients))  # fmt: skip
     assert done.returncode == 0, done.stderr
     scores = json.loads(done.stdout)
     overall = {row["subject"]: row for row in scores if row["stratification"] == "overall"}
-    assert set(overall) == {"refitted", "floors", "one quantile", "origin x 1.2"}
+    assert set(overall) == {"given table", "refitted", "floors", "one quantile", "origin x 1.2"}
     ours = overall["refitted"]
     assert ours["n"] == 600
     assert ours["wilson_low"] <= 0.05 <= ours["wilson_high"]
     assert overall["origin x 1.2"]["truncation_low"] > 0.2
     assert ours["pinball_loss"] < 0.6 * overall["origin x 1.2"]["pinball_loss"]
     assert {row["category"] for row in scores} == {"all", "judge", "documentation"}
+    with open_database(many.database) as connection:
+        parts = rounds_of(read_calls(connection), share=0.4, rounds=2)
+    held_back = [call for part in parts for call in part]
+    by_gates = replay(read_table(many.coefficients), held_back, [0.05]).scores
+    in_sql = {row["category"]: row for row in scores if row["subject"] == "given table"
+              and row["stratification"] in {"overall", "category"}}  # fmt: skip
+    assert {score.category for score in by_gates} == in_sql.keys()
+    for score in by_gates:
+        row = in_sql[score.category]
+        assert (score.n, score.n_truncated, score.n_undecidable) == (
+            row["n"], row["n_truncated"], row["n_undecidable"]
+        )  # fmt: skip
+        assert (*score.truncation, *score.interval, score.reserve_ratio, score.pinball_loss) == (
+            pytest.approx([row[name] for name in SCORED])
+        )
 
 
 def test_backtest_of_next_to_nothing_exits_4(tmp_path: Path) -> None:
@@ -148,6 +176,72 @@ def test_promote_fails_its_gates_on_few_calls(few: Project, tmp_path: Path) -> N
     assert not live.exists()
 
 
+def limits_of_one(rows: list[dict[str, Any]]) -> None:
+    """Fault 1: no call may ask for more than one token."""
+    rows.append({"kind": "model_limit", "model": "some-model", "name": "max_output", "value": 1})
+    vintages.set_value(rows, 1, kind="constant", name="max_budget")
+    vintages.set_value(rows, 1, kind="constant", name="min_budget")
+
+
+def no_budgets(rows: list[dict[str, Any]]) -> None:
+    """Fault 3: what is calibrated has gone, and nothing else."""
+    rows[:] = [row for row in rows if row["kind"] != "budget"]
+
+
+def unmeasured(rows: list[dict[str, Any]]) -> None:
+    """Budgets that claim no evidence."""
+    for row in rows:
+        if row["kind"] == "budget":
+            row["value"] = max(1, int(row["value"] * 0.75))
+            del row["n"]
+
+
+def surer(rows: list[dict[str, Any]]) -> None:
+    """The same value, with more evidence than there is."""
+    next(row for row in rows if row["kind"] == "multiplier")["n"] += 1
+
+
+@pytest.mark.parametrize(
+    ("attack", "options", "failed"),
+    [
+        (limits_of_one, [], "rules, truncation, loss"),
+        (limits_of_one, ["--allow-rules"], "truncation, loss"),
+        (no_budgets, [], "source, reserve, loss, coverage"),
+        (unmeasured, [], "rules, source, truncation, loss"),
+        (surer, [], "source"),
+    ],
+)
+def test_promote_judges_the_file_itself(
+    many: Project, tmp_path: Path, attack: Attack, options: list[str], failed: str
+) -> None:
+    """A table with a right hash that does harm, or does not say what the database says: exit 3."""
+    live = tmp_path / "live.ndjson"
+    live.write_bytes(many.coefficients.read_bytes())
+    rows = list(read_table(live).rows.values())
+    attack(rows)
+    candidate = tmp_path / "candidate.ndjson"
+    candidate.write_bytes(vintages.encode(rows))
+    done = run(many, "promote", "--yes", "--candidate", str(candidate), *options, live=live)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"tokenest: not promoted: {failed} failed; {live} is as it was"
+    )
+    assert live.read_bytes() == many.coefficients.read_bytes()
+
+
+def test_promote_refuses_a_place_where_anyone_may_write(many: Project, tmp_path: Path) -> None:
+    """Before anything is judged."""
+    live = tmp_path / "live.ndjson"
+    live.write_bytes(many.coefficients.read_bytes())
+    live.chmod(0o666)
+    done = run(many, "promote", "--yes", live=live)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"tokenest: {live} may be written by anyone (file of mode 0666);"
+        f" run `chmod o-w {live}`, then promote\n"
+    )
+
+
 def test_promote_and_roll_back(many: Project, tmp_path: Path) -> None:
     """Shown, asked for, published, and taken back; a second time there is nothing to do."""
     live = tmp_path / "live.ndjson"
@@ -156,16 +250,28 @@ def test_promote_and_roll_back(many: Project, tmp_path: Path) -> None:
     assert asked.returncode == 2
     assert "say --yes" in asked.stderr
     assert not live.exists()
-    done = run(many, *arguments, "--yes", live=live)
+    done = run(many, *arguments, "--yes", "--reason", "first calls", live=live)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert live.read_bytes() == many.coefficients.read_bytes()
+    header = json.loads(live.read_bytes().partition(b"\n")[0])
+    assert header["provenance"].keys() == {"database", "landed", "newest_event", "code"}
+    assert header["provenance"]["newest_event"] == "2026-01-02T00:59:00Z"
+    log = live.with_name("live.ndjson.history") / "log.ndjson"
+    [record] = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    assert record["reason"] == "first calls"
+    assert record["provenance"] == header["provenance"]
+    before, after = record["before"], record["after"]
+    assert (before["n"], after["n"], before["calls"], after["calls"]) == (0, 1500, 600, 600)
+    assert (before["confidence"], after["confidence"] > 0.9) == (None, True)
+    assert after["pinball_loss"] < before["pinball_loss"]
+    assert after["median_smape"] < before["median_smape"]
+    assert read_table(live).rows == read_table(many.coefficients).rows
     assert live.stat().st_mode & 0o077 == 0
     again = run(many, *arguments, "--yes", live=live)
     assert (again.returncode, again.stdout) == (0, "")
     assert "nothing differs" in again.stderr
     back = run(many, "rollback", "--yes", live=live)
     assert back.returncode == 0, back.stderr
-    assert live.read_bytes() != many.coefficients.read_bytes()
+    assert read_table(live).coefficients_id == read_table(PACKAGED).coefficients_id
     assert run(many, "rollback", "--yes", live=live).returncode == 4
 
 

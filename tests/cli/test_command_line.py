@@ -161,9 +161,10 @@ def test_a_wrong_database_is_refused_in_one_line(project: Project, prepare: obje
 
 
 def test_an_empty_database_needs_a_word(empty: Project) -> None:
-    """--allow-empty-db allows empty, never foreign."""
+    """No event is no data, whichever command asks; --allow-empty-db allows empty, never foreign."""
+    assert empty.tokenest("calibrate").returncode == 4
     refused = empty.tokenest("identity")
-    assert refused.returncode == 1
+    assert refused.returncode == 4
     assert "--allow-empty-db" in errors(refused)[0]
     assert empty.tokenest("identity", "--allow-empty-db").returncode == 0
 
@@ -203,6 +204,11 @@ def test_a_busy_database_names_its_holder(
         ("{target_truncation: 2}", "target_truncation", "a number from 0 to 1"),
         ("{final: 1}", "final", "true or false"),
         ("{truncation_rates: [0.1, '0.2) --']}", "truncation_rates", "a list of numbers"),
+        ("{truncation_rates: []}", "truncation_rates", "all different and at least one"),
+        ("{truncation_rates: [0.1, 0.10]}", "truncation_rates", "all different and at least one"),
+        ("{cost_rates: []}", "cost_rates", "a list of numbers from 0.0001 to 0.9999, all"),
+        ("{sources: []}", "sources", "a list of words, all different and at least one"),
+        ("{budget_step: 0}", "budget_step", "a whole number of at least 1"),
         ("{partial_usage_flags: [\"a', 'b\"]}", "partial_usage_flags", "a list of words"),
         ('{exported_budget: "x\' --"}', "exported_budget", "one of budget_blend, budget_strict"),
         ('{as_of: "2026\' --"}', "as_of", "a time such as 2026-01-31 00:00:00, or null"),
@@ -215,7 +221,15 @@ def test_a_wrong_variable_stops_the_build(
     done = project.dbt("build", "-s", "base_telemetry__files", "--vars", given)
     assert done.returncode != 0
     assert f"var {name} is " in done.stdout
-    assert f"; it must be {expected}" in done.stdout
+    [line] = [text for text in done.stdout.splitlines() if "it must be" in text]
+    assert expected in line
+
+
+def test_an_unknown_variable_stops_the_build(project: Project) -> None:
+    """A name with a typo, or of another version, would be without effect and never be seen."""
+    done = project.dbt("build", "-s", "base_telemetry__files", "--vars", "{format_version: 999}")
+    assert done.returncode != 0
+    assert "var format_version is none of tokenest; docs/reference/vars.md has them" in done.stdout
 
 
 @pytest.mark.parametrize("limit", ["lots", "5"])

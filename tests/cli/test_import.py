@@ -8,7 +8,7 @@ import zipfile
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
+import duckdb
 import pytest
 
 from dbt_project import Project
@@ -65,9 +65,14 @@ def make_files(folder: Path) -> list[Path]:
             "create table llm_usage_events (provider, model, total_tokens, completion_tokens);"
             "insert into llm_usage_events values ('openai', 'm', 30, 10);"
         )
-    pl.DataFrame([spend(3), spend(4)]).write_parquet(folder / "dump.parquet")
-    text = pl.DataFrame([spend(5), spend(6, completion_tokens=0)]).write_csv()
-    (folder / "dump.csv").write_text(text, encoding="utf-8")
+    for name, rows in (
+        ("dump.parquet", [spend(3), spend(4)]),
+        ("dump.csv", [spend(5), spend(6, completion_tokens=0)]),
+    ):
+        lines = folder / "rows.json"
+        lines.write_text(json.dumps(rows), encoding="utf-8")
+        duckdb.read_json(str(lines)).query("rows", f"copy rows to '{folder / name}'")
+        lines.unlink()
     (folder / "pretty.json").write_text(
         json.dumps([spend(7, endTime=TIME), {"speaker": SECRET}], indent=4), encoding="utf-8"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,20 +14,6 @@ from tokenest_py import Estimator, Recorder
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-# No network but loopback, and no keys.
-os.environ |= dict.fromkeys(
-    (
-        "OPENAI_API_KEY",
-        "AZURE_OPENAI_API_KEY",
-        "ANTHROPIC_API_KEY",
-        "GEMINI_API_KEY",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-    ),
-    "none",
-)
-os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENAI_AGENTS_DISABLE_TRACING": "1"}
 
 LEARNED = 1000  # the ceiling of the category "learned" at the usual rate
 

@@ -10,8 +10,8 @@ import json
 import re
 import struct
 import threading
-import time
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -31,7 +31,7 @@ class FakeProvider:
         largest: The largest ceiling that it takes; 0 is any.
         refuses: A parameter that it does not know.
         breaks_off: Whether a stream ends after its first part.
-        pause: Seconds between the parts of a stream.
+        gate: What a stream waits for after its first part.
         default_ceiling: The ceiling of a request without one.
     """
 
@@ -40,7 +40,7 @@ class FakeProvider:
     largest: int = 0
     refuses: str = ""
     breaks_off: bool = False
-    pause: float = 0.0
+    gate: threading.Event | None = None
     default_ceiling: int = 10**9
     url: str = ""
 
@@ -96,6 +96,7 @@ def use(body: Json, ceiling: int) -> Use:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
     fake: FakeProvider
 
     def log_message(self, *args: object) -> None:
@@ -145,14 +146,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", kind)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        for part in parts[:1] if self.fake.breaks_off else parts:
-            time.sleep(self.fake.pause)
-            self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
-            self.wfile.flush()
-        if self.fake.breaks_off:
-            self.close_connection = True
-        else:
-            self.wfile.write(b"0\r\n\r\n")
+        with suppress(ConnectionError):  # whoever asked has left
+            for number, part in enumerate(parts[:1] if self.fake.breaks_off else parts):
+                if number and self.fake.gate is not None and not self.fake.gate.wait(10):
+                    break
+                self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+                self.wfile.flush()
+            if not self.fake.breaks_off:
+                self.wfile.write(b"0\r\n\r\n")
+                return
+        self.close_connection = True
 
 
 def _events(events: list[Json | str]) -> list[bytes]:
@@ -375,6 +378,34 @@ def _converse(handler: _Handler, path: str, body: Json) -> None:
     return handler.send_parts(frames, _FRAMES)
 
 
+def _cohere(handler: _Handler, _: str, body: Json) -> None:
+    used = use(body, body.get("max_tokens") or handler.fake.default_ceiling)
+    answer = {
+        "id": "cohere-1",
+        "finish_reason": "MAX_TOKENS" if used.is_cut else "COMPLETE",
+        "message": {"role": "assistant", "content": [{"type": "text", "text": ANSWER}]},
+        "usage": {
+            "billed_units": {"input_tokens": 3, "output_tokens": used.output},
+            "tokens": {"input_tokens": INPUT, "output_tokens": used.output},
+        },
+    }
+    return handler.send_json(answer)
+
+
+def _ollama(handler: _Handler, _: str, body: Json) -> None:
+    ceiling = (body.get("options") or {}).get("num_predict")
+    used = use(body, ceiling or handler.fake.default_ceiling)
+    answer = {
+        "model": body["model"],
+        "message": {"role": "assistant", "content": ANSWER},
+        "done": True,
+        "done_reason": "length" if used.is_cut else "stop",
+        "prompt_eval_count": INPUT,
+        "eval_count": used.output,
+    }
+    return handler.send_json(answer)
+
+
 _FRAMES = "application/vnd.amazon.eventstream"
 
 
@@ -402,6 +433,8 @@ _ANSWERS = {
     ":streamRawPredict": _messages,
     ":generateContent": _gemini,
     ":streamGenerateContent": _gemini,
+    "/v2/chat": _cohere,
+    "/api/chat": _ollama,
     "/converse": _converse,
     "/converse-stream": _converse,
 }

@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import json
 import pkgutil
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anthropic
@@ -23,59 +26,66 @@ from google.genai import types
 
 import tokenest_py.clients
 import tokenest_py.runtime
-from tokenest_py import AUTO, Recorder, sized
+from tokenest_py import AUTO, Recorder, Sizer, sized
+from tokenest_py.clients.attempts import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from wired import Wired
+    from types import CodeType, FrameType
 
     from tokenest_py import Estimator
     from tokenest_py.clients.patches import Theirs
 
-# What wires a client is done once, at the start, and may raise. The guards are what every call of
-# ours stands within, and hold nothing else.
-WIRING = {"wire", "unwire", "is_client", "replace", "restore", "packages", "sized", "unsized"}
-GUARDS = {"attempts", "genai._show", "genai._finish"}
-
-
-# What no call of a client goes through: other ways in, and what a table is loaded by.
-ELSEWHERE = {"litellm", "langchain", "explain", "documents", "phrases", "workspace", "kinds"}
-ELSEWHERE |= {"deliverables", "text", "file", "table"}
-
-
-def modules() -> Iterator[Any]:
-    """The modules of the runtime and the clients that a call goes through."""
-    for package in (tokenest_py.runtime, tokenest_py.clients):
-        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if found.name.rpartition(".")[2] not in ELSEWHERE or "recorder" in found.name:
-                yield importlib.import_module(found.name)
+# The guards are what every call of ours stands within, and hold nothing else, and what
+# sends again.
+GUARDS = {
+    "attempts.run", "attempts.run_async", "attempts._begin", "attempts._following",
+    "attempts._choose", "attempts.Outcome.__init__", "attempts.Outcome.__enter__",
+    "attempts.Outcome.__exit__", "attempts.Outcome.deliver", "genai._show", "genai._finish",
+    "boto._Operation._send",
+}  # fmt: skip
 
 
 def functions() -> dict[str, tuple[Any, str]]:
-    """Each function and method by its name, and where to put another in its place."""
+    """Each function and method of the runtime and the clients, and where another can be put."""
     found: dict[str, tuple[Any, str]] = {}
-    for module in modules():
-        short = module.__name__.removeprefix("tokenest_py.").removeprefix("clients.")
-        for name, value in vars(module).items():
-            if getattr(value, "__module__", None) != module.__name__:
-                continue
-            if inspect.isfunction(value):
-                found[f"{short}.{name}"] = (module, name)
-            elif inspect.isclass(value):
-                for method, defined in vars(value).items():
-                    if inspect.isfunction(defined):
-                        found[f"{short}.{name}.{method}"] = (value, method)
+    for package in (tokenest_py.runtime, tokenest_py.clients):
+        for about in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            module = importlib.import_module(about.name)
+            short = module.__name__.removeprefix("tokenest_py.").removeprefix("clients.")
+            for name, value in vars(module).items():
+                if getattr(value, "__module__", None) != module.__name__:
+                    continue
+                if inspect.isfunction(inspect.unwrap(value)):
+                    found[f"{short}.{name}"] = (module, name)
+                elif inspect.isclass(value):
+                    for method, defined in vars(value).items():
+                        if inspect.isfunction(defined):
+                            found[f"{short}.{name}.{method}"] = (value, method)
     return found
 
 
-FUNCTIONS = {
-    name: place
-    for name, place in functions().items()
-    if name.rpartition(".")[2] not in WIRING
-    and name not in GUARDS
-    and name.partition(".")[0] not in GUARDS
-}
+def reached(call: Callable[[], object]) -> set[str]:
+    """The functions of ours that a call goes through."""
+    seen: set[CodeType] = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            seen.add(frame.f_code)
+
+    for owner, attribute in functions().values():
+        with suppress(AttributeError):
+            getattr(owner, attribute).cache_clear()
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return {
+        name
+        for name, (owner, attribute) in functions().items()
+        if inspect.unwrap(getattr(owner, attribute)).__code__ in seen
+    }
 
 
 def ask(prompt: str) -> list[Any]:
@@ -94,18 +104,18 @@ class Clients:
         self.boto = wire(boto3.client("bedrock-runtime", region_name="us-east-1", endpoint_url=url))
         self.awaited = wire(openai.AsyncOpenAI(base_url=f"{url}/v1"))
 
-    def calls(self) -> list[Callable[[], Any]]:
+    def calls(self, prompt: str) -> dict[str, Callable[[], Any]]:
         """Whole answers and streams of each."""
-        chat = {"model": "gpt-5-mini", "messages": ask("needs 300")}
-        claude = {"model": "claude-opus-4-7", "max_tokens": AUTO, "messages": ask("needs 300")}
-        gemini = {"model": "gemini-3-pro-preview", "contents": "needs 300"}
+        chat = {"model": "gpt-5-mini", "messages": ask(prompt)}
+        claude = {"model": "claude-opus-4-7", "max_tokens": AUTO, "messages": ask(prompt)}
+        gemini = {"model": "gemini-3-pro-preview", "contents": prompt}
         converse = {
             "modelId": "amazon.nova-pro-v1:0",
-            "messages": [{"role": "user", "content": [{"text": "needs 300"}]}],
+            "messages": [{"role": "user", "content": [{"text": prompt}]}],
         }
 
         async def awaited() -> Theirs:
-            whole = await self.awaited.responses.create(model="gpt-5-mini", input="needs 300")
+            whole = await self.awaited.responses.create(model="gpt-5-mini", input=prompt)
             stream = await self.awaited.chat.completions.create(**chat, stream=True)
             return whole.usage, [chunk async for chunk in stream]
 
@@ -113,42 +123,75 @@ class Clients:
             client = self.openai.with_options(timeout=9)
             return client.chat.completions.create(**chat).usage
 
-        return [
-            lambda: self.openai.chat.completions.create(**chat).usage,
-            lambda: list(self.openai.chat.completions.create(**chat, stream=True)),
-            copied,
-            lambda: self.anthropic.messages.create(**claude).usage,
-            lambda: len(list(self.anthropic.messages.create(**claude, stream=True))),
-            lambda: self.google.models.generate_content(**gemini).usage_metadata,
-            lambda: len(list(self.google.models.generate_content_stream(**gemini))),
-            lambda: self.boto.converse(**converse)["usage"],
-            lambda: list(self.boto.converse_stream(**converse)["stream"]),
-            lambda: asyncio.run(awaited()),
-        ]
+        return {
+            "chat": lambda: self.openai.chat.completions.create(**chat).usage,
+            "chat, stream": lambda: list(self.openai.chat.completions.create(**chat, stream=True)),
+            "a copy": copied,
+            "awaited": lambda: asyncio.run(awaited()),
+            "messages": lambda: self.anthropic.messages.create(**claude).usage,
+            "messages, stream": lambda: len(
+                list(self.anthropic.messages.create(**claude, stream=True))
+            ),
+            "gemini": lambda: self.google.models.generate_content(**gemini).usage_metadata,
+            "gemini, stream": lambda: len(
+                list(self.google.models.generate_content_stream(**gemini))
+            ),
+            "converse": lambda: self.boto.converse(**converse)["usage"],
+            "converse, stream": lambda: list(self.boto.converse_stream(**converse)["stream"]),
+        }
 
 
-def outcome(provider: FakeProvider, clients: Clients) -> tuple[list[Any], list[Any]]:
+class Situation(NamedTuple):
+    """What the provider is asked for, and what it takes.
+
+    Attributes:
+        prompt: What each call asks for.
+        largest: The largest ceiling that is taken; 0 is any.
+        without: Calls that a bare client cannot make there.
+        is_same: Whether answers are those of a bare client; else they may be cut off.
+    """
+
+    prompt: str
+    largest: int = 0
+    without: str = "none"
+    is_same: bool = True
+
+
+SITUATIONS = {
+    "whole": Situation("needs 300"),
+    "cut off": Situation("needs 1500", is_same=False),
+    "refused": Situation("needs 300", largest=600, without="messages"),
+}
+
+
+def outcome(
+    provider: FakeProvider, clients: Clients, situation: Situation
+) -> tuple[dict[str, Any], list[Any]]:
     """What the calls bring back, and what each of their requests was."""
     provider.requests.clear()
-    return [call() for call in clients.calls()], list(provider.requests)
+    provider.largest = situation.largest
+    calls = clients.calls(situation.prompt).items()
+    answers = {name: call() for name, call in calls if not name.startswith(situation.without)}
+    return answers, list(provider.requests)
 
 
 def is_as_written(sent: list[Any], written: list[Any]) -> bool:
-    """Whether each request is the written one, or that one with our ceiling in it."""
-    return list(map(without_ours, sent)) == list(map(without_ours, written))
+    """Whether each request is a written one, or that one with our ceiling in it."""
+    return {*map(without_ours, sent)} == {*map(without_ours, written)}
 
 
-def without_ours(request: tuple[str, Theirs]) -> Theirs:
+def without_ours(request: tuple[str, Theirs]) -> tuple[str, str]:
     """A request without its ceiling, and without what asks for the usage of a stream."""
     path, body = request
     kept = {name: value for name, value in body.items() if name not in OURS}
-    return path, {
+    kept = {
         name: {inner: value[inner] for inner in value if inner not in OURS}
         if isinstance(value, dict)
         else value
         for name, value in kept.items()
         if not (isinstance(value, dict) and set(value) <= OURS)
     }
+    return path, json.dumps(kept, sort_keys=True)
 
 
 OURS = {"max_tokens", "max_completion_tokens", "max_output_tokens", "maxTokens"}
@@ -156,12 +199,11 @@ OURS |= {"maxOutputTokens", "stream_options"}
 
 
 class Bench(NamedTuple):
-    """What all faults share: a provider, sized clients, and what bare ones send and get."""
+    """What all faults share: a provider, and clients, bare ones and sized ones."""
 
     provider: FakeProvider
-    clients: Clients
-    answers: list[Any]
-    written: list[Any]
+    bare: Clients
+    sized: Clients
 
 
 @pytest.fixture(scope="module")
@@ -169,13 +211,13 @@ def bench(learned: Estimator, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Made once: clients take a second."""
     provider = FakeProvider()
     server = provider.start()
-    answers, written = outcome(provider, Clients(provider.url, lambda client: client))
     recorder = Recorder(tmp_path_factory.mktemp("recorded"), enabled=True)
 
     def wire(client: Theirs) -> Theirs:
+        # no refusal is remembered: it has a limit of no model
         return sized(client, estimator=learned, recorder=recorder, category="learned")
 
-    yield Bench(provider, Clients(provider.url, wire), answers, written)
+    yield Bench(provider, Clients(provider.url, lambda client: client), Clients(provider.url, wire))
     server.shutdown()
     server.server_close()
 
@@ -189,31 +231,53 @@ def raising(*_: object, **__: object) -> Theirs:
     raise Planted
 
 
-def test_the_calls_reach_every_part(wired: Wired) -> None:
-    """Without a fault all is sized and recorded, so that the faults are planted where calls go."""
-    clients = Clients(wired.provider.url, wired.sized)
-    answers, sent = outcome(wired.provider, clients)
-    assert len(answers) == 10
-    assert len(sent) == 11
-    assert wired.provider.ceilings(
-        "max_tokens", "max_completion_tokens", "max_output_tokens",
-        "inferenceConfig.maxTokens", "generationConfig.maxOutputTokens",
-    ) == [1000] * 11  # fmt: skip
-    assert len(wired.events()) == 11
+PLANTED = {
+    "whole": {
+        "stainless._Attempt.after", "genai._body", "boto._tap", "labels.current",
+        "requests.with_ceiling", "sizer.Call.finish", "runtime.budget.size",
+        "runtime.table.table.Coefficients.cell", "runtime.limits.canonical",
+        "runtime.providers.Fold.add", "runtime.recorder.recorder.Recorder.record",
+    },
+    "cut off": {"sizer.Call._escalate", "sizer.Call._send_again", "runtime.budget.escalate"},
+    "refused": {"sizer.Call._resend", "sizer.Sizer.learn", "runtime.providers.said_limit"},
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_fault_harms_no_request(name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever raises, the application gets what it would get without us."""
-    monkeypatch.setattr(*FUNCTIONS[name], raising)
-    answers, sent = outcome(bench.provider, bench.clients)
-    assert answers == bench.answers
-    assert is_as_written(sent, bench.written)
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_a_fault_harms_no_request(bench: Bench, name: str) -> None:
+    """Whatever raises of all that the calls go through, applications get what they would get."""
+    situation = SITUATIONS[name]
+    with pytest.MonkeyPatch.context() as patched:
+        # a refusal is met each time
+        patched.setattr(Sizer, "limit", lambda *_: None)
+        patched.setattr(Sizer, "refuses", lambda *_: False)
+        expected, written = outcome(bench.provider, bench.bare, situation)
+        names = reached(lambda: outcome(bench.provider, bench.sized, situation)) - GUARDS
+        assert names > PLANTED[name]
+        found = [harms(bench, situation, fault, expected, written) for fault in sorted(names)]
+    assert "\n".join(filter(None, found)) == ""
+
+
+def harms(
+    bench: Bench, situation: Situation, fault: str, expected: dict[str, Any], written: list[Any]
+) -> str:
+    """What goes wrong where this function raises; nothing, if all is well."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(*functions()[fault], raising)
+        with Outcome() as came:
+            came.answer = outcome(bench.provider, bench.sized, situation)
+    if came.error is not None:
+        return f"{fault}: {came.error!r}"
+    answers, sent = came.answer
+    if situation.is_same and answers != expected:
+        return f"{fault}: other answers"
+    return "" if is_as_written(sent, written) else f"{fault}: other requests"
 
 
 def test_the_check_above_can_see(bench: Bench) -> None:
-    """A request that is not as written, and one too many, are found."""
-    path, body = bench.written[0]
-    assert is_as_written(bench.written, bench.written)
-    assert not is_as_written([(path, body | {"n": 2}), *bench.written[1:]], bench.written)
-    assert not is_as_written([*bench.written, bench.written[0]], bench.written)
+    """A request that is not as written, and one that is missing, are found."""
+    _, written = outcome(bench.provider, bench.bare, SITUATIONS["whole"])
+    path, body = written[0]
+    assert is_as_written(written, written)
+    assert not is_as_written([(path, body | {"n": 2}), *written], written)
+    assert not is_as_written(written[:-1], written)

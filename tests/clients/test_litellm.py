@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,38 @@ def test_an_error_is_no_event(wired: Wired, logger: TokenestLogger) -> None:
     asyncio.run(calls())
     assert wired.events() == []
     assert not logger._open  # noqa: SLF001
+
+
+# What is wired, and the guards that all else of a call stands within.
+GUARDS = {"__init__", "size", "async_pre_call_deployment_hook"}
+FUNCTIONS = {name for name, value in vars(TokenestLogger).items() if isfunction(value)}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS - GUARDS))
+def test_a_fault_harms_no_request(
+    wired: Wired, logger: TokenestLogger, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whatever raises of the callback, the answer comes, awaited or not, also one asked for."""
+
+    def raising(*_: object, **__: object) -> Theirs:
+        raise RuntimeError("a fault of ours")
+
+    async def calls() -> Theirs:
+        return await litellm.acompletion(**asked)
+
+    asked = call(wired, "openai/gpt-4o", "needs 300")
+    monkeypatch.setattr(TokenestLogger, name, raising)
+    found = [
+        asyncio.run(calls()),
+        litellm.completion(**asked),
+        litellm.completion(**logger.size(**asked)),
+    ]
+    assert [answer.usage.completion_tokens for answer in found] == [300] * 3
+
+
+def test_what_cannot_be_sized_is_as_it_was_written(logger: TokenestLogger) -> None:
+    """The arguments come back."""
+    assert {**logger.size(messages=3)}.items() >= {"messages": 3}.items()
 
 
 def free_port() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -48,11 +50,11 @@ def test_the_runtime_imports_the_standard_library_alone(tmp_path: Path) -> None:
 
 def test_the_check_above_can_see(tmp_path: Path) -> None:
     """The same program with one more import names it."""
-    code = USE.replace("import tokenest_py\n", "import tokenest_py, polars\n")
+    code = USE.replace("import tokenest_py\n", "import tokenest_py, duckdb\n")
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
     )
-    assert "polars" in done.stdout.split()
+    assert "duckdb" in done.stdout.split()
 
 
 def test_public_names() -> None:
@@ -115,7 +117,7 @@ def test_what_was_resolved_is_what_we_ask_for() -> None:
         extras = tomllib.load(file)["project"]["optional-dependencies"]
     asked = [
         Requirement(text)
-        for name in ("cli", "clients", "pipeline", "report", "frames")
+        for name in ("cli", "clients", "pipeline", "report")
         for text in extras[name]
     ]
     assert asked
@@ -133,7 +135,7 @@ sys.argv = ["tokenest", *sys.argv[1:]]
 from tokenest_py.__main__ import main
 main()
 """
-PIPELINE = {"dbt", "duckdb", "jsonschema", "polars", "altair", "vl_convert", "jinja2"}
+PIPELINE = {"dbt", "duckdb", "jsonschema", "altair", "vl_convert", "jinja2"}
 
 
 def without(
@@ -147,11 +149,37 @@ def without(
     )  # fmt: skip
 
 
-def test_the_extra_cli_is_enough_for_an_estimate() -> None:
+REQUEST = {"custom_id": "support-1", "params": {"model": "m", "max_tokens": 9, "messages": []}}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("estimate src/a.py --format json", '"max_tokens": 8192'),
+        ("size requests.jsonl", '"max_tokens": 9'),
+        ("limits show gpt-4o --format csv", "gpt-4o,gpt-4o,16384,"),
+        ("identity coefficients.ndjson --format csv", "\ncoefficients_id,"),
+    ],
+)
+def test_the_extra_cli_is_enough(tmp_path: Path, words: str, says: str) -> None:
     """With typer alone."""
-    done = without(PIPELINE, "estimate", "src/a.py", "--format", "json")
+    (tmp_path / "requests.jsonl").write_text(json.dumps(REQUEST) + "\n")
+    shutil.copy(PACKAGE / "runtime/table/defaults/coefficients.ndjson", tmp_path)
+    done = without(PIPELINE, *words.split(), folder=tmp_path)
+    assert (done.returncode, says in done.stdout) == (0, True), done
+
+
+def test_a_source_of_limits_needs_no_other_extra(tmp_path: Path) -> None:
+    """A copy of the package's seed is written anew with typer alone."""
+    (tmp_path / "seeds" / "estimator").mkdir(parents=True)
+    seed = tmp_path / "seeds" / "estimator" / "model_limits.csv"
+    seed.write_text("model,max_output,context_window,max_input,source,as_of,deprecation_date\n")
+    (tmp_path / "dbt_project.yml").touch()
+    (tmp_path / "models" / "staging").mkdir(parents=True)
+    (tmp_path / "table.json").write_text('{"m": {"mode": "chat", "max_output_tokens": 900}}')
+    done = without(PIPELINE, "limits", "update", "--from", "table.json", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert '"max_tokens": 8192' in done.stdout
+    assert "m,900,,,litellm table.json," in seed.read_text()
 
 
 def test_a_missing_extra_is_named(tmp_path: Path) -> None:

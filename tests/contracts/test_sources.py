@@ -43,6 +43,28 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+# What one record of each kind has to mean, by the source and by what its samples have to hold; what
+# it means is in expected.csv. The other traps are files: test_silent_errors.py, test_batches.py.
+TRAPS = {
+    "a resumed session": ("claude_code", '"uuid": "copy"'),
+    "a progress line with usage": ("claude_code", '"type": "progress".*"usage"'),
+    "a count that is written again": ("codex", '"token_count"'),
+    "a fork": ("codex", '"forked_from_id"'),
+    "a sum over its calls": ("otel", '"invoke_agent".*gen_ai.usage'),
+    "a whole number as a number": ("otel", '"intValue": [0-9]'),
+    "nine and a half tokens": ("otel", '"9[.]5"'),
+    "a repeated attribute": ("otel", '("gen_ai.request.model".*){2}'),
+    "another spelling of the ceiling": ("vertex_batch", '"max_output_tokens"'),
+    "no candidates": ("vertex_batch", '"usageMetadata": {"promptTokenCount": 60, "thoughts'),
+    "an answer from a cache": ("litellm", '"cache_hit": true'),
+    "a word that is not true": ("litellm", '"cache_hit": "False"'),
+    "an observation that grew": ("langfuse", '"output_reasoning_tokens"'),
+    "an answer that was read": ("inspect_ai", '"cache": "read"'),
+    "a message that grew": ("gemini_cli", '"tokens": null'),
+    "reasoning in the total": ("opencode", '"total": 4400'),
+}
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """All samples of all sources in one build."""
@@ -50,7 +72,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for source in SOURCES:
         for path in samples(source):
             shutil.copy(path, project.telemetry(f"{source}-{path.name}"))
-    project.dbt_build(telemetry="telemetry/*")
+    said = project.dbt_build("--log-level", "debug", telemetry="telemetry/*")
+    (project.folder / "said.log").write_text(said, encoding="utf-8")
     return project
 
 
@@ -92,6 +115,13 @@ def test_the_lines_of_the_sample_add_up(built: Project, source: str) -> None:
     assert all(total[:4]), dict(zip(columns.split(", "), total, strict=True))
 
 
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_sample_holds_its_trap(trap: str) -> None:
+    """So that the expected events say what it means."""
+    source, pattern = TRAPS[trap]
+    assert any(re.search(pattern, path.read_text(encoding="utf-8")) for path in samples(source))
+
+
 def tables_that_hold(project: Project, text: str) -> set[str]:
     """The tables of which a row holds the text."""
     found = set()
@@ -113,11 +143,28 @@ def test_the_sample_holds_text_that_must_not_land(source: str) -> None:
 
 
 def test_no_text_of_a_line_is_stored(built: Project) -> None:
-    """No table and no byte of database and exports holds the canary; mapped members are found."""
+    """No table, no byte of database, exports and log has the canary; mapped members are found."""
     assert "staging.base_origin__lines" in tables_that_hold(built, "login-form")
     assert tables_that_hold(built, CANARY) == set()
-    for path in [built.database, *built.folder.glob("exports/*")]:
+    log = built.folder / "said.log"
+    assert "base_codex__lines" in log.read_text(encoding="utf-8")
+    for path in [built.database, log, *built.folder.glob("exports/*")]:
         assert CANARY.encode() not in path.read_bytes(), path
+
+
+def test_a_source_without_files_has_the_columns_of_one_with(built: Project, empty: Project) -> None:
+    """Nothing is planned for it: its tables are made from the field map alone."""
+    query = (
+        "select table_name, column_name, column_index, data_type from duckdb_columns()"
+        " where schema_name = 'staging'"
+    )
+    full = {row[:3]: row[3] for row in built.rows(query)}
+    bare = {row[:3]: row[3] for row in empty.rows(query)}
+    assert len(full) > 60 * len(SOURCES)
+    assert bare.keys() == full.keys()
+    different = {place: (bare[place], kind) for place, kind in full.items() if bare[place] != kind}
+    # a list that no record of a source has is of no type in DuckDB
+    assert {kind for _, kind in different.values()} <= {'"NULL"'}, different
 
 
 def generator() -> ModuleType:

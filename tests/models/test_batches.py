@@ -96,3 +96,16 @@ def test_packed_invocation_logs_and_a_fork_that_lands_later(tmp_path: Path) -> N
         "select run_id, count(*) from events.int_events where source_name = 'codex'"
         " group by run_id order by run_id"
     ) == [("aa", 2), ("bb", 1)]
+
+
+def test_a_declared_ceiling_stands_apart(tmp_path: Path) -> None:
+    """It says what was cut off, and no call is told to have had it."""
+    project = Project(tmp_path)
+    write(project.telemetry("out.jsonl"), result(1, "a-1"), result(2, "b-1"))
+    write(project.telemetry("in.jsonl"), request("b-1", 900))
+    declared = "{assumed_max_tokens: {openai_batch: {m: 40, all: 8}}}"
+    project.dbt_build("-s", "+int_events", "--vars", declared, telemetry="telemetry/*")
+    assert project.rows(
+        "select phase_id, actual_max_tokens, assumed_max_tokens, truncation_evidence, is_truncated"
+        " from events.int_events order by phase_id"
+    ) == [("a-1", None, 40, "assumed", True), ("b-1", 900, 40, None, False)]

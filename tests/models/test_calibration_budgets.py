@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import random
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from lifelines import KaplanMeierFitter
 
-from calibration_reference import Call, budgets, quantile
-from dbt_project import ROOT, Project, event
+from calibration_reference import Call, Cells, SoFar, budgets, quantile
+from dbt_project import Project, event
+from tokenest_py import Estimator
 from tokenest_py.runtime.table import load
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ pytestmark = pytest.mark.slow
 RATES = [0.01, 0.02, 0.05, 0.1]
 BUILD = ("-s", "+coefficients")
 QUERY = """
-    select cell_level, category, complexity, model, input_bin, max_truncation, n, n_observed,
-        own_quantile_tokens, budget_blend_tokens, is_exported, fallback_tokens
+    select cell_level, category, complexity, labels ->> 'estimate_bin', model, input_bin,
+        max_truncation, n, n_observed, own_quantile_tokens, budget_blend_tokens, is_exported,
+        fallback_tokens
     from marts.budget_quantiles
 """
 
@@ -73,12 +75,20 @@ def random_calls(seed: int) -> list[dict[str, Any]]:
     return records
 
 
+@cache
+def files_bin(category: str | None, complexity: str | None) -> str:
+    """The class of the estimate of a call, by hand."""
+    estimate = Estimator.load().estimate(["src/a.py"], category, complexity)
+    return str(math.floor(2 * math.log2(estimate.base_tokens)))
+
+
 def as_call(record: dict[str, Any]) -> Call:
     """The call of a record, its input bin by hand."""
     tokens = record.get("input_tokens")
     return Call(
         record.get("category"),
         record.get("complexity"),
+        files_bin(record.get("category"), record.get("complexity")),
         record.get("model"),
         None if tokens is None else math.floor(4 * math.log2(tokens)),
         record["actual_output_tokens"],
@@ -92,18 +102,11 @@ def write(project: Project, records: list[dict[str, Any]], name: str = "events.n
     project.telemetry(name).write_text(text, encoding="utf-8")
 
 
-def floors() -> dict[tuple[str, str], int]:
-    """The estimator's floors, from their seed."""
-    with (ROOT / "seeds/estimator/base_budgets.csv").open(encoding="utf-8") as file:
-        return {
-            (row["category"], row["complexity"]): int(row["value"]) for row in csv.DictReader(file)
-        }
-
-
 @pytest.fixture(scope="module")
 def calls() -> list[Call]:
-    """The calls that were built."""
-    return [as_call(record) for record in random_calls(1)]
+    """The calls that were built, in the order of time."""
+    records = sorted(random_calls(1), key=lambda found: (found["occurred_at"], found["event_id"]))
+    return [as_call(record) for record in records]
 
 
 @pytest.fixture(scope="module")
@@ -115,32 +118,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def test_the_exported_figures_are_those_of_format_1(built: Project) -> None:
-    """With the default labels, every calibrated row is that of the version before labels."""
-    golden = (ROOT / "tests/golden/coefficients_format_1.ndjson").read_text().splitlines()
-    before = []
-    for text in golden:
-        row = json.loads(text)
-        if row["kind"] == "budget":
-            names = [name for name in ("category", "complexity") if name in row]
-            row["labels"] = {name: row.pop(name) for name in names}
-        before.append(json.dumps(row, sort_keys=True))
-    header, *rows = map(json.loads, built.coefficients.read_text().splitlines())
-    assert header["levels"] == ["category", "complexity", "model", "input_bin"]
-    now = [json.dumps(row, sort_keys=True) for row in rows if "n" in row]
-    assert sorted(now) == sorted(before)
-
-
 def test_survival_equals_lifelines(built: Project, calls: list[Call]) -> None:
     """At every demand of every cell, the product limit is that of an independent library."""
     members: dict[tuple[object, ...], list[Call]] = defaultdict(list)
     for call in calls:
-        for level in range(5):
+        for level in range(6):
             cell = call.cell(level)
             if cell is not None:
-                members[(level, *cell, *[None] * (4 - level))].append(call)
+                members[(level, *cell, *[None] * (5 - level))].append(call)
     rows = built.rows(
-        "select cell_level, category, complexity, model, input_bin, demand_tokens, ln_survival"
+        "select cell_level, category, complexity, estimate_bin, model, input_bin, demand_tokens,"
+        " ln_survival"
         " from intermediate.int_demand_survival"
     )
     curves = {}
@@ -151,7 +139,7 @@ def test_survival_equals_lifelines(built: Project, calls: list[Call]) -> None:
             np.array([call.is_observed for call in cell_calls]),
         )
         curves[key] = fitter
-    assert {tuple(row[:5]) for row in rows} == set(curves)
+    assert {tuple(row[:6]) for row in rows} == set(curves)
     for *columns, tokens, ln_survival in rows:
         expected = float(curves[tuple(columns)].survival_function_at_times(tokens).iloc[0])
         assert math.exp(ln_survival) == pytest.approx(expected, abs=1e-9)
@@ -159,7 +147,7 @@ def test_survival_equals_lifelines(built: Project, calls: list[Call]) -> None:
 
 def test_budgets_equal_the_reference(built: Project, calls: list[Call]) -> None:
     """Every cell and rate, sparse, tied, cut and single ones included."""
-    expected = budgets(calls, RATES, floors())
+    expected = budgets(calls, RATES)
     rows = built.rows(QUERY)
     assert len(rows) == len(expected)
     for level, *cell, rate, _, _, _, budget, _, _ in rows:
@@ -172,11 +160,11 @@ def test_own_quantiles_equal_the_reference(built: Project, calls: list[Call]) ->
     for rate in RATES:
         assert quantile(calls, rate).own == built.rows(
             f"{QUERY} where cell_level = 0 and max_truncation = ?", rate
-        )[0][8]  # fmt: skip
+        )[0][9]  # fmt: skip
     assert not any(call.is_observed for call in own)
     found = built.rows(f"{QUERY} where category = 'always_cut'")
-    assert {row[8] for row in found} == {None}
-    assert {row[7] for row in found} == {0}
+    assert {row[9] for row in found} == {None}
+    assert {row[8] for row in found} == {0}
 
 
 def test_the_order_of_the_input_does_not_matter(built: Project, tmp_path: Path) -> None:
@@ -190,24 +178,44 @@ def test_the_order_of_the_input_does_not_matter(built: Project, tmp_path: Path) 
     assert sorted(project.rows(QUERY), key=repr) == sorted(built.rows(QUERY), key=repr)
 
 
+def test_what_is_new_gets_what_new_ones_needed(built: Project, calls: list[Call]) -> None:
+    """The runtime's answer for models and categories that the table does not know, by hand."""
+    cells = Cells(calls)
+    so_far = SoFar(calls, cells, RATES)
+    estimator = Estimator.load(built.coefficients, strict=True)
+    asked = [
+        ("implementation", "low", "new"),
+        ("documentation", "low", "model-b"),
+        ("never seen", "low", "model-a"),
+        ("never seen", None, None),
+        ("testing", "low", "new"),
+        ("implementation", "medium", "new"),
+    ]
+    for category, complexity, model in asked:
+        call = Call(category, complexity, None, model, None, 1, is_observed=True)
+        for rate in RATES:
+            share = cells.own_share(call, rate, range(1, 3)) if model else 0.0
+            expected = math.exp(so_far.expected(call, share, rate))
+            found = estimator.budget(
+                estimator.estimate(None, category, complexity), model=model, max_truncation=rate
+            )
+            assert found.source == "so far"
+            assert found.max_tokens == pytest.approx(max(16, expected), rel=2e-3, abs=1)
+
+
 def test_exported_budgets_load_and_say_what_the_marts_say(built: Project) -> None:
     """Only cells that the runtime would otherwise answer differently, with all their rates."""
     table = load(str(built.coefficients))
     rows = built.rows(QUERY)
-    exported = {
-        (category, complexity, model, input_bin, rate): budget
-        for _, category, complexity, model, input_bin, rate, _, _, _, budget, is_exported, _ in rows
-        if is_exported
-    }
+    exported = {(*row[1:6], row[6]): row[10] for row in rows if row[11]}
     loaded = {
         (*cell, *[None] * (len(table.levels) - len(cell)), rate): tokens
         for cell, quantiles in table.cells.items()
         for rate, tokens, *_ in quantiles
     }
     assert loaded == exported
-    kept_back = [row for row in rows if not row[10] and row[9] is not None]
-    assert kept_back
-    assert all(abs(row[9] - row[11]) < 4 for row in kept_back)
+    kept_back = [row for row in rows if not row[11] and row[10] is not None]
+    assert all(abs(row[10] - row[12]) < 4 for row in kept_back)
 
 
 def test_without_enough_calls_there_is_no_budget(tmp_path: Path) -> None:
@@ -216,6 +224,6 @@ def test_without_enough_calls_there_is_no_budget(tmp_path: Path) -> None:
     write(project, random_calls(3)[:2])
     project.dbt_build(*BUILD)
     found = project.rows(QUERY)
-    assert {row[6] for row in found} <= {1, 2}
-    assert {row[9] for row in found} == {None}
+    assert {row[7] for row in found} <= {1, 2}
+    assert {row[10] for row in found} == {None}
     assert project.rows("select kind from exports.coefficients where kind = 'budget'") == []

@@ -69,9 +69,10 @@ def test_a_changed_row_is_found(built: Project, tmp_path: Path, table: str, chan
     """And without the change the same tests pass."""
     project = Project(tmp_path)
     project.database.write_bytes(built.database.read_bytes())
-    # the events of all sources are a view: its tests read the table of this one
+    # the events and lines of all sources are views: their tests read the table of this one
     model = table.rpartition(".")[2].replace("stg_tokenest__events", "int_events")
-    number = "line_no" if model.startswith("base_") else "cast(right(event_id, 1) as integer)"
+    model = model.replace("base_tokenest__lines", "int_lines")
+    number = "line_no" if model == "int_lines" else "cast(right(event_id, 1) as integer)"
     keys = ("test", "-s", f"{model},test_name:has_every_key_once {model},test_name:counts_from_one")
     assert project.dbt(*keys).returncode == 0
     with duckdb.connect(str(project.database)) as connection:

@@ -113,14 +113,14 @@ def test_the_header_and_the_marts_follow(built: Project) -> None:
     """The levels stand in the order of the var, and the contracts are those of the default."""
     header, _ = exported(built)
     assert sorted(header["levels"][:3]) == ["category", "complexity", "project"]
-    assert header["levels"][3:] == ["model", "input_bin"]
+    assert header["levels"][3:] == ["estimate_bin", "model", "input_bin"]
     ((projects, deepest),) = built.rows(
         """
         select count(distinct labels ->> '$.project'), max(cell_level)
         from marts.budget_quantiles
         """
     )
-    assert (projects, deepest) == (2, 5)
+    assert (projects, deepest) == (2, 6)
     assert built.rows("select count(*) > 0 from marts.budget_quantiles where is_label_level") == [
         (True,)
     ]

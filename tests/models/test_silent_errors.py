@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from dbt_project import Project
@@ -50,6 +51,9 @@ EVENTS = [
     *calls("uncounted", 8, actual_output_tokens=0, actual_max_tokens=256, stop_reason="length"),
     *calls("one_below", 9, **known(4095, stop_reason="tool_calls")),
     *calls("snapshot", 7, actual_output_tokens=1, quality_flags=["partial_usage"]),
+    # more snapshots than whole counts: what is whole there is no sample
+    *calls("stream", 9, model="streamed", **known(1, quality_flags=["partial_usage"])),
+    *calls("whole", 8, model="streamed", **known(80)),
 ]
 SECRET = "canary-3c9e"
 SESSION = {
@@ -75,6 +79,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.telemetry("list.json").write_text(json.dumps([PAYLOAD]), encoding="utf-8")
     packed = json.dumps(PAYLOAD | {"id": "é"}, ensure_ascii=False).encode() + b"\n{\xff\n"
     project.telemetry("packed.json.gz").write_bytes(gzip.compress(packed))
+    write(project.telemetry("session_copy.jsonl"), SESSION)
+    zstd(project.telemetry("packed.json.zst"), PAYLOAD | {"id": "z"})
     write(project.telemetry("foreign.ndjson"), {"speaker": SECRET, "words": 4})
     write(project.telemetry("mixed.ndjson"), SESSION, PAYLOAD)
     project.dbt_build(telemetry="telemetry/*")
@@ -84,6 +90,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def write(path: Path, *records: object) -> None:
     """One JSON object a line."""
     path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
+def zstd(path: Path, record: object) -> None:
+    """One record in a file that DuckDB packs."""
+    with duckdb.connect() as connection:
+        connection.execute("create table lines as select ?::varchar as line", [json.dumps(record)])
+        connection.execute(
+            f"copy lines to '{path}' (format csv, header false, quote '', escape '',"
+            " delimiter '\x1f', compression zstd)"
+        )
 
 
 def demand(project: Project, category: str) -> list[tuple[Any, ...]]:
@@ -151,6 +167,19 @@ def test_partial_counts_are_no_demand(built: Project) -> None:
     assert demand(built, "snapshot") == [("excluded", "partial_usage", None, 7)]
 
 
+def test_a_source_that_counts_in_part_sizes_no_budget(built: Project) -> None:
+    """Its whole counts are demand, and no calibration; marts.source_quality says why."""
+    assert demand(built, "whole") == [("observed", None, 80, 8)]
+    assert built.rows(
+        "select category, count(*) from intermediate.int_demand_history"
+        " where category in ('whole', 'one_below') group by all"
+    ) == [("one_below", 9)]
+    assert built.rows(
+        "select model, n_calls, round(partial_share, 2), is_usable from marts.source_quality"
+        " where source_name = 'tokenest' order by model"
+    ) == [("streamed", 17, 0.53, False), ("unknown", len(EVENTS) - 17, 0.08, True)]
+
+
 def test_files_are_read_where_they_lie_or_named(built: Project) -> None:
     """A list without a newline and a packed file are read; others are named, and cost no build."""
     found = built.rows(
@@ -163,11 +192,12 @@ def test_files_are_read_where_they_lie_or_named(built: Project) -> None:
         ("list.json", "litellm", 1, 1, 0, 0, 0),
         ("mixed.ndjson", "ambiguous", 0, 0, 0, 0, 0),
         ("packed.json.gz", "litellm", 2, 1, 0, 1, 0),
+        ("packed.json.zst", "litellm", 1, 1, 0, 0, 0),
         ("session.jsonl", "claude_code", 1, 1, 0, 0, 0),
+        ("session_copy.jsonl", "claude_code", 1, 0, 1, 0, 0),
     ]
-    assert built.rows("select event_id from events.int_events where source_name = 'litellm'") == [
-        ("litellm:p",), ("litellm:é",),
-    ]  # fmt: skip
+    litellm = "select event_id from events.int_events where source_name = 'litellm' order by 1"
+    assert built.rows(litellm) == [("litellm:p",), ("litellm:z",), ("litellm:é",)]
     assert built.rows(
         "select parse_filename(source_file), looks_like from staging.base_telemetry__files"
         " where source_name in ('unrecognised', 'ambiguous') order by 1"

@@ -158,18 +158,37 @@ def test_quantiles(
 @pytest.mark.parametrize(
     ("category", "complexity", "tokens"),
     [
-        ("backend", "low", 8192),  # only all calls have a quantile, and it is less
-        ("implementation", "high", 16384),  # only other complexities have one, and it is less
-        ("implementation", "maintenance", 8192),
+        ("backend", "low", 1000),  # only all calls have a quantile
+        ("implementation", "high", 2000),  # only the category has one
+        ("implementation", "maintenance", 2000),
     ],
 )
-def test_a_cell_without_data_never_gets_less_than_its_floor(
+def test_a_wider_cell_lowers_a_floor(
     warm: Estimator, category: str, complexity: str, tokens: int
 ) -> None:
-    """What other calls need says nothing about the calls of a category that has none."""
+    """A floor is for a table that has learned nothing: a wider cell knows more than a constant."""
     found = warm.budget(warm.estimate(["src/a.py"], category, complexity))
-    assert (found.max_tokens, found.source, found.n) == (tokens, "cold-start floor", 0)
-    assert not found.identified
+    assert (found.max_tokens, found.source, found.n, found.identified) == (
+        tokens, "parent", 60, True,
+    )  # fmt: skip
+
+
+def test_a_rate_that_the_table_does_not_hold_is_said(warm: Estimator) -> None:
+    """The strictest one answers; too few calls are known for one in 1,000, so the floor holds."""
+    found = warm.budget(warm.estimate(["src/a.py"], "backend", "low"), max_truncation=0.018)
+    assert (found.max_tokens, found.quantile_rate, found.identified) == (1000, 0.02, False)
+    assert found.max_truncation == 0.018
+    found = warm.budget(warm.estimate(["src/a.py"], "backend", "low"), max_truncation=0.001)
+    assert (found.max_tokens, found.source, found.quantile_rate) == (8192, "cold-start floor", None)
+
+
+def test_a_budget_below_the_estimate_says_so(warm: Estimator) -> None:
+    """The cell knows nothing of the files that this call is to write."""
+    estimate = warm.estimate(["src/a.py"] * 12, "implementation", "low")
+    found = warm.budget(estimate)
+    assert found.is_below_estimate
+    assert f"below the low end of the estimate, {estimate.low}" in warm.explain(estimate, found)
+    assert not Estimator.load().budget(estimate).is_below_estimate
 
 
 def test_a_wider_cell_may_raise_a_floor(tmp_path: Path) -> None:
@@ -383,9 +402,21 @@ def test_control_calls(warm: Estimator) -> None:
         {"max_truncation": 0},
         {"max_truncation": 1},
         {"max_truncation": float("nan")},
+        {"max_truncation": 2},
+        {"max_truncation": "0.02"},
         {"max_tokens": 0},
+        {"max_tokens": 1.5},
+        {"max_tokens": True},
+        {"max_tokens": "5"},
+        {"input_tokens": -1},
+        {"input_tokens": float("inf")},
+        {"input_tokens": "5"},
         {"reasoning_tokens": -1},
+        {"reasoning_tokens": float("nan")},
+        {"reasoning_tokens": None},
         {"control_share": 1.5},
+        {"control_share": "all"},
+        {"model": 3},
     ],
 )
 def test_impossible_arguments(cold: Estimator, arguments: dict[str, Any]) -> None:

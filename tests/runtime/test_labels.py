@@ -48,12 +48,12 @@ def test_an_estimate_carries_its_labels() -> None:
         ({"category": "a"}, "use the argument category="),
         ({"complexity": "a"}, "use the argument complexity="),
         ({"model": "a"}, "use the argument model= of budget"),
-        ({"Project": "a"}, "labels='Project' is unknown; use names of at most 32"),
+        ({"Project": "a"}, "labels='Project' will not do; use names of at most 32"),
         ({"x" * 33: "a"}, "use names of at most 32"),
-        ({5: "a"}, "labels=5 is unknown"),
-        ({"project": 5}, r"labels\['project'\]=5 is unknown; use a text, such as '5'"),
+        ({5: "a"}, "labels=5 will not do"),
+        ({"project": 5}, r"labels\['project'\]=5 will not do; use a text, such as '5'"),
         ({"project": "x" * 129}, "use a text of at most 128 characters"),
-        ({f"l{n}": "a" for n in range(9)}, "labels='9 names' is unknown; use at most 8"),
+        ({f"l{n}": "a" for n in range(9)}, "labels='9 names' will not do; use at most 8"),
         ("project=web", "use a mapping such as"),
     ],
 )
@@ -88,19 +88,19 @@ def test_the_narrowest_cell_counts(tmp_path: Path) -> None:
     assert sized(None, "m", project="web") == (1000, "quantile cell")
     assert sized(None, project="web") == (4000, "quantile cell")
     assert sized("low") == (2000, "quantile cell")
-    # a cell wider than the complexity says nothing about it: the floor holds
-    assert sized("low", project="new") == (11_468, "cold-start floor")
+    # a wider cell knows more than the floor, a constant
+    assert sized("low", project="new") == (5000, "parent")
     assert sized(None, "m") == (5000, "parent")
 
 
 def test_without_category_and_complexity_all_labels_count(tmp_path: Path) -> None:
-    """Then a wider cell than the labels asked for never lowers the floor."""
+    """Cells are found without the two; what the table has not seen gets the wider cell."""
     rows = (vintages.budget(0.02, 300), vintages.budget(0.02, 700, project="web"))
     estimator = load(tmp_path, ("project", "model", "input_bin"), *rows)
     known = estimator.estimate(None, labels={"project": "web"})
     new = estimator.estimate(None, labels={"project": "new"})
     assert estimator.budget(known, model="m").max_tokens == 700
-    assert estimator.budget(new).source == "cold-start floor"
+    assert (estimator.budget(new).max_tokens, estimator.budget(new).source) == (300, "parent")
     assert estimator.budget(estimator.estimate(None)).max_tokens == 300
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import vintages
 from tokenest_py import Estimator
 from tokenest_py.runtime.limits import PLACES, Limit, Limits, canonical
 
@@ -62,7 +63,7 @@ def test_exact_then_a_date_then_nothing() -> None:
     assert limits.find("claude-opus-4-7").max_output == 128_000
     assert limits.find("claude-opus-4-7-20310101").max_output == 128_000
     assert limits.find("gpt-4o-of-tomorrow") == Limit()
-    assert limits.find("gpt") == Limit()
+    assert limits.find("gpt-") == Limit()
     assert limits.find("") == Limit()
 
 
@@ -77,17 +78,57 @@ def test_deployments_of_ones_own() -> None:
 
     assert sized("my-deployment", 10) == (5000, "max_output")
     assert sized("my-deployment", 6000) == (3000, "context_window")
+    assert sized("my-deployment", 8984) == (16, "context_window")
+    assert sized("my-deployment", 8985) == (5000, "input_over_window")
     assert sized("my-deployment", 9000) == (5000, "input_over_window")
     assert sized("open", 10**9) == (7000, "max_output")
 
 
-def test_models_on_the_pages_are_served() -> None:
-    """Each is in the seed, and not past its date on the day of the seed."""
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "agent.py"]
-    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
-    named = set(re.findall(r"[\"']((?:claude|gpt|gemini)-[a-z0-9.-]+)[\"']", text))
-    assert len(named) >= 3
+def test_a_limit_that_answers_have_passed_is_wrong(tmp_path: Path) -> None:
+    """Two answers of 20,000: gpt-4o writes more than 16,384. The caller's own limit stays."""
+    row = {"kind": "answer_length", "model": "gpt-4o", "value": 20_000}
+    path = vintages.write(tmp_path, lambda packaged: [*packaged, row])
+
+    def most(model: str, limits: dict[str, tuple[int, int | None]] | None = None) -> int:
+        estimator = Estimator.load(path, strict=True, limits=limits)
+        estimate = estimator.estimate(["src/a.py"] * 20, "implementation", "high")
+        return estimator.budget(estimate, model=model, input_tokens=10).max_tokens
+
+    assert most("gpt-4o") == 20_000
+    assert most("gpt-4o-mini") == 16_384
+    assert most("gpt-4o", {"gpt-4o": (9000, None)}) == 9000
+
+
+# names of models as they stand in prose, in code and behind a provider's name
+NAMED = re.compile(r"\b(?:claude|gpt|gemini|command|nova)-[a-z0-9]+(?:[.-][a-z0-9]+)*\b")
+
+
+def unserved(text: str) -> dict[str, str]:
+    """The models named in a text that the seed does not know or that are past their date in it."""
     known = {row["model"]: row for row in rows()}
-    for name in named:
-        row = known[canonical(name)]
-        assert not row["deprecation_date"] or row["deprecation_date"] > row["as_of"], name
+    found = {}
+    for name in NAMED.findall(text):
+        row = known.get(canonical(name))
+        if row is None:
+            found[name] = "unknown"
+        elif row["deprecation_date"] and row["deprecation_date"] <= row["as_of"]:
+            found[name] = row["deprecation_date"]
+    return found
+
+
+def test_models_on_the_pages_are_served() -> None:
+    """None is past its date on the day of the seed."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").iterdir()]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.is_file())
+    assert len(set(NAMED.findall(text))) >= 4
+    assert unserved(text) == {}
+
+
+def test_a_model_that_is_gone_is_found() -> None:
+    """The check above sees it, whatever stands around it."""
+    text = 'model="gpt-4.5-preview", bedrock/us.anthropic.claude-3-haiku-20240307-v1:0, `gpt-none`'
+    assert unserved(text) == {
+        "gpt-4.5-preview": "2025-07-14",
+        "claude-3-haiku-20240307-v1": "2026-08-23",
+        "gpt-none": "unknown",
+    }

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Cell = tuple[object, ...]
 
-LEVELS = (0, 1, 2, 3, 4)
+LEVELS = (0, 1, 2, 3, 4, 5)
+LABEL_LEVEL = 2
 STEP = 4
 MINIMUM = 16
 UNIDENTIFIED_FACTOR = 1.5
-SPARSE_BELOW = 12
+HALF_LIFE = 200
+SHRINKAGE = 3
+BOUNDS = (1, 3, 6, 12, 25, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +24,17 @@ class Call:
 
     category: str | None
     complexity: str | None
+    estimate_bin: str | None
     model: str | None
     input_bin: int | None
-    tokens: int
+    tokens: float
     is_observed: bool
 
     def cell(self, level: int) -> Cell | None:
         """Its cell at a level, or None where the level's own column is not recorded."""
-        columns: Cell = (self.category, self.complexity, self.model, self.input_bin)[:level]
+        columns: Cell = (
+            self.category, self.complexity, self.estimate_bin, self.model, self.input_bin,
+        )[:level]  # fmt: skip
         if level and (self.category is None or columns[-1] is None):
             return None
         return columns
@@ -41,7 +47,7 @@ class Quantile:
     n_observed: int
     has_enough: bool
     is_beyond: bool
-    own: int
+    own: float
     blended: float
 
 
@@ -64,7 +70,7 @@ def quantile(calls: list[Call], rate: float) -> Quantile:
         at_risk -= everyone[tokens]
         curve.append((tokens, survival))
 
-    def reached_at(whole_rank: int) -> int | None:
+    def reached_at(whole_rank: int) -> float | None:
         share = min(1.0, whole_rank / n_observed)
         return next((tokens for tokens, alive in curve if alive <= 1 - share + 1e-9), None)
 
@@ -87,52 +93,184 @@ def rounded(tokens: float) -> int:
     return max(MINIMUM, math.ceil(round(tokens / STEP, 9)) * STEP)
 
 
-def budgets(
-    calls: list[Call], rates: list[float], floors: dict[tuple[str, str], int]
-) -> dict[tuple[int, Cell, float], int | None]:
-    """The blended budget of every cell and rate; None at cold start."""
-    cells: dict[tuple[int, Cell], list[Call]] = defaultdict(list)
-    for call in calls:
-        for level in LEVELS:
+class Effects:
+    """What the calls of each key have shown so far, in the order in which they are added."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._values: dict[str, list[float]] = defaultdict(list)
+
+    def of(self, key: str | None) -> tuple[float, float]:
+        """The effect of a key and how many of its calls are known, newer ones counting more."""
+        values = self._values[key] if key is not None else []
+        weights = [2 ** (-age / HALF_LIFE) for age in range(len(values))]
+        total = sum(weight * value for weight, value in zip(weights, values[::-1], strict=True))
+        return total / (sum(weights) + SHRINKAGE), sum(weights)
+
+    def add(self, key: str | None, value: float) -> None:
+        """One more call."""
+        if key is not None:
+            self._values[key].append(value)
+
+
+def known_bin(known: float) -> int:
+    """The class of how many calls are known."""
+    return sum(known >= bound - 0.5 for bound in BOUNDS)
+
+
+class SoFar:
+    """What new models and labels needed, from calls in the order of time."""
+
+    def __init__(self, calls: list[Call], cells: Cells, rates: list[float]) -> None:
+        """Replay the calls."""
+        self.cells = cells
+        self.rates = rates
+        self._quantiles: dict[tuple[str, str | None, int | None, float], float] = {}
+        self.models, self.labels = Effects(), Effects()
+        self.residuals: list[tuple[str, str | None, int | None, float, bool]] = []
+        for call in calls:
+            above = math.log(call.tokens / self.median(call))
+            above_all = math.log(call.tokens / cells.median(0, ()))
+            of_model, n_model = self.models.of(call.model)
+            of_label, n_label = self.labels.of(call.category)
+            left = above_all - of_model - of_label
+            bin_ = None if call.category is None else known_bin(n_label)
+            self.residuals.append(("label", None, bin_, math.exp(left), call.is_observed))
+            if call.model is not None:
+                factor = math.exp(above - of_model)
+                bin_ = known_bin(n_model)
+                self.residuals.append(("model", call.category, bin_, factor, call.is_observed))
+            self.models.add(call.model, above)
+            self.labels.add(call.category, above_all - of_model)
+
+    def median(self, call: Call) -> float:
+        """The median of the narrowest cell of a call without a model."""
+        for level in (LABEL_LEVEL + 1, LABEL_LEVEL, 1):
             cell = call.cell(level)
-            if cell is not None:
-                cells[level, cell].append(call)
+            if cell is not None and (level, cell) in self.cells.members:
+                return self.cells.median(level, cell)
+        return self.cells.median(0, ())
+
+    def quantile(self, subject: str, label: str | None, bin_: int | None, rate: float) -> float:
+        """Logarithm of what the next call needs above what is known; less for no stricter rate."""
+        looser = [other for other in self.rates if other >= rate]
+        return max(self._quantile(subject, label, bin_, other) for other in looser)
+
+    def _quantile(self, subject: str, label: str | None, bin_: int | None, rate: float) -> float:
+        key = subject, label, bin_, rate
+        if key not in self._quantiles:
+            self._quantiles[key] = self._blended(*key)
+        return self._quantiles[key]
+
+    def _blended(self, subject: str, label: str | None, bin_: int | None, rate: float) -> float:
+        ln_factor = math.nan
+        for by_label, by_bin in ((False, False), (False, True), (True, False), (True, True)):
+            if (by_label and (label is None or subject == "label")) or (by_bin and bin_ is None):
+                continue
+            group = [
+                Call(None, None, None, None, None, factor, is_observed)
+                for of, its_label, its_bin, factor, is_observed in self.residuals
+                if of == subject
+                and (not by_label or its_label == label)
+                and (not by_bin or its_bin == bin_)
+            ]
+            own = quantile(group, rate) if group else None
+            if own is not None and own.n_observed:
+                weight = own.n_observed / (own.n_observed + 1 / rate)
+                step = math.log(own.blended)
+                ln_factor = (
+                    step if math.isnan(ln_factor) else ln_factor + weight * (step - ln_factor)
+                )
+        return ln_factor
+
+    def expected(self, call: Call, share: float, rate: float) -> float:
+        """Logarithm of the budget of a call as a new one; `share` is what its labels say."""
+        of_model, n_model = self.models.of(call.model)
+        of_label, n_label = self.labels.of(call.category)
+        bin_ = None if call.category is None else known_bin(n_label)
+        ln_tokens = math.log(self.cells.median(0, ())) + of_model + of_label
+        ln_tokens += self.quantile("label", None, bin_, rate)
+        if call.model is None or not share:
+            return ln_tokens
+        ln_model = math.log(self.median(call)) + of_model
+        ln_model += self.quantile("model", call.category, known_bin(n_model), rate)
+        return ln_tokens + share * (ln_model - ln_tokens)
+
+
+class Cells:
+    """The calls of every cell of every level."""
+
+    def __init__(self, calls: list[Call]) -> None:
+        """Sort the calls into cells."""
+        self.members: dict[tuple[int, Cell], list[Call]] = defaultdict(list)
+        for call in calls:
+            for level in LEVELS:
+                cell = call.cell(level)
+                if cell is not None:
+                    self.members[level, cell].append(call)
+        self._medians: dict[tuple[int, Cell], float] = {}
+
+    def median(self, level: int, cell: Cell) -> float:
+        """The median of a cell, blended from all calls down."""
+        if (level, cell) not in self._medians:
+            ln_median = math.log(quantile(self.members[0, ()], 0.5).blended)
+            call = self.members[level, cell][0]
+            for inner in range(1, level + 1):
+                within = call.cell(inner)
+                if within is not None:
+                    own = quantile(self.members[inner, within], 0.5)
+                    if own.n_observed:
+                        weight = own.n_observed / (own.n_observed + 2)
+                        ln_median += weight * (math.log(own.blended) - ln_median)
+            self._medians[level, cell] = math.exp(ln_median)
+        return self._medians[level, cell]
+
+    def own_share(self, call: Call, rate: float, levels: range) -> float:
+        """How much of a budget the call's own cells at these levels say."""
+        rest = 1.0
+        for level in levels:
+            within = call.cell(level)
+            if within is not None and (level, within) in self.members:
+                n = sum(member.is_observed for member in self.members[level, within])
+                rest *= 1 - n / (n + 1 / rate)
+        return 1 - rest
+
+
+def budgets(calls: list[Call], rates: list[float]) -> dict[tuple[int, Cell, float], int | None]:
+    """The budget of every cell and rate, of calls in the order of time; None at cold start."""
+    cells = Cells(calls)
+    so_far = SoFar(calls, cells, rates)
     found: dict[tuple[int, Cell, float], int | None] = {}
-    for (level, cell), members in cells.items():
+    for (level, cell), members in cells.members.items():
         least = 0
         for rate in sorted(rates, reverse=True):
-            root = quantile(calls, rate)
-            if not root.has_enough:
+            if not quantile(calls, rate).has_enough:
                 found[level, cell, rate] = None
                 continue
-            log_budget = math.log(root.blended)
-            for inner in range(1, level + 1):
-                within = members[0].cell(inner)
-                if within is None:
-                    continue
-                own = quantile(cells[inner, within], rate)
-                if own.n_observed:
-                    weight = own.n_observed / (own.n_observed + 1 / rate)
-                    log_budget += weight * (math.log(own.blended) - log_budget)
+            log_budget = _log_budget(level, members[0], cells, so_far, rate)
             least = max(least, rounded(math.exp(log_budget)))
-            found[level, cell, rate] = max(least, _floor(level, members[0], cells, floors))
+            found[level, cell, rate] = least
     return found
 
 
-def _floor(
-    level: int,
-    call: Call,
-    cells: dict[tuple[int, Cell], list[Call]],
-    floors: dict[tuple[str, str], int],
-) -> int:
-    if level == 0:
-        return 0
-    alike = call.cell(2) if level >= 2 else None
-    members = cells[1, (call.category,)] if alike is None else cells[2, alike]
-    if sum(member.is_observed for member in members) >= SPARSE_BELOW:
-        return 0
-    category, complexity = call.category or "", (call.complexity or "") if level >= 2 else ""
-    for wanted in ((category, complexity), ("", complexity), ("", "")):
-        if wanted in floors:
-            return floors[wanted]
-    raise AssertionError
+def _log_budget(level: int, member: Call, cells: Cells, so_far: SoFar, rate: float) -> float:
+    """From what is expected of something new, each level moves it towards its own quantile."""
+    if not level:
+        return math.log(quantile(cells.members[0, ()], rate).blended)
+    call = member
+    if level <= LABEL_LEVEL + 1:
+        call = replace(call, model=None)
+    if level <= LABEL_LEVEL:
+        call = replace(call, estimate_bin=None)
+    if level < LABEL_LEVEL:
+        call = replace(call, complexity=None)
+    log_budget = so_far.expected(call, cells.own_share(call, rate, range(1, LABEL_LEVEL + 1)), rate)
+    for inner in range(1 if call.model is None else LABEL_LEVEL + 1, level + 1):
+        within = member.cell(inner)
+        if within is None:
+            continue
+        own = quantile(cells.members[inner, within], rate)
+        if own.n_observed:
+            weight = own.n_observed / (own.n_observed + 1 / rate)
+            log_budget += weight * (math.log(own.blended) - log_budget)
+    return log_budget

@@ -19,6 +19,7 @@ from tokenest_py.cli.progress import run_dbt
 from tokenest_py.cli.summary import print_summary
 from tokenest_py.errors import BuildError, GateError, NoDataError
 from tokenest_py.pipeline.advice.advice import read_advice
+from tokenest_py.pipeline.calibration.export_guard import guarded
 from tokenest_py.pipeline.database import (
     check_file,
     open_database,
@@ -67,7 +68,8 @@ def build(
     started = time.monotonic()
     console.print("starting dbt", highlight=False)
     arguments = _arguments(final=final, full_refresh=full_refresh)
-    set_aside = run_dbt(settings, arguments, console, scratch=settings.scratch)
+    with guarded(settings.exported_table) as guard:
+        set_aside = run_dbt(settings, arguments, console, scratch=settings.scratch)
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
         landed = read_view(connection, "rpt_landing")[0]
         # the multiplier that is exported, beside the origin's; the mart has every method
@@ -76,7 +78,7 @@ def build(
         advice = read_advice(connection)
     seconds = time.monotonic() - started
     console.print(_summary(landed, seconds, settings), highlight=False, soft_wrap=True)
-    if not landed["events"]:
+    if not landed["events"] and not guard.fault:
         message = (
             f"no event landed from {', '.join(settings.telemetry)}:"
             f" {landed['quarantined']} line(s) quarantined (marts.rejected_lines)"
@@ -87,9 +89,10 @@ def build(
     output.write(output.render(calibration, form), output_file)
     print_summary(content, console, most_lines=0)
     console.file.write(f"\n{as_text(advice, most=MOST_GROUPS)}")
-    if set_aside:
-        message = "the telemetry files named above were set aside; the rest landed"
-        raise GateError(message)
+    left_out = "the telemetry files named above were set aside; the rest landed"
+    faults = [guard.fault] * bool(guard.fault) + [left_out] * bool(set_aside)
+    if faults:
+        raise GateError("; ".join(faults))
 
 
 def _refuse_nothing_to_build(settings: Settings) -> None:

@@ -13,8 +13,8 @@ from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutO
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.say import say
 from tokenest_py.errors import NoDataError
-from tokenest_py.pipeline.calibration.promotion import changes, read_table
 from tokenest_py.pipeline.calibration.report import Facts, as_markdown, as_patch
+from tokenest_py.pipeline.calibration.tables import changes, read_table
 from tokenest_py.pipeline.database import open_database, read, read_view
 from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table import PACKAGED

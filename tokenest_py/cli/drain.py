@@ -81,7 +81,7 @@ def drain(
     ] = 2,
     max_fingerprint_repeats: Annotated[
         int, typer.Option(min=1, help="Equal failures after which a run is left alone.")
-    ] = 3,
+    ] = 2,
     max_consecutive_zero_yield: Annotated[
         int | None, typer.Option(min=1, help="Attempts in a row without events that end the call.")
     ] = None,

@@ -26,7 +26,8 @@ def show_database(
     """Say which database is in use and return its events; None when there is none yet.
 
     Raises:
-        DatabaseError: It is foreign or damaged, or empty and that is not allowed.
+        DatabaseError: It is foreign or damaged.
+        NoDataError: It is empty, and that is not allowed.
         DatabaseBusyError: Another process holds it, and may not.
     """
     if not path.exists():

@@ -37,7 +37,8 @@ def show(
 def update(
     *,
     source: Annotated[
-        str, typer.Option("--from", help="litellm, or a file: its table or models.dev's api.json.")
+        str,
+        typer.Option("--from", help="litellm or models.dev (packages), or a file of theirs."),
     ],
 ) -> None:
     """Write seeds/estimator/model_limits.csv anew."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,15 +23,22 @@ from tokenest_py.cli.options import (
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.publishing import chosen_target, confirm
 from tokenest_py.cli.say import say
-from tokenest_py.errors import GateError
+from tokenest_py.errors import GateError, TokenestError
+from tokenest_py.pipeline.calibration.backtest import read_calls, rounds_of
 from tokenest_py.pipeline.calibration.gates import (
     Gate,
     backtest_gates,
     change_gate,
     drift_gate,
+    evidence_gate,
+    replay_gates,
+    rules_gate,
     source_gate,
 )
-from tokenest_py.pipeline.calibration.promotion import changes, publish, read_table
+from tokenest_py.pipeline.calibration.promotion import publish, unsafe_place
+from tokenest_py.pipeline.calibration.provenance import account, provenance
+from tokenest_py.pipeline.calibration.scoring import MOST_CALLS, replay
+from tokenest_py.pipeline.calibration.tables import changes, read_table, stamped
 from tokenest_py.pipeline.database import open_database, read, read_view
 from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table import PACKAGED
@@ -38,7 +46,8 @@ from tokenest_py.runtime.table import PACKAGED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tokenest_py.pipeline.calibration.promotion import Change, Table
+    from tokenest_py.pipeline.calibration.backtest import Call
+    from tokenest_py.pipeline.calibration.tables import Change, Table
 
 __all__ = ["promote"]
 
@@ -52,6 +61,12 @@ def promote(
     ] = None,
     target: TargetOption = None,
     yes: YesOption = False,
+    reason: Annotated[
+        str | None, typer.Option(help="Why, in a sentence; it is kept in the history.")
+    ] = None,
+    allow_rules: Annotated[
+        bool, typer.Option("--allow-rules", help="Also rows that nobody measured may differ.")
+    ] = False,
     rate: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="Rate of truncation that is promised.")
     ] = 0.02,
@@ -67,10 +82,13 @@ def promote(
 ) -> None:
     """Publish a table of coefficients when every gate passes.
 
-    First it shows what would change, and back-tests it.
+    First it shows what would change, and what the file itself would have answered recent calls.
     """
     settings = Settings.read()
     path = chosen_target(target, settings)
+    danger = unsafe_place(path)
+    if danger:
+        raise TokenestError(f"{danger}, then promote")
     proposed = read_table(candidate or settings.exported_table)
     current = read_table(path if path.exists() else PACKAGED)
     found = changes(current, proposed)
@@ -80,8 +98,22 @@ def promote(
         return
     if form is Format.TABLE:
         output.write(_shown_changes(found))
-    gates = [change_gate(found, most_up=max_increase, most_down=max_decrease)]
-    gates += _measured(settings, proposed, path, rate, rounds, share, lock_timeout)
+    recorded = _recorded(settings, share, rounds, lock_timeout)
+    proposed = stamped(proposed, recorded.provenance)  # these bytes are judged, and published
+    rates = sorted(current.rates() | proposed.rates() | {rate})
+    present, ours = (replay(table, recorded.recent, rates) for table in (current, proposed))
+    gates = [
+        change_gate(found, most_up=max_increase, most_down=max_decrease),
+        rules_gate(proposed, current, read_table(PACKAGED), allowed=allow_rules),
+        source_gate(proposed, recorded.exported),
+        drift_gate(recorded.signals),
+        evidence_gate(recorded.held_back, rate=rate),
+        *replay_gates(present, ours, most_up=max_increase),
+    ]
+    if all(gate.passes for gate in gates):
+        gates += _of_the_method(settings, current, rate, rounds, share, lock_timeout)
+    else:
+        say("the back-test of the method was left out: another gate failed already")
     output.write(
         output.render([asdict(gate) for gate in gates], form)
         if form is Format.TABLE
@@ -90,38 +122,79 @@ def promote(
     )
     failed = [gate.name for gate in gates if not gate.passes]
     if failed:
-        reason = f"not promoted: {', '.join(failed)} failed; {path} is as it was"
-        raise GateError(reason)
+        message = f"not promoted: {', '.join(failed)} failed; {path} is as it was"
+        raise GateError(message)
     confirm(f"publish {proposed.coefficients_id} to {path}?", yes=yes)
-    kept = publish(proposed, path)
+    about = {
+        "reason": reason,
+        "rate": rate,
+        "before": account(current, present, rate),
+        "after": account(proposed, ours, rate),
+        "changes": _evidence(found),
+        "provenance": recorded.provenance,
+    }
+    kept = publish(proposed, path, about)
     say(f"published {proposed.coefficients_id} to {path}; the one before is {kept}")
 
 
-def _measured(
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the database says: its export, its signals, the newest calls, and which one it is."""
+
+    exported: list[dict[str, Any]]
+    signals: list[dict[str, Any]]
+    recent: list[Call]
+    held_back: int
+    provenance: dict[str, str]
+
+
+def _recorded(settings: Settings, share: float, rounds: int, lock_timeout: float) -> Recorded:
+    with open_database(settings.database, lock_timeout=lock_timeout) as connection:
+        parts = rounds_of(read_calls(connection), share=share, rounds=rounds)
+        held_back = [call for part in parts for call in part]
+        return Recorded(
+            exported=read_view(connection, "cmd_promote_exported"),
+            signals=read(connection, "select * from marts.drift_signals"),
+            recent=held_back[-MOST_CALLS:],
+            held_back=len(held_back),
+            provenance=provenance(settings.database, connection),
+        )
+
+
+def _of_the_method(
     settings: Settings,
-    proposed: Table,
-    path: Path,
+    current: Table,
     rate: float,
     rounds: int,
     share: float,
     lock_timeout: float,
 ) -> list[Gate]:
-    """The gates that need the database it was exported from."""
-    with open_database(settings.database, lock_timeout=lock_timeout) as connection:
-        exported = read_view(connection, "cmd_promote_exported")
-        signals = read(connection, "select * from marts.drift_signals")
-    scores = scores_of(
-        settings,
-        table=path if path.exists() else Path(PACKAGED),
-        rates=[rate],
-        rounds=rounds,
-        share=share,
-        lock_timeout=lock_timeout,
-    )
+    """The gates that calibrate again on the past: what the method gives calls it has not seen."""
+    with tempfile.TemporaryDirectory(prefix="tokenest-") as folder:
+        table = Path(folder) / "current.ndjson"
+        table.write_bytes(current.data)
+        scores = scores_of(
+            settings,
+            table=table,
+            rates=[rate],
+            rounds=rounds,
+            share=share,
+            lock_timeout=lock_timeout,
+        )
+    return backtest_gates(scores, rate=rate, proposed="refitted", current="given table")
+
+
+def _evidence(found: Sequence[Change]) -> list[dict[str, Any]]:
+    """The widest changes of measured values, with what both sides rest on."""
+    names = ("value", "n", "confidence")
+    measured = [c for c in found if "n" in (c.current or {}) or "n" in (c.proposed or {})]
     return [
-        source_gate(proposed, exported),
-        drift_gate(signals),
-        *backtest_gates(scores, rate=rate, proposed="refitted", current="given table"),
+        {
+            "what": change.name,
+            "before": change.current and {name: change.current.get(name) for name in names},
+            "after": change.proposed and {name: change.proposed.get(name) for name in names},
+        }
+        for change in sorted(measured, key=_width, reverse=True)[:SHOWN_CHANGES]
     ]
 
 

@@ -15,7 +15,7 @@ class Attempt(Protocol):
     """What a client's adapter makes of one call."""
 
     request: Theirs
-    """What to send, in the adapter's own form."""
+    """What to send, in the adapter's own form; the very one that was written, if it is that."""
 
     def after(self, answer: Theirs, error: Exception | None) -> bool:
         """Take note of what came; True where `request` is now worth another attempt."""
@@ -55,10 +55,13 @@ def run(begin: Callable[[], Attempt], send: Callable[[Theirs], Theirs], written:
     attempt, request = _begin(begin, written)
     with Outcome() as first:
         first.answer = send(request)
-    if not _is_worth_another(attempt, first):
+    following = _following(attempt, first, request, written)
+    if following is None:
         return first.deliver()
+    if following is written:
+        return send(written)
     with Outcome() as second:
-        second.answer = send(attempt.request)
+        second.answer = send(following)
     return _choose(attempt, first, second).deliver()
 
 
@@ -69,10 +72,13 @@ async def run_async(
     attempt, request = _begin(begin, written)
     with Outcome() as first:
         first.answer = await send(request)
-    if not _is_worth_another(attempt, first):
+    following = _following(attempt, first, request, written)
+    if following is None:
         return first.deliver()
+    if following is written:
+        return await send(written)
     with Outcome() as second:
-        second.answer = await send(attempt.request)
+        second.answer = await send(following)
     return _choose(attempt, first, second).deliver()
 
 
@@ -83,10 +89,15 @@ def _begin(begin: Callable[[], Attempt], written: Theirs) -> tuple[Theirs, Their
     return None, written
 
 
-def _is_worth_another(attempt: Attempt, outcome: Outcome) -> bool:
+def _following(attempt: Attempt, outcome: Outcome, sent: Theirs, written: Theirs) -> Theirs:
+    """What to send next, or None: what the attempt says.
+
+    Where it fails over an error, that may be about our ceiling: then the request as it was written.
+    """
+    following = written if outcome.error is not None and sent is not written else None
     with suppress(Exception):
-        return attempt is not None and attempt.after(outcome.answer, outcome.error)
-    return False
+        following = attempt.request if attempt.after(outcome.answer, outcome.error) else None
+    return following
 
 
 def _choose(attempt: Attempt, first: Outcome, second: Outcome) -> Outcome:

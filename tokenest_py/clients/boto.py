@@ -7,6 +7,8 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from tokenest_py.clients.attempts import Outcome
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -78,36 +80,46 @@ class _Operation:
         **_: object,
     ) -> None:
         """Record the answer; where a second attempt is worth it, put its answer in the place."""
+        call: Call | None = context.get(_CALL)
+        if call is None:
+            return
+        is_changed, is_error = call.is_changed, http_response.status_code >= 300
         with suppress(Exception):
-            call: Call | None = context.get(_CALL)
-            if call is None:
-                return
-            if http_response.status_code >= 300:
-                escalation = call.finish(error=_RefusalError(http_response.status_code, parsed))
-            elif self._is_stream:
-                _tap(parsed["stream"], call)
-                return
-            else:
-                escalation = call.finish(parsed)
-            if escalation.budget is not None:
-                self._send_again(call, http_response, parsed)
+            if self._is_worth_another(call, http_response, parsed) and self._send(
+                call.body, http_response, parsed, counts=call.replaces
+            ):
+                self._is_worth_another(call, http_response, parsed)
+            return
+        if is_changed and is_error:  # a fault of ours; what is wrong may be our ceiling
+            with suppress(Exception):
+                self._send(call.written, http_response, parsed, counts=True)
 
-    def _send_again(self, call: Call, http_response: Theirs, parsed: dict[str, Theirs]) -> None:
+    def _is_worth_another(self, call: Call, http_response: Theirs, parsed: Theirs) -> bool:
+        if http_response.status_code >= 300:
+            error = _RefusalError(http_response.status_code, parsed)
+            return call.finish(error=error).budget is not None
+        if self._is_stream:
+            _tap(parsed["stream"], call)
+            return False
+        return call.finish(parsed).budget is not None
+
+    def _send(
+        self, body: Theirs, http_response: Theirs, parsed: dict[str, Theirs], *, counts: bool
+    ) -> bool:
+        """Send again; the answer takes the place of the first one, an error where that counts."""
+        second = Outcome()
         token = _is_ours.set(True)
         try:
-            better = self._method(**call.body)
-        except Exception as error:
-            if call.replaces:  # what botocore raises next is then about the request as written
-                _put(parsed, error.response)  # type: ignore[attr-defined]
-            raise
+            with second:
+                second.answer = self._method(**body)
         finally:
             _is_ours.reset(token)
-        _put(parsed, better)
-        http_response.status_code = 200
-        if self._is_stream:
-            _tap(better["stream"], call)
-        else:
-            call.finish(better)
+        if second.error is None:
+            _put(parsed, second.answer)
+            http_response.status_code = 200
+        elif counts:  # what botocore raises next is then about the request as written
+            _put(parsed, second.error.response)  # type: ignore[attr-defined]
+        return second.error is None
 
 
 def _put(target: dict[str, Theirs], source: Theirs) -> None:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from tokenest_py.clients import requests
 from tokenest_py.clients.labels import AUTO, Auto, current
-from tokenest_py.clients.quietly import quiet
+from tokenest_py.clients.quietly import Quietly, quiet
 from tokenest_py.errors import UsageError
-from tokenest_py.runtime.budget import Escalation
+from tokenest_py.runtime.budget import CLAMP, Escalation, check
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.providers import (
@@ -47,6 +47,7 @@ _ABOUT_THE_CEILING = re.compile(
 )
 _NO_KWARGS: dict[str, int] = {}
 _NO_ANSWER = Escalation(None, "there is no answer that could be read")
+_UNKNOWN = Escalation(None, "nobody knows whether the ceiling was refused")
 
 
 @functools.cache
@@ -88,10 +89,7 @@ class Sizer:
         """
         if mode not in MODES:
             raise UsageError("mode", mode, MODES)
-        if not 0 < max_truncation < 1:
-            raise UsageError("max_truncation", max_truncation, "a rate between 0 and 1")
-        if max_tokens is not None and max_tokens < 1:
-            raise UsageError("max_tokens", max_tokens, "a whole number of at least 1")
+        check(None, None, max_truncation, max_tokens)
         self.estimator = estimator or _default_estimator()
         self.recorder = recorder or _default_recorder()
         self.sets_ceilings = mode == "size"
@@ -150,6 +148,7 @@ class Call:
     Attributes:
         max_tokens: The ceiling of the next attempt; None where none is sent.
         is_changed: Whether the request differs from the one that the caller wrote.
+        written: The request as the caller wrote it.
         body: The request to send.
         budget: What the estimator chose; None where it failed.
         replaces: Whether the second attempt replaces a request that was refused because of us,
@@ -174,7 +173,7 @@ class Call:
         self._provider = provider
         self._api: ModuleType = BY_PROVIDER[provider]
         self._stream = stream
-        self._written = body
+        self.written = body
         self._fields: dict[str, object] = {}
         self._attempt = 0  # recorded so far
         self._tries = 0  # sent and come back so far
@@ -190,7 +189,7 @@ class Call:
 
     @quiet(None)
     def _size(self, most: int | None, *, is_sent: bool) -> None:
-        sizer, api, body = self._sizer, self._api, self._written
+        sizer, api, body = self._sizer, self._api, self.written
         path, written = requests.written_ceiling(body, api)
         if isinstance(written, int):
             self.max_tokens = int(written)
@@ -207,9 +206,10 @@ class Call:
         budget = self.budget = sizer.estimator.budget(
             estimate,
             model=self.model,
-            input_tokens=sizer.count(body),
+            input_tokens=int(sizer.count(body)),
             max_truncation=sizer.max_truncation,
             max_tokens=sizer.limit(name, most),
+            run_id=str(self._fields["run_id"]),
         )
         self._fields |= sized_fields(estimate, budget) | {
             "category": category and estimate.category,
@@ -238,7 +238,7 @@ class Call:
 
     def _beyond_reasoning(self, tokens: int) -> int:
         """A ceiling has to be above the tokens that the request grants to reasoning."""
-        granted = requests.granted_reasoning(self._written, self._api)
+        granted = requests.granted_reasoning(self.written, self._api)
         return tokens + granted if granted >= tokens else tokens
 
     def _path(self) -> Path:
@@ -290,10 +290,12 @@ class Call:
             said: Fields of the event record that the transport knows better.
         """
         self._tries += 1
-        if error is not None and self._tries == 1:
-            resend = self._resend(error)
-            if resend is not None:
-                return resend
+        if error is not None and self._tries == 1 and self.is_changed:
+            refusal: Escalation | None = _UNKNOWN
+            with Quietly("Call._resend"):
+                refusal = self._resend(error)
+            if refusal is not None:
+                return self._as_written() if refusal is _UNKNOWN else refusal
         fields = self._read(response if error is None else error)
         if fields is None:
             return _NO_ANSWER
@@ -332,6 +334,25 @@ class Call:
         if several and fields.get("truncated") and self.max_tokens is not None:
             event["actual_output_tokens"] = self.max_tokens  # the longest one was cut off there
         self._sizer.recorder.record(**event)  # type: ignore[arg-type]
+        self._remember(event)
+
+    def _remember(self, event: Mapping[str, object]) -> None:
+        """Tell the estimator what became of the call; a ceiling not its own judges no rate."""
+        budget, sent, tokens = self.budget, self.max_tokens, event.get("actual_output_tokens")
+        if budget is None or not isinstance(tokens, int):
+            return
+        is_own = self._is_own or sent != budget.max_tokens
+        reason, run = event.get("stop_reason"), event.get("run_id")
+        self._sizer.estimator.observe(
+            budget._replace(
+                max_tokens=budget.limit if sent is None else sent,
+                source=CLAMP if is_own else budget.source,
+                is_retry=self._tries > 1,
+            ),
+            output_tokens=tokens,
+            stop_reason=None if reason is None else str(reason),
+            run_id=None if run is None else str(run),
+        )
 
     def _escalate(self, fields: Mapping[str, object]) -> Escalation:
         """Make the call its second attempt where its answer was cut off and that may help."""
@@ -359,8 +380,7 @@ class Call:
         """Where our ceiling was refused: try the largest that is taken, else what was written."""
         budget, message = self.budget, str(error)
         if (
-            not self.is_changed
-            or budget is None
+            budget is None
             or _status(error) not in _REFUSED
             or not _ABOUT_THE_CEILING.search(message)
         ):
@@ -375,10 +395,15 @@ class Call:
             self._send_again(most)
             return Escalation(budget._replace(max_tokens=most), f"the model takes {most} at most")
         self._sizer.learn(self._provider, model, None)
-        _, written = requests.written_ceiling(self._written, self._api)
-        self.body, self.is_changed, self._is_own = self._written, False, True
+        return self._as_written()
+
+    def _as_written(self) -> Escalation:
+        """Make the request of the caller the next attempt, whose outcome counts."""
+        _, written = requests.written_ceiling(self.written, self._api)
+        self.body, self.is_changed, self._is_own = self.written, False, True
         self.max_tokens = int(written) if isinstance(written, int) else None
-        return Escalation(budget, "the model refused the ceiling; sent as it was written")
+        self.replaces = True
+        return Escalation(self.budget, "the model refused the ceiling; sent as it was written")
 
     def _send_again(self, tokens: int) -> None:
         path, _ = requests.written_ceiling(self.body, self._api)

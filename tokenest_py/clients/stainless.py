@@ -68,19 +68,21 @@ def _request(client: Theirs, sizer: Sizer, real: Callable[..., Theirs]) -> Calla
     async def request_async(
         cast_to: Theirs, options: Theirs, *, stream: bool = False, stream_cls: Theirs = None
     ) -> Theirs:
+        written = options, stream_cls
         return await run_async(
-            lambda: _Attempt(client, sizer, options, stream_cls, stream=stream),
+            lambda: _Attempt(client, sizer, written, stream=stream),
             lambda sent: real(cast_to, sent[0], stream=stream, stream_cls=sent[1]),
-            (options, stream_cls),
+            written,
         )
 
     def request(
         cast_to: Theirs, options: Theirs, *, stream: bool = False, stream_cls: Theirs = None
     ) -> Theirs:
+        written = options, stream_cls
         return run(
-            lambda: _Attempt(client, sizer, options, stream_cls, stream=stream),
+            lambda: _Attempt(client, sizer, written, stream=stream),
             lambda sent: real(cast_to, sent[0], stream=stream, stream_cls=sent[1]),
-            (options, stream_cls),
+            written,
         )
 
     return request_async if inspect.iscoroutinefunction(real) else request
@@ -90,9 +92,10 @@ class _Attempt:
     """One call: `request` is the library's options and the class of its stream."""
 
     def __init__(
-        self, client: Theirs, sizer: Sizer, options: Theirs, stream_cls: Theirs, *, stream: bool
+        self, client: Theirs, sizer: Sizer, written: tuple[Theirs, Theirs], *, stream: bool
     ) -> None:
-        self.request = options, stream_cls
+        self.request = written
+        options, stream_cls = written
         self._stream = stream
         self._call: Call | None = None
         body = options.json_data

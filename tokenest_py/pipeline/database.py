@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tokenest_py.errors import DatabaseBusyError, DatabaseError
+from tokenest_py.errors import DatabaseBusyError, DatabaseError, NoDataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,9 @@ def open_database(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a read-only connection to a database that `tokenest build` made.
 
-    Raises DatabaseError for a missing, foreign or (unless allowed) empty one, and
-    DatabaseBusyError when another process holds it for longer than lock_timeout seconds.
+    Raises DatabaseError for a missing or foreign one, NoDataError for an empty one unless that is
+    allowed, and DatabaseBusyError when another process holds it for longer than lock_timeout
+    seconds.
     """
     check_file(path)
     connection = wait_for(path, lock_timeout, read_only=True)
@@ -150,7 +151,7 @@ def _check_ours(connection: duckdb.DuckDBPyConnection, path: Path, *, allow_empt
             f"{path} was not made by `tokenest build`: it has no events.int_events; set TOKENEST_DB"
         ) from None
     if not allow_empty and found == (0,):
-        raise DatabaseError(
+        raise NoDataError(
             f"{path} holds no events; build it on telemetry, or pass --allow-empty-db"
         )
 

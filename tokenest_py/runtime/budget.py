@@ -9,22 +9,28 @@ ceiling is not billed; it is reserved.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import UsageError
 from tokenest_py.runtime.providers import PARAMETERS
+from tokenest_py.runtime.quantiles import find
 from tokenest_py.runtime.stop_reasons import spelled
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tokenest_py.runtime.limits import Limits
+    from tokenest_py.runtime.memory import Memory
+    from tokenest_py.runtime.quantiles import Answer
     from tokenest_py.runtime.results import TokenEstimate
     from tokenest_py.runtime.table import Coefficients
+    from tokenest_py.runtime.table.table import Cell
 
-CELL = "quantile cell"
-PARENT = "parent"
 FLOOR = "cold-start floor"
 CLAMP = "explicit clamp"
 CONTROL = "control call"
+MAX_FOUND = 4096  # look-ups that a table keeps
 OVER_WINDOW = "input_over_window"
 
 
@@ -34,7 +40,8 @@ class Budget(NamedTuple):
     Attributes:
         max_tokens: What to send as the ceiling: visible output and reasoning together.
         source: "quantile cell" (the very cell asked for), "parent" (a wider one), "cold-start
-            floor" (no quantile: floor and buffer), "explicit clamp" (the caller's own limit) or
+            floor" (no quantile: floor and buffer), "so far" (something new: what new ones needed so
+            far), "explicit clamp" (the caller's own limit) or
             "control call" (the most that could be asked for, on purpose).
         n: Calls that the quantile rests on; 0 for a floor.
         identified: Whether the data show the quantile and no limit has lowered it.
@@ -43,11 +50,14 @@ class Budget(NamedTuple):
         reasoning_tokens: The part of max_tokens kept apart for reasoning.
         clamped_by: The limit that lowered the number: "", "max_tokens", "max_output",
             "context_window" or "max_budget"; "input_over_window" lowers nothing: the model does
-            not take so large an input.
+            not take so large an input, or has no room left for an answer.
         limit: The most that could be asked for in this call.
         is_retry: Whether this is the one larger ceiling after a truncation.
         coefficients_id: The table that the number comes from.
         is_control: Whether this is a control call; record it as such.
+        cell: The values of the table's levels that were asked for.
+        estimate_low: The low end of the estimate that the call has, in tokens.
+        seen_factor: What was seen since the table was made moved the quantile by this factor.
     """
 
     max_tokens: int
@@ -62,6 +72,14 @@ class Budget(NamedTuple):
     is_retry: bool
     coefficients_id: str
     is_control: bool = False
+    cell: Cell = ()
+    estimate_low: int = 0
+    seen_factor: float = 1.0
+
+    @property
+    def is_below_estimate(self) -> bool:
+        """Whether the visible part is less than the low end of the estimate."""
+        return self.visible_tokens < self.estimate_low
 
     @property
     def visible_tokens(self) -> int:
@@ -99,21 +117,24 @@ def size(
     max_tokens: int | None,
     reasoning_tokens: int,
     control_share: float = 0.0,
+    memory: Memory | None = None,
+    run_id: str | None = None,
 ) -> Budget:
     """The budget of one call; see `Estimator.budget`."""
-    if not 0 < max_truncation < 1:
-        raise UsageError("max_truncation", max_truncation, "a rate between 0 and 1")
-    if max_tokens is not None and max_tokens < 1:
-        raise UsageError("max_tokens", max_tokens, "a whole number of at least 1")
-    if reasoning_tokens < 0:
-        raise UsageError("reasoning_tokens", reasoning_tokens, "a whole number of at least 0")
-    if not 0 <= control_share <= 1:
-        raise UsageError("control_share", control_share, "a share from 0 to 1")
-    found = _quantile(coefficients, estimate, model, input_tokens, max_truncation)
-    if found is None:
-        source, rate, wanted, n, identified = FLOOR, None, floor(coefficients, estimate), 0, False
+    check(model, input_tokens, max_truncation, max_tokens, reasoning_tokens, control_share)
+    cell, found = _look_up(
+        coefficients, estimate, model, input_tokens, max_truncation, memory, run_id
+    )
+    least = 0
+    # a rate that too few calls are known for in all: the strictest one answers, and the floor
+    if found is None or (
+        found.rate > max_truncation and coefficients.n_known < 1 / max_truncation - 1
+    ):
+        least = floor(coefficients, estimate)
+    if found is None or found.tokens < least:
+        source, rate, wanted, n, identified, seen = FLOOR, None, least, 0, False, 1.0
     else:
-        source, rate, wanted, n, identified = found
+        source, rate, wanted, n, identified, seen = found
     wanted = max(wanted, int(coefficients.constants["min_budget"])) + reasoning_tokens
     limit, limited_by = _limit(coefficients, limits, model, input_tokens)
     tokens, clamped_by = (limit, limited_by) if wanted > limit else (wanted, "")
@@ -138,7 +159,71 @@ def size(
         is_retry,
         coefficients.coefficients_id,
         source == CONTROL,
+        cell,
+        estimate.low,
+        seen,
     )
+
+
+def check(
+    model: str | None,
+    input_tokens: int | None,
+    max_truncation: float,
+    max_tokens: int | None,
+    reasoning_tokens: int = 0,
+    control_share: float = 0.0,
+) -> None:
+    """Raises UsageError for what no call can be asked for, whatever its type."""
+    if not (isinstance(max_truncation, float) and 0 < max_truncation < 1):
+        raise UsageError("max_truncation", max_truncation, "a rate between 0 and 1")
+    for name, number, least in (
+        ("max_tokens", max_tokens, 1),
+        ("input_tokens", input_tokens, 0),
+        ("reasoning_tokens", reasoning_tokens, 0),
+    ):
+        is_count = isinstance(number, int) and not isinstance(number, bool) and number >= least
+        if not is_count and (number is not None or name == "reasoning_tokens"):
+            raise UsageError(name, number, f"a whole number of at least {least}")
+    if not (isinstance(control_share, (int, float)) and 0 <= control_share <= 1):
+        raise UsageError("control_share", control_share, "a share from 0 to 1")
+    if not isinstance(model, (str, type(None))):
+        raise UsageError("model", model, "the name of a model")
+
+
+def _look_up(
+    coefficients: Coefficients,
+    estimate: TokenEstimate,
+    model: str | None,
+    input_tokens: int | None,
+    max_truncation: float,
+    memory: Memory | None,
+    run_id: str | None,
+) -> tuple[Cell, Answer | None]:
+    """The cell of a call, and what its quantile says with what was seen since."""
+    key = (
+        estimate.category,
+        estimate.complexity,
+        tuple(estimate.labels.items()) if estimate.labels else None,
+        model,
+        input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
+        estimate_bin(estimate.base_tokens) if estimate.deliverable_count else None,
+        max_truncation,
+    )
+    if key in coefficients.found:
+        cell, quantile = coefficients.found[key]
+    else:
+        cell = cell_of(
+            coefficients, estimate.category, estimate.complexity, estimate.labels, *key[3:6]
+        )
+        quantile = find(coefficients, cell, max_truncation)
+        if len(coefficients.found) >= MAX_FOUND:
+            coefficients.found.clear()
+        coefficients.found[key] = cell, quantile
+    if quantile is None or memory is None:
+        return cell, None if quantile is None else quantile.answer
+    if memory.table != coefficients.coefficients_id:
+        memory.begin(coefficients)
+    return cell, quantile.moved(coefficients, memory, run_id)
 
 
 def _drawn(share: float) -> bool:
@@ -211,53 +296,36 @@ def escalate(
     return Escalation(None, reason)
 
 
-def _quantile(
+def cell_of(
     coefficients: Coefficients,
-    estimate: TokenEstimate,
+    category: str,
+    complexity: str,
+    labels: Mapping[str, str],
     model: str | None,
-    input_tokens: int | None,
-    max_truncation: float,
-) -> tuple[str, float | None, int, int, bool] | None:
-    """Source, rate, tokens, n and identified of the narrowest cell with data, or None.
-
-    Of its rates the largest that is not above the one asked for counts, else the smallest, and
-    then only as a lower bound. So does a cell wider than the category and complexity asked for:
-    it says nothing about them, and the budget is not below the one without quantiles.
-    """
-    cells = coefficients.cells
-    if not cells:
-        return None
-    asked = coefficients.cell(
+    of_input: int | None,
+    of_estimate: str | None,
+) -> Cell:
+    """The narrowest cell that the call lies in."""
+    return coefficients.cell(
         {
-            **estimate.labels,
-            "category": coefficients.category(estimate.category) or None,
-            "complexity": estimate.complexity or None,
+            **labels,
+            "category": coefficients.category(category) or None,
+            "complexity": complexity or None,
             "model": model or None,
-            "input_bin": input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
+            "estimate_bin": of_estimate,
+            "input_bin": of_input,
         }
     )
-    for end in range(len(asked), -1, -1):
-        rates = cells.get(asked[:end])
-        if rates:
-            found = rates[0]
-            for candidate in rates:
-                if candidate[0] <= max_truncation:
-                    found = candidate
-            rate, tokens, n, identified = found
-            if rate > max_truncation or any(asked[end : coefficients.floor_level]):
-                least = floor(coefficients, estimate)
-                if least > tokens:
-                    return FLOOR, None, least, 0, False
-                identified = identified and rate <= max_truncation
-            return (CELL if end == len(asked) else PARENT, rate, tokens, n, identified)
-    return None
 
 
 def input_bin(input_tokens: int) -> int:
     """The bin of an input size: four to each doubling, floor(4 * log2(tokens))."""
-    import math  # as little as possible at the start
-
     return math.floor(4 * math.log2(input_tokens))
+
+
+def estimate_bin(base_tokens: int) -> str | None:
+    """The bin of what the deliverables come to: two to each doubling, floor(2 * log2(tokens))."""
+    return str(math.floor(2 * math.log2(base_tokens))) if base_tokens > 0 else None
 
 
 def _limit(
@@ -265,15 +333,17 @@ def _limit(
 ) -> tuple[int, str]:
     """The most that a call may ask for, and what says so.
 
-    An input above what the model takes leaves nothing to clamp to: it is said, no more.
+    An input that leaves no room for the smallest budget is said, and clamps nothing: a ceiling of
+    a few tokens helps nobody.
     """
+    least = int(coefficients.constants["min_budget"])
     limit, limited_by = int(coefficients.constants["max_budget"]), "max_budget"
     if model:
-        most, window, max_input = known.find(model)
+        most, window, max_input = known.find(model, coefficients.answer_lengths.get(model, 0))
         used = input_tokens or 0
         if most is not None:
             limit, limited_by = most, "max_output"
-        if used > (max_input or used) or (window is not None and used >= window):
+        if used > (max_input or used) or (window is not None and window - used < least):
             limited_by = OVER_WINDOW
         elif window is not None and window - used < limit:
             limit, limited_by = window - used, "context_window"

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
-from tokenest_py.runtime.budget import Escalation, escalate, size
+from tokenest_py.runtime.budget import Escalation, cell_of, escalate, input_bin, size
 from tokenest_py.runtime.deliverables import normalize
-from tokenest_py.runtime.labels import checked
+from tokenest_py.runtime.labels import NO_LABELS, checked
 from tokenest_py.runtime.limits import Limits
+from tokenest_py.runtime.memory import Memory
 from tokenest_py.runtime.providers import response_fields
+from tokenest_py.runtime.quantiles import Median, median
 from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.rules import Rules
 from tokenest_py.runtime.table.source import Source, Status
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.rules import Cell, Reading
 
 DEFAULT_CATEGORY = "implementation"
+
+# What the outcome of a call can be wrong by, so that it is left out.
+_FAULTS = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
 
 
 class Estimator:
@@ -48,12 +55,14 @@ class Estimator:
         *,
         workspace: str | os.PathLike[str] | None = None,
         limits: Mapping[str, tuple[int, int | None]] | None = None,
+        memory: bool = True,
     ) -> None:
         """Use a source of coefficients; `Estimator.load` is the usual way to make one."""
         self._source = source
         self._workspace = None if workspace is None else Workspace(os.fspath(workspace))
         self._rules = self._rules_type(source.coefficients, self._workspace)
         self._limits = Limits(limits)
+        self._memory = Memory() if memory else None
 
     @classmethod
     def load(
@@ -64,6 +73,7 @@ class Estimator:
         strict: bool = False,
         reload_after: float | None = None,
         limits: Mapping[str, tuple[int, int | None]] | None = None,
+        memory: bool = True,
     ) -> Estimator:
         """An estimator with the coefficients of a file.
 
@@ -77,9 +87,11 @@ class Estimator:
                 Never raises: a faulty file leaves the last good table in place.
             limits: What models take at most that no list knows, such as deployments of one's own:
                 {"my-deployment": (max_output, context_window)}, in tokens.
+            memory: Whether budgets follow what `observe()` sees. Without it they come from the
+                table alone.
         """
         source = Source(path, strict=strict, reload_after=reload_after)
-        return cls(source, workspace=workspace, limits=limits)
+        return cls(source, workspace=workspace, limits=limits, memory=memory)
 
     def estimate(
         self,
@@ -91,6 +103,8 @@ class Estimator:
         scope_paths: Collection[str] | None = None,
         assume: str | None = None,
         labels: Mapping[str, str | None] | None = None,
+        model: str | None = None,
+        input_tokens: int | None = None,
     ) -> TokenEstimate:
         """The output tokens that a call will need.
 
@@ -107,13 +121,21 @@ class Estimator:
                 nor the workspace says so.
             labels: What the call is grouped by besides category and complexity, such as
                 {"project": "web"}. A table that knows the name has budgets of its own for it.
+            model: Its name. Like input_tokens it counts where there are no deliverables: then the
+                estimate is the median of the calls that are most alike.
+            input_tokens: Tokens of the prompt.
         """
         if labels:
+            said = checked(labels)
             estimate = self.estimate(
                 deliverables, category, complexity,
                 task=task, scope_paths=scope_paths, assume=assume,
             )  # fmt: skip
-            return estimate._replace(labels=checked(labels))
+            if estimate.model == "no_deliverables":
+                rules = self._current()
+                cell = rules.cell(category or DEFAULT_CATEGORY, complexity or "")
+                estimate = self._without_deliverables(rules, cell, said, model, input_tokens)
+            return estimate._replace(labels=said)
         assume = assume or "new"
         if assume not in ("new", "modified"):
             raise UsageError("assume", assume, ("new", "modified"))
@@ -123,7 +145,7 @@ class Estimator:
         read = rules.read
         readings = [read(text, action, class_category) for text, action in normalize(deliverables)]
         if not readings:
-            return self._without_deliverables(rules, cell)
+            return self._without_deliverables(rules, cell, NO_LABELS, model, input_tokens)
         if rules.documents and all(reading.is_document for reading in readings):
             items = [reading.deliverable for reading in readings]
             model, final, found = rules.choose(items, cell.category, task or "")
@@ -148,6 +170,7 @@ class Estimator:
         max_tokens: int | None = None,
         reasoning_tokens: int = 0,
         control_share: float = 0.0,
+        run_id: str | None = None,
     ) -> Budget:
         """The ceiling to send with a call, in tokens.
 
@@ -163,6 +186,8 @@ class Estimator:
                 at 0 when the recorded output tokens include reasoning already.
             control_share: The share of calls, drawn at random, that get the most that may be
                 asked for. They keep the tail of the demand known; 0.05 is enough. Off by default.
+            run_id: The run that the call belongs to, where `observe()` is told of its calls: what
+                they needed moves the budgets of the next ones, if the table has seen that it helps.
         """
         return size(
             self._current().coefficients,
@@ -174,7 +199,37 @@ class Estimator:
             max_tokens=max_tokens,
             reasoning_tokens=reasoning_tokens,
             control_share=control_share,
+            memory=self._memory,
+            run_id=run_id,
         )
+
+    def observe(
+        self,
+        budget: Budget,
+        *,
+        output_tokens: int,
+        stop_reason: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        """Take up what became of a call that `budget()` sized; the next budgets follow it.
+
+        Remembered in this process alone, within bounds, until a newer table comes; the next build
+        computes it again from telemetry. Never raises: what cannot be taken up is left out.
+
+        Args:
+            budget: What `budget()` returned for the call.
+            output_tokens: All that counted against the ceiling, reasoning included.
+            stop_reason: The provider's word for why the answer ended.
+            run_id: The run that the call belongs to.
+        """
+        if self._memory is None:
+            return
+        try:
+            self._memory.observe(
+                self._current().coefficients, budget, output_tokens, stop_reason, run_id
+            )
+        except _FAULTS:  # whatever was handed over, the caller's call has succeeded
+            self._memory.faults += 1
 
     def after_truncation(
         self, budget: Budget, stop_reason: str | None, *, output_tokens: int | None = None
@@ -254,16 +309,40 @@ class Estimator:
             parts,
         )
 
-    def _without_deliverables(self, rules: Rules, cell: Cell) -> TokenEstimate:
-        """The floor of the complexity, whatever the category: nothing else is known."""
+    def _without_deliverables(
+        self,
+        rules: Rules,
+        cell: Cell,
+        labels: Mapping[str, str],
+        model: str | None,
+        input_tokens: int | None,
+    ) -> TokenEstimate:
+        """The median of such calls; before any was seen the floor of the complexity."""
         table = rules.coefficients
-        tokens = table.floors.get(("", cell.complexity), table.floors["", ""])
-        spread = int(tokens * table.constants["default_interval"])
+        found = median(
+            table,
+            cell_of(
+                table,
+                cell.category,
+                cell.complexity,
+                labels,
+                model,
+                input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
+                None,
+            ),
+            self._memory,
+        )
+        if found is None:
+            tokens = table.floors.get(("", cell.complexity), table.floors["", ""])
+            spread = int(tokens * table.constants["default_interval"])
+            confidence = table.constants["confidence_no_deliverables"]
+            found = Median(tokens - spread, tokens, tokens + spread, confidence)
+        low, tokens, high, confidence = found
         return TokenEstimate(
             tokens,
-            tokens - spread,
-            tokens + spread,
-            table.constants["confidence_no_deliverables"],
+            low,
+            high,
+            confidence,
             MappingProxyType({}),
             cell.category,
             cell.complexity,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tokenest_py.runtime.budget import FLOOR, buffer
+from tokenest_py.runtime.quantiles import SO_FAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,10 @@ def _estimate(coefficients: Coefficients, estimate: TokenEstimate) -> Iterator[s
     )
     cell = f"{estimate.category}/{estimate.complexity or 'no complexity'}"
     if estimate.model == "no_deliverables":
-        yield f"  no deliverables: the floor for the complexity of {cell}"
+        what = "median of the calls nearest to"
+        if not coefficients.medians:
+            what = "floor for the complexity of"
+        yield f"  no deliverables: the {what} {cell}"
     elif estimate.parts:
         known = (estimate.category, estimate.complexity) in coefficients.overheads
         yield f"  overhead {estimate.overhead} for {cell}{'' if known else ' (the default)'}"
@@ -60,14 +64,24 @@ def _part(part: Part) -> str:
 
 
 def _budget(coefficients: Coefficients, estimate: TokenEstimate, budget: Budget) -> Iterator[str]:
-    yield f"max_tokens {budget.max_tokens} from the {budget.source}"
+    source = "what new ones needed so far" if budget.source == SO_FAR else f"the {budget.source}"
+    yield f"max_tokens {budget.max_tokens} from {source}"
     if budget.source == FLOOR:
         factor = buffer(coefficients, estimate)
         yield f"  the larger of the floor and {estimate.estimated_tokens} times {factor:g}"
     elif budget.quantile_rate is not None:
         kind = "identified" if budget.identified else "at least this much"
         yield f"  {budget.quantile_rate:.1%} truncation, from {budget.n} calls ({kind})"
+        if budget.quantile_rate > budget.max_truncation:
+            yield f"  the table holds no rate of {budget.max_truncation:.1%}: its strictest answers"
+        if budget.seen_factor != 1:
+            yield (
+                f"  {budget.max_tokens / budget.seen_factor:.0f} from the table, times"
+                f" {budget.seen_factor:.3f} from what was seen since"
+            )
     if budget.reasoning_tokens:
         yield f"  {budget.reasoning_tokens} of it for reasoning, {budget.visible_tokens} visible"
+    if budget.is_below_estimate:
+        yield f"  below the low end of the estimate, {budget.estimate_low}"
     if budget.clamped_by:
         yield f"  lowered by {budget.clamped_by}, which allows {budget.limit}"

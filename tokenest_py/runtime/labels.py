@@ -13,12 +13,15 @@ MAX_VALUE = 128  # characters of a value, as UTF-16 counts them: so do landing's
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 # Levels of a table that are no labels: every call says them by arguments of their own.
 CALL_LEVELS = ("model", "input_bin")
+# A level that the table keeps with the labels, and every call says by its deliverables.
+ESTIMATE_BIN = "estimate_bin"
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 # Names that no label of an estimate has, and where the call says them.
 ARGUMENTS = {
     "category": "the argument category=",
     "complexity": "the argument complexity=",
+    ESTIMATE_BIN: "the deliverables of estimate()",
     "model": "the argument model= of budget()",
     "input_bin": "the argument input_tokens= of budget()",
 }

@@ -78,15 +78,22 @@ class Limits:
         """Take the caller's own: {"my-deployment": (max_output, context_window)}."""
         self._own = {name.strip(" ").lower(): Limit(*limit) for name, limit in (own or {}).items()}
 
-    def find(self, model: str) -> Limit:
-        """What is known of the model; nothing is a guess but the date."""
+    def find(self, model: str, answered: int = 0) -> Limit:
+        """What is known of the model; nothing is a guess but the date.
+
+        It has `answered` at that length: the seed cannot be right where it says less. The caller's
+        own limit holds whatever was answered.
+        """
         own = self._own.get(model.strip(" ").lower())
         if own is not None:
             return own
         known, dated = _known()
         name = canonical(model)
         found = known.get(name)
-        return found or dated.get(undated(name), UNKNOWN)
+        limit = found or dated.get(undated(name), UNKNOWN)
+        if limit.max_output is not None and limit.max_output < answered:
+            return limit._replace(max_output=answered)
+        return limit
 
 
 @functools.cache

@@ -116,7 +116,7 @@
 {#- The records of a line at one place, as json_records() gives them. -#}
 {% macro duckdb__records_at(text, place, from_line) -%}
     {%- set paths = [place] -%}
-    {%- for path in from_line if path[1:].startswith(place.split('[]')[0]) -%}
+    {%- for path in from_line if '[]' not in path or path[1:].startswith(place.split('[]')[0]) -%}
         {%- do paths.append(path[1:]) -%}
     {%- endfor -%}
     {%- set tree = path_tree(paths) -%}

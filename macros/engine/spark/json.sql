@@ -148,7 +148,7 @@
             then {{ spark_items(
                 'from_json(' ~ text ~ ", 'array<string>')" if is_list
                 else 'from_json(' ~ text ~ ", '" ~ spark_structure(names, 0, from_line) ~ "')." ~ names[0],
-                names, 0, from_line
+                names, 0, from_line, text
             ) }}
     end
 {%- endmacro %}
@@ -158,7 +158,7 @@
 -#}
 {% macro spark_structure(names, level, from_line) -%}
     {%- set above = names[:level] | join('[].') ~ ('[].' if level else '') -%}
-    {%- for name in spark_outer_names(above, from_line) -%}{{ name }} string, {% endfor -%}
+    {%- for name in spark_outer_names(above, from_line) -%}{{ name }} variant, {% endfor -%}
     {{ names[level] }} array<
     {%- if level + 1 < names | length -%}
         struct<{{ spark_structure(names, level + 1, from_line) }}>
@@ -179,29 +179,34 @@
 {% endmacro %}
 
 {#- The records below a list, level by level. -#}
-{% macro spark_items(list, names, level, from_line) -%}
+{% macro spark_items(list, names, level, from_line, text) -%}
     {%- set item = 'item_' ~ level -%}
     {%- if level + 1 < names | length -%}
         flatten(transform({{ list }}, {{ item }} -> {{ spark_items(
-            item ~ '.' ~ names[level + 1], names, level + 1, from_line
+            item ~ '.' ~ names[level + 1], names, level + 1, from_line, text
         ) }}))
     {%- else -%}
         transform({{ list }}, {{ item }} -> named_struct('record', {{ item }}
         {%- for path in from_line %},
-        'outer_{{ loop.index }}', {{ spark_outer_value(path, names, level) }}
+        'outer_{{ loop.index }}', {{ spark_outer_value(path, names, level, text) }}
         {%- endfor -%}
         ))
     {%- endif -%}
 {%- endmacro %}
 
 {#- The value of a path from the line, of the innermost object that it goes through. -#}
-{% macro spark_outer_value(path, names, level) -%}
+{% macro spark_outer_value(path, names, level, text) -%}
     {%- set found = namespace(value='cast(null as string)') -%}
+    {%- if '[]' not in path -%}
+        {%- set steps = path_steps(path[1:]) -%}
+        {%- set value = 'from_json(' ~ text ~ ", '`" ~ steps[0]['value'] ~ "` variant').`" ~ steps[0]['value'] ~ '`' -%}
+        {%- set found.value = spark_member_text(value, steps[1:]) -%}
+    {%- endif -%}
     {%- for depth in range(1, level + 1) -%}
         {%- set above = names[:depth] | join('[].') ~ '[].' -%}
         {%- if path[1:].startswith(above) and '[]' not in path[1 + above | length:] -%}
             {%- set steps = path_steps(path[1 + above | length:]) -%}
-            {%- set value = 'try_parse_json(item_' ~ (depth - 1) ~ '.' ~ steps[0]['value'] ~ ')' -%}
+            {%- set value = 'item_' ~ (depth - 1) ~ '.' ~ steps[0]['value'] -%}
             {%- set found.value = spark_member_text(value, steps[1:]) -%}
         {%- endif -%}
     {%- endfor -%}

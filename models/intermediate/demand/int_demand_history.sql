@@ -1,7 +1,21 @@
 with
 
+withheld_events as (
+    select * from {{ ref('int_withheld_events') }}
+),
+
+-- where a source counted too many calls in part, the others are no sample of what it answered
 demand as {{ inlined() }} (
-    select * from {{ ref('int_demand') }}
+    select * from {{ ref('int_demand') }} as calls
+    where
+        not exists (
+            select 1 from withheld_events
+            where withheld_events.event_id = calls.event_id
+        )
+),
+
+replayed_estimates as (
+    select * from {{ ref('int_replayed_estimates') }}
 ),
 
 days as (
@@ -43,7 +57,9 @@ first_days as (
 ),
 
 usable as (
-    select demand.*
+    select
+        demand.*,
+        replayed_estimates.replayed_output_tokens
     from demand
     cross join horizon
     inner join first_days
@@ -51,6 +67,8 @@ usable as (
             {{ same_labels('demand', 'first_days') }}
             and demand.model is not distinct from first_days.model
             and demand.occurred_at >= first_days.starts_at
+    left join replayed_estimates
+        on demand.event_id = replayed_estimates.event_id
     where
         demand.demand_state <> 'excluded'
         and {{ is_in_window('demand.occurred_at', 'horizon.ends_at') }}
@@ -71,8 +89,10 @@ final as (
         call_id,
         event_id,
         occurred_at,
+        run_id,
         {{ label_columns() }},
         model,
+        {{ estimate_bin('replayed_output_tokens') }} as estimate_bin,
         input_bin,
         input_tokens,
         is_control,

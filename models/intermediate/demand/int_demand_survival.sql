@@ -7,7 +7,7 @@ history as (
 -- equal demands of a cell in one row: what follows is as large as the distinct demands
 counted as (
     select
-        {{ label_columns() }},
+        {{ cell_label_columns() }},
         model,
         input_bin,
         demand_tokens,
@@ -17,7 +17,7 @@ counted as (
         sum(case when is_observed then weight else 0 end) as event_weight,
         sum(case when is_observed then weight * weight else 0 end) as squared_event_weight
     from history
-    group by {{ label_columns() }}, model, input_bin, demand_tokens
+    group by {{ cell_label_columns() }}, model, input_bin, demand_tokens
 ),
 
 celled as (
@@ -55,7 +55,7 @@ final as (
     select
         cell_level,
         cell,
-        {{ label_columns() }},
+        {{ cell_label_columns() }},
         model,
         input_bin,
         demand_tokens,

@@ -33,6 +33,36 @@ demand as (
     group by 1, 2
 ),
 
+replayed as (
+    select
+        coalesce(history.category, 'unknown') as category,
+        coalesce(history.complexity, 'unknown') as complexity,
+        {{ ratio('history.demand_tokens', 'replayed_estimates.replayed_output_tokens') }}
+            as actual_ratio,
+        row_number() over (
+            partition by history.category, history.complexity
+            order by history.occurred_at desc, history.call_id desc
+        ) - 1 as calls_since
+    from history
+    inner join replayed_estimates
+        on history.event_id = replayed_estimates.event_id
+    where replayed_estimates.replayed_output_tokens > 0
+),
+
+-- what is older weighs next to nothing
+averages as (
+    select
+        category,
+        complexity,
+        {{ ratio(
+            'sum(' ~ moving_weight('calls_since') ~ ' * actual_ratio)',
+            'sum(' ~ moving_weight('calls_since') ~ ')',
+        ) }} as moving_ratio
+    from replayed
+    where calls_since < 100
+    group by category, complexity
+),
+
 versions as (
     select
         coalesce(category, 'unknown') as category,
@@ -54,6 +84,7 @@ final as (
         coalesce(versions.n_versions, 0) as n_versions,
         demand.n_replayed,
         demand.base_estimate_tokens,
+        averages.moving_ratio,
         shrunk_medians.n_observed,
         shrunk_medians.n_event,
         shrunk_medians.median_tokens,
@@ -66,6 +97,10 @@ final as (
         on
             demand.category = shrunk_medians.category
             and demand.complexity = shrunk_medians.complexity
+    left join averages
+        on
+            demand.category = averages.category
+            and demand.complexity = averages.complexity
     left join versions
         on
             demand.category = versions.category

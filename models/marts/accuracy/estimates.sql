@@ -22,7 +22,7 @@ flagged as (
         events.actual_max_tokens is null as is_ceiling_unknown,
         {{ deliverable_bucket('events.deliverable_count') }} as deliverable_bucket,
         coalesce(events.actual_max_tokens, events.selected_budget) as ceiling_tokens,
-        {{ is_synthetic('events.predicted_output_tokens', 'events.recorded_quality_flags') }}
+        {{ is_synthetic('events.run_id', 'events.recorded_quality_flags') }}
             as is_synthetic,
         {{ is_failure_stub('events.actual_output_tokens', 'events.is_success') }}
             as is_failure_stub,

@@ -4,6 +4,18 @@ quantiles as (
     select * from {{ ref('cell_quantiles') }}
 ),
 
+medians as (
+    select * from {{ ref('int_cell_medians') }}
+),
+
+so_far as (
+    select * from {{ ref('so_far') }}
+),
+
+so_far_quantiles as (
+    select * from {{ ref('so_far_quantiles') }}
+),
+
 base_budgets as (
     select * from {{ ref('base_budgets') }}
 ),
@@ -11,33 +23,87 @@ base_budgets as (
 located as (
     select
         *,
+        split_part(cell, '|', 1) as label_part,
         {{ ancestor_cells() }}
     from quantiles
 ),
 
+placed as (
+    select
+        *,
+        {{ ancestor_label_cell() }}
+    from located
+),
+
+-- what such a cell would get if it were new: from what its label and its model needed so far
+expected as (
+    select
+        placed.*,
+        ln(of_all.median_tokens)
+        + coalesce(of_model.ln_effect, 0)
+        + coalesce(of_label.ln_effect, 0)
+        + new_label.ln_factor as ln_label_so_far,
+        case
+            when placed.model is not null
+                then
+                    ln(of_cell.median_tokens)
+                    + coalesce(of_model.ln_effect, 0)
+                    + new_model.ln_factor
+        end as ln_model_so_far
+    from placed
+    inner join medians as of_all
+        on of_all.cell_level = 0
+    inner join medians as of_cell
+        on
+            placed.label_level = of_cell.cell_level
+            and placed.label_cell = of_cell.cell
+    left join so_far as of_label
+        on
+            of_label.subject = 'label'
+            and placed.label_part = {{ key_part('of_label.name') }}
+    left join so_far as of_model
+        on
+            of_model.subject = 'model'
+            and placed.model = of_model.name
+    left join so_far_quantiles as new_label
+        on
+            new_label.subject = 'label'
+            and {{ known_bin('of_label.n_known') }} is not distinct from new_label.known_bin
+            and placed.max_truncation = new_label.max_truncation
+    left join so_far_quantiles as new_model
+        on
+            new_model.subject = 'model'
+            and placed.label_part = {{ key_part('new_model.top_label') }}
+            and {{ known_bin('of_model.n_known') }} = new_model.known_bin
+            and placed.max_truncation = new_model.max_truncation
+),
+
 blended as (
     select
-        located.*,
-        {{ blended_levels('located.max_truncation') }},
-        {{ own_data_weight('located.n_event', 'located.max_truncation') }} as own_weight,
+        expected.*,
+        {{ blended_levels(
+            'expected.max_truncation',
+            'case when expected.cell_level = 0 then ln(level_0.blended_tokens)'
+            ~ ' else coalesce(expected.ln_label_so_far, ln(level_0.blended_tokens)) end',
+            'expected.ln_model_so_far',
+        ) }},
+        {{ own_data_weight('expected.n_event', 'expected.max_truncation') }} as own_weight,
+        {{ share_of_own_cells('expected.max_truncation', 'expected') }} as own_cells_share,
         not level_0.has_enough_events as is_cold_start,
-        {{ of_level_alike('n_observed') }} as n_observed_alike,
         {{ of_level_used('cell_level') }} as level_used,
         {{ of_level_used('strict_tokens') }} as used_strict_tokens,
         {{ of_level_used('n_event') }} as used_n_event,
         {{ of_level_used('n_censored') }} as used_n_censored,
         {{ is_identified_in_chain() }} as is_identified_in_chain
-    from located
-    {{ ancestor_joins('quantiles', 'located') }}
+    from expected
+    {{ ancestor_joins('quantiles', 'expected') }}
 ),
 
--- the floors of the estimator: of the cell, else of the complexity, else of all
+-- the floors of the estimator, for comparison: of the cell, else of the complexity, else of all
 floored as (
     select
         blended.*,
-        coalesce(of_cell.value, of_complexity.value, of_all.value) as base_budget_tokens,
-        coalesce(blended.n_observed_alike, 0) < {{ var('sparse_below') }}
-        and blended.cell_level > 0 as is_sparse
+        coalesce(of_cell.value, of_complexity.value, of_all.value) as base_budget_tokens
     from blended
     left join base_budgets as of_cell
         on
@@ -59,11 +125,7 @@ budgeted as (
         *,
         case
             when not is_cold_start
-                then
-                    greatest(
-                        max({{ rounded_budget(blended_tokens()) }}) over stricter,
-                        case when is_sparse then base_budget_tokens else 0 end
-                    )
+                then max({{ rounded_budget(blended_tokens()) }}) over stricter
         end as budget_blend_tokens,
         case
             when not is_cold_start
@@ -85,16 +147,14 @@ chosen as (
     from budgeted
 ),
 
--- what the runtime would answer without the row: the parent's budget, and the floor below it
--- where the parent says nothing about this category and complexity
+-- what the runtime would answer without the row: the parent's budget. Without that of a value of
+-- the widest label, or of a model, it would answer as for a new one, so these rows always stay.
 compared as (
     select
         chosen.*,
         case
-            when chosen.cell_level = 0 then cast(null as bigint)
-            when chosen.cell_level <= {{ floor_level() }}
-                then greatest(parents.budget_tokens, chosen.base_budget_tokens)
-            else parents.budget_tokens
+            when chosen.cell_level > 1 and coalesce(chosen.model, '') = coalesce(parents.model, '')
+                then parents.budget_tokens
         end as fallback_tokens
     from chosen
     left join chosen as parents
@@ -143,7 +203,6 @@ final as (
         model,
         input_bin,
         max_truncation,
-        rate_used,
         n,
         n_observed,
         n_censored,
@@ -152,9 +211,9 @@ final as (
         quantile_high_tokens as own_quantile_high_tokens,
         is_identified as is_own_quantile_identified,
         own_weight,
+        own_cells_share,
         cast(level_used as bigint) as level_used,
         coalesce(is_identified_in_chain, false) as is_identified,
-        is_sparse,
         is_cold_start,
         cast(base_budget_tokens as bigint) as base_budget_tokens,
         cast(budget_blend_tokens as bigint) as budget_blend_tokens,

@@ -164,6 +164,26 @@ shrunk as (
     where median_tokens is not null and base_estimate_tokens > 0
 ),
 
+moving as (
+    select
+        'moving_average' as method,
+        'replayed' as estimator_version,
+        category,
+        complexity,
+        cast(null as double) as max_truncation,
+        n_replayed as n,
+        moving_ratio * ({{ falling_margin('n_replayed') }}) as multiplier,
+        cast(null as double) as interval_low,
+        cast(null as double) as interval_high,
+        cast(null as double) as range_low,
+        cast(null as double) as range_high,
+        {{ ratio('n_replayed', 'n_replayed + ' ~ var('shrinkage_calls')) }} as own_weight,
+        n_replayed as n_gated,
+        false as is_exported_budget
+    from cells
+    where moving_ratio is not null
+),
+
 budget_ratios as (
     {% for budget in ['budget_blend', 'budget_strict'] %}
         select
@@ -203,6 +223,8 @@ multipliers as (
     union all
     select * from shrunk
     union all
+    select * from moving
+    union all
     select * from budget_ratios
 ),
 
@@ -237,9 +259,15 @@ gated as (
     select
         *,
         n_gated >= {{ var('min_samples') }} as passes_min_samples,
-        -- the methods of demand need no such gate: with few calls they hardly leave the parent
-        not is_ratio_method
-        or coalesce(confidence >= {{ var('confidence_threshold') }}, false) as passes_confidence,
+        -- a budget needs no such gate: with few calls it hardly leaves its parent; and a moving
+        -- average moves from min_samples calls on
+        max_truncation is not null
+        or method = 'moving_average'
+        or coalesce(
+            case when is_ratio_method then confidence else own_weight end
+            >= {{ var('confidence_threshold') }},
+            false
+        ) as passes_confidence,
         is_ratio_method
         and coalesce(
             n_gated >= {{ var('min_samples') }}

@@ -5,10 +5,6 @@ survival as (
     where cell_level <= {{ narrowest_level() }}
 ),
 
-adaptive_rates as (
-    select * from {{ ref('adaptive_rates') }}
-),
-
 rates as (
     {{ rate_rows(var('truncation_rates')) }}
 ),
@@ -17,7 +13,7 @@ cells as (
     select
         cell_level,
         cell,
-        {{ label_columns() }},
+        {{ cell_label_columns() }},
         model,
         input_bin,
         sum(n_calls) as n_calls,
@@ -25,30 +21,23 @@ cells as (
         {{ effective_number('event_weight', 'squared_event_weight') }} as n_event,
         max(demand_tokens) as max_demand_tokens
     from survival
-    group by cell_level, cell, {{ label_columns() }}, model, input_bin
+    group by cell_level, cell, {{ cell_label_columns() }}, model, input_bin
 ),
 
 rated as (
     select
         cells.*,
-        rates.rate as max_truncation,
-        rates.rate * coalesce(adaptive_rates.rate_factor, 1) as rate_used
+        rates.rate as max_truncation
     from cells
     cross join rates
-    left join adaptive_rates
-        on
-            cells.category = adaptive_rates.category
-            and adaptive_rates.is_current
 ),
 
 shared as (
     select
         *,
         {{ has_enough_events('n_event', 'max_truncation') }} as has_enough_events,
-        {{ has_enough_events('n_event', 'rate_used') }} as has_enough_for_rate_used,
         {{ conformal_share('n_event', 'max_truncation') }} as strict_share,
-        {{ conformal_share('n_event', 'rate_used') }} as share_used,
-        {{ conformal_share_below('n_event', 'rate_used') }} as share_below
+        {{ conformal_share_below('n_event', 'max_truncation') }} as share_below
     from rated
 ),
 
@@ -58,16 +47,14 @@ read_off as (
         shared.cell,
         shared.max_truncation,
         {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.strict_share') }}
-            as strict_tokens,
-        {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.share_used') }}
             as reached_tokens,
         {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.share_below') }}
             as below_tokens,
         {{ survival_quantile(
-            'demand_tokens', 'ln_survival', share_bound('shared.share_used', 'shared.n_event', '-')
+            'demand_tokens', 'ln_survival', share_bound('shared.strict_share', 'shared.n_event', '-')
         ) }} as low_tokens,
         {{ survival_quantile(
-            'demand_tokens', 'ln_survival', share_bound('shared.share_used', 'shared.n_event', '+')
+            'demand_tokens', 'ln_survival', share_bound('shared.strict_share', 'shared.n_event', '+')
         ) }} as high_tokens
     from shared
     inner join survival
@@ -93,21 +80,20 @@ final as (
         shared.model,
         shared.input_bin,
         shared.max_truncation,
-        shared.rate_used,
         cast(shared.n_calls as bigint) as n,
         cast(shared.n_observed as bigint) as n_observed,
         cast(shared.n_calls - shared.n_observed as bigint) as n_censored,
         coalesce(shared.n_event, cast(0 as double)) as n_event,
         coalesce(shared.has_enough_events, false) as has_enough_events,
-        coalesce(read_off.reached_tokens is not null and shared.has_enough_for_rate_used, false)
+        coalesce(read_off.reached_tokens is not null and shared.has_enough_events, false)
             as is_identified,
         case
             when shared.n_observed > 0
                 then coalesce(read_off.reached_tokens, shared.max_demand_tokens)
         end as quantile_tokens,
-        case when shared.has_enough_for_rate_used then read_off.low_tokens end
+        case when shared.has_enough_events then read_off.low_tokens end
             as quantile_low_tokens,
-        case when shared.has_enough_for_rate_used then read_off.high_tokens end
+        case when shared.has_enough_events then read_off.high_tokens end
             as quantile_high_tokens,
         -- beyond the largest bound the data say nothing: a factor on it, and never "identified"
         case
@@ -118,7 +104,7 @@ final as (
                             'read_off.below_tokens',
                             'read_off.reached_tokens',
                             'shared.n_event',
-                            'shared.rate_used',
+                            'shared.max_truncation',
                         ) }},
                         shared.max_demand_tokens * cast({{ var('unidentified_factor') }} as double)
                     )
@@ -127,7 +113,7 @@ final as (
             when shared.has_enough_events
                 then
                     coalesce(
-                        cast(read_off.strict_tokens as double),
+                        cast(read_off.reached_tokens as double),
                         shared.max_demand_tokens * cast({{ var('unidentified_factor') }} as double)
                     )
         end as strict_tokens,

@@ -11,7 +11,7 @@ numbered as (
         row_number() over (
             partition by category
             order by occurred_at desc, call_id desc
-        ) <= {{ var('adaptive_batch_calls') }} as is_now
+        ) <= {{ var('drift_calls') }} as is_now
     from history
 ),
 

@@ -46,7 +46,9 @@ labelled as (
         is_left_out,
         stop_class,
         cell_level,
-        {{ group_columns() }}
+        {{ group_columns() }},
+        -- a group spans the estimates of all sizes
+        cast(null as string) as estimate_bin
     from placed
 ),
 

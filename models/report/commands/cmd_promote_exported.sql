@@ -7,13 +7,20 @@ coefficients as (
 final as (
     select
         kind,
+        name,
         category,
         complexity,
         labels,
         model,
         input_bin,
         max_truncation,
-        round(value, 6) as value,
+        position,
+        label,
+        cast({{ plain_number('threshold') }} as double) as threshold,
+        cast({{ plain_number('value') }} as double) as value,
+        n,
+        cast({{ plain_number('confidence') }} as double) as confidence,
+        method,
         row_number() over (order by coefficient_key asc) as row_no
     from coefficients
     where n is not null

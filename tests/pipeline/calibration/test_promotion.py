@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -18,16 +19,13 @@ from tokenest_py.pipeline.calibration.gates import (
     backtest_gates,
     change_gate,
     drift_gate,
+    evidence_gate,
     source_gate,
 )
-from tokenest_py.pipeline.calibration.promotion import (
-    changes,
-    history,
-    publish,
-    read_table,
-    roll_back,
-)
+from tokenest_py.pipeline.calibration.history import history
+from tokenest_py.pipeline.calibration.promotion import RolledBack, publish, roll_back
 from tokenest_py.pipeline.calibration.report import apply_patch
+from tokenest_py.pipeline.calibration.tables import changes, read_table
 from tokenest_py.runtime.table import load
 
 if TYPE_CHECKING:
@@ -40,7 +38,8 @@ KILLS = 25
 WRITER = """
 import sys
 from pathlib import Path
-from tokenest_py.pipeline.calibration.promotion import publish, read_table
+from tokenest_py.pipeline.calibration.promotion import publish
+from tokenest_py.pipeline.calibration.tables import read_table
 tables = [read_table(path) for path in sys.argv[2:]]
 print("ready", flush=True)
 while True:
@@ -77,10 +76,10 @@ def test_publish_and_roll_back(tmp_path: Path) -> None:
     assert kept.read_bytes() == first.data
     assert target.read_bytes() == second.data
     assert len(history(target)) == 2
-    assert roll_back(target) == (second.coefficients_id, first.coefficients_id)
+    assert roll_back(target) == RolledBack(second.coefficients_id, first.coefficients_id, ())
     assert target.read_bytes() == first.data
     packaged = load().coefficients_id
-    assert roll_back(target) == (first.coefficients_id, packaged)
+    assert roll_back(target) == RolledBack(first.coefficients_id, packaged, ())
     assert load(str(target)).coefficients_id == packaged
     with pytest.raises(NoDataError, match="nothing was promoted"):
         roll_back(target)
@@ -104,6 +103,105 @@ def test_history_numbers_go_on_after_a_roll_back(tmp_path: Path) -> None:
     publish(tables[2], target)
     numbers = [path.name.partition("-")[0] for path in history(target)]
     assert numbers == ["000001", "000002", "000003"]
+
+
+def test_roll_back_passes_over_what_is_unsound(tmp_path: Path) -> None:
+    """Damaged, cut, replaced and foreign files are named and stay; the newest sound one is back."""
+    target = tmp_path / "coefficients.ndjson"
+    tables = [read_table(table(tmp_path, tokens)) for tokens in (1000, 2000, 3000, 4000, 5000)]
+    kept = [publish(found, target) for found in tables]
+    folder = kept[0].parent
+    kept[4].write_bytes(kept[4].read_bytes()[:-30])
+    kept[3].write_bytes(tables[0].data)
+    (folder / "9-x.ndjson").write_text("foreign", encoding="utf-8")
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    done = roll_back(target)
+    assert (done.taken, done.restored) == (tables[4].coefficients_id, tables[1].coefficients_id)
+    assert target.read_bytes() == tables[1].data
+    said = "\n".join(done.passed_over)
+    for name in (kept[4].name, kept[3].name, "9-x.ndjson", "notes.txt"):
+        assert name in said
+    assert "another table than its name" in said
+    left = {path.name for path in folder.iterdir()}
+    assert {kept[4].name, kept[3].name, "9-x.ndjson", "notes.txt"} <= left
+    assert publish(tables[4], target).name.startswith("000006-")
+    assert roll_back(target).restored == tables[1].coefficients_id
+    assert roll_back(target).restored == tables[0].coefficients_id
+
+
+def test_a_damaged_table_in_use_is_taken_back(tmp_path: Path) -> None:
+    """The brake works when it is needed most, and keeps what it took away."""
+    target = tmp_path / "coefficients.ndjson"
+    first, second = (read_table(table(tmp_path, tokens)) for tokens in (1000, 2000))
+    publish(first, target)
+    kept = publish(second, target)
+    target.write_bytes(second.data[:-7])
+    assert roll_back(target) == RolledBack("unreadable", first.coefficients_id, ())
+    assert target.read_bytes() == first.data
+    assert (kept.parent / "rolled-back-unreadable.ndjson").read_bytes() == second.data[:-7]
+
+
+def test_a_history_without_a_sound_table_says_so(tmp_path: Path) -> None:
+    """In one line that names what is there; the target stays."""
+    target = tmp_path / "coefficients.ndjson"
+    first = read_table(table(tmp_path, 1000))
+    kept = publish(first, target)
+    kept.write_text("damaged", encoding="utf-8")
+    with pytest.raises(NoDataError, match=f"no sound table to go back to: .*{kept.name}"):
+        roll_back(target)
+    assert target.read_bytes() == first.data
+
+
+def test_the_history_keeps_who_replaced_which_and_why(tmp_path: Path) -> None:
+    """A line a publication and a rollback, in order."""
+    target = tmp_path / "coefficients.ndjson"
+    first = read_table(table(tmp_path, 1000))
+    kept = publish(first, target, {"reason": "more calls", "after": {"n": 60}})
+    roll_back(target)
+    log = (kept.parent / "log.ndjson").read_text(encoding="utf-8")
+    promoted, back = map(json.loads, log.splitlines())
+    assert promoted["reason"] == "more calls"
+    assert (promoted["action"], promoted["to"]) == ("promote", first.coefficients_id)
+    assert promoted["after"] == {"n": 60}
+    assert (back["action"], back["from"]) == ("rollback", first.coefficients_id)
+    assert back["at"] >= promoted["at"]
+
+
+@pytest.mark.parametrize(
+    ("of_file", "of_folder", "said"),
+    [(0o666, 0o700, "file of mode 0666"), (0o600, 0o777, "folder of mode 0777"),
+     (0o600, 0o1777, ""), (0o664, 0o775, "")],
+)  # fmt: skip
+def test_nothing_is_published_where_anyone_may_write(
+    tmp_path: Path, of_file: int, of_folder: int, said: str
+) -> None:
+    """Who can write the file decides every ceiling. A sticky folder and a group are fine."""
+    target = tmp_path / "live" / "coefficients.ndjson"
+    target.parent.mkdir()
+    first, second = (read_table(table(tmp_path, tokens)) for tokens in (1000, 2000))
+    publish(first, target)
+    target.chmod(of_file)
+    target.parent.chmod(of_folder)
+    if not said:
+        publish(second, target)
+        return
+    with pytest.raises(TokenestError, match=f"may be written by anyone .{said}.; run `chmod o-w"):
+        publish(second, target)
+    assert target.read_bytes() == first.data
+    assert roll_back(target).taken == first.coefficients_id  # the brake works everywhere
+
+
+def test_what_killed_publications_left_is_swept(tmp_path: Path) -> None:
+    """Half-written files go with the next publication; those of others stay."""
+    target = tmp_path / "coefficients.ndjson"
+    kept = publish(read_table(table(tmp_path, 1000)), target)
+    left = [tmp_path / f".{target.name}.123.tmp", kept.parent / f".{kept.name}.124.tmp"]
+    for path in left:
+        path.write_text("half", encoding="utf-8")
+    other = tmp_path / ".other.ndjson.125.tmp"
+    other.write_text("of another target", encoding="utf-8")
+    publish(read_table(table(tmp_path, 2000)), target)
+    assert [path.exists() for path in (*left, other)] == [False, False, True]
 
 
 def test_a_link_stays_a_link_and_the_mode_stays(tmp_path: Path) -> None:
@@ -166,6 +264,7 @@ def test_killed_while_publishing(tmp_path: Path) -> None:
     assert {path.read_bytes() for path in kept} <= whole
     roll_back(target)
     assert target.read_bytes() in whole
+    assert not [*target.parent.rglob(".*.tmp")]
 
 
 def test_the_kill_trial_sees_a_careless_writer(tmp_path: Path) -> None:
@@ -229,14 +328,15 @@ def test_backtest_gates() -> None:
         )
         return {gate.name: gate.passes for gate in gates}
 
-    assert passing(_score()) == {"evidence": True, "truncation": True, "loss": True}
-    assert passing(_score(n=99))["evidence"] is False
-    assert passing(_score(wilson_low=0.051))["truncation"] is False
+    assert passing(_score()) == {"method truncation": True, "method loss": True}
+    assert not evidence_gate(99, rate=0.05).passes
+    assert evidence_gate(100, rate=0.05).passes
+    assert passing(_score(wilson_low=0.051))["method truncation"] is False
     judge = _score(stratification="category", category="judge", n=200, wilson_low=0.06)
-    assert passing(_score(), judge)["truncation"] is False
-    assert passing(_score(), judge | {"n": 20})["truncation"] is True
-    assert passing(_score(pinball_loss=10.6))["loss"] is False
-    assert passing(_score(pinball_loss=None))["loss"] is False
+    assert passing(_score(), judge)["method truncation"] is False
+    assert passing(_score(), judge | {"n": 20})["method truncation"] is True
+    assert passing(_score(pinball_loss=10.6))["method loss"] is False
+    assert passing(_score(pinball_loss=None))["method loss"] is False
 
 
 def test_other_gates(tmp_path: Path) -> None:
@@ -248,7 +348,7 @@ def test_other_gates(tmp_path: Path) -> None:
     assert drift_gate([{"category": "a", "verdict": "act"}]).passes
     assert not drift_gate([{"category": "a", "verdict": "roll_back"}]).passes
     exported = {"kind": "budget", "category": None, "complexity": None, "labels": "{}",
-                "model": None, "input_bin": None, "max_truncation": 0.02,
-                "value": 1000.0}  # fmt: skip
+                "model": None, "input_bin": None, "max_truncation": 0.02, "label": "identified",
+                "value": 1000.0, "n": 60, "confidence": 0.5, "method": "budget_blend"}  # fmt: skip
     assert source_gate(one, [exported]).passes
     assert not source_gate(two, [exported]).passes

@@ -95,8 +95,7 @@ def test_failures_of_one_run_do_not_condemn_another() -> None:
         ([phase("p1", run_id=name), phase("p2", index=2, run_id=name)], [attempt(run_id=name)])
         for name in ("one", "two")
     ]
-    limits = Limits(fingerprint_repeats=2)
-    candidates, _ = queue(runs, "s1", limits)
+    candidates, _ = queue(runs, "s1", Limits())
     assert ids(candidates) == ["one/p2", "two/p2"]
     assert {item.verdict for item in candidates} == {"undecided"}
 
@@ -104,7 +103,7 @@ def test_failures_of_one_run_do_not_condemn_another() -> None:
 @pytest.mark.parametrize(
     ("history", "limits", "reason"),
     [
-        ([attempt("p1"), attempt("p2"), attempt("p3")], Limits(), "3 failures with fingerprint f1"),
+        ([attempt("p1"), attempt("p2")], Limits(), "2 failures with fingerprint f1"),
         ([timed_out("p1"), timed_out("p2")], Limits(), "2 timeouts in the run"),
         ([], Limits(skip_run_prefixes=("r",)), "the run's prefix is skipped"),
     ],
@@ -116,6 +115,13 @@ def test_limits_stop_a_run(history: list[Any], limits: Limits, reason: str) -> N
     assert candidates == []
     assert {item.reason for item in skipped} == {reason}
     assert sum(len(item.phases) for item in skipped) == 5
+
+
+def test_a_failure_that_did_not_repeat_since_an_event_stops_nothing() -> None:
+    """What makes a run deprioritised is what stops it: equal failures with nothing between."""
+    phases = [phase(f"p{n}", index=n) for n in range(1, 5)]
+    history = [attempt("p1"), succeeded("p2"), attempt("p3")]
+    assert ids(queue([(phases, history)], "s1", Limits())[0]) == ["r/p4"]
 
 
 def test_limits_count_in_their_session_only() -> None:

@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     import duckdb
 
     from tokenest_py.pipeline.calibration.refit import Refit
+    from tokenest_py.runtime.budget import Budget
     from tokenest_py.runtime.results import TokenEstimate
 
     Sizer: TypeAlias = Callable[["Call", float], int]
     # deliverables, category, complexity, labels
     Key: TypeAlias = tuple[tuple[str, ...], str | None, str | None, str | None]
 
-__all__ = ["Call", "backtest", "read_calls", "rounds_of"]
+__all__ = [
+    "Call", "backtest", "budgets_by", "estimates_by", "key_of", "read_calls", "rounds_of",
+]  # fmt: skip
 
 T5_MINIMUM = 5
 T5_BUFFER = 1.2
@@ -136,7 +139,13 @@ def backtest(
 
 def sized_by(estimator: Estimator) -> Sizer:
     """The budget that an estimator gives a call at a rate, in tokens."""
-    estimate = _estimates(estimator)
+    budget = budgets_by(estimator)
+    return lambda call, rate: budget(call, rate).max_tokens
+
+
+def budgets_by(estimator: Estimator) -> Callable[[Call, float], Budget]:
+    """The budget that an estimator gives a call at a rate."""
+    estimate = estimates_by(estimator)
 
     @cache
     def budget(
@@ -144,19 +153,22 @@ def sized_by(estimator: Estimator) -> Sizer:
         model: str | None,
         input_tokens: int | None,
         rate: float,
-    ) -> int:
+    ) -> Budget:
         return estimator.budget(
             estimate(*key), model=model, input_tokens=input_tokens, max_truncation=rate
-        ).max_tokens
+        )
 
-    def size(call: Call, rate: float) -> int:
-        key = (tuple(call.deliverables), call.category, call.complexity, call.labels)
-        return budget(key, call.model, call.input_tokens, rate)
-
-    return size
+    return lambda call, rate: budget(key_of(call), call.model, call.input_tokens, rate)
 
 
-def _estimates(estimator: Estimator) -> Callable[..., TokenEstimate]:
+def key_of(call: Call) -> Key:
+    """What the estimate of a call is made from."""
+    return tuple(call.deliverables), call.category, call.complexity, call.labels
+
+
+def estimates_by(estimator: Estimator) -> Callable[..., TokenEstimate]:
+    """The estimate of a key, made once."""
+
     @cache
     def estimate(
         deliverables: tuple[str, ...],
@@ -185,7 +197,7 @@ def _baselines(refit: Refit, floors: Sizer) -> dict[str, Sizer]:
         for row in budgets
         if row["cell_level"] == 0
     }
-    estimate = _estimates(Estimator.load(_packaged(), strict=True))
+    estimate = estimates_by(Estimator.load(_packaged(), strict=True))
 
     def origin(call: Call, _: float) -> int:
         predicted = call.predicted_output_tokens

@@ -1,21 +1,31 @@
-"""What a table has to pass before it is published. Each gate says its figure and its limit."""
+"""What a table has to pass before it is published. Each gate says its figure and its limit.
+
+Those of `table_gates` read the table, those of `replay_gates` the ceilings that its very bytes give
+recorded calls; `backtest_gates` judge the method on calls that it had not seen.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tokenest_py.pipeline.calibration.promotion import label_text
+from tokenest_py.pipeline.calibration.scoring import ALL, lost_quantiles
+from tokenest_py.pipeline.calibration.tables import label_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tokenest_py.pipeline.calibration.promotion import Change, Table
+    from tokenest_py.pipeline.calibration.scoring import Replay, Score
+    from tokenest_py.pipeline.calibration.tables import Change, Table
 
-__all__ = ["Gate", "backtest_gates", "change_gate", "drift_gate", "source_gate"]
+__all__ = [
+    "Gate", "backtest_gates", "change_gate", "drift_gate", "evidence_gate", "replay_gates",
+    "rules_gate", "source_gate",
+]  # fmt: skip
 
-EXPECTED_TRUNCATIONS = 5  # fewer than these, and a back-test can say nothing about a rate
+EXPECTED_TRUNCATIONS = 5  # fewer than these, and calls can say nothing about a rate
 MOST_PINBALL = 1.05
+MOST_LOST = 0.05  # of recent calls, the share that may lose its quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +58,26 @@ def change_gate(changes: Iterable[Change], *, most_up: float, most_down: float) 
     return Gate("change", passes, figure, limit, f"{len(factors)} values; widest: {widest[1].name}")
 
 
+def rules_gate(proposed: Table, current: Table, packaged: Table, *, allowed: bool) -> Gate:
+    """A row that nobody measured is the packaged one, or stands in the present table as it is."""
+    ours, theirs, known = proposed.rules(), current.rules(), packaged.rules()
+    differing = [
+        key
+        for key in sorted(ours.keys() | theirs.keys() | known.keys(), key=str)
+        if ours.get(key) not in (known.get(key), theirs.get(key))
+    ]
+    first = " / ".join(str(part) for part in differing[0] if part is not None) if differing else ""
+    about = f"first: {first}" if first else f"{len(ours)} rows without n"
+    limit = "any, by --allow-rules" if allowed else "0 differ, or say --allow-rules"
+    return Gate("rules", allowed or not differing, f"{len(differing)} differ", limit, about)
+
+
 def source_gate(proposed: Table, exported: Sequence[dict[str, Any]]) -> Gate:
-    """The calibrated values are those of the database that the other gates look at."""
-    names = ("kind", "category", "complexity", "model", "input_bin", "max_truncation", "value")
+    """The calibrated rows are those of the database that the other gates look at."""
+    names = (
+        "kind", "name", "category", "complexity", "model", "input_bin", "max_truncation",
+        "position", "label", "threshold", "value", "n", "confidence", "method",
+    )  # fmt: skip
 
     def facts(row: dict[str, Any]) -> tuple[Any, ...]:
         return (label_text(row.get("labels")), *map(row.get, names))
@@ -59,7 +86,7 @@ def source_gate(proposed: Table, exported: Sequence[dict[str, Any]]) -> Gate:
     ours = [row for row in proposed.rows.values() if "n" in row]
     here = set(map(facts, ours))
     differing = len(there ^ here)
-    about = f"{len(ours)} calibrated values, and those in exports.coefficients"
+    about = f"{len(ours)} calibrated rows, and those in exports.coefficients"
     return Gate("source", not differing, f"{differing} differ", "0 differ", about)
 
 
@@ -70,10 +97,27 @@ def drift_gate(signals: Sequence[dict[str, Any]]) -> Gate:
     return Gate("drift", not bad, str(len(bad)), "0 categories to roll back", about)
 
 
+def evidence_gate(calls: int, *, rate: float) -> Gate:
+    """So many calls that a rate of truncation can be told from none."""
+    needed = round(EXPECTED_TRUNCATIONS / rate)
+    about = f"calls held back; {needed} make {EXPECTED_TRUNCATIONS} truncations likely"
+    return Gate("evidence", calls >= needed, f"{calls} calls", f"at least {needed}", about)
+
+
+def replay_gates(present: Replay, proposed: Replay, *, most_up: float) -> list[Gate]:
+    """Of the ceilings that the file itself gives recent calls, and of those of the present one."""
+    return [
+        _truncation(proposed.scores),
+        _reserve(present, proposed, most_up),
+        _loss(present, proposed),
+        _coverage(lost_quantiles(present, proposed)),
+    ]
+
+
 def backtest_gates(
     scores: Sequence[dict[str, Any]], *, rate: float, proposed: str, current: str
 ) -> list[Gate]:
-    """Enough calls, truncation not significantly above its rate, and no worse than the present."""
+    """Truncation not significantly above its rate, and no worse than the present."""
     ours = [row for row in scores if row["subject"] == proposed and row["max_truncation"] == rate]
     overall = next(row for row in ours if row["stratification"] == "overall")
     theirs = next(
@@ -83,14 +127,6 @@ def backtest_gates(
         and row["max_truncation"] == rate
         and row["stratification"] == "overall"
     )
-    needed = round(EXPECTED_TRUNCATIONS / rate)
-    enough = Gate(
-        "evidence",
-        overall["n"] >= needed,
-        f"{overall['n']} calls",
-        f"at least {needed}",
-        f"calls held back; {needed} make {EXPECTED_TRUNCATIONS} truncations likely",
-    )
     judged = [
         row
         for row in ours
@@ -99,21 +135,72 @@ def backtest_gates(
     ]
     worst = max(judged or [overall], key=lambda row: row["wilson_low"])
     truncation = Gate(
-        "truncation",
+        "method truncation",
         worst["wilson_low"] <= rate,
         f"{worst['wilson_low']:.1%} to {worst['wilson_high']:.1%}",
         f"not above {rate:.1%} for certain",
-        f"{worst['category']}: {worst['n_truncated']} of {worst['n']} cut off,"
+        f"back-test, {worst['category']}: {worst['n_truncated']} of {worst['n']} cut off,"
         f" {worst['n_undecidable']} undecidable",
     )
-    return [enough, truncation, _pinball(overall, theirs)]
+    about = "back-test: pinball loss against the present table, on the same calls"
+    loss = _ratio_gate("method loss", ours=overall["pinball_loss"], theirs=theirs["pinball_loss"],
+                       about=about)  # fmt: skip
+    return [truncation, loss]
 
 
-def _pinball(ours: dict[str, Any], theirs: dict[str, Any]) -> Gate:
+def _truncation(scores: Sequence[Score]) -> Gate:
+    judged = [s for s in scores if s.category == ALL or s.n * s.rate >= EXPECTED_TRUNCATIONS]
+    worst = max(judged, key=lambda score: score.interval[0] / score.rate)
+    return Gate(
+        "truncation",
+        worst.interval[0] <= worst.rate,
+        f"{worst.interval[0]:.1%} to {worst.interval[1]:.1%}",
+        f"not above {worst.rate:.1%} for certain",
+        f"this file, {worst.category}: {worst.n_truncated} of {worst.n} cut off,"
+        f" {worst.n_undecidable} undecidable",
+    )
+
+
+def _reserve(present: Replay, proposed: Replay, most_up: float) -> Gate:
+    """Where the present table breaks its promise, a larger reserve is what is asked for."""
+    limit = f"at most x {most_up:g}"
+    ratios = []
+    for rate in proposed.has_quantile:
+        ours, theirs = proposed.overall(rate), present.overall(rate)
+        if ours.reserve_ratio and theirs.reserve_ratio and theirs.interval[0] <= rate:
+            said = f"{theirs.reserve_ratio:.2f} to {ours.reserve_ratio:.2f} at {rate:.1%}"
+            ratios.append((ours.reserve_ratio / theirs.reserve_ratio, said))
+    if not ratios:
+        about = "the present table cuts off more than promised at every rate"
+        return Gate("reserve", passes=True, figure="-", limit=limit, about=about)
+    ratio, said = max(ratios)
+    about = f"this file: reserved tokens for each needed, {said}"
+    return Gate("reserve", ratio <= most_up, f"x {ratio:.2f}", limit, about)
+
+
+def _loss(present: Replay, proposed: Replay) -> Gate:
+    rates = list(proposed.has_quantile)
+    about = "this file: pinball loss against the present table, mean of all rates"
+    return _ratio_gate("loss", ours=_mean_loss(proposed, rates), theirs=_mean_loss(present, rates),
+                       about=about)  # fmt: skip
+
+
+def _mean_loss(replay: Replay, rates: Sequence[float]) -> float | None:
+    losses = [replay.overall(rate).pinball_loss for rate in rates]
+    known = [loss for loss in losses if loss is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _coverage(lost: dict[float, float]) -> Gate:
+    rate, share = max(lost.items(), key=lambda pair: pair[1])
+    about = f"calls that have a quantile for {rate:.1%} now, and would have none"
+    return Gate("coverage", share <= MOST_LOST, f"{share:.1%}", f"at most {MOST_LOST:.0%}", about)
+
+
+def _ratio_gate(name: str, *, ours: float | None, theirs: float | None, about: str) -> Gate:
     limit = f"at most x {MOST_PINBALL:g}"
-    about = "pinball loss against the present table, on the same calls"
-    if not theirs["pinball_loss"] or ours["pinball_loss"] is None:
+    if not theirs or ours is None:
         about = f"{about}: no observed call to compare"
-        return Gate("loss", passes=False, figure="-", limit=limit, about=about)
-    ratio = ours["pinball_loss"] / theirs["pinball_loss"]
-    return Gate("loss", ratio <= MOST_PINBALL, f"x {ratio:.2f}", limit, about)
+        return Gate(name, passes=False, figure="-", limit=limit, about=about)
+    ratio = ours / theirs
+    return Gate(name, ratio <= MOST_PINBALL, f"x {ratio:.2f}", limit, about)

@@ -2,189 +2,118 @@
 
 The new file is written beside the old one, flushed to the disk, read again by the runtime's own
 loader, and moved over the old one in one step: a reader sees the one or the other. Before that the
-old one goes into `<file>.history/`, numbered; `roll_back` publishes the newest of them again.
+old one goes into `<file>.history/`, numbered; `roll_back` publishes the newest sound one again.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import CoefficientsError, NoDataError, TokenestError
+from tokenest_py.pipeline.calibration.history import (
+    folder_of,
+    history,
+    next_number,
+    note,
+    sound_entries,
+    sweep,
+)
 from tokenest_py.runtime.table import PACKAGED, load, parse
-from tokenest_py.runtime.table.file import decode, read
+from tokenest_py.runtime.table.file import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = [
-    "Change", "Table", "changes", "history", "label_text", "publish", "read_table", "roll_back",
-]  # fmt: skip
+    from tokenest_py.pipeline.calibration.tables import Table
 
-# What tells one row from another; the label of a budget is what it says, not what it is about.
-KEY_COLUMNS = (
-    "kind", "position", "name", "category", "complexity", "labels", "model", "input_bin",
-    "max_truncation", "label",
-)  # fmt: skip
+__all__ = ["RolledBack", "publish", "put", "roll_back", "unsafe_place"]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """A checked coefficients file: its id, its bytes, and its rows by key."""
+class RolledBack:
+    """The ids of the table that was taken back and of the one restored; what was passed over."""
 
-    coefficients_id: str
-    data: bytes
-    rows: dict[tuple[object, ...], dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One row that differs: `action` is add, remove or change."""
-
-    action: str
-    key: dict[str, Any]
-    current: dict[str, Any] | None
-    proposed: dict[str, Any] | None
-
-    @property
-    def name(self) -> str:
-        """The key in one line."""
-        return " / ".join(str(part) for part in self.key.values())
-
-    @property
-    def factor(self) -> float | None:
-        """Proposed value / current value; None where there are not both, or from 0."""
-        if self.current is None or self.proposed is None or not self.current.get("value"):
-            return None
-        return float(self.proposed["value"]) / float(self.current["value"])
+    taken: str
+    restored: str
+    passed_over: tuple[str, ...]
 
 
-def read_table(path: Path | str) -> Table:
-    """The file, checked as the runtime checks it; raises CoefficientsError."""
-    return _table(read(str(path)), str(path))
-
-
-def changes(current: Table, proposed: Table) -> list[Change]:
-    """The rows that differ, in the order of the files."""
-    found = []
-    for key in sorted(current.rows.keys() | proposed.rows.keys(), key=_order):
-        old, new = current.rows.get(key), proposed.rows.get(key)
-        if old == new:
-            continue
-        action = "add" if old is None else "remove" if new is None else "change"
-        named = {
-            name: part for name, part in zip(KEY_COLUMNS, key, strict=True) if part is not None
-        }
-        found.append(Change(action, named, old, new))
-    return found
-
-
-def publish(proposed: Table, target: Path) -> Path:
+def publish(proposed: Table, target: Path, about: Mapping[str, Any] | None = None) -> Path:
     """Put a table in place of `target`; return where the one before it is kept.
 
     A target that does not exist counts as the packaged defaults, which the runtime uses then.
-    Raises TokenestError, and leaves the target as it is, when a step fails.
+    `about` is kept in the history's log. Raises TokenestError, and leaves the target as it is,
+    when a step fails or anyone may write there.
     """
     target = target.resolve()
+    danger = unsafe_place(target)
+    if danger:
+        raise TokenestError(f"{danger}; the table there is as it was")
     with _locked(target) as folder:
         previous = _current_data(target)
-        entries = history(target)
-        number = int(entries[-1].name.partition("-")[0]) + 1 if entries else 1
         identity = parse(previous, str(target)).coefficients_id
-        kept = folder / f"{number:06}-{identity}.ndjson"
-        _put(kept, previous)
-        _put(target, proposed.data)
+        kept = folder / f"{next_number(folder):06}-{identity}.ndjson"
+        put(kept, previous)
+        put(target, proposed.data)
+        record = {"action": "promote", "from": identity, "to": proposed.coefficients_id}
+        note(folder, record | {"kept": kept.name} | dict(about or {}))
     return kept
 
 
-def roll_back(target: Path) -> tuple[str, str]:
-    """Publish the table before the present one; return the ids taken back and restored.
+def roll_back(target: Path) -> RolledBack:
+    """Publish the newest sound table of the history; what cannot be read is passed over.
 
-    What is taken back is kept as `rolled-back-<id>.ndjson`. Raises NoDataError without a history.
+    What is taken back is kept as `rolled-back-<id>.ndjson`. Raises NoDataError without a history
+    or a sound table in it.
     """
     target = target.resolve()
     if not history(target):  # before a folder is made for the lock
-        raise _nothing_earlier(target)
+        folder = folder_of(target)
+        reason = f"{folder} holds no earlier table; nothing was promoted to {target} yet"
+        raise NoDataError(reason)
     with _locked(target) as folder:
-        entries = history(target)
-        if not entries:
-            raise _nothing_earlier(target)
-        restored = read_table(entries[-1])
-        taken = _table(_current_data(target), str(target))
-        _put(folder / f"rolled-back-{taken.coefficients_id}.ndjson", taken.data)
-        _put(target, restored.data)
-        entries[-1].unlink()
+        taken, identity = _present(target)
+        found, passed_over = sound_entries(folder)
+        sound = [pair for pair in found if pair[1].coefficients_id != identity]
+        if not sound:
+            reason = "; ".join(passed_over) or "the present one is the only one"
+            raise NoDataError(f"{folder} holds no sound table to go back to: {reason}")
+        entry, restored = sound[0]
+        put(folder / f"rolled-back-{identity}.ndjson", taken, check=identity != "unreadable")
+        put(target, restored.data)
+        for path, _ in found[: found.index(sound[0]) + 1]:  # those before it are the present one
+            path.unlink()
         _flush_folder(folder)
-    return taken.coefficients_id, restored.coefficients_id
+        record = {"action": "rollback", "from": identity, "to": restored.coefficients_id}
+        note(folder, record | {"restored": entry.name, "passed_over": passed_over})
+    return RolledBack(identity, restored.coefficients_id, tuple(passed_over))
 
 
-def _nothing_earlier(target: Path) -> NoDataError:
-    folder = _history_folder(target)
-    return NoDataError(f"{folder} holds no earlier table; nothing was promoted to {target} yet")
+def unsafe_place(target: Path) -> str:
+    """Who but its owner and group may replace the table at a path; empty when nobody may."""
+    target = target.resolve()
+    for path in (target, target.parent):
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            continue
+        is_shared_folder = stat.S_ISDIR(mode) and mode & stat.S_ISVTX  # as /tmp: own files only
+        if mode & stat.S_IWOTH and not is_shared_folder:
+            kind = "folder" if stat.S_ISDIR(mode) else "file"
+            return (
+                f"{path} may be written by anyone ({kind} of mode {mode & 0o7777:04o});"
+                f" run `chmod o-w {path}`"
+            )
+    return ""
 
 
-def history(target: Path) -> list[Path]:
-    """The earlier tables of a target, oldest first."""
-    folder = _history_folder(target.resolve())
-    return sorted(folder.glob("[0-9]*-*.ndjson")) if folder.is_dir() else []
-
-
-def _table(data: bytes, path: str) -> Table:
-    parse(data, path)  # also what rows say of each other, as the runtime checks it
-    identity, _, rows = decode(data, path, check_hash=True)
-    return Table(identity, data, {_key(row): row for row in rows})
-
-
-def label_text(labels: dict[str, str] | str | None) -> str | None:
-    """The labels of a budget as one text, whoever wrote them; None where a row has none."""
-    given = json.loads(labels) if isinstance(labels, str) else labels
-    return json.dumps(given, ensure_ascii=False, sort_keys=True) if given else None
-
-
-def _key(row: dict[str, Any]) -> tuple[object, ...]:
-    found = row | {"labels": label_text(row.get("labels"))}
-    if row["kind"] == "budget":
-        del found["label"]
-    return tuple(map(found.get, KEY_COLUMNS))
-
-
-def _order(key: tuple[object, ...]) -> tuple[tuple[bool, Any], ...]:
-    return tuple((part is not None, part if part is not None else 0) for part in key)
-
-
-def _current_data(target: Path) -> bytes:
-    if not target.exists():
-        return read(PACKAGED)
-    return read(str(target))
-
-
-def _history_folder(target: Path) -> Path:
-    return target.with_name(f"{target.name}.history")
-
-
-@contextmanager
-def _locked(target: Path) -> Iterator[Path]:
-    """Yield the history folder while no other process publishes to the target."""
-    folder = _history_folder(target)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / ".lock", os.O_WRONLY | os.O_CREAT, 0o600)
-    except OSError as error:
-        reason = f"{folder} cannot be written: {error.strerror}; choose another target"
-        raise TokenestError(reason) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield folder
-    finally:
-        os.close(descriptor)
-
-
-def _put(path: Path, data: bytes) -> None:
+def put(path: Path, data: bytes, *, check: bool = True) -> None:
     """Put data at a path in one step, flushed, and only after the runtime's loader has read it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -197,7 +126,8 @@ def _put(path: Path, data: bytes) -> None:
             os.close(descriptor)
         if read(str(temporary)) != data:
             raise CoefficientsError(str(temporary), "was not written as it was given")
-        load(str(temporary))
+        if check:
+            load(str(temporary))
         temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
@@ -205,6 +135,40 @@ def _put(path: Path, data: bytes) -> None:
         raise TokenestError(reason) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _present(target: Path) -> tuple[bytes, str]:
+    """The bytes that are in use and their id; a damaged file can be taken back too."""
+    data = b""
+    try:
+        data = _current_data(target)
+        return data, parse(data, str(target)).coefficients_id
+    except CoefficientsError:
+        return data, "unreadable"
+
+
+def _current_data(target: Path) -> bytes:
+    if not target.exists():
+        return read(PACKAGED)
+    return read(str(target))
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[Path]:
+    """Yield the history folder while no other process publishes to the target."""
+    folder = folder_of(target)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / ".lock", os.O_WRONLY | os.O_CREAT, 0o600)
+    except OSError as error:
+        reason = f"{folder} cannot be written: {error.strerror}; choose another target"
+        raise TokenestError(reason) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        sweep(target)
+        yield folder
+    finally:
+        os.close(descriptor)
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -36,8 +36,10 @@ EVENT_TABLES = {
 MODELS = (
     "int_repeated_events", "int_demand", "int_demand_history", "int_demand_survival",
     "int_counted_replays", "int_prediction_ratios", "int_shrunk_medians",
-    "int_multiplier_cells", "adaptive_rates",
-    "cell_quantiles", "budget_quantiles", "calibration_multipliers", "coefficients",
+    "int_multiplier_cells", "int_cell_medians", "int_calls_so_far", "so_far", "so_far_quantiles",
+    "online_rates", "cell_quantiles", "budget_quantiles", "int_run_calls",
+    "int_run_stage_1", "int_run_stage_2", "int_run_stage_3", "run_factors",
+    "calibration_multipliers", "coefficients",
 )  # fmt: skip
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import CoefficientsError
-from tokenest_py.pipeline.calibration.promotion import label_text
+from tokenest_py.pipeline.calibration.tables import label_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tokenest_py.pipeline.calibration.promotion import Change, Table
+    from tokenest_py.pipeline.calibration.tables import Change, Table
 
 __all__ = ["Facts", "apply_patch", "as_markdown", "as_patch"]
 

@@ -28,7 +28,7 @@ class Limits:
 
     attempts_per_phase: int = 2
     timeouts_per_run: int = 2
-    fingerprint_repeats: int = 3
+    fingerprint_repeats: int = REPEATS  # a deprioritised run is left alone
     skip_run_prefixes: tuple[str, ...] = ()
     retry_failed: bool = False
 
@@ -60,12 +60,11 @@ def verdict(attempts: Sequence[Attempt]) -> str:
     """
     if not attempts:
         return "unsampled"
-    good = [number for number, attempt in enumerate(attempts) if _is_good(attempt)]
-    since = attempts[good[-1] + 1 :] if good else attempts
-    failures = Counter(attempt.fingerprint for attempt in since if not attempt.timed_out)
+    failures = _failures(attempts)
     if any(count >= REPEATS for count in failures.values()):
         return "deprioritised"
-    return "promising" if good or not failures else "undecided"
+    is_good = any(map(_is_good, attempts))
+    return "promising" if is_good or not failures else "undecided"
 
 
 def queue(
@@ -114,6 +113,13 @@ def _is_good(attempt: Attempt) -> bool:
     return attempt.success or attempt.events > 0
 
 
+def _failures(attempts: Sequence[Attempt]) -> Counter[str | None]:
+    """Fingerprints, counted since the last event or success; timeouts do not count."""
+    good = [number for number, attempt in enumerate(attempts) if _is_good(attempt)]
+    since = attempts[good[-1] + 1 :] if good else attempts
+    return Counter(attempt.fingerprint for attempt in since if not attempt.timed_out)
+
+
 def _stopped(run_id: str, in_session: Sequence[Attempt], limits: Limits) -> str | None:
     """Return why no phase of the run is attempted any more; None when some may be."""
     if any(run_id.startswith(prefix) for prefix in limits.skip_run_prefixes):
@@ -121,10 +127,7 @@ def _stopped(run_id: str, in_session: Sequence[Attempt], limits: Limits) -> str 
     timeouts = sum(attempt.timed_out for attempt in in_session)
     if timeouts >= limits.timeouts_per_run:
         return f"{timeouts} timeouts in the run"
-    repeats = Counter(
-        item.fingerprint for item in in_session if not _is_good(item) and not item.timed_out
-    )
-    for fingerprint, count in repeats.items():
+    for fingerprint, count in _failures(in_session).items():
         if count >= limits.fingerprint_repeats:
             return f"{count} failures with fingerprint {fingerprint}"
     return None

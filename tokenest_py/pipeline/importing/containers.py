@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 import sqlite3
 import sys
 import zipfile
@@ -144,20 +145,21 @@ def _zip_tables(path: Path, archive: zipfile.ZipFile) -> list[Table]:
 
 
 def _parquet(path: Path) -> Table:
+    import duckdb
+
+    connection = duckdb.connect()
+    glob = re.sub(r"([*?[])", r"[\1]", str(path))  # the glob that matches this path alone
     try:
-        import polars as pl
-    except ImportError as error:
-        message = f"{path}: Parquet needs polars; run `pip install 'tokenest[frames]'`"
-        raise TokenestError(message) from error
-    try:
-        lazy = pl.scan_parquet(path)
-        columns = tuple(lazy.collect_schema().names())
-    except pl.exceptions.PolarsError as error:
+        columns = tuple(connection.read_parquet(glob).columns)
+    except duckdb.Error as error:
         raise TokenestError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
 
     def read(wanted: list[str] | None) -> Iterator[Row]:
-        chosen = lazy if wanted is None else lazy.select(wanted)
-        yield from chosen.collect().iter_rows(named=True)
+        names = columns if wanted is None else wanted
+        chosen = ", ".join(map(_quoted, names))
+        connection.execute(f"select {chosen} from read_parquet(?)", [glob])
+        while row := connection.fetchone():
+            yield dict(zip(names, row, strict=True))
 
     return Table("", read, columns)
 

@@ -21,8 +21,9 @@ from tokenest_py.runtime.recorder.file import EventFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Unpack
+    from typing import Any, Unpack
 
+    from tokenest_py.runtime.estimator import Estimator
     from tokenest_py.runtime.recorder.record import EventFields
 
 DEFAULT_DIRECTORY = "telemetry/recorded"
@@ -149,6 +150,7 @@ class Recorder:
         response: object,
         *,
         budget: object = None,
+        estimator: Estimator | None = None,
         **fields: Unpack[EventFields],
     ) -> bool:
         """Write one event from an estimate and a provider's response. Never raises.
@@ -158,6 +160,7 @@ class Recorder:
             response: What Anthropic, OpenAI (chat completions or responses) or Gemini returned,
                 as an object or a dictionary. No text of it is read.
             budget: The Budget whose `max_tokens` was sent.
+            estimator: The Estimator that made it, which is told of the outcome (`observe()`).
             fields: Fields as in `record()`, `run_id` and `phase_id` among them. They win over
                 what the estimate, the budget and the response say.
 
@@ -167,7 +170,16 @@ class Recorder:
         if not self.enabled:
             return False
         try:
-            self._write({**call_fields(estimate, budget, response), **fields})
+            found: dict[str, Any] = {**call_fields(estimate, budget, response), **fields}
+            self._write(found)
+            if estimator is not None and isinstance(budget, tuple):
+                told: Any = budget
+                estimator.observe(
+                    told,
+                    output_tokens=found["actual_output_tokens"],
+                    stop_reason=found.get("stop_reason"),
+                    run_id=found.get("run_id"),
+                )
         except BaseException as error:  # again: a shared method's frame could overflow the stack
             is_interrupt = False
             try:

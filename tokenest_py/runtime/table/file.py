@@ -11,7 +11,14 @@ import stat
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import CoefficientsError
-from tokenest_py.runtime.labels import CALL_LEVELS, MAX_LABELS, MAX_VALUE, NAME, is_value
+from tokenest_py.runtime.labels import (
+    CALL_LEVELS,
+    ESTIMATE_BIN,
+    MAX_LABELS,
+    MAX_VALUE,
+    NAME,
+    is_value,
+)
 from tokenest_py.runtime.table.kinds import KINDS, MAX_TEXT, NUMBERS, TEXTS
 
 if TYPE_CHECKING:
@@ -19,10 +26,12 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2  # 1 is read too: its budgets have columns in the place of labels
 MAX_BYTES = 16 * 1024 * 1024
-MAX_ROWS = 50_000
+MAX_ROWS = 100_000
 EXPORT_AGAIN = "export it again with `tokenest build`"
 
 _HEADER = {"kind", "format_version", "coefficients_id", "rows"}
+_MAY = {"levels", "provenance"}  # where a table comes from is for people: checked, and not used
+_MOST_FACTS = 16
 _LABELS_1 = ("category", "complexity")
 
 
@@ -67,12 +76,15 @@ def decode(
     first, _, body = data.partition(b"\n")
     header = _decode_line(first, 1, path)
     version = header.get("format_version")
-    if header.get("kind") != "header" or set(header) - {"levels"} != _HEADER:
+    if header.get("kind") != "header" or set(header) - _MAY != _HEADER:
         raise CoefficientsError(path, "not the header of a coefficients file", 1)
     if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
         reason = (
             f"format_version {version!r} is not 1 to {FORMAT_VERSION}; use one tokenest for both"
         )
+        raise CoefficientsError(path, reason, 1)
+    if not _is_provenance(header.get("provenance", {})):
+        reason = f"provenance is not an object of at most {_MOST_FACTS} texts; {EXPORT_AGAIN}"
         raise CoefficientsError(path, reason, 1)
     levels = _levels(header, path)
     coefficients_id = header["coefficients_id"]
@@ -96,6 +108,14 @@ def content_id(body: bytes) -> str:
     return sha256(body).hexdigest()[:16]
 
 
+def _is_provenance(given: object) -> bool:
+    return (
+        type(given) is dict
+        and len(given) <= _MOST_FACTS
+        and all(type(value) is str and len(value) <= MAX_TEXT for value in given.values())
+    )
+
+
 def _levels(header: dict[str, Any], path: str) -> tuple[str, ...]:
     """What tells the cells of budgets apart, from wide to narrow: labels, model, input size."""
     levels = header.get("levels")
@@ -104,11 +124,11 @@ def _levels(header: dict[str, Any], path: str) -> tuple[str, ...]:
     if (
         type(levels) is not list
         or not all(type(name) is str and NAME.fullmatch(name) for name in levels)
-        or not 1 <= len(levels) - len(CALL_LEVELS) <= MAX_LABELS
+        or not 1 <= len(set(levels) - {*CALL_LEVELS, ESTIMATE_BIN}) <= MAX_LABELS
         or tuple(levels[-len(CALL_LEVELS) :]) != CALL_LEVELS
         or len(set(levels)) != len(levels)
     ):
-        reason = f"levels are not 1 to {MAX_LABELS} labels, then model and input_bin"
+        reason = f"levels are not 1 to {MAX_LABELS} labels, estimate_bin, then model and input_bin"
         raise CoefficientsError(path, f"{reason}; {EXPORT_AGAIN}", 1)
     return tuple(levels)
 

@@ -23,7 +23,7 @@ NUMBERS: dict[str, tuple[set[type], float, float]] = {
     "max_truncation": (_NUMBER, 1e-6, 0.999999),
     "threshold": (_NUMBER, 0, 1e9),
     "confidence": (_NUMBER, 0, 1),
-    "value": (_NUMBER, 0, 1e9),
+    "value": (_NUMBER, -100, 1e9),
 }
 
 # What the code asks for by name, with bounds: a table without one of them is of no use.
@@ -130,13 +130,27 @@ def _budget_cell(row: Row) -> dict[str, object]:
     return {**row["labels"], "model": row.get("model"), "input_bin": row.get("input_bin")}
 
 
-def _quantile(row: Row) -> tuple[float, int, int, bool]:
+def _quantile(row: Row) -> tuple[float, int, int, bool, float]:
     return (
         row["max_truncation"],
         int(row["value"]),
         row.get("n", 0),
         row["label"] == "identified",
+        row.get("confidence", 1.0),
     )
+
+
+def _run_factor(row: Row) -> tuple[str, object, int, float]:
+    return row["name"], _key(row)[0], row["position"], row["max_truncation"]
+
+
+def _so_far_quantile(row: Row) -> tuple[str, object, int | None, float]:
+    return row["name"], _key(row)[0], row.get("position"), row["max_truncation"]
+
+
+def _key(row: Row) -> tuple[object, object]:
+    """The widest label and the model; None is all of them."""
+    return next(iter(row["labels"].values()), None), row.get("model")
 
 
 def _name(row: Row) -> object:
@@ -163,6 +177,10 @@ def _tokens(row: Row) -> int:
     return int(row["value"])
 
 
+def _number_and_n(row: Row) -> tuple[float, int]:
+    return float(row["value"]), row["n"]
+
+
 def _ratio(row: Row) -> float:
     return float(row["value"])
 
@@ -173,6 +191,11 @@ KINDS = {
     "action_word": _kind(
         "A word that says whether a file is new.",
         "name label", "action_words", _name, _label, chosen="label", choices="new modified",
+    ),
+    "answer_length": _kind(
+        "Tokens that two whole answers of the model had at least: a known limit below is wrong.",
+        "model value", "answer_lengths", lambda row: row["model"], _tokens,
+        bounds=(1, 1e8), is_tokens=True,
     ),
     "base_budget": _kind(
         "The floor of a budget, in tokens; no category: all others, no complexity: unknown.",
@@ -230,6 +253,21 @@ KINDS = {
         "label is the name of a file that keeps a history.",
         "label", "history_files", _label, _label,
     ),
+    "median": _kind(
+        "The median demand of a cell, for the estimate of a call without deliverables.",
+        "labels value n", "medians", _budget_cell, _number_and_n,
+        may="model input_bin confidence", bounds=(1, 1e8),
+    ),
+    "median_high": _kind(
+        "The upper end of the range of single calls of a cell.",
+        "labels value n", "median_highs", _budget_cell, _number_and_n,
+        may="model input_bin confidence", bounds=(1, 1e8),
+    ),
+    "median_low": _kind(
+        "The lower end of the range of single calls of a cell.",
+        "labels value n", "median_lows", _budget_cell, _number_and_n,
+        may="model input_bin confidence", bounds=(1, 1e8),
+    ),
     "model_limit": _kind(
         "A limit of a model, in tokens. Older tables have it; it is checked and not used.",
         "model name value", "limits", lambda row: (row["model"], row["name"]), _tokens,
@@ -250,10 +288,31 @@ KINDS = {
         "value", "multipliers", _kind_and_cell, _ratio,
         may=f"category complexity {_CALIBRATED}", bounds=(0.001, 100),
     ),
+    "online_rate": _kind(
+        "What the logarithm of a budget is moved by, so that its calls keep the rate.",
+        "labels max_truncation value n", "online_rates",
+        lambda row: (*_key(row), row["max_truncation"]), _number_and_n,
+        may="model", bounds=(-3, 3),
+    ),
     "phase_overhead": _kind(
         "The fixed tokens of a phase.",
         "category complexity value", "overheads", _cell, _tokens,
         may=_CALIBRATED, bounds=(0, 1e6), is_tokens=True,
+    ),
+    "run_factor": _kind(
+        "What a budget is moved by because of what earlier calls of its run have shown.",
+        "name labels position max_truncation value n", "run_factors", _run_factor, _number_and_n,
+        bounds=(-20, 20), chosen="name", choices="same any turn",
+    ),
+    "so_far": _kind(
+        "How far the calls of a value of the widest label, or of a model, lie above the median.",
+        "labels value n", "so_far", _key, _number_and_n, may="model", bounds=(-20, 20),
+    ),
+    "so_far_quantile": _kind(
+        "What the next call needed above that, by how many calls were known (position).",
+        "name labels max_truncation label value n", "so_far_quantiles", _so_far_quantile,
+        lambda row: (row["value"], row["n"], row["label"] == "identified"),
+        may="position", bounds=(-20, 20), chosen="label", choices="identified at_least",
     ),
     "stop_reason": _kind(
         "name is the provider's word, label its class.",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import CoefficientsError
-from tokenest_py.runtime.labels import CALL_LEVELS
+from tokenest_py.runtime.labels import ESTIMATE_BIN
 from tokenest_py.runtime.table.file import EXPORT_AGAIN, decode, read
 from tokenest_py.runtime.table.kinds import CONSTANTS, KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
     from typing import Any
+
+    from tokenest_py.runtime.quantiles import Quantile
 
     Row = dict[str, Any]
     Cell = tuple[object, ...]  # values of the levels, up to the last one that is given
@@ -44,8 +47,22 @@ class Coefficients:
     stop_classes: dict[str, str]
     limits: dict[tuple[str, str], int]  # of older files; the seed answers
     multipliers: dict[tuple[str, str, str], float]  # (kind, category, complexity)
-    # the rates of a cell, the strictest first: (max_truncation, tokens, n, identified)
-    cells: dict[Cell, list[tuple[float, int, int, bool]]]
+    answer_lengths: dict[str, int]  # model: tokens that two of its answers had at least
+    # (widest label, model, rate): (what the logarithm of a budget is moved by, calls judged)
+    online_rates: dict[tuple[object, object, float], tuple[float, int]]
+    # medians of cells and the ends of their ranges: (tokens, n)
+    medians: dict[Cell, tuple[float, int]]
+    median_lows: dict[Cell, tuple[float, int]]
+    median_highs: dict[Cell, tuple[float, int]]
+    # (widest label, model), one of them None: (logarithm over the median, calls known)
+    so_far: dict[tuple[object, object], tuple[float, int]]
+    # (label or model, widest label, class of calls known, rate): (logarithm, n, identified)
+    so_far_quantiles: dict[tuple[str, object, int | None, float], tuple[float, int, bool]]
+    # (feature, widest label, class, rate): (logarithm, n)
+    run_factors: dict[tuple[str, object, int, float], tuple[float, int]]
+    # the rates of a cell, the strictest first: (max_truncation, tokens, n, identified, share of
+    # its own cells in it)
+    cells: dict[Cell, list[tuple[float, int, int, bool, float]]]
 
     def __init__(
         self, coefficients_id: str, levels: tuple[str, ...], rows: list[Row], path: str
@@ -53,7 +70,8 @@ class Coefficients:
         """Index checked rows; raises CoefficientsError when they contradict each other."""
         self.coefficients_id = coefficients_id
         self.levels = levels  # what tells cells apart, from wide to narrow
-        self.floor_level = _floor_level(levels)
+        self.model_level = levels.index("model")
+        self.label_level = self.model_level - (ESTIMATE_BIN in levels)
         self.path = path
         self.row_count = len(rows)
         for kind in KINDS.values():
@@ -62,6 +80,10 @@ class Coefficients:
         fault = self._missing() or self._contradiction()
         if fault:
             raise CoefficientsError(path, f"{fault}; {EXPORT_AGAIN}")
+        self.found: dict[Hashable, tuple[Cell, Quantile | None]] = {}  # look-ups of budgets, kept
+        self.n_known = max([n for _, _, n, *_ in self.cells.get((), ())], default=0)
+        self.has_models = any(model is not None for _, model in self.so_far)
+        self.ln_median = math.log(self.medians[()][0]) if () in self.medians else None
 
     def category(self, name: str) -> str:
         """The canonical category of a name; an unknown one stays, in lower case."""
@@ -106,8 +128,10 @@ class Coefficients:
         for line, row in enumerate(rows, 2):
             kind = KINDS[row["kind"]]
             table, key = getattr(self, kind.attribute), kind.key(row)
+            if isinstance(key, dict):
+                key = self.cell(key)
             if kind.is_list:
-                table.setdefault(self.cell(key), []).append(kind.entry(row))
+                table.setdefault(key, []).append(kind.entry(row))
             elif key in table:
                 raise CoefficientsError(
                     self.path, f"a {row['kind']} with this key stands twice", line
@@ -153,15 +177,6 @@ class Coefficients:
                         f"the budget of {cell} falls from {loose[0]:g} to {strict[0]:g} truncation"
                     )
         return ""
-
-
-def _floor_level(levels: tuple[str, ...]) -> int:
-    """How many levels a cell has that says something about a category and complexity.
-
-    The floors are told apart by these two. Without both, all labels count.
-    """
-    known = [levels.index(name) + 1 for name in ("category", "complexity") if name in levels]
-    return max(known, default=len(levels) - len(CALL_LEVELS))
 
 
 def load(path: str = PACKAGED) -> Coefficients:

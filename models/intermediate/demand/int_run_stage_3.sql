@@ -1,0 +1,1 @@
+{{ run_stage('int_run_stage_2', 'turn') }}

@@ -1,0 +1,31 @@
+with
+
+events as (
+    select * from {{ ref('int_events') }}
+),
+
+described as (
+    select
+        *,
+        {{ label_text('labels', 'version') }} as version,
+        coalesce({{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }}, false) as is_partial
+    from events
+),
+
+final as (
+    select
+        source_name,
+        version,
+        model,
+        count(*) as n_calls,
+        count(case when is_partial then 1 end) as n_partial,
+        count(actual_max_tokens) as n_ceiling_known,
+        count(case when stop_class not in ('unrecorded', 'unknown') then 1 end) as n_stop_known,
+        count(is_truncated) as n_truncation_known,
+        {{ ratio('count(case when is_partial then 1 end)', 'count(*)') }} <= {{ var('max_partial_share') }}
+            as is_usable
+    from described
+    group by source_name, version, model
+)
+
+select * from final

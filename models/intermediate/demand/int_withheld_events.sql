@@ -1,0 +1,27 @@
+with
+
+events as (
+    select
+        event_id,
+        source_name,
+        model,
+        {{ label_text('labels', 'version') }} as version
+    from {{ ref('int_events') }}
+),
+
+unusable as (
+    select * from {{ ref('int_source_quality') }}
+    where not is_usable
+),
+
+final as (
+    select events.event_id
+    from events
+    inner join unusable
+        on
+            events.source_name = unusable.source_name
+            and events.version is not distinct from unusable.version
+            and events.model is not distinct from unusable.model
+)
+
+select * from final

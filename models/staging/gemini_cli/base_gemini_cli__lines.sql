@@ -1,0 +1,14 @@
+{% set left_out %}
+case
+    when coalesce(message_type_value, '') <> 'gemini' then 'no answer'
+    when actual_output_tokens is null then 'no output counted'
+end
+{% endset %}
+
+{#- In one file; which session its lines are of is known from the first one (gemini_cli_messages). -#}
+{{ land(
+    'gemini_cli',
+    each=['messages[]'],
+    left_out=left_out,
+    key="'gemini_cli:' || coalesce(run_id_value, first_line_md5) || ':' || phase_id_value",
+) }}

@@ -1,0 +1,14 @@
+{% set left_out %}
+case
+    when coalesce(observation_type_value, '') <> 'generation' then 'no call of a model'
+    when level_value = 'error' then 'failed call'
+    when actual_output_tokens is null then 'no output counted'
+end
+{% endset %}
+
+{{ land(
+    'langfuse',
+    each=['data[]', '[]'],
+    left_out=left_out,
+    key="'langfuse:' || phase_id_value",
+) }}

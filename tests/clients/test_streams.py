@@ -1,0 +1,98 @@
+"""Streams that come slowly or break off: they pass through as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import anthropic
+import boto3
+import openai
+import pytest
+from google import genai
+from google.genai import types
+from paths import CHAT, CONVERSE, GEMINI, GPT, MESSAGE, PROMPT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wired import Wired
+
+    from tokenest_py.clients.patches import Theirs
+
+
+def chat(wired: Wired) -> Theirs:
+    """OpenAI's chat."""
+    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1", max_retries=0))
+    return client.chat.completions.create(**CHAT, stream=True)
+
+
+def responses(wired: Wired) -> Theirs:
+    """OpenAI's responses."""
+    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1", max_retries=0))
+    return client.responses.create(model=GPT, input=PROMPT, stream=True)
+
+
+def messages(wired: Wired) -> Theirs:
+    """Anthropic's messages."""
+    client = wired.sized(anthropic.Anthropic(base_url=wired.provider.url, max_retries=0))
+    return client.messages.create(**MESSAGE, stream=True)
+
+
+def gemini(wired: Wired) -> Iterator[Any]:
+    """Google's."""
+    options = types.HttpOptions(base_url=wired.provider.url)
+    client = wired.sized(genai.Client(http_options=options))
+    yield from client.models.generate_content_stream(model=GEMINI, contents=PROMPT)
+
+
+def converse(wired: Wired) -> Theirs:
+    """Bedrock's."""
+    url = wired.provider.url
+    client = wired.sized(boto3.client("bedrock-runtime", "us-east-1", endpoint_url=url))
+    return client.converse_stream(**CONVERSE)["stream"]
+
+
+STREAMS = [chat, responses, messages, gemini, converse]
+
+
+@pytest.mark.parametrize("make", STREAMS)
+def test_a_part_comes_when_it_is_sent(wired: Wired, make: Callable[[Wired], Any]) -> None:
+    """The provider goes on only when the application has the first part: nothing is held back."""
+    wired.provider.gate = threading.Event()
+    parts = iter(make(wired))
+    next(parts)
+    assert not wired.provider.gate.is_set()
+    wired.provider.gate.set()
+    assert list(parts)
+    assert wired.seen("actual_max_tokens", "actual_output_tokens", "truncated") == [
+        (1000, 1000, True)
+    ]
+
+
+def test_a_part_comes_when_it_is_sent_and_awaited(wired: Wired) -> None:
+    """The same."""
+
+    async def calls() -> None:
+        url = f"{wired.provider.url}/v1"
+        async with wired.sized(openai.AsyncOpenAI(base_url=url)) as client:
+            stream = await client.chat.completions.create(**CHAT, stream=True)
+            assert await anext(stream)
+            assert wired.provider.gate is not None
+            wired.provider.gate.set()
+            assert [part async for part in stream]
+
+    wired.provider.gate = threading.Event()
+    asyncio.run(calls())
+    assert wired.seen("actual_output_tokens") == [(1000,)]
+
+
+@pytest.mark.parametrize("make", STREAMS)
+def test_a_stream_that_breaks_off(wired: Wired, make: Callable[[Wired], Any]) -> None:
+    """The library's error is the application's; no answer is claimed."""
+    wired.provider.breaks_off = True
+    with pytest.raises(Exception, match=r"peer|incomplete|closed|read|broken|premature"):
+        list(make(wired))
+    assert {flags == ["partial_usage"] for (flags,) in wired.seen("quality_flags")} <= {True}
+    assert {word for (word,) in wired.seen("truncated")} <= {None}

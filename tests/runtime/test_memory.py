@@ -1,0 +1,275 @@
+"""What the running process has seen: budgets follow it, within bounds, and nothing breaks by it."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import threading
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import vintages
+from dbt_project import ROOT
+from tokenest_py import Estimator
+from tokenest_py.runtime.memory import MAX_KEYS, RUN_BOUNDS, Memory, run_bin, turn_bin
+from tokenest_py.runtime.quantiles import KNOWN_BOUNDS
+from tokenest_py.runtime.table import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tokenest_py import Budget
+
+CONSTANTS = {
+    "online_calls": 3,
+    "online_most": 1.5,
+    "online_step": 0.02,
+    "so_far_half_life": 200,
+    "so_far_shrinkage": 3,
+}
+RATE = 0.05
+
+
+def so_far_quantile(name: str, class_: int, ln_factor: float) -> dict[str, Any]:
+    """A row of what the next call needs above what is known."""
+    return {
+        "kind": "so_far_quantile", "name": name, "labels": {}, "position": class_,
+        "max_truncation": RATE, "label": "identified", "value": ln_factor, "n": 40,
+    }  # fmt: skip
+
+
+def rows() -> list[dict[str, Any]]:
+    """A table that knows the category chat and the model m, of all calls the median 100."""
+    known = {"category": "chat"}
+    return [
+        *({"kind": "constant", "name": name, "value": value} for name, value in CONSTANTS.items()),
+        {"kind": "median", "labels": {}, "value": 100, "n": 50},
+        {"kind": "median", "labels": known, "value": 200, "n": 50},
+        {"kind": "so_far", "labels": known, "value": 0.5, "n": 40},
+        {"kind": "so_far", "labels": {}, "model": "m", "value": 0.1, "n": 40},
+        *(so_far_quantile("label", class_, 2 - 0.1 * class_) for class_ in range(7)),
+        *(so_far_quantile("model", class_, 1 - 0.1 * class_) for class_ in range(7)),
+        vintages.budget(RATE, 600, n=50),
+        vintages.budget(RATE, 900, n=30, confidence=0.6, category="chat"),
+        vintages.budget(RATE, 1000, n=10, confidence=0.5, category="chat", model="m"),
+    ]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The table's file."""
+    return vintages.write(tmp_path, lambda packaged: packaged + rows())
+
+
+def asked(estimator: Estimator, category: str, model: str | None = None) -> Budget:
+    """A budget for 5 %."""
+    return estimator.budget(estimator.estimate(None, category), model=model, max_truncation=RATE)
+
+
+def test_a_category_that_the_table_has_never_seen(path: Path) -> None:
+    """100 · e^2: what new ones needed; the model's effect comes on top."""
+    estimator = Estimator.load(path, strict=True)
+    found = asked(estimator, "new")
+    assert (found.max_tokens, found.source, found.n, found.identified) == (
+        math.ceil(100 * math.exp(2)), "so far", 40, True,
+    )  # fmt: skip
+    assert asked(estimator, "new", "m").max_tokens == math.ceil(100 * math.exp(2.1))
+    said = estimator.explain(estimator.estimate(None, "new"), found)
+    assert "the median of the calls nearest to new/no complexity" in said
+    assert f"max_tokens {found.max_tokens} from what new ones needed so far" in said
+    assert "5.0% truncation, from 40 calls (identified)" in said
+
+
+def test_a_model_that_the_table_has_never_seen(path: Path) -> None:
+    """Six tenths of the way from a new label, 100·e^(0.5 + 1.5), to a new model, 200·e."""
+    estimator = Estimator.load(path, strict=True)
+    ln_tokens = 0.4 * (math.log(100) + 0.5 + 1.5) + 0.6 * (math.log(200) + 1)
+    found = asked(estimator, "chat", "new")
+    assert (found.max_tokens, found.source) == (math.ceil(math.exp(ln_tokens)), "so far")
+
+
+def test_calls_of_something_new_are_learned_from(path: Path) -> None:
+    """One call of 800: effect ln(8) / (1 + 3), and one call is known, class 1. Its rate falls."""
+    estimator = Estimator.load(path, strict=True)
+    estimator.observe(asked(estimator, "new"), output_tokens=700, stop_reason="end_turn")
+    moved = 2 * -RATE * 0.5 / math.sqrt(21)  # of all calls, and of the label
+    expected = math.log(100) + math.log(7) / 4 + 1.9 + moved
+    found = asked(estimator, "new")
+    assert found.max_tokens == math.ceil(math.exp(expected))
+    estimate = estimator.estimate(None, "new")
+    said = estimator.explain(estimate, found)
+    assert "from what was seen since" in said
+    assert f"{math.exp(math.log(7) / 4 - 0.1 + moved):.3f}" in said
+    assert asked(Estimator.load(path, strict=True), "new").seen_factor == 1
+
+
+def test_a_truncation_raises_the_rate_of_its_model_and_category_and_of_all(path: Path) -> None:
+    """A step is 0.5/sqrt(21 + n) times (cut off - 5 %); a model's own counts from three on."""
+    estimator, table, memory = Estimator.load(path, strict=True), load(str(path)), Memory()
+    theta = 0.0
+    for n in range(4):
+        budget = asked(estimator, "chat", "m")
+        memory.observe(table, budget, budget.max_tokens, "max_tokens", None)
+        theta += 0.5 / math.sqrt(21 + n) * (1 - RATE)
+    memory.observe(table, asked(estimator, "chat", "other"), 10, "stop", None)
+    others = theta - 0.5 / math.sqrt(25) * RATE
+    of_all = others  # all calls are those of the category
+    assert memory.online(table, "chat", "m", RATE) == pytest.approx(of_all + theta)
+    assert memory.online(table, "chat", "other", RATE) == pytest.approx(of_all + others)
+    assert memory.online(table, "chat", None, RATE) == pytest.approx(of_all + others)
+    assert memory.online(table, "other", None, RATE) == pytest.approx(of_all)
+
+
+def test_what_no_quantile_sized_moves_no_rate(path: Path) -> None:
+    """Floors, control calls, the caller's own ceilings, retries and full context windows."""
+    estimator, table, memory = Estimator.load(path, strict=True), load(str(path)), Memory()
+    estimate = estimator.estimate(None, "chat")
+    good = estimator.budget(estimate, max_truncation=RATE)
+    clamped = estimator.budget(estimate, max_truncation=RATE, max_tokens=20)
+    control = estimator.budget(estimate, max_truncation=RATE, control_share=1)
+    retry = good._replace(is_retry=True)
+    floor = Estimator.load().budget(estimate)
+    for budget in (clamped, control, retry, floor):
+        memory.observe(table, budget, budget.max_tokens, "length", None)
+    memory.observe(table, good, 5, "model_context_window_exceeded", None)
+    memory.observe(table, good, 5, "a word of no list", None)
+    assert memory.online(table, "chat", None, RATE) == 0
+
+
+def test_without_memory_the_table_alone_answers(path: Path) -> None:
+    """memory=False: nothing is kept."""
+    estimator = Estimator.load(path, strict=True, memory=False)
+    before = asked(estimator, "new")
+    estimator.observe(before, output_tokens=50_000, stop_reason="length")
+    assert asked(estimator, "new") == before
+
+
+def test_a_newer_table_begins_anew(path: Path) -> None:
+    """What was seen is in the newer table already: its rates and effects start as it has them."""
+    estimator = Estimator.load(path, strict=True, reload_after=0.0)
+    budget = asked(estimator, "chat")
+    estimator.observe(budget, output_tokens=budget.max_tokens, stop_reason="length")
+    assert asked(estimator, "chat").max_tokens > budget.max_tokens
+    moved = {"kind": "online_rate", "labels": {"category": "chat"}, "max_truncation": RATE}
+    changed = [*vintages.packaged_rows(), *rows(), moved | {"value": 0.25, "n": 100}]
+    path.write_bytes(vintages.encode(changed))
+    found = asked(estimator, "chat")
+    assert found.max_tokens == math.ceil(900 * math.exp(0.25))
+    assert found.seen_factor == 1
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    tokens=st.one_of(st.none(), st.integers(-5, 10**12), st.floats(), st.text()),
+    reason=st.one_of(st.none(), st.integers(), st.text(), st.binary()),
+    run=st.one_of(st.none(), st.integers(), st.lists(st.integers())),
+)
+def test_it_never_raises(path: Path, tokens: Any, reason: Any, run: Any) -> None:  # noqa: ANN401
+    """Whatever is handed over; and budgets stay whole numbers within their bounds."""
+    estimator = Estimator.load(path, strict=True)
+    for budget in (asked(estimator, "chat", "m"), None):
+        estimator.observe(budget, output_tokens=tokens, stop_reason=reason, run_id=run)
+    assert 1 < asked(estimator, "chat", "m").max_tokens <= 64_000
+
+
+def test_it_is_bounded(path: Path) -> None:
+    """Ten times as many labels, models and runs as are kept: below 4 MB."""
+    estimator = Estimator.load(path, strict=True)
+    budget = asked(estimator, "chat", "m")
+    estimate = estimator.estimate(None, "chat")
+    tracemalloc.start()
+    for number in range(10 * MAX_KEYS):
+        cell = (f"category {number}", None, f"model {number}")
+        estimator.observe(
+            budget._replace(cell=cell), output_tokens=50, run_id=f"a run with a long name {number}"
+        )
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 4_000_000
+    assert estimator.budget(estimate, max_truncation=RATE).max_tokens > 1
+
+
+def test_threads_lose_nothing(path: Path) -> None:
+    """Eight threads of 500 calls: 4,000 are counted."""
+    estimator, table, memory = Estimator.load(path, strict=True), load(str(path)), Memory()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def work() -> None:
+        for _ in range(500):
+            memory.observe(table, asked(estimator, "chat", "m"), 50, "stop", "run")
+
+    try:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert memory.observed == 4000
+
+
+def test_a_child_of_a_fork_goes_on(path: Path) -> None:
+    """The lock may be held when the process forks; the child has one of its own."""
+    estimator, table, memory = Estimator.load(path, strict=True), load(str(path)), Memory()
+    with memory.lock:
+        child = os.fork()
+        if child == 0:
+            memory.observe(table, asked(estimator, "chat"), 50, "stop", "run")
+            os._exit(0 if memory.observed == 1 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_the_classes_are_those_of_the_sql() -> None:
+    """The macro known_bounds has the first number of each class."""
+    text = (ROOT / "macros/formulas/so_far.sql").read_text(encoding="utf-8")
+    assert f"return({[math.ceil(bound) for bound in KNOWN_BOUNDS]})" in text
+
+
+def test_a_run_moves_its_own_next_budget(tmp_path: Path) -> None:
+    """The call before lay e^0.5 above its median, class 6: times e^0.3; it was the first: e^0.1."""
+    factor = {"kind": "run_factor", "labels": {"category": "chat"}, "max_truncation": RATE, "n": 9}
+    factors = [
+        factor | {"name": "same", "position": 6, "value": 0.3},
+        factor | {"name": "same", "position": 9, "value": -0.2},
+        factor | {"name": "turn", "position": 2, "value": 0.1},
+    ]
+    changed = vintages.write(tmp_path, lambda packaged: packaged + rows() + factors)
+    estimator = Estimator.load(changed, strict=True)
+
+    def sized(run: str | None) -> float:
+        estimate = estimator.estimate(None, "chat")
+        found = estimator.budget(estimate, max_truncation=RATE, run_id=run)
+        return math.log(found.max_tokens)
+
+    known = sized(None)
+    assert known == pytest.approx(math.log(900))
+    assert sized("a") == known
+    retry = asked(estimator, "chat")._replace(is_retry=True, max_tokens=5000)
+    estimator.observe(asked(estimator, "chat"), output_tokens=330, run_id="a")
+    estimator.observe(retry, output_tokens=330, stop_reason="stop", run_id="a")
+    since = sized(None)
+    assert sized("a") == pytest.approx(since + 0.4, abs=2e-3)
+    assert sized("b") == since
+
+
+@pytest.mark.parametrize(
+    ("ln_above", "class_"),
+    [(None, 9), (-1.2, 0), (-1.19, 1), (0.0, 4), (0.15, 4), (0.16, 5), (1.2, 7), (1.3, 8)],
+)
+def test_classes_of_the_call_before(ln_above: float | None, class_: int) -> None:
+    """The bounds are those of the macro run_bin."""
+    assert run_bin(ln_above) == class_
+    text = (ROOT / "macros/formulas/runs.sql").read_text(encoding="utf-8")
+    assert f"for bound in {list(RUN_BOUNDS)}" in text
+
+
+def test_classes_of_turns() -> None:
+    """Two to each doubling of 1 + the calls before."""
+    assert [turn_bin(calls) for calls in (0, 1, 2, 3, 7, 10_000)] == [0, 2, 3, 4, 6, 12]

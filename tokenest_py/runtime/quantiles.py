@@ -1,0 +1,243 @@
+"""What the table, and what was seen since, say of the tokens that a call needs at a rate.
+
+A cell that the table knows has a budget of its own. What is new, a model or a value of the widest
+label, gets what new ones needed so far:
+
+    ln tokens = ln median + effect of the model so far + effect of the label so far
+                + quantile of what was left, by how many calls of it are known
+
+docs/method.md says where these come from.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tokenest_py.runtime.memory import Memory
+    from tokenest_py.runtime.table import Coefficients
+    from tokenest_py.runtime.table.table import Cell
+
+CELL = "quantile cell"
+PARENT = "parent"
+SO_FAR = "so far"
+BY_QUANTILE = frozenset({CELL, PARENT, SO_FAR})
+
+KNOWN_BOUNDS = (0.5, 2.5, 5.5, 11.5, 24.5, 59.5)  # classes 0, 1-2, 3-5, 6-11, 12-24, 25-59, 60+
+MOST_TOKENS = 100_000_000
+
+
+class Answer(NamedTuple):
+    """What a quantile says.
+
+    Attributes:
+        source: CELL (the very cell asked for), PARENT (a wider one) or SO_FAR.
+        rate: The rate that the quantile is for.
+        tokens: What calls need at most, but for that rate of them.
+        n: Calls that it rests on.
+        identified: Whether the data show it.
+        seen: The part that comes from what was seen since the table was made, as a factor.
+    """
+
+    source: str
+    rate: float
+    tokens: int
+    n: int
+    identified: bool
+    seen: float = 1.0
+
+
+class Quantile:
+    """Everything that a table says of one cell at one rate; what was seen moves it.
+
+    Attributes:
+        answer: What the table alone answers.
+        label: The value of the widest label, or None.
+        model: The model, or None.
+    """
+
+    __slots__ = ("_base", "_by_label", "_by_model", "_label_part", "_ln_new", "_ln_tabled",
+                 "_ln_tokens", "_new_share", "answer", "label", "model")  # fmt: skip
+
+    def __init__(self, table: Coefficients, cell: Cell, end: int, asked: float) -> None:
+        """Look up what the table knows of the first `end` levels of a cell."""
+        level = table.model_level
+        found = _of_rate(table.cells[cell[:end]], asked)
+        rate, tokens, n, identified, share = found
+        self.label = cell[0] if cell else None
+        self.model = cell[level] if len(cell) > level else None
+        self._begin_as_new(table, cell, end, rate)
+        self._ln_tabled = self._online(table, rate)
+        source = CELL if end == len(cell) else PARENT
+        is_new_model = end <= level and self.model is not None and table.has_models
+        is_new = is_new_model or (end == 0 and self.label is not None)
+        self._new_share = 1 - share
+        self._ln_tokens = math.log(tokens)
+        if self._by_label:
+            self._ln_new, n_new, is_identified = self._as_new(table, None)
+            if is_new:
+                source, self._new_share = SO_FAR, 1.0
+                self._ln_tokens, n, identified = self._ln_new, n_new, is_identified
+        if is_new or self._ln_tabled:
+            tokens = _whole(self._ln_tokens + self._ln_tabled)
+        self.answer = Answer(source, rate, tokens, n, identified and rate <= asked)
+
+    def moved(self, table: Coefficients, memory: Memory, run_id: str | None) -> Answer:
+        """The answer with what was seen since, of its like and of its run."""
+        answer = self.answer
+        ln_seen = memory.online(table, self.label, self.model, answer.rate) - self._ln_tabled
+        if self._new_share and self._by_label and memory.has_seen(self.label, self.model):
+            ln_seen += self._new_share * (self._as_new(table, memory)[0] - self._ln_new)
+        if run_id is not None and table.run_factors:
+            ln_seen += memory.run(table, self.label, run_id, answer.rate)
+        if not ln_seen:
+            return answer
+        tokens = _whole(self._ln_tokens + self._ln_tabled + ln_seen)
+        return answer._replace(tokens=tokens, seen=math.exp(ln_seen))
+
+    def _begin_as_new(self, table: Coefficients, cell: Cell, end: int, rate: float) -> None:
+        """What a budget of the cell begins with, all but what is known of its label and model."""
+        quantiles, level = table.so_far_quantiles, table.model_level
+        classes = (None,) if self.label is None else range(len(KNOWN_BOUNDS) + 1)
+        of_label = [quantiles.get(("label", None, class_, rate)) for class_ in classes]
+        self._by_label = [found for found in of_label if found]
+        self._by_model: list[tuple[float, int, bool]] = []
+        self._label_part = 1.0
+        if table.ln_median is None or len(self._by_label) < len(of_label):
+            self._by_label = []
+            return
+        self._base = table.ln_median
+        # the labels that the table knows say how much of it is that of a new model
+        stop = min(end, table.label_level)
+        while stop and cell[:stop] not in table.cells:
+            stop -= 1
+        found = median_cell(table, cell, min(len(cell), level))
+        if self.model is None or not stop or found is None:
+            return
+        for class_ in range(len(KNOWN_BOUNDS) + 1):
+            of_model = quantiles.get(("model", self.label, class_, rate))
+            of_model = of_model or quantiles.get(("model", None, class_, rate))
+            if of_model is None:
+                self._by_model = []
+                return
+            self._by_model.append(of_model)
+        share = _of_rate(table.cells[cell[:stop]], rate)[4]
+        self._label_part = 1 - share
+        self._base += share * (math.log(found[0]) - self._base)
+
+    def _as_new(self, table: Coefficients, memory: Memory | None) -> tuple[float, int, bool]:
+        """Logarithm of tokens, n and identified, as for something new."""
+        ln_tokens, part = self._base, self._label_part
+        n: float = 0
+        if self.model is not None:
+            effect, n = _so_far(table, memory, None, self.model)
+            ln_tokens += effect
+        found = self._by_label[0]
+        if self.label is not None:
+            effect, n_label = _so_far(table, memory, self.label, None)
+            found = self._by_label[bisect_right(KNOWN_BOUNDS, n_label)]
+            ln_tokens += part * effect
+        ln_tokens += part * found[0]
+        if self._by_model:
+            found = self._by_model[bisect_right(KNOWN_BOUNDS, n)]
+            ln_tokens += (1 - part) * found[0]
+        return ln_tokens, found[1], found[2]
+
+    def _online(self, table: Coefficients, rate: float) -> float:
+        """What the table itself moves the logarithm of a budget by."""
+        rates = table.online_rates
+        found = rates.get((self.label, self.model, rate)) if self.model is not None else None
+        found = found or rates.get((self.label, None, rate))
+        return found[0] if found else 0.0
+
+
+def find(table: Coefficients, cell: Cell, asked: float) -> Quantile | None:
+    """The quantile for a cell at the largest rate not above the one asked for, else the smallest.
+
+    None where the table knows none.
+    """
+    for end in range(len(cell), -1, -1):
+        if table.cells.get(cell[:end]):
+            return Quantile(table, cell, end, asked)
+    return None
+
+
+def _of_rate(
+    rates: list[tuple[float, int, int, bool, float]], asked: float
+) -> tuple[float, int, int, bool, float]:
+    found = rates[0]
+    for candidate in rates:
+        if candidate[0] <= asked:
+            found = candidate
+    return found
+
+
+class Median(NamedTuple):
+    """The median demand of a cell and the range of its calls, in tokens."""
+
+    low: int
+    tokens: int
+    high: int
+    confidence: float
+
+
+def median(table: Coefficients, cell: Cell, memory: Memory | None) -> Median | None:
+    """What half of such calls need, from the narrowest cell that has been seen; None without.
+
+    A model or a label that the cell does not have is as far above it as its calls so far are.
+    Confidence is n / (n + 2), less where calls are far apart.
+    """
+    medians = table.medians
+    for end in range(len(cell), -1, -1):
+        found = medians.get(cell[:end])
+        if found is not None:
+            break
+    else:
+        return None
+    if memory is not None and memory.table != table.coefficients_id:
+        memory = None
+    tokens, n = found
+    level = table.model_level
+    effect = 0.0
+    if end <= level < len(cell):
+        effect += _so_far(table, memory, None, cell[level])[0]
+    if end == 0 and cell and cell[0] is not None:
+        effect += _so_far(table, memory, cell[0], None)[0]
+    factor = math.exp(effect)
+    low = min(table.median_lows.get(cell[:end], found)[0], tokens)
+    high = max(table.median_highs.get(cell[:end], found)[0], tokens)
+    confidence = n / (n + 2) / (1 + math.log(high / low) / 4)
+    return Median(
+        math.floor(low * factor),
+        max(1, round(tokens * factor)),
+        math.ceil(high * factor),
+        confidence if end == len(cell) else confidence / 2,
+    )
+
+
+def median_cell(table: Coefficients, cell: Cell, end: int) -> tuple[float, int] | None:
+    """The median of the narrowest cell, of at most `end` levels, that has one."""
+    medians = table.medians
+    for stop in range(min(end, len(cell)), -1, -1):
+        found = medians.get(cell[:stop])
+        if found is not None:
+            return found
+    return None
+
+
+def _so_far(
+    table: Coefficients, memory: Memory | None, label: object, model: object
+) -> tuple[float, float]:
+    """The effect of a label or of a model, and how many of its calls are known."""
+    key = label, model
+    if memory is not None:
+        found = memory.so_far(key)
+        if found is not None:
+            return found
+    return table.so_far.get(key, (0.0, 0))
+
+
+def _whole(ln_tokens: float) -> int:
+    return min(MOST_TOKENS, math.ceil(math.exp(min(ln_tokens, 20.0)) - 1e-9))
