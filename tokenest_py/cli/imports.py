@@ -33,7 +33,7 @@ def import_(
         Path | None, typer.Option(help="The folder to write to; over TOKENEST_TELEMETRY_DIR.")
     ] = None,
 ) -> None:
-    """Write files that SQL cannot open as telemetry, without texts."""
+    """Write what SQL cannot open as telemetry, without texts."""
     settings = Settings.read(TOKENEST_TELEMETRY_DIR=str(into) if into else None)
     show_folder(settings, to_write=True)
     known = read_sources(settings.project, sources(settings.project))

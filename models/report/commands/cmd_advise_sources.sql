@@ -4,6 +4,10 @@ events as (
     select * from {{ ref('int_events') }}
 ),
 
+source_advice as (
+    select * from {{ ref('source_advice') }}
+),
+
 counted as (
     select
         source_name,
@@ -25,6 +29,24 @@ counted as (
     group by source_name
 ),
 
+-- as marts.source_quality says it by version and model
+advised as (
+    select
+        counted.*,
+        case when counted.n_partial > 0 then of_partial.switch_on end as for_counts,
+        case when counted.n_with_ceiling < 0.5 * counted.n then of_ceiling.switch_on end
+            as for_ceilings,
+        case when counted.n_with_stop_word < 0.5 * counted.n then of_stop.switch_on end
+            as for_stop_words
+    from counted
+    left join source_advice as of_partial
+        on counted.source_name = of_partial.source_name and of_partial.lacks = 'count'
+    left join source_advice as of_ceiling
+        on counted.source_name = of_ceiling.source_name and of_ceiling.lacks = 'ceiling'
+    left join source_advice as of_stop
+        on counted.source_name = of_stop.source_name and of_stop.lacks = 'stop_word'
+),
+
 final as (
     select
         source_name,
@@ -37,8 +59,9 @@ final as (
         cast(n_known as bigint) as n_known,
         first_seen,
         last_seen,
+        nullif(concat_ws('; ', for_counts, for_ceilings, for_stop_words), '') as switch_on,
         row_number() over (order by n desc, source_name asc) as row_no
-    from counted
+    from advised
 )
 
 select * from final

@@ -27,23 +27,6 @@ USUAL_RATE = 0.02
 UNREAD = ("unrecognised", "ambiguous")
 MOST_FILES = 5
 
-# what a producer has to be told, so that its records say what they do not
-COUNTS = {
-    "claude_code": "Claude Code's telemetry has the final counts: with"
-    " CLAUDE_CODE_ENABLE_TELEMETRY=1 and OTEL_LOGS_EXPORTER=otlp let a collector write them to a"
-    " file, and name that file too",
-}
-REQUESTS = "the request file has the ceilings: put it beside the results"
-CEILINGS = {
-    "litellm": "standard logging payloads hold ceiling and stop reason, spend logs with"
-    " store_prompts_in_spend_logs: true",
-    "otel": "look for the option of your instrumentation that records gen_ai.request.max_tokens",
-    "openai_batch": REQUESTS,
-    "anthropic_batch": REQUESTS,
-    "gemini_batch": REQUESTS,
-    "bedrock": "invocation logs hold ceiling and stop reason with text data delivery on",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Advice:
@@ -105,7 +88,7 @@ class Advice:
     def next_steps(self, logs: Logs | None) -> list[str]:
         """What to do now, a line each; without logs what a build has to say."""
         steps = [
-            f"{row['source_name']}: {remedy}" for row in self.sources for remedy in _remedies(row)
+            f"{row['source_name']}: {row['switch_on']}" for row in self.sources if row["switch_on"]
         ]
         if logs is None:
             return steps
@@ -212,13 +195,6 @@ def _files(files: Sequence[Row]) -> list[str]:
     if len(said) > MOST_FILES:
         said[MOST_FILES:] = [f"and {len(said) - MOST_FILES} more files of that kind"]
     return said
-
-
-def _remedies(row: Row) -> list[str]:
-    name = row["source_name"]
-    found = [COUNTS.get(name)] if row["n_partial"] else []
-    found += [CEILINGS.get(name)] if row["n_with_ceiling"] < row["n"] else []
-    return [remedy for remedy in found if remedy]
 
 
 def _cut_off(row: Row) -> str:
