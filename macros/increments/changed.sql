@@ -140,7 +140,9 @@
             from {{ all_repeated_lines() }}
             where
                 landing_no > {{ landed_before() }}
-                {{ "and verdict in ('id_conflict', 'counts_elsewhere')" if columns == ['event_id'] }}
+                {% if columns == ['event_id'] %}
+                and verdict in ('id_conflict', 'counts_elsewhere')
+                {% endif %}
         )
     {% endif %}
 {% endmacro %}

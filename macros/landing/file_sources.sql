@@ -93,7 +93,9 @@
             {%- endfor -%}
             case
                 when not is_object then false
+                {%- if names %}
                 when not {{ json_has_keys('line_text', names) }} then false
+                {%- endif %}
                 {%- for key in way.get('without', []) %}
                 when {{ json_has_keys('line_text', [key]) }} then false
                 {%- endfor %}

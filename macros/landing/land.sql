@@ -250,7 +250,7 @@ select * from final
 {% endif %}
 {% endmacro %}
 
-{#- No row of base_<source>__lines: of a source without a file to land nothing has to be planned. -#}
+{#- No row of base_<source>__lines: of a source without a file to land nothing is planned. -#}
 {% macro no_lines(source) %}
     {% set columns = {
         'source_file': 'text', 'line_no': 'whole', 'record_no': 'whole', 'landing_no': 'whole', 'is_blank': 'flag',

@@ -368,7 +368,8 @@
 {% macro no_rows(columns) %}
     select
         {%- for name, type in columns.items() %}
-        {{ json_text_list('nothing') if type == 'text_list' else typed_null(type) }} as {{ name }}{{ ',' if not loop.last }}
+        {{ json_text_list('nothing') if type == 'text_list' else typed_null(type) }}
+            as {{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from (select cast(null as string) as nothing) as no_line
     where false

@@ -2,6 +2,7 @@
 {{ config(materialized='table') }}
 
 {% set columns = staged_columns() %}
+{% set known_stop_class = "case when stop_class <> 'unrecorded' then stop_class end" %}
 {% set derived = ['reached_ceiling', 'truncation_evidence', 'is_truncated'] %}
 {% set completed = [
     'attempt', 'input_tokens', 'model_served', 'actual_max_tokens', 'actual_output_tokens',
@@ -82,7 +83,8 @@ near_homes as (
         event_id,
         max(newest_landing_no) as newest_landing_no,
         coalesce(
-            {{ value_of_largest('case when is_one_call then key_home end', '-best_rank') }}, event_id
+            {{ value_of_largest('case when is_one_call then key_home end', '-best_rank') }},
+            event_id
         ) as home_id
     from placed
     group by event_id
@@ -106,8 +108,9 @@ records as (
         homes.newest_landing_no,
         events.event_id = homes.home_id as is_counted,
         {{ source_rank() }} as source_rank,
-        coalesce({{ list_has_any('events.recorded_quality_flags', var('partial_usage_flags')) }}, false)
-            as is_partial
+        coalesce(
+            {{ list_has_any('events.recorded_quality_flags', var('partial_usage_flags')) }}, false
+        ) as is_partial
     from events
     inner join homes
         on events.event_id = homes.event_id
@@ -124,8 +127,7 @@ others as (
         max(case when not is_partial then actual_output_tokens end) as actual_output_tokens,
         max(case when not is_partial then reasoning_tokens end) as reasoning_tokens,
         {{ value_of_largest('stop_reason', '-source_rank') }} as stop_reason,
-        {{ value_of_largest("case when stop_class <> 'unrecorded' then stop_class end", '-source_rank') }}
-            as stop_class,
+        {{ value_of_largest(known_stop_class, '-source_rank') }} as stop_class,
         {{ value_of_largest('is_success', '-source_rank') }} as is_success
     from records
     where not is_counted
@@ -159,9 +161,12 @@ measurable as (
 counted as (
     select
         source_name,
-        {%- for name in columns if name not in completed + derived %}
-        {{ name }},
-        {%- endfor %}
+        {% for name in columns if name not in completed + derived %}
+            {{ name }},
+        {% endfor %}
+        home_id,
+        is_counted,
+        newest_landing_no as landing_no,
         coalesce(attempt, other_attempt) as attempt,
         coalesce(
             case when is_counted_elsewhere then greatest(input_tokens, other_input_tokens) end,
@@ -177,17 +182,23 @@ counted as (
             else coalesce(reasoning_tokens, other_reasoning_tokens)
         end as reasoning_tokens,
         coalesce(stop_reason, other_stop_reason) as stop_reason,
-        case when stop_class = 'unrecorded' then coalesce(other_stop_class, stop_class) else stop_class end
-            as stop_class,
+        case
+            when stop_class = 'unrecorded' then coalesce(other_stop_class, stop_class)
+            else stop_class
+        end as stop_class,
         coalesce(is_success, other_success) as is_success,
-        case when not is_counted_elsewhere then recorded_quality_flags end as recorded_quality_flags,
-        newest_landing_no as landing_no,
-        home_id,
-        is_counted
+        case when not is_counted_elsewhere then recorded_quality_flags end
+            as recorded_quality_flags
     from measurable
 ),
 
 {{ judged_truncation('counted') }},
+
+elsewhere as (
+    select event_id
+    from counted
+    where not is_counted
+),
 
 -- where a record that counts elsewhere stands: it is a duplicate of its call
 accepted as (
@@ -204,7 +215,7 @@ accepted as (
             and lines.record_no = repeated_lines.record_no
     where
         repeated_lines.line_no is null
-        and lines.event_key in (select counted.event_id from counted where not counted.is_counted)
+        and lines.event_key in (select elsewhere.event_id from elsewhere)
 ),
 
 {{ located_records('final', 'accepted', columns) }}

@@ -220,7 +220,8 @@ def test_promote_judges_the_file_itself(
     rows = list(read_table(live).rows.values())
     attack(rows)
     candidate = tmp_path / "candidate.ndjson"
-    candidate.write_bytes(vintages.encode(rows))
+    levels = json.loads(live.read_bytes().partition(b"\n")[0])["levels"]
+    candidate.write_bytes(vintages.encode(rows, levels))
     done = run(many, "promote", "--yes", "--candidate", str(candidate), *options, live=live)
     assert done.returncode == 3, done.stdout + done.stderr
     assert done.stderr.splitlines()[-1] == (

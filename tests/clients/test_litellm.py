@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import litellm
 import pytest
 
-from recorded import events
+from recorded import events, lines
 from tokenest_py import labels
 from tokenest_py.clients.litellm import TokenestLogger
 
@@ -237,7 +237,7 @@ def test_the_proxy(wired: Wired, tmp_path: Path) -> None:
         proxy.terminate()
         proxy.wait(20)
         log.seek(0)
-        print(log.read()[-4000:])
+        print(log.read()[-4000:], *lines(wired.folder), sep="\n")
         log.close()
     assert wired.provider.ceilings(*CEILINGS) == [1000]
     assert wired.seen(*SEEN, "category") == [("openai", "gpt-5-mini", 1000, 300, False, "learned")]

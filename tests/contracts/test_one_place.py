@@ -24,8 +24,9 @@ def sql(path: str) -> str:
 
 
 def exported() -> dict[str, set[str]]:
-    """Kind: the columns that models/exports/coefficients.sql fills."""
-    text = sql("models/exports/coefficients.sql")
+    """Kind: the columns that the models of the export fill."""
+    names = ("coefficients", "learned_coefficients")
+    text = "".join(sql(f"models/exports/{name}.sql") for name in names)
     lists = dict(re.findall(r"set (\w+) = (\[[^\[\](]*\])", text))
     found = re.findall(r"\(\s*'(\w+)',\s*'\w+',\s*(\[[^\]]*\]|\w+),?\s*\)", text)
     return {kind: set(ast.literal_eval(lists.get(names, names))) for kind, names in found}

@@ -167,6 +167,18 @@ def test_a_source_without_files_has_the_columns_of_one_with(built: Project, empt
     assert {kind for _, kind in different.values()} <= {'"NULL"'}, different
 
 
+def test_the_document_lists_the_sources() -> None:
+    """In the order of the var, each with a page that says what it knows and what it cannot."""
+    variables = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    text = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == variables["sources"]
+    for source in set(SOURCES) - {"tokenest"}:
+        assert f"(sources/{source}.md)" in text
+        page = (ROOT / "docs" / "sources" / f"{source}.md").read_text(encoding="utf-8")
+        for word in ("**Reads**", "**Knows**", "**Cannot know**", f"TOKENEST_TELEMETRY='{source}:"):
+            assert word in page, (source, word)
+
+
 def generator() -> ModuleType:
     """The program behind `make fields`."""
     spec = importlib.util.spec_from_file_location(

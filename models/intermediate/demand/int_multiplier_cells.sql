@@ -60,7 +60,7 @@ averages as (
         ) }} as moving_ratio
     from replayed
     where calls_since < 100
-    group by category, complexity
+    group by 1, 2
 ),
 
 versions as (

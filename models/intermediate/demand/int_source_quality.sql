@@ -8,11 +8,13 @@ described as (
     select
         *,
         {{ label_text('labels', 'version') }} as version,
-        coalesce({{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }}, false) as is_partial
+        coalesce(
+            {{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }}, false
+        ) as is_partial
     from events
 ),
 
-final as (
+counted as (
     select
         source_name,
         version,
@@ -21,11 +23,16 @@ final as (
         count(case when is_partial then 1 end) as n_partial,
         count(actual_max_tokens) as n_ceiling_known,
         count(case when stop_class not in ('unrecorded', 'unknown') then 1 end) as n_stop_known,
-        count(is_truncated) as n_truncation_known,
-        {{ ratio('count(case when is_partial then 1 end)', 'count(*)') }} <= {{ var('max_partial_share') }}
-            as is_usable
+        count(is_truncated) as n_truncation_known
     from described
     group by source_name, version, model
+),
+
+final as (
+    select
+        *,
+        {{ ratio('n_partial', 'n_calls') }} <= {{ var('max_partial_share') }} as is_usable
+    from counted
 )
 
 select * from final

@@ -139,7 +139,9 @@ final as (
             and coalesce(classified.action, 'new') = token_weights.label
     left join history_files
         -- by the last word of the path
-        on {{ ascii_lower(base_name("replace(classified.base_name, ' ', '/')")) }} = history_files.label
+        on
+            {{ ascii_lower(base_name("replace(classified.base_name, ' ', '/')")) }}
+            = history_files.label
     left join features
         on
             classified.class_category = features.class_category

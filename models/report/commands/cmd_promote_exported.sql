@@ -4,6 +4,10 @@ coefficients as (
     select * from {{ ref('coefficients') }}
 ),
 
+estimator_constants as (
+    select * from {{ ref('estimator_constants') }}
+),
+
 final as (
     select
         kind,
@@ -23,7 +27,10 @@ final as (
         method,
         row_number() over (order by coefficient_key asc) as row_no
     from coefficients
-    where n is not null
+    where
+        n is not null
+        or kind = 'answer_length'
+        or (kind = 'constant' and name not in (select rules.name from estimator_constants as rules))
 )
 
 select * from final

@@ -83,7 +83,7 @@ def source_gate(proposed: Table, exported: Sequence[dict[str, Any]]) -> Gate:
         return (label_text(row.get("labels")), *map(row.get, names))
 
     there = set(map(facts, exported))
-    ours = [row for row in proposed.rows.values() if "n" in row]
+    ours = proposed.measured()
     here = set(map(facts, ours))
     differing = len(there ^ here)
     about = f"{len(ours)} calibrated rows, and those in exports.coefficients"

@@ -29,7 +29,7 @@ NEXT = (
 
 BUDGET_EVIDENCE = (
     "n", "n_observed", "n_censored", "own_quantile_tokens", "is_own_quantile_identified",
-    "own_weight", "is_identified", "is_sparse",
+    "own_weight", "is_identified",
 )  # fmt: skip
 MULTIPLIER_EVIDENCE = (
     "n", "interval_low", "interval_high", "confidence", "own_weight", "passes_min_samples",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenest_py.runtime.table import parse
 from tokenest_py.runtime.table.file import decode, read
+from tokenest_py.runtime.table.kinds import CONSTANTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +48,12 @@ class Table:
         }
 
     def rules(self) -> dict[Key, Row]:
-        """The rows that nobody measured: they have no n."""
-        return {key: row for key, row in self.rows.items() if "n" not in row}
+        """The rows that nobody measured."""
+        return {key: row for key, row in self.rows.items() if not _is_measured(row)}
+
+    def measured(self) -> list[Row]:
+        """The rows that come from calls."""
+        return [row for row in self.rows.values() if _is_measured(row)]
 
     def of_all_calls(self, rate: float) -> Row | None:
         """The budget of all calls together for a rate, or None."""
@@ -121,6 +126,15 @@ def label_text(labels: dict[str, str] | str | None) -> str | None:
     """The labels of a budget as one text, whoever wrote them; None where a row has none."""
     given = json.loads(labels) if isinstance(labels, str) else labels
     return json.dumps(given, ensure_ascii=False, sort_keys=True) if given else None
+
+
+def _is_measured(row: Row) -> bool:
+    """Whether a row comes from calls, or from the vars that what was learned is used with.
+
+    It has an n, or is one of those that never have: the database says what they are.
+    """
+    is_of_vars = row["kind"] == "constant" and row["name"] not in CONSTANTS
+    return "n" in row or row["kind"] == "answer_length" or is_of_vars
 
 
 def _cell(row: Row) -> Key:
