@@ -206,12 +206,12 @@ def test_faults_are_one_line(gateway: Path, kept: subprocess.CompletedProcess[st
     with duckdb.connect(str(gateway / "built.duckdb")) as connection:
         connection.execute("create schema exports; create table exports.coefficients (a int)")
     cases = [
-        (["nothing"], 2, "path='nothing' is unknown; use a file or a folder that exists"),
+        (["nothing"], 2, "path='nothing' will not do; use a file or a folder that exists"),
         (["empty"], 4, "no log in empty: none of the files ends in .ndjson"),
         (["foreign.ndjson"], 4, "no call found; not read: "),
         (["logs", "--db", "built.duckdb"], 1, "was made by `tokenest build`"),
         (["logs", "--db", "kept.duckdb", "--group-by", "a.b"], 1, "name a new file"),
-        (["logs", "--group-by", "a;b"], 2, "group-by='a;b' is unknown; use a label such as"),
+        (["logs", "--group-by", "a;b"], 2, "group-by='a;b' will not do; use a label such as"),
     ]
     for arguments, code, message in cases:
         done = advise(gateway, *arguments)

@@ -11,7 +11,7 @@ events as (
 providers as (
     select
         model,
-        max(provider) as provider
+        max(provider) as served_by
     from events
     where model is not null
     group by model
@@ -35,7 +35,7 @@ of_models as (
         model,
         max_truncation,
         max(budget_tokens) as budget_tokens,
-        min(case when is_identified then 1 else 0 end) as identified,
+        min(case when is_identified then 1 else 0 end) as is_all_identified,
         sum(n) as n
     from budget_quantiles
     where model is not null and input_bin is null and budget_tokens is not null
@@ -46,7 +46,7 @@ united as (
     select
         'group' as kind,
         name,
-        cast(null as string) as provider,
+        cast(null as string) as served_by,
         max_truncation,
         budget_tokens,
         not is_identified as is_at_least,
@@ -56,10 +56,10 @@ united as (
     select
         'model' as kind,
         of_models.model as name,
-        providers.provider,
+        providers.served_by,
         of_models.max_truncation,
         of_models.budget_tokens,
-        of_models.identified = 0 as is_at_least,
+        of_models.is_all_identified = 0 as is_at_least,
         of_models.n
     from of_models
     left join providers

@@ -56,7 +56,7 @@ def _litellm(rows: list[Row]) -> str:
         return "model_list: []\n"
     lines = ["model_list:"]
     for row in rows:
-        name, provider = row["name"], row["provider"]
+        name, provider = row["name"], row["served_by"]
         model = name if "/" in name or not provider else f"{provider}/{name}"
         # a JSON text is a YAML text
         lines += [
