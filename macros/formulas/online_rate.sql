@@ -7,10 +7,10 @@
 {#- The rate that answers when one is asked for: the largest not above it, else the smallest. -#}
 {% macro rate_of_table(asked) -%}
     case
-        {%- for rate in var('truncation_rates') | sort(reverse=true) %}
+        {%- for rate in var('truncation_rates') | map('float') | sort(reverse=true) %}
         when {{ asked }} >= cast({{ rate }} as double) - 1e-9 then cast({{ rate }} as double)
         {%- endfor %}
-        when {{ asked }} > 0 then cast({{ var('truncation_rates') | min }} as double)
+        when {{ asked }} > 0 then cast({{ var('truncation_rates') | map('float') | min }} as double)
     end
 {%- endmacro %}
 

@@ -8,13 +8,20 @@
     {%- endfor %}
 {%- endmacro %}
 
-{#- Tokens: a budget rounded up to a multiple of budget_step, at least budget_minimum. -#}
+{#-
+    Tokens: a budget rounded up to a multiple of budget_step, at least budget_minimum, and no more
+    than a whole number of the record.
+-#}
 {% macro rounded_budget(tokens) -%}
-    greatest(
-        cast({{ var('budget_minimum') }} as bigint),
-        cast(
-            ceil({{ tokens }} / {{ var('budget_step') }} - 1e-9) * {{ var('budget_step') }}
-            as bigint
-        )
-    )
+    case
+        when {{ tokens }} > {{ max_whole_number() }} then {{ max_whole_number() }}
+        else
+            greatest(
+                cast({{ var('budget_minimum') }} as bigint),
+                cast(
+                    ceil({{ tokens }} / {{ var('budget_step') }} - 1e-9) * {{ var('budget_step') }}
+                    as bigint
+                )
+            )
+    end
 {%- endmacro %}

@@ -29,6 +29,12 @@ known as (
         occurred_at,
         landing_no,
         response_id,
+        case
+            when not coalesce(
+                {{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }}, false
+            )
+                then actual_output_tokens
+        end as whole_output_tokens,
         {{ request_of_event() }} as request_id,
         {{ record_format() }} as record_format,
         {{ source_rank() }} as source_rank
@@ -49,12 +55,14 @@ keyed as (
     where request_id is not null and request_id is distinct from response_id
 ),
 
--- one call ends once: ids that are used again days later are of other calls
+-- one call ends once, with one count: ids that are used again days later, or by records that
+-- contradict each other, are of other calls
 shared_keys as (
     select
         call_key,
         count(*) = count(distinct record_format)
-        and max(occurred_at) <= min(occurred_at) + interval 1 day as is_one_call,
+        and max(occurred_at) <= min(occurred_at) + interval 1 day
+        and count(distinct whole_output_tokens) <= 1 as is_one_call,
         max(landing_no) as newest_landing_no,
         min(source_rank) as best_rank
     from keyed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 Cell = tuple[object, ...]
 
@@ -127,9 +128,12 @@ class SoFar:
         self.rates = rates
         self._quantiles: dict[tuple[str, str | None, int | None, float], float] = {}
         self.models, self.labels = Effects(), Effects()
+        sizes = self._size_effects(calls)
         self.residuals: list[tuple[str, str | None, int | None, float, bool]] = []
         for call in calls:
-            above = math.log(call.tokens / self.median(call))
+            level, cell = self._effect_cell(call)
+            above = math.log(call.tokens / cells.median(level, cell))
+            above -= sizes.get((level, cell, call.estimate_bin), 0)
             above_all = math.log(call.tokens / cells.median(0, ()))
             of_model, n_model = self.models.of(call.model)
             of_label, n_label = self.labels.of(call.category)
@@ -142,6 +146,30 @@ class SoFar:
                 self.residuals.append(("model", call.category, bin_, factor, call.is_observed))
             self.models.add(call.model, above)
             self.labels.add(call.category, above_all - of_model)
+
+    def _effect_cell(self, call: Call) -> tuple[int, Cell]:
+        """The narrowest cell of category and complexity."""
+        for level in range(LABEL_LEVEL, 0, -1):
+            cell = call.cell(level)
+            if cell is not None:
+                return level, cell
+        return 0, ()
+
+    def _size_effects(self, calls: list[Call]) -> dict[tuple[int, Cell, str | None], float]:
+        """How far calls of an estimate's size lie above all of their cell, by their number."""
+        needed: dict[tuple[int, Cell], dict[str, list[float]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        for call in calls:
+            if call.estimate_bin is not None:
+                needed[self._effect_cell(call)][call.estimate_bin].append(math.log(call.tokens))
+        return {
+            (*cell, size): len(of_size)
+            / (len(of_size) + 2)
+            * (fmean(of_size) - fmean(value for each in sizes.values() for value in each))
+            for cell, sizes in needed.items()
+            for size, of_size in sizes.items()
+        }
 
     def median(self, call: Call) -> float:
         """The median of the narrowest cell of a call without a model."""

@@ -64,8 +64,8 @@ class Node:
     def kept(self, value: object) -> object:
         """Return what is kept of a value; None for nothing."""
         if self.in_text and isinstance(value, str):
-            inner = _parsed(value)
-            return None if inner is None else json.dumps(self.kept(inner))
+            inner = self.kept(_parsed(value))
+            return None if inner is None else json.dumps(inner)
         if isinstance(value, dict):
             found = {name: node.kept(value[name]) for name, node in self.members.items()
                      if name in value}  # fmt: skip
