@@ -85,7 +85,7 @@ FILES: dict[str, Sequence[dict[str, Any]]] = {
         event(event_id="own", phase_id="own", occurred_at="2026-06-01T08:00:00Z",
               response_id="resp-9", actual_max_tokens=None, actual_output_tokens=50),
     ],
-    "logs.ndjson": [logged(1, 812), logged(2, 1768), logged(3, 50)],
+    "logs.ndjson": [logged(1, 812), logged(2, 1768), logged(3, 70)],
     "spans.ndjson": [
         span(1, "resp-1", gen_ai__response__finish_reason="length", **{COUNTS: 1000}),
         span(2, "resp-2", gen_ai__response__finish_reason="stop", **{COUNTS: 40}),
