@@ -242,7 +242,8 @@
     run was given and nothing reads. Vars of a host project are its own.
 -#}
 {% macro check_vars() %}
-    {% set known = ['backtest'] + var_rules().values() | sum(start=[]) | map(attribute='name') | list %}
+    {% set rules = var_rules().values() | sum(start=[]) %}
+    {% set known = ['backtest'] + rules | map(attribute='name') | list %}
     {% set given = invocation_args_dict.get('vars') or {} %}
     {% for name in given if project_name == 'tokenest' and name not in known %}
         {% do exceptions.raise_compiler_error(

@@ -21,7 +21,10 @@
     end
 {%- endmacro %}
 
-{#- Whole number: how well a source knows the run and the group of a call, by its place in var sources. -#}
+{#-
+    Whole number: how well a source knows the run and the group of a call, by its place in var
+    sources.
+-#}
 {% macro source_rank() -%}
     case source_name
         {%- for source in var('sources') %}
@@ -50,7 +53,8 @@
 {#- Boolean: a call is told by several records; while nothing is built, that it may be. -#}
 {% macro are_calls_completed() %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return(true) }}{% endif %}
-    {{ return(run_query('select 1 from ' ~ ref('int_completed_events') ~ ' limit 1').rows | length > 0) }}
+    {% set found = run_query('select 1 from ' ~ ref('int_completed_events') ~ ' limit 1') %}
+    {{ return(found.rows | length > 0) }}
 {% endmacro %}
 
 {#-

@@ -29,13 +29,11 @@ known as (
         occurred_at,
         landing_no,
         response_id,
-        case
-            when not coalesce(
-                {{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }}, false
-            )
-                then actual_output_tokens
-        end as whole_output_tokens,
         {{ request_of_event() }} as request_id,
+        case
+            when {{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }} then null
+            else actual_output_tokens
+        end as whole_output_tokens,
         {{ record_format() }} as record_format,
         {{ source_rank() }} as source_rank
     from events
@@ -146,12 +144,6 @@ others as (
 measurable as (
     select
         records.*,
-        others.home_id is not null as is_completed,
-        coalesce(
-            (records.is_partial or records.stop_class = 'unrecorded')
-            and others.actual_output_tokens >= records.actual_output_tokens,
-            false
-        ) as is_counted_elsewhere,
         others.attempt as other_attempt,
         others.input_tokens as other_input_tokens,
         others.model_served as other_model_served,
@@ -160,7 +152,13 @@ measurable as (
         others.reasoning_tokens as other_reasoning_tokens,
         others.stop_reason as other_stop_reason,
         others.stop_class as other_stop_class,
-        others.is_success as other_success
+        others.is_success as other_success,
+        others.home_id is not null as is_completed,
+        coalesce(
+            (records.is_partial or records.stop_class = 'unrecorded')
+            and others.actual_output_tokens >= records.actual_output_tokens,
+            false
+        ) as is_counted_elsewhere
     from records
     left join others
         on records.event_id = others.home_id

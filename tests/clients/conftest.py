@@ -36,7 +36,9 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Estimator:
         for category, tokens in (("learned", LEARNED), ("large", 15_000), ("huge", 40_000))
     ]
     folder = tmp_path_factory.mktemp("table")
-    return Estimator.load(vintages.write(folder, lambda packaged: packaged + rows), strict=True)
+    return Estimator.load(
+        vintages.write(folder, lambda packaged: vintages.still(packaged) + rows), strict=True
+    )
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ def test_the_proxy(wired: Wired, tmp_path: Path) -> None:
     import vintages
 
     rows = [vintages.budget(0.02, 1000, n=60, method="budget_blend", category="learned")]
-    table = vintages.write(tmp_path, lambda packaged: packaged + rows)
+    table = vintages.write(tmp_path, lambda packaged: vintages.still(packaged) + rows)
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG.format(url=wired.provider.url))
     key = f"sk-{secrets.token_hex(24)}"  # the proxy does not start without one

@@ -59,7 +59,9 @@ def process(provider: FakeProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "GOOGLE_GEMINI_BASE_URL": provider.url,
         "AWS_ENDPOINT_URL": provider.url,
         "AWS_DEFAULT_REGION": "us-east-1",
-        "TOKENEST_COEFFICIENTS": str(vintages.write(tmp_path, lambda packaged: packaged + rows)),
+        "TOKENEST_COEFFICIENTS": str(
+            vintages.write(tmp_path, lambda packaged: vintages.still(packaged) + rows)
+        ),
         "PYTHONPATH": str(ROOT),
         "TELEMETRY_DB_ENABLED": "1",
         "TOKENEST_TELEMETRY_DIR": str(tmp_path / "recorded"),

@@ -128,3 +128,8 @@ def set_value(rows: Rows, value: float, **keys: str) -> Rows:
     assert len(found) == 1, keys
     found[0]["value"] = value
     return rows
+
+
+def still(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without those that move budgets by what was seen since the table was made."""
+    return [row for row in rows if not str(row.get("name")).startswith(("online_", "so_far_"))]

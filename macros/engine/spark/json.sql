@@ -199,7 +199,8 @@
     {%- set found = namespace(value='cast(null as string)') -%}
     {%- if '[]' not in path -%}
         {%- set steps = path_steps(path[1:]) -%}
-        {%- set value = 'from_json(' ~ text ~ ", '`" ~ steps[0]['value'] ~ "` variant').`" ~ steps[0]['value'] ~ '`' -%}
+        {%- set name = '`' ~ steps[0]['value'] ~ '`' -%}
+        {%- set value = 'from_json(' ~ text ~ ", '" ~ name ~ " variant')." ~ name -%}
         {%- set found.value = spark_member_text(value, steps[1:]) -%}
     {%- endif -%}
     {%- for depth in range(1, level + 1) -%}
