@@ -63,7 +63,7 @@ def rows() -> list[dict[str, Any]]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """The table's file."""
-    return vintages.write(tmp_path, lambda packaged: packaged + rows())
+    return vintages.write(tmp_path, lambda packaged: vintages.still(packaged) + rows())
 
 
 def asked(estimator: Estimator, category: str, model: str | None = None) -> Budget:
@@ -240,7 +240,7 @@ def test_a_run_moves_its_own_next_budget(tmp_path: Path) -> None:
         factor | {"name": "same", "position": 9, "value": -0.2},
         factor | {"name": "turn", "position": 2, "value": 0.1},
     ]
-    changed = vintages.write(tmp_path, lambda packaged: packaged + rows() + factors)
+    changed = vintages.write(tmp_path, lambda packaged: vintages.still(packaged) + rows() + factors)
     estimator = Estimator.load(changed, strict=True)
 
     def sized(run: str | None) -> float:
