@@ -156,7 +156,11 @@ def test_a_newer_table_begins_anew(path: Path) -> None:
     estimator.observe(budget, output_tokens=budget.max_tokens, stop_reason="length")
     assert asked(estimator, "chat").max_tokens > budget.max_tokens
     moved = {"kind": "online_rate", "labels": {"category": "chat"}, "max_truncation": RATE}
-    changed = [*vintages.packaged_rows(), *rows(), moved | {"value": 0.25, "n": 100}]
+    changed = [
+        *vintages.still(vintages.packaged_rows()),
+        *rows(),
+        moved | {"value": 0.25, "n": 100},
+    ]
     path.write_bytes(vintages.encode(changed))
     found = asked(estimator, "chat")
     assert found.max_tokens == math.ceil(900 * math.exp(0.25))

@@ -21,7 +21,7 @@ calls as (
             ],
         ) }}
     from messages
-    where copy_no = 1
+    where messages.copy_no = 1
 ),
 
 {{ canonical_events('calls') }}
