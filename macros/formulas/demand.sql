@@ -9,13 +9,16 @@
         when reasoning_tokens > actual_output_tokens and actual_output_tokens > 0
             then 'reasoning_above_output'
         when actual_output_tokens <= 0 and not {{ is_cut_off_at_ceiling() }} then 'missing'
-        when
-            coalesce(
-                {{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }}, false
-            )
-            then 'partial_usage'
+        when {{ is_counted_in_part() }} then 'partial_usage'
         when {{ is_starved() }} then 'starved'
     end
+{%- endmacro %}
+
+{#- Boolean: its record says itself that its output tokens are a part of what was billed. -#}
+{% macro is_counted_in_part(relation='') -%}
+    coalesce(
+        {{ list_has_any(relation ~ 'recorded_quality_flags', var('partial_usage_flags')) }}, false
+    )
 {%- endmacro %}
 
 {#-

@@ -30,10 +30,8 @@ known as (
         landing_no,
         response_id,
         {{ request_of_event() }} as request_id,
-        case
-            when {{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }} then null
-            else actual_output_tokens
-        end as whole_output_tokens,
+        case when not {{ is_counted_in_part() }} then actual_output_tokens end
+            as whole_output_tokens,
         {{ record_format() }} as record_format,
         {{ source_rank() }} as source_rank
     from events
@@ -114,9 +112,7 @@ records as (
         homes.newest_landing_no,
         events.event_id = homes.home_id as is_counted,
         {{ source_rank() }} as source_rank,
-        coalesce(
-            {{ list_has_any('events.recorded_quality_flags', var('partial_usage_flags')) }}, false
-        ) as is_partial
+        {{ is_counted_in_part('events.') }} as is_partial
     from events
     inner join homes
         on events.event_id = homes.event_id

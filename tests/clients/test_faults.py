@@ -222,13 +222,13 @@ def bench(learned: Estimator, tmp_path_factory: pytest.TempPathFactory) -> Itera
     server.server_close()
 
 
-class Planted(Exception):  # noqa: N818
+class PlantedError(Exception):
     """A fault of ours."""
 
 
 def raising(*_: object, **__: object) -> Theirs:
     """In the place of any function."""
-    raise Planted
+    raise PlantedError
 
 
 PLANTED = {

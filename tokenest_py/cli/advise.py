@@ -19,10 +19,11 @@ from tokenest_py.cli.output import Format
 from tokenest_py.cli.progress import run_dbt
 from tokenest_py.cli.say import say
 from tokenest_py.errors import DatabaseError, NoDataError, UsageError
-from tokenest_py.pipeline.advice.advice import USUAL_RATE, VIEWS, read_advice
+from tokenest_py.pipeline.advice.advice import VIEWS, read_advice
 from tokenest_py.pipeline.advice.logs import find_logs, sources
 from tokenest_py.pipeline.database import check_file, open_database, wait_for
 from tokenest_py.pipeline.files import files_to_set_aside
+from tokenest_py.pipeline.rates import USUAL_RATE
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
 

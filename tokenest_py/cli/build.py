@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,13 +25,10 @@ from tokenest_py.pipeline.database import (
     read_view,
     wait_for,
 )
-from tokenest_py.pipeline.files import files_to_set_aside
+from tokenest_py.pipeline.files import any_file_matches, files_to_set_aside
 from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["build"]
 
@@ -96,21 +92,11 @@ def build(
 
 
 def _refuse_nothing_to_build(settings: Settings) -> None:
-    if settings.database.exists() or _any_file_matches(settings.telemetry):
+    if settings.database.exists() or any_file_matches(settings.telemetry):
         return
     where = ", ".join(str(Path(glob).absolute()) for glob in settings.telemetry) or "nowhere"
     message = f"no telemetry: no file matches {where}; set TOKENEST_TELEMETRY or --telemetry"
     raise NoDataError(message)
-
-
-def _any_file_matches(globs: Sequence[str]) -> bool:
-    """Ask DuckDB, so that a glob means here what it means to the landing."""
-    import duckdb
-
-    with duckdb.connect() as connection, contextlib.suppress(duckdb.IOException):
-        # glob() itself ends at a name that is no UTF-8
-        return bool(connection.execute("select 1 from read_blob(?)", [list(globs)]).fetchone())
-    return False
 
 
 def _check_memory_limit(limit: str) -> None:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tokenest_py.cli import output
 from tokenest_py.cli.options import LockTimeoutOption, OutputOption, SinceOption, UntilOption
 from tokenest_py.cli.say import say
-from tokenest_py.errors import NoDataError, TokenestError
+from tokenest_py.errors import NoDataError
 from tokenest_py.pipeline.database import open_database
 from tokenest_py.pipeline.exporting.ceilings import Form, as_form, read_ceilings
 from tokenest_py.pipeline.exporting.events import Filters, event_lines, origin_lines
+from tokenest_py.pipeline.rates import USUAL_RATE
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = ["export"]
 
@@ -55,7 +50,7 @@ def events(
     filters = Filters.read(label or [], since, until)
     lines = event_lines if form is EventForm.RECORD else origin_lines
     with open_database(Settings.read().database, lock_timeout=lock_timeout) as connection:
-        written = _write(lines(connection, filters), output_file)
+        written = output.write_lines(lines(connection, filters), output_file)
     if not written:
         raise NoDataError("no event to export; look at --label, --since and --until")
     say(f"{count(written, 'event')}{f' in {output_file}' if output_file else ''}")
@@ -74,7 +69,7 @@ def ceilings(
     ] = Form.JSON,
     max_truncation: Annotated[
         float, typer.Option(min=0, max=1, help="Accepted share of answers that are cut off.")
-    ] = 0.02,
+    ] = USUAL_RATE,
     output_file: OutputOption = None,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
@@ -89,27 +84,3 @@ def ceilings(
         say(f"the build has no ceilings for {max_truncation:g}; these are for {rate:g}")
     if at_least:
         say(f"{count(at_least, 'ceiling')} may have to be higher: too many answers were cut off")
-
-
-def _write(lines: Iterator[str], path: Path | None) -> int:
-    """Print the lines, or replace the file as a whole; return how many."""
-    written = 0
-    if path is None:
-        for line in lines:
-            sys.stdout.write(line)
-            written += 1
-        sys.stdout.flush()
-        return written
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            for line in lines:
-                file.write(line)
-                written += 1
-        temporary.replace(path)
-    except OSError as error:
-        reason = f"{path} cannot be written: {error.strerror}; choose another --output"
-        raise TokenestError(reason) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return written

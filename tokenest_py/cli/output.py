@@ -7,10 +7,10 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,7 +22,7 @@ from tokenest_py.pipeline.printable import plain, printable
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Format", "Row", "render", "write"]
+__all__ = ["Format", "Row", "render", "write", "write_lines"]
 
 Row = Mapping[str, Any]
 
@@ -55,18 +55,34 @@ def render(rows: Sequence[Row], form: Format, *, columns: Sequence[str] | None =
 
 def write(text: str, output: Path | None = None) -> None:
     """Print the text, or replace the file as a whole."""
+    write_lines([text], output)
+
+
+def write_lines(lines: Iterable[str], output: Path | None = None) -> int:
+    """Print the lines, or replace the file as a whole; return how many."""
     if output is None:
-        sys.stdout.write(text)
+        written = _write_each(lines, sys.stdout)
         sys.stdout.flush()  # what is said afterwards comes afterwards
-        return
+        return written
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        with temporary.open("w", encoding="utf-8") as file:
+            written = _write_each(lines, file)
         temporary.replace(output)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         message = f"{output} cannot be written: {error.strerror}; choose another --output"
         raise TokenestError(message) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return written
+
+
+def _write_each(lines: Iterable[str], file: TextIO) -> int:
+    written = 0
+    for line in lines:
+        file.write(line)
+        written += 1
+    return written
 
 
 def _as_table(rows: Sequence[Row], names: Sequence[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["files_to_set_aside"]
+__all__ = ["PACKED", "any_file_matches", "files_to_set_aside", "glob_of"]
 
-_PACKED = (".gz", ".zst")
+PACKED = (".gz", ".zst")  # what DuckDB unpacks as it reads
 _SEEN = """
 select source_file, file_bytes, modified_at
 from staging.base_telemetry__files
@@ -38,13 +40,27 @@ def files_to_set_aside(settings: Settings) -> dict[str, str]:
     with duckdb.connect() as connection:
         for path, *state in _listed(connection, globs):
             reason = _unreadable(path, folders)
-            if not reason and path.lower().endswith(_PACKED) and seen.get(path) != state:
+            if not reason and path.lower().endswith(PACKED) and seen.get(path) != state:
                 reason = _damaged(connection, path)
             if reason:
                 found[path] = reason
     for glob in globs:
         found.update(_not_listed(glob))
     return found
+
+
+def any_file_matches(globs: Sequence[str]) -> bool:
+    """Whether there is a file; DuckDB's glob() itself would end at a name that is no UTF-8."""
+    import duckdb
+
+    with duckdb.connect() as connection, contextlib.suppress(duckdb.IOException):
+        return bool(connection.execute("select 1 from read_blob(?)", [list(globs)]).fetchone())
+    return False
+
+
+def glob_of(path: str | Path) -> str:
+    """The glob of DuckDB that matches this path alone."""
+    return re.sub(r"([*?[])", r"[\1]", str(path))
 
 
 def _listed(connection: DuckDBPyConnection, globs: Sequence[str]) -> list[tuple[str, ...]]:
@@ -98,13 +114,12 @@ def _damaged(connection: DuckDBPyConnection, path: str) -> str:
     """What DuckDB says of a packed file that does not unpack, without the path."""
     import duckdb
 
-    literal = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
     try:
         connection.execute(
             "select count(*) from read_csv([?], columns = {'line': 'varchar'}, auto_detect = false,"
             " header = false, delim = '', quote = '', escape = '', strict_mode = false,"
             " parallel = false, encoding = 'latin-1', max_line_size = 33554432)",
-            [literal],
+            [glob_of(path)],
         )
     except duckdb.Error as error:
         what = str(error).splitlines()[0].removeprefix("IO Error: ").removesuffix(f": {path}")

@@ -8,9 +8,7 @@ described as (
     select
         *,
         {{ label_text('labels', 'version') }} as version,
-        coalesce(
-            {{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }}, false
-        ) as is_partial
+        {{ is_counted_in_part() }} as is_partial
     from events
 ),
 

@@ -23,18 +23,7 @@ shares as (
 ),
 
 advised as (
-    select
-        shares.*,
-        case when shares.partial_share > 0 then of_partial.switch_on end as for_counts,
-        case when shares.ceiling_known_share < 0.5 then of_ceiling.switch_on end as for_ceilings,
-        case when shares.stop_known_share < 0.5 then of_stop.switch_on end as for_stop_words
-    from shares
-    left join source_advice as of_partial
-        on shares.source_name = of_partial.source_name and of_partial.lacks = 'count'
-    left join source_advice as of_ceiling
-        on shares.source_name = of_ceiling.source_name and of_ceiling.lacks = 'ceiling'
-    left join source_advice as of_stop
-        on shares.source_name = of_stop.source_name and of_stop.lacks = 'stop_word'
+    {{ with_switch_on('shares', 'source_advice') }}
 ),
 
 final as (
@@ -49,7 +38,7 @@ final as (
         stop_known_share,
         truncation_known_share,
         is_usable,
-        nullif(concat_ws('; ', for_counts, for_ceilings, for_stop_words), '') as switch_on
+        switch_on
     from advised
 )
 

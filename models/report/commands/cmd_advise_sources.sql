@@ -16,12 +16,7 @@ counted as (
         count(actual_max_tokens) as n_with_ceiling,
         count(assumed_max_tokens) as n_with_assumed_ceiling,
         sum(case when stop_class <> 'unrecorded' then 1 else 0 end) as n_with_stop_word,
-        sum(
-            case
-                when {{ list_has_any('recorded_quality_flags', var('partial_usage_flags')) }} then 1
-                else 0
-            end
-        ) as n_partial,
+        sum(case when {{ is_counted_in_part() }} then 1 else 0 end) as n_partial,
         count(is_truncated) as n_known,
         min(occurred_at) as first_seen,
         max(occurred_at) as last_seen
@@ -29,22 +24,17 @@ counted as (
     group by source_name
 ),
 
--- as marts.source_quality says it by version and model
-advised as (
+shares as (
     select
-        counted.*,
-        case when counted.n_partial > 0 then of_partial.switch_on end as for_counts,
-        case when counted.n_with_ceiling < 0.5 * counted.n then of_ceiling.switch_on end
-            as for_ceilings,
-        case when counted.n_with_stop_word < 0.5 * counted.n then of_stop.switch_on end
-            as for_stop_words
+        *,
+        {{ ratio('n_partial', 'n') }} as partial_share,
+        {{ ratio('n_with_ceiling', 'n') }} as ceiling_known_share,
+        {{ ratio('n_with_stop_word', 'n') }} as stop_known_share
     from counted
-    left join source_advice as of_partial
-        on counted.source_name = of_partial.source_name and of_partial.lacks = 'count'
-    left join source_advice as of_ceiling
-        on counted.source_name = of_ceiling.source_name and of_ceiling.lacks = 'ceiling'
-    left join source_advice as of_stop
-        on counted.source_name = of_stop.source_name and of_stop.lacks = 'stop_word'
+),
+
+advised as (
+    {{ with_switch_on('shares', 'source_advice') }}
 ),
 
 final as (
@@ -59,7 +49,7 @@ final as (
         cast(n_known as bigint) as n_known,
         first_seen,
         last_seen,
-        nullif(concat_ws('; ', for_counts, for_ceilings, for_stop_words), '') as switch_on,
+        switch_on,
         row_number() over (order by n desc, source_name asc) as row_no
     from advised
 )

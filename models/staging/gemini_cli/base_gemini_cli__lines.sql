@@ -5,7 +5,7 @@ case
 end
 {% endset %}
 
-{#- In one file; which session its lines are of is known from the first one (gemini_cli_messages). -#}
+{#- Which session the lines of a file are of is known from its first (gemini_cli_messages). -#}
 {{ land(
     'gemini_cli',
     each=['messages[]'],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.pipeline.database import read_view
+from tokenest_py.pipeline.rates import USUAL_RATE, at_nearest_rate
 from tokenest_py.pipeline.report.words import count, percent
 
 if TYPE_CHECKING:
@@ -18,12 +19,11 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.advice.logs import Logs
 
-__all__ = ["USUAL_RATE", "VIEWS", "Advice", "read_advice"]
+__all__ = ["VIEWS", "Advice", "read_advice"]
 
 Row = dict[str, Any]
 
 VIEWS = ("cmd_advise", "cmd_advise_sources", "cmd_advise_files")
-USUAL_RATE = 0.02
 UNREAD = ("unrecognised", "ambiguous")
 MOST_FILES = 5
 
@@ -148,12 +148,8 @@ class Advice:
 def read_advice(connection: duckdb.DuckDBPyConnection, rate: float = USUAL_RATE) -> Advice:
     """Return the advice of the last build, for that of its rates which is nearest to the rate."""
     groups, sources, files = (tuple(read_view(connection, view)) for view in VIEWS)
-    nearest = min(
-        (row["max_truncation"] for row in groups), key=lambda r: abs(r - rate), default=rate
-    )
-    return Advice(
-        nearest, tuple(row for row in groups if row["max_truncation"] == nearest), sources, files
-    )
+    nearest, chosen = at_nearest_rate(groups, rate)
+    return Advice(nearest, tuple(chosen), sources, files)
 
 
 def _source(row: Row) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokenest_py.errors import NoDataError, UsageError
+from tokenest_py.pipeline.files import PACKED
 
 __all__ = ["Logs", "find_logs", "sources"]
 
 # what SQL reads where it lies; the rest goes through `tokenest import`
 SUFFIXES = (".ndjson", ".jsonl", ".json", ".log")
-PACKED = (".gz", ".zst")
 IMPORTED = (".csv", ".db", ".eval", ".parquet", ".sqlite", ".sqlite3", ".zip")
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.pipeline.database import read_view
+from tokenest_py.pipeline.rates import at_nearest_rate
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,11 +27,7 @@ class Form(StrEnum):
 
 def read_ceilings(connection: duckdb.DuckDBPyConnection, rate: float) -> tuple[float, list[Row]]:
     """Return the ceilings of that rate of the build which is nearest to the rate, and that rate."""
-    found = read_view(connection, "cmd_export_ceilings")
-    nearest = min(
-        (row["max_truncation"] for row in found), key=lambda r: abs(r - rate), default=rate
-    )
-    return nearest, [row for row in found if row["max_truncation"] == nearest]
+    return at_nearest_rate(read_view(connection, "cmd_export_ceilings"), rate)
 
 
 def as_form(rows: list[Row], form: Form) -> tuple[str, int]:

@@ -15,17 +15,10 @@ if TYPE_CHECKING:
 
     import duckdb
 
-__all__ = ["RECORD", "Filters", "event_lines", "origin_lines"]
+__all__ = ["Filters", "event_lines", "origin_lines"]
 
-# the fields of the event record, in its order, and the figures that the origin stored with its own
-RECORD = (
-    "event_id", "occurred_at", "run_id", "phase_id", "attempt", "category", "complexity", "labels",
-    "deliverables", "deliverable_count", "breakdown", "provider", "model", "model_served",
-    "response_id", "input_tokens", "coefficients_id", "estimator_version",
-    "predicted_output_tokens", "selected_budget", "budget_source", "max_truncation",
-    "actual_max_tokens", "actual_output_tokens", "reasoning_tokens", "stop_reason", "truncated",
-    "success", "is_control", "quality_flags", "smape_percent", "waste_ratio", "underestimated",
-)  # fmt: skip
+# what the view has beside the fields of the record, which stand in their order
+BESIDE = {"canonical_category", "canonical_complexity", "is_truncated", "row_no"}
 BATCH = 1000
 
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -82,7 +75,9 @@ def event_lines(connection: duckdb.DuckDBPyConnection, filters: Filters) -> Iter
     Landed again, they are the same events.
     """
     for row in _rows(connection, filters, "asc"):
-        event = {name: row[name] for name in RECORD if row[name] is not None}
+        event = {
+            name: value for name, value in row.items() if name not in BESIDE and value is not None
+        }
         event["occurred_at"] = f"{row['occurred_at'].isoformat(timespec='microseconds')}Z"
         if "labels" in event:
             event["labels"] = json.loads(event["labels"])

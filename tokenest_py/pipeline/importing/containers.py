@@ -6,7 +6,6 @@ import contextlib
 import csv
 import io
 import json
-import re
 import sqlite3
 import sys
 import zipfile
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tokenest_py.errors import TokenestError
+from tokenest_py.pipeline.files import glob_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,7 +148,7 @@ def _parquet(path: Path) -> Table:
     import duckdb
 
     connection = duckdb.connect()
-    glob = re.sub(r"([*?[])", r"[\1]", str(path))  # the glob that matches this path alone
+    glob = glob_of(path)
     try:
         columns = tuple(connection.read_parquet(glob).columns)
     except duckdb.Error as error:
