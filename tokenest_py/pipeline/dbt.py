@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tokenest_py.pipeline.failures import explained
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["DbtRun", "run"]
+__all__ = ["DbtRun", "environment", "run"]
 
 _FAILED = {"error", "fail", "runtime error"}
 
@@ -34,6 +36,7 @@ def run(
     settings: Settings,
     arguments: Sequence[str],
     *,
+    project: Path | None = None,
     scratch: Path | None = None,
     on_event: Callable[[EventMsg], None] | None = None,
 ) -> DbtRun:
@@ -42,17 +45,18 @@ def run(
     Args:
         settings: What the run finds in its environment, and in no other.
         arguments: The command and what follows it.
+        project: The dbt project; else that of the settings.
         scratch: Where dbt keeps its parsed project and its log; else where dbt would.
         on_event: Called with each event of the run.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    project = str(settings.project)
-    places = ["--project-dir", project, "--profiles-dir", project]
+    folder = str(project or settings.project)
+    places = ["--project-dir", folder, "--profiles-dir", folder]
     if scratch is not None:
         places += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
-    with _environment(settings.of_dbt() | {"DO_NOT_TRACK": "1"}):
+    with environment(settings):
         outcome = dbtRunner(callbacks=[on_event] if on_event else []).invoke(
             ["--log-level", "none", *arguments, *places]
         )
@@ -79,25 +83,13 @@ def _first_sentence(text: str) -> str:
 
 def _failure(result: NodeResult) -> str:
     name = getattr(result.node, "name", "dbt")
-    message = _first_sentence(result.message or "failed")
-    if outside := re.match(r'Permission Error: Cannot access file "(.+)"', message):
-        return (
-            f"telemetry file {outside[1]} is a link that leads out of the folders of"
-            " TOKENEST_TELEMETRY; name its target's folder there, or put the file in its place"
-        )
-    if "source and target schemas" in message:
-        return (
-            f"{name}: the database was made by another version of tokenest; nothing was changed."
-            " Run `tokenest build --full-refresh` with every raw file within the globs"
-        )
-    if re.search("No space left on device|File too large", message):
-        return f"{name}: {message}; make room, then build again: what had landed is kept"
-    return message if message.startswith("telemetry file") else f"{name}: {message}"
+    return explained(name, _first_sentence(result.message or "failed"))
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+def environment(settings: Settings) -> Iterator[None]:
     """Dbt runs within this process: it finds these variables, None not set, and then they go."""
+    variables = settings.of_dbt() | {"DO_NOT_TRACK": "1"}
     before = {name: os.environ.get(name) for name in variables}
     _set(variables)
     try:
