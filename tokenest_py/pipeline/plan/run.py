@@ -17,7 +17,7 @@ from tokenest_py.pipeline.plan.session import Session
 from tokenest_py.pipeline.plan.tables import Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tokenest_py.pipeline.plan.plan import Plan, Sql, Step
     from tokenest_py.pipeline.settings import Settings
@@ -67,7 +67,8 @@ def run_plan(
         if run.failures:
             more = f" (and {len(run.failures) - 1} more)" if len(run.failures) > 1 else ""
             raise BuildError(f"{run.failures[0]}{more}")
-        connection.execute("commit")
+        with _named("commit"):
+            connection.execute("commit")
     except BaseException:
         with contextlib.suppress(duckdb.Error):
             connection.execute("rollback")
@@ -143,7 +144,7 @@ class _Run:
 
 
 @contextlib.contextmanager
-def _named(name: str):
+def _named(name: str) -> Iterator[None]:
     """A failure in here says which step it was."""
     try:
         yield
