@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["DbtRun", "environment", "run"]
+__all__ = ["DbtRun", "environment", "first_sentence", "run"]
 
 _FAILED = {"error", "fail", "runtime error"}
 
@@ -36,7 +36,6 @@ def run(
     settings: Settings,
     arguments: Sequence[str],
     *,
-    project: Path | None = None,
     scratch: Path | None = None,
     on_event: Callable[[EventMsg], None] | None = None,
 ) -> DbtRun:
@@ -45,15 +44,14 @@ def run(
     Args:
         settings: What the run finds in its environment, and in no other.
         arguments: The command and what follows it.
-        project: The dbt project; else that of the settings.
         scratch: Where dbt keeps its parsed project and its log; else where dbt would.
         on_event: Called with each event of the run.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    folder = str(project or settings.project)
-    places = ["--project-dir", folder, "--profiles-dir", folder]
+    project = str(settings.project)
+    places = ["--project-dir", project, "--profiles-dir", project]
     if scratch is not None:
         places += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     with environment(settings):
@@ -69,12 +67,12 @@ def run(
     results = list(getattr(outcome.result, "results", []))
     failures = [_failure(result) for result in results if str(result.status) in _FAILED]
     if not failures and outcome.exception is not None:
-        failures = [_first_sentence(str(outcome.exception))]
+        failures = [first_sentence(str(outcome.exception))]
     more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
     return DbtRun(results, f"{failures[0]}{more}" if failures else None)
 
 
-def _first_sentence(text: str) -> str:
+def first_sentence(text: str) -> str:
     """Return dbt's message without its frame: the line that says what happened."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not re.match(r"(Compilation|Runtime|Database) Error", line)]
@@ -83,7 +81,7 @@ def _first_sentence(text: str) -> str:
 
 def _failure(result: NodeResult) -> str:
     name = getattr(result.node, "name", "dbt")
-    return explained(name, _first_sentence(result.message or "failed"))
+    return explained(name, first_sentence(result.message or "failed"))
 
 
 @contextmanager

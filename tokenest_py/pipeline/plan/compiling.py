@@ -21,12 +21,12 @@ from dbt.adapters.factory import get_adapter
 from dbt.cli.flags import Flags
 from dbt.cli.main import dbtRunner
 from dbt.cli.types import Command
-from dbt.clients.jinja import add_rendered_test_kwargs, get_rendered
+from dbt.clients.jinja import add_rendered_test_kwargs, get_rendered, get_template, render_template
 from dbt.config.runtime import RuntimeConfig
 from dbt.context.providers import generate_runtime_model_context
 from dbt.flags import set_flags
 from dbt.task.build import BuildTask
-from dbt_common.exceptions import CompilationError
+from dbt_common.exceptions import CompilationError, DbtRuntimeError
 
 from tokenest_py.errors import BuildError, TokenestError
 from tokenest_py.pipeline import dbt
@@ -44,6 +44,7 @@ __all__ = ["compile_plan"]
 PATH, GLOB = "@path@", "@glob@"
 _READERS = [f"@paths_{reader}@" for reader in range(READERS)]
 _PACKED = "@packed@"
+_KINDS = {"seed", "model", "test"}
 _SESSION = {"TOKENEST_TELEMETRY": "@telemetry@", "TOKENEST_DB": "plan.duckdb",
             "TOKENEST_EXPORTS": "@exports@"}  # fmt: skip
 
@@ -189,16 +190,13 @@ def compile_plan(project: Path, checksum: str, variables: Mapping[str, object]) 
     """Return the plan of a project; the working directory takes dbt's own files.
 
     Raises:
-        BuildError: dbt cannot parse it, or a seed or a var is wrong.
+        BuildError: dbt cannot parse it, or a var is wrong.
     """
-    settings = Settings.read({}, **_SESSION)
-    given = ["--vars", json.dumps(variables)] if variables else []
-    # the hooks at its start check the vars
-    seeded = dbt.run(settings, ["seed", *given], project=project, scratch=Path.cwd())
-    if seeded.failure:
-        raise BuildError(seeded.failure)
-    with dbt.environment(settings):
-        return _compiled(project, checksum, variables)
+    with dbt.environment(Settings.read({}, **_SESSION)):
+        try:
+            return _compiled(project, checksum, variables)
+        except DbtRuntimeError as error:
+            raise BuildError(dbt.first_sentence(str(error))) from error
 
 
 def _compiled(project: Path, checksum: str, variables: Mapping[str, object]) -> Plan:
@@ -209,39 +207,21 @@ def _compiled(project: Path, checksum: str, variables: Mapping[str, object]) -> 
     }  # fmt: skip
     words = [f"--{name.replace('_', '-')}" for name in places]
     texts = [value if isinstance(value, str) else json.dumps(value) for value in places.values()]
-    parsed = dbtRunner().invoke(["parse", *chain.from_iterable(zip(words, texts, strict=True))])
-    if parsed.exception is not None:
-        raise BuildError(str(parsed.exception))
-    flags = Flags.from_dict(
-        Command.BUILD, {**places, "exclude_resource_types": ["unit_test"]}
+    parsed = dbtRunner().invoke(
+        ["--no-write-json", "parse", *chain.from_iterable(zip(words, texts, strict=True))]
     )
+    if parsed.exception is not None:
+        raise BuildError(dbt.first_sentence(str(parsed.exception)))
+    flags = Flags.from_dict(Command.BUILD, {**places, "exclude_resource_types": ["unit_test"]})
     set_flags(flags)
     config = RuntimeConfig.from_args(flags)
     task = BuildTask(flags, config, parsed.result)
     task.compile_manifest()
-    manifest = parsed.result
-    nodes = [node for node in _in_order(task) if node.resource_type in {"seed", "model", "test"}]
-    seeds = _seeds(nodes)
-    compiler = _Compiler(config, manifest, nodes)
+    nodes = [node for node in _in_order(task) if node.resource_type in _KINDS]
+    compiler = _Compiler(config, parsed.result, nodes)
     # a macro that knows no stand-in, such as dbt's own date_spine, may count something in SQL
     with get_adapter(config).connection_named("plan"):
-        return Plan(
-            checksum=checksum,
-            made_by=versions(),
-            settings={
-                name: value
-                for name, value in config.credentials.settings.items()
-                if name != "memory_limit"
-            },
-            rules=compiler.rules(),
-            schemas=tuple(sorted({node.schema for node in nodes if node.resource_type != "test"})),
-            sources=tuple(compiler.macro("var('sources') | join(',')").split(",")),
-            set_aside=compiler.set_aside(),
-            packed_lines=compiler.macro(f"duckdb__split_packed_file('{PATH}')"),
-            packed_heads=compiler.macro(f"duckdb__packed_heads('{PATH}')"),
-            export=compiler.export(),
-            steps=tuple(compiler.steps(seeds)),
-        )
+        return compiler.plan(checksum)
 
 
 class _Compiler:
@@ -254,25 +234,33 @@ class _Compiler:
         self.nodes = nodes
         self.models = {node.unique_id: node for node in nodes if node.resource_type == "model"}
 
-    def steps(self, seeds: Mapping[str, Step]) -> Iterator[Step]:
+    def plan(self, checksum: str) -> Plan:
+        """All of it."""
+        self.macro("check_vars()")
+        settings = dict(self.config.credentials.settings or {})
+        settings.pop("memory_limit", None)  # the settings of each run say that
+        schemas = {node.schema for node in self.nodes if node.resource_type != "test"}
+        return Plan(
+            checksum=checksum, made_by=versions(), settings=settings,
+            rules=self.macro("project_md5()"), schemas=tuple(sorted(schemas)),
+            sources=tuple(self.macro("var('sources') | join(',')").split(",")),
+            set_aside=self.set_aside(),
+            packed_lines=self.macro(f"duckdb__split_packed_file('{PATH}')"),
+            packed_heads=self.macro(f"duckdb__packed_heads('{PATH}')"),
+            export=self.export(), steps=tuple(self.steps()),
+        )  # fmt: skip
+
+    def steps(self) -> Iterator[Step]:
         """One step a node."""
+        kinds = {"seed": self._seed, "test": self._test, "model": self._model}
         for node in self.nodes:
-            if _is_seed(node):
-                yield seeds[node.unique_id]
-            elif node.resource_type == "test":
-                yield self._test(node)
-            else:
-                yield self._model(node)
+            yield kinds[node.resource_type](node)
 
     def macro(self, call: str) -> str:
         """What a macro gives that knows no node."""
         node = next(iter(self.models.values()))
         stand = self._stand(node)
         return self._render("{{ " + call + " }}", stand.context, node)
-
-    def rules(self) -> str:
-        """The checksum of all rules but for where landing began."""
-        return self.macro("project_md5()")
 
     def set_aside(self) -> dict[str, str]:
         """What is said of a file that is left out, and of one that is not as it landed."""
@@ -305,6 +293,26 @@ class _Compiler:
     def _render(self, text: str, context: dict[str, Any], node: Any) -> str:
         return _here(str(get_rendered(text, context, node)))
 
+    def _seed(self, node: Any) -> Step:
+        """The rows as DuckDB reads them, by the types that dbt gives the columns."""
+        context = generate_runtime_model_context(node, self.config, self.manifest)
+        table, said = context["load_agate_table"](), node.config.column_types
+        columns = tuple(
+            (name, said.get(name) or context["adapter"].convert_type(table, number))
+            for number, name in enumerate(table.column_names)
+        )
+        path = str(Path(node.root_path, node.original_file_path))
+        with duckdb.connect() as connection:
+            names = ", ".join(f'"{name}" {kind}' for name, kind in columns)
+            connection.execute(f"create table seed ({names})")
+            connection.execute("copy seed from $path (format csv, header true)", {"path": path})
+            rows = connection.execute("select * from seed").fetchall()
+        values = ",\n".join(f"({', '.join(map(_literal, row))})" for row in rows)
+        return Step(
+            kind="seed", id=node.unique_id, name=node.name, relation=_relation(node),
+            sql=f"values {values}" if rows else "", columns=columns,
+        )  # fmt: skip
+
     def _test(self, node: Any) -> Step:
         context = generate_runtime_model_context(node, self.config, self.manifest)
         if hasattr(node, "test_metadata"):
@@ -323,7 +331,8 @@ class _Compiler:
         relation = _relation(node)
 
         def rendered(text: str) -> Sql:
-            return stand.explore(lambda: self._render(text, stand.context, node))
+            template = get_template(text, stand.context, node)
+            return stand.explore(lambda: _here(render_template(template, stand.context, node)))
 
         sql = rendered(node.raw_code)
         pre_hooks = tuple(rendered(hook.sql) for hook in node.config.pre_hook)
@@ -371,29 +380,10 @@ def _relation(node: Any) -> str:
     return f"{node.schema}.{node.alias}"
 
 
-def _is_seed(node: Any) -> bool:
-    return bool(node.resource_type == "seed")
-
-
 def _contract(node: Any) -> tuple[tuple[str, str], ...]:
     if not node.config.contract.enforced:
         return ()
     return tuple((column.name, column.data_type) for column in node.columns.values())
-
-
-def _seeds(nodes: list[Any]) -> dict[str, Step]:
-    with duckdb.connect(_SESSION["TOKENEST_DB"], read_only=True) as seeded:
-        return {node.unique_id: _seed(node, seeded) for node in nodes if _is_seed(node)}
-
-
-def _seed(node: Any, seeded: duckdb.DuckDBPyConnection) -> Step:
-    """The rows as dbt read them, as literals."""
-    relation = _relation(node)
-    columns = tuple(row[:2] for row in seeded.execute(f"describe {relation}").fetchall())
-    rows = seeded.execute(f"select * from {relation}").fetchall()
-    values = ",\n".join(f"({', '.join(map(_literal, row))})" for row in rows)
-    sql = f"values {values}" if rows else ""
-    return Step(kind="seed", id=node.unique_id, name=node.name, relation=relation, sql=sql, columns=columns)
 
 
 def _literal(value: object) -> str:
