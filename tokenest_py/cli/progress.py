@@ -48,9 +48,7 @@ def run_with_progress(
     connection = wait_for(settings.database, lock_timeout, read_only=False)
     try:
         with progress:
-            outcome = run_plan(
-                plan, settings, connection, full_refresh=full_refresh, on_step=show
-            )
+            outcome = run_plan(plan, settings, connection, full_refresh=full_refresh, on_step=show)
     finally:
         connection.close()
     _warn(outcome.warnings, console)

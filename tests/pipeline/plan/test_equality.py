@@ -70,8 +70,9 @@ class History:
         """A row of the origin's export."""
         second = self.draw.randrange(60)
         record = {
-            "run_id": "sprint", "phase_id": f"p-{second % 5}", "timestamp": f"2026-01-03T04:05:{second:02}",
-            "predicted_output_tokens": 900, "actual_output_tokens": 700 + second,
+            "run_id": "sprint", "phase_id": f"p-{second % 5}",
+            "timestamp": f"2026-01-03T04:05:{second:02}", "predicted_output_tokens": 900,
+            "actual_output_tokens": 700 + second,
         }  # fmt: skip
         return json.dumps(record).encode() + b"\n"
 
@@ -92,7 +93,7 @@ class History:
             self.contents["o0.ndjson"] = self.contents["o0.ndjson"][:-30]
 
 
-def settings(project: Project, **values: str) -> Settings:
+def settings(**values: str) -> Settings:
     """What a plan runs with, of a second database beside the one of dbt."""
     return Settings.read(
         {"DBT_TARGET_PATH": str(DBT.target())},
@@ -106,7 +107,7 @@ def settings(project: Project, **values: str) -> Settings:
 def run(project: Project, variables: dict[str, object] | None = None) -> Outcome:
     """Run the plan on the project's files."""
     with contextlib.chdir(project.folder):
-        given = settings(project)
+        given = settings()
         given.exports.mkdir(exist_ok=True)
         plan = current_plan(given, variables or {}, lambda _: None)
         with duckdb.connect(str(given.database)) as connection:

@@ -14,33 +14,38 @@ import sys
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 from dbt.adapters.factory import get_adapter
 from dbt.cli.flags import Flags
 from dbt.cli.main import dbtRunner
 from dbt.cli.types import Command
-from dbt.clients.jinja import add_rendered_test_kwargs, get_rendered, get_template, render_template
+from dbt.clients.jinja import add_rendered_test_kwargs, get_rendered
 from dbt.config.runtime import RuntimeConfig
 from dbt.context.providers import generate_runtime_model_context
 from dbt.flags import set_flags
+from dbt.graph.graph import UniqueId
 from dbt.task.build import BuildTask
+from dbt_common.clients.jinja import get_template, render_template
 from dbt_common.exceptions import CompilationError, DbtRuntimeError
 
 from tokenest_py.errors import BuildError, TokenestError
 from tokenest_py.pipeline import dbt
 from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING, READERS, Landing, Plan, Sql, Step
+from tokenest_py.pipeline.plan.session import literal
 from tokenest_py.pipeline.plan.store import versions
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from dbt.adapters.duckdb.credentials import DuckDBCredentials
     from dbt.contracts.graph.manifest import Manifest
 
 __all__ = ["compile_plan"]
 
+Node = Any  # of dbt: a seed, a model or a test
 PATH, GLOB = "@path@", "@glob@"
 _READERS = [f"@paths_{reader}@" for reader in range(READERS)]
 _PACKED = "@packed@"
@@ -52,9 +57,10 @@ _SESSION = {"TOKENEST_TELEMETRY": "@telemetry@", "TOKENEST_DB": "plan.duckdb",
 class _Stand:
     """The stand-ins of one node, and what they were called with."""
 
-    def __init__(self, node: Any, context: dict[str, Any]) -> None:
+    def __init__(self, node: Node, context: dict[str, Any]) -> None:
         """Put the stand-ins in the place of the macros, for everything that the node calls."""
         self.answers: dict[str, bool] = {}
+        self.undecided = ""
         self.source: str | None = None
         self.listing: str | None = None
         self.remembers = False
@@ -77,12 +83,12 @@ class _Stand:
     def explore(self, render: Callable[[], str]) -> Sql:
         """The text for each course of answers."""
         before = dict(self.answers)
-        self.undecided: str | None = None
+        self.undecided = ""
         try:
             return render().strip()
         except CompilationError:
             question = self.undecided
-            if question is None:
+            if not question:
                 raise
         branches = {}
         for name, answer in (("yes", True), ("no", False)):
@@ -93,9 +99,9 @@ class _Stand:
             return branches["yes"]
         return {"ask": question, **branches}
 
-    def own_text(self, macro: str, *arguments: object) -> str:
-        """What a macro of the project gives among the stand-ins."""
-        return str(self.context[macro](*arguments))
+    def own_text(self, macro: str, relation: object) -> str:
+        """What a macro of the project says of a relation among the stand-ins."""
+        return "" if relation is None else _here(str(self.context[macro](relation)))
 
     # stand-ins, by the name of the macro
 
@@ -131,7 +137,10 @@ class _Stand:
         self.source = source
         if not self.ask(FILES):
             return []
-        return [{"path": path, "landed_lines": 0, "has_torn_tail": True} for path in [*_READERS, _PACKED]]
+        return [
+            {"path": path, "landed_lines": 0, "has_torn_tail": True}
+            for path in [*_READERS, _PACKED]
+        ]
 
     def paths_of(self, _files: object) -> str:
         return "select source_file from temp.files_to_land where has_torn_tail"
@@ -181,8 +190,8 @@ _STANDINS = (
     "has_rows", "landing_state", "this_landing_no", "load_relation", "landed_sources",
     "said_sources", "files_set_aside", "files_to_recognise", "files_to_land", "paths_of",
     "duckdb__landed_lines", "duckdb__readers", "duckdb__is_packed", "duckdb__blobs",
-    "duckdb__literal_path", "duckdb__split_packed_file", "duckdb__packed_heads", "remember_landing", "mark_first_landing",
-    "name_unread_files",
+    "duckdb__literal_path", "duckdb__split_packed_file", "duckdb__packed_heads",
+    "remember_landing", "mark_first_landing", "name_unread_files",
 )  # fmt: skip
 
 
@@ -215,10 +224,11 @@ def _compiled(project: Path, checksum: str, variables: Mapping[str, object]) -> 
     flags = Flags.from_dict(Command.BUILD, {**places, "exclude_resource_types": ["unit_test"]})
     set_flags(flags)
     config = RuntimeConfig.from_args(flags)
-    task = BuildTask(flags, config, parsed.result)
+    manifest = cast("Manifest", parsed.result)
+    task = BuildTask(flags, config, manifest)
     task.compile_manifest()
     nodes = [node for node in _in_order(task) if node.resource_type in _KINDS]
-    compiler = _Compiler(config, parsed.result, nodes)
+    compiler = _Compiler(config, manifest, nodes)
     # a macro that knows no stand-in, such as dbt's own date_spine, may count something in SQL
     with get_adapter(config).connection_named("plan"):
         return compiler.plan(checksum)
@@ -227,7 +237,7 @@ def _compiled(project: Path, checksum: str, variables: Mapping[str, object]) -> 
 class _Compiler:
     """The nodes of a build and their texts."""
 
-    def __init__(self, config: RuntimeConfig, manifest: Manifest, nodes: list[Any]) -> None:
+    def __init__(self, config: RuntimeConfig, manifest: Manifest, nodes: list[Node]) -> None:
         """Take what dbt parsed, and the nodes in the order of a build."""
         self.config = config
         self.manifest = manifest
@@ -237,7 +247,7 @@ class _Compiler:
     def plan(self, checksum: str) -> Plan:
         """All of it."""
         self.macro("check_vars()")
-        settings = dict(self.config.credentials.settings or {})
+        settings = dict(cast("DuckDBCredentials", self.config.credentials).settings or {})
         settings.pop("memory_limit", None)  # the settings of each run say that
         schemas = {node.schema for node in self.nodes if node.resource_type != "test"}
         return Plan(
@@ -267,10 +277,12 @@ class _Compiler:
         said: list[str] = []
         node = next(iter(self.models.values()))
         context = generate_runtime_model_context(node, self.config, self.manifest)
-        context["exceptions"] = SimpleNamespace(warn=lambda text: said.append(text) or "")
-        for call in (f"set_aside('{PATH}', '@reason@')",
-                     f"set_aside_as_changed('{PATH}', '@what@')",
-                     f"set_aside_as_changed('{PATH}', 'no longer begins with the line that landed')"):
+        context["exceptions"] = SimpleNamespace(warn=said.append)
+        for call in (
+            f"set_aside('{PATH}', '@reason@')",
+            f"set_aside_as_changed('{PATH}', '@what@')",
+            f"set_aside_as_changed('{PATH}', 'no longer begins with the line that landed')",
+        ):
             self._render("{% do " + call + " %}", context, node)
         return dict(zip(("left_out", "changed", "begins"), said, strict=True))
 
@@ -281,19 +293,19 @@ class _Compiler:
         context = generate_runtime_model_context(node, self.config, self.manifest)
         context["flags"] = SimpleNamespace(WHICH="build")
         context["results"] = [SimpleNamespace(node=n, status="success") for n in self.nodes]
-        context["run_query"] = lambda query: found.append(str(query)) or ""
+        context["run_query"] = found.append
         context["log"] = lambda *_args, **_options: ""
         for hook in self.config.on_run_end:
             self._render(hook, context, node)
         return _here(found[0]) if found else ""
 
-    def _stand(self, node: Any) -> _Stand:
+    def _stand(self, node: Node) -> _Stand:
         return _Stand(node, generate_runtime_model_context(node, self.config, self.manifest))
 
-    def _render(self, text: str, context: dict[str, Any], node: Any) -> str:
+    def _render(self, text: str, context: dict[str, Any], node: Node) -> str:
         return _here(str(get_rendered(text, context, node)))
 
-    def _seed(self, node: Any) -> Step:
+    def _seed(self, node: Node) -> Step:
         """The rows as DuckDB reads them, by the types that dbt gives the columns."""
         context = generate_runtime_model_context(node, self.config, self.manifest)
         table, said = context["load_agate_table"](), node.config.column_types
@@ -307,25 +319,29 @@ class _Compiler:
             connection.execute(f"create table seed ({names})")
             connection.execute("copy seed from $path (format csv, header true)", {"path": path})
             rows = connection.execute("select * from seed").fetchall()
-        values = ",\n".join(f"({', '.join(map(_literal, row))})" for row in rows)
+        names = [name for name, _ in columns]
+        records = json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str)
+        # a list of values of this length takes DuckDB longer than JSON
+        sql = f"from_json({literal(records)}, {literal(json.dumps([dict(columns)]))})"
         return Step(
             kind="seed", id=node.unique_id, name=node.name, relation=_relation(node),
-            sql=f"values {values}" if rows else "", columns=columns,
+            sql=f"select unnest({sql}, recursive := true)", columns=columns,
         )  # fmt: skip
 
-    def _test(self, node: Any) -> Step:
+    def _test(self, node: Node) -> Step:
         context = generate_runtime_model_context(node, self.config, self.manifest)
         if hasattr(node, "test_metadata"):
             add_rendered_test_kwargs(context, node)
         about = " ".join((node.description or "").split()).rstrip(".")
         set_up = node.config
         return Step(
-            kind="test", id=node.unique_id, name=node.name, sql=self._render(node.raw_code, context, node),
+            kind="test", id=node.unique_id, name=node.name,
+            sql=self._render(node.raw_code, context, node),
             needs=tuple(node.depends_on.nodes), about=about, severity=set_up.severity.lower(),
             fail_calc=set_up.fail_calc, warn_if=set_up.warn_if, error_if=set_up.error_if,
         )  # fmt: skip
 
-    def _model(self, node: Any) -> Step:
+    def _model(self, node: Node) -> Step:
         stand = self._stand(node)
         key = node.config.unique_key or ()
         relation = _relation(node)
@@ -348,19 +364,18 @@ class _Compiler:
             is_appended=node.config.incremental_strategy == "append",
             pre_hooks=tuple(hook for hook in pre_hooks if hook),
             follows=tuple(dict.fromkeys(self._followed(node))), remembers=stand.remembers,
-            landing=self._landing(stand, rendered) if stand.source else None,
-            recognises=_here(stand.own_text("unrecognised_files", stand.listing)) if stand.listing else "",
-            unread=_here(stand.own_text("unread_files", stand.unread)) if stand.unread else "",
+            landing=self._landing(stand.source, rendered) if stand.source else None,
+            recognises=stand.own_text("unrecognised_files", stand.listing),
+            unread=stand.own_text("unread_files", stand.unread),
         )  # fmt: skip
 
-    def _landing(self, stand: _Stand, rendered: Callable[[str], Sql]) -> Landing:
-        source = stand.source
+    def _landing(self, source: str, rendered: Callable[[str], Sql]) -> Landing:
         files = f"changed_files(ref('base_telemetry__files'), '{source}')"
         lines = f"first_line_md5s({[*_READERS, _PACKED]}, holds_documents('{source}'))"
         return Landing(source, rendered("{{ " + files + " }}"), rendered("{{ " + lines + " }}"))
 
-    def _followed(self, node: Any) -> Iterator[str]:
-        """The incremental models with a key that a model is built from; of a view, those behind it."""
+    def _followed(self, node: Node) -> Iterator[str]:
+        """The models with a key that follow, and that a model is built from; also behind views."""
         for name in node.depends_on.nodes:
             parent = self.models.get(name)
             if parent is None:
@@ -376,31 +391,27 @@ def _here(sql: str) -> str:
     return sql.replace('"plan".', "").strip()
 
 
-def _relation(node: Any) -> str:
+def _relation(node: Node) -> str:
     return f"{node.schema}.{node.alias}"
 
 
-def _contract(node: Any) -> tuple[tuple[str, str], ...]:
-    if not node.config.contract.enforced:
+def _contract(node: Node) -> tuple[tuple[str, str], ...]:
+    """The columns of an enforced contract with the types as DuckDB writes them."""
+    if not node.config.contract.enforced or not node.columns:
         return ()
-    return tuple((column.name, column.data_type) for column in node.columns.values())
+    columns = [(column.name, column.data_type) for column in node.columns.values()]
+    casts = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns)
+    described = duckdb.execute(f"describe select {casts}").fetchall()
+    return tuple((name, kind) for name, kind, *_ in described)
 
 
-def _literal(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, int | float):
-        return repr(value)
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def _in_order(task: BuildTask) -> Iterator[Any]:
+def _in_order(task: BuildTask) -> Iterator[Node]:
     """The nodes as dbt builds them, one after another."""
     queue = task.get_graph_queue()
     while not queue.empty():
         node = queue.get()
         yield node
-        queue.mark_done(node.unique_id)
+        queue.mark_done(UniqueId(node.unique_id))
 
 
 if __name__ == "__main__":

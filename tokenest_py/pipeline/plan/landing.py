@@ -9,7 +9,7 @@ from tokenest_py.pipeline.files import PACKED, glob_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tokenest_py.pipeline.plan.plan import Plan, Step
+    from tokenest_py.pipeline.plan.plan import Plan
     from tokenest_py.pipeline.plan.session import Session
 
 __all__ = ["Files"]
@@ -44,7 +44,9 @@ class Files:
         A file that shrank, or begins with another line than the one that landed, is left out.
         """
         found = []
-        for path, landed_lines, first_line, has_torn_tail, what in self._session.run(query).fetchall():
+        for path, landed_lines, first_line, has_torn_tail, what in self._session.run(
+            query
+        ).fetchall():
             if what:
                 self._set_aside("changed", path, what)
             else:

@@ -64,9 +64,7 @@ def run_plan(
         for step in plan.steps:
             on_step(step.name)
             run.step(step)
-        if run.failures:
-            more = f" (and {len(run.failures) - 1} more)" if len(run.failures) > 1 else ""
-            raise BuildError(f"{run.failures[0]}{more}")
+        run.end()
         with _named("commit"):
             connection.execute("commit")
     except BaseException:
@@ -97,6 +95,12 @@ class _Run:
         else:
             with _named(step.name):
                 self._model(step)
+
+    def end(self) -> None:
+        """Raise BuildError where a test found the data wrong."""
+        if self.failures:
+            more = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
+            raise BuildError(f"{self.failures[0]}{more}")
 
     def _model(self, step: Step) -> None:
         follows = self.tables.is_following(step)

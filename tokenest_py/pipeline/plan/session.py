@@ -10,11 +10,10 @@ from tokenest_py.pipeline.plan.plan import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Any
 
     import duckdb
 
-    from tokenest_py.pipeline.plan.plan import Plan, Sql
+    from tokenest_py.pipeline.plan.plan import Plan
     from tokenest_py.pipeline.settings import Settings
 
 __all__ = ["Session", "literal"]
@@ -54,10 +53,6 @@ class Session:
         for source, glob in settings.telemetry_sources:
             self._say(source, glob, plan.sources)
         self.insert("files_set_aside", settings.set_aside.items())
-
-    def query(self, sql: Sql, answers: Any = None) -> list[tuple[Any, ...]]:
-        """The rows of SQL of the plan."""
-        return self.run(sql).fetchall()
 
     def run(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Run SQL of the plan with its words replaced."""
@@ -104,4 +99,6 @@ class Session:
 
 def literal(value: object) -> str:
     """A value as SQL."""
-    return str(value).lower() if isinstance(value, bool) else "'" + str(value).replace("'", "''") + "'"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "'" + str(value).replace("'", "''") + "'"

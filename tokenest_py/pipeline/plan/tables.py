@@ -101,9 +101,9 @@ class Tables:
         if follows:
             self._follow(step, sql)
         elif step.materialized == "view":
-            self._check_contract(step, sql)
             self._make_room(step.relation, "view")
             self._session.run(f"create or replace view {step.relation} as (\n{sql}\n)")
+            self._check_contract(step)
         else:
             self._whole(step, sql)
         if step.landing:
@@ -125,14 +125,8 @@ class Tables:
 
     def _whole(self, step: Step, sql: str) -> None:
         self._make_room(step.relation, "table")
-        if not step.columns:
-            self._session.run(f"create or replace table {step.relation} as (\n{sql}\n)")
-            return
-        self._check_contract(step, sql)
-        columns = ", ".join(f"{name} {kind}" for name, kind in step.columns)
-        names = ", ".join(name for name, _ in step.columns)
-        self._session.run(f"create or replace table {step.relation} ({columns})")
-        self._session.run(f"insert into {step.relation} select {names} from (\n{sql}\n)")
+        self._session.run(f"create or replace table {step.relation} as (\n{sql}\n)")
+        self._check_contract(step)
 
     def _follow(self, step: Step, sql: str) -> None:
         run = self._session.run
@@ -149,28 +143,30 @@ class Tables:
             )
         run(f"insert into {step.relation} by name select * from temp.newest")
 
-    def _check_contract(self, step: Step, sql: str) -> None:
+    def _check_contract(self, step: Step) -> None:
         """Raise where the model gives other columns than its contract says."""
         if not step.columns:
             return
-        casts = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in step.columns)
-        wanted = dict(self._described(f"select {casts}"))
-        given = dict(self._described(sql))
-        if wanted == given:
+        found = self._described(f"select * from {step.relation}")
+        if found == list(step.columns):
             return
-        wrong = sorted(
-            name
-            for name in wanted.keys() | given.keys()
+        wanted, given = dict(step.columns), dict(found)
+        wrong = [
+            f"{name} is {given.get(name, 'missing')}, and not {wanted.get(name, 'known')}"
+            for name in sorted(wanted.keys() | given.keys())
             if wanted.get(name) != given.get(name)
-        )
-        said = "; ".join(
-            f"{name} is {given.get(name, 'missing')}, the contract says {wanted.get(name, 'nothing')}"
-            for name in wrong
-        )
-        raise BuildError(f"This model has an enforced contract that failed: {said}")
+        ]
+        if wrong:
+            what = "; ".join(wrong)
+            raise BuildError(f"This model has an enforced contract that failed: {what}")
+        if self._kinds[step.relation] == "table":  # in the order of the contract
+            names = ", ".join(f'"{name}"' for name in wanted)
+            self._session.run(
+                f"create or replace table {step.relation} as select {names} from {step.relation}"
+            )
 
     def _described(self, sql: str) -> list[tuple[str, str]]:
-        return [row[:2] for row in self._session.run(f"describe (\n{sql}\n)").fetchall()]
+        return [row[:2] for row in self._session.run(f"describe {sql}").fetchall()]
 
     def _columns(self, relation: str) -> set[tuple[str, str]]:
         return set(self._described(f"select * from {relation}"))
