@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 from dataclasses import dataclass, field
@@ -11,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from dbt_project import DBT, Project, line
-from tokenest_py.pipeline.plan.run import Outcome, run_plan
-from tokenest_py.pipeline.plan.store import current_plan
-from tokenest_py.pipeline.settings import Settings
+from dbt_project import Project, line
+from planned import planned, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,27 +90,6 @@ class History:
             self.contents["o0.ndjson"] = self.contents["o0.ndjson"][:-30]
 
 
-def settings(**values: str) -> Settings:
-    """What a plan runs with, of a second database beside the one of dbt."""
-    return Settings.read(
-        {"DBT_TARGET_PATH": str(DBT.target())},
-        TOKENEST_DB="plan.duckdb",
-        TOKENEST_EXPORTS="planned",
-        TOKENEST_TELEMETRY="telemetry/**/*.ndjson",
-        **values,
-    )
-
-
-def run(project: Project, variables: dict[str, object] | None = None) -> Outcome:
-    """Run the plan on the project's files."""
-    with contextlib.chdir(project.folder):
-        given = settings()
-        given.exports.mkdir(exist_ok=True)
-        plan = current_plan(given, variables or {}, lambda _: None)
-        with duckdb.connect(str(given.database)) as connection:
-            return run_plan(plan, given, connection)
-
-
 def differences(project: Project) -> dict[str, object]:
     """The tables of which dbt and the plan have other columns or rows."""
     different: dict[str, object] = {}
@@ -158,7 +134,7 @@ def test_every_table_is_equal_build_by_build(tmp_path: Path, seed: int) -> None:
                 path.write_bytes(content)
         given = ("--vars", json.dumps(variables)) if variables else ()
         said = project.dbt_build("--exclude-resource-type", "test", *given)
-        outcome = run(project, variables)
+        outcome = run(project, planned(variables))
         assert differences(project) == {}, step
         assert ("was set aside" in said) == outcome.has_left_out == (step > 0)
     comments = "select comment from duckdb_tables() where table_name = 'estimates'"

@@ -315,8 +315,8 @@ class _Compiler:
         )
         path = str(Path(node.root_path, node.original_file_path))
         with duckdb.connect() as connection:
-            names = ", ".join(f'"{name}" {kind}' for name, kind in columns)
-            connection.execute(f"create table seed ({names})")
+            typed = ", ".join(f'"{name}" {kind}' for name, kind in columns)
+            connection.execute(f"create table seed ({typed})")
             connection.execute("copy seed from $path (format csv, header true)", {"path": path})
             rows = connection.execute("select * from seed").fetchall()
         names = [name for name, _ in columns]

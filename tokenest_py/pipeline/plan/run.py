@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.plan.plan import Plan, Sql, Step
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["Outcome", "run_plan"]
+__all__ = ["Outcome", "failing_tests", "run_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +132,39 @@ class _Run:
         return sql
 
     def _test(self, step: Step) -> None:
-        with _named(step.name):
-            found = self.session.run(
-                f"select {step.fail_calc}, {step.fail_calc} {step.warn_if},"
-                f" {step.fail_calc} {step.error_if} from (\n{step.sql}\n) as failing"
-            ).fetchone()
-        number, warns, fails = found or (0, False, False)
+        number, warns, fails = _tested(step, self.session.run)
         if step.severity == "error" and fails:
-            results = "1 result" if number == 1 else f"{number} results"
-            self.failures.append(
-                f"{step.name}: Got {results}, configured to fail if {step.error_if}"
-            )
+            self.failures.append(_failure(step, number))
         elif warns:
             self.warnings.append(f"{step.about or step.name} ({step.name}: {number} found)")
+
+
+def failing_tests(plan: Plan, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """What the tests of a plan find wrong in a database, a line each."""
+    found = []
+    for step in plan.steps:
+        if step.kind == "test":
+            number, _, fails = _tested(step, connection.execute)
+            if step.severity == "error" and fails:
+                found.append(_failure(step, number))
+    return found
+
+
+def _tested(
+    step: Step, execute: Callable[[str], duckdb.DuckDBPyConnection]
+) -> tuple[int, bool, bool]:
+    """How many rows are wrong, and whether they are enough to warn, and to fail."""
+    with _named(step.name):
+        found = execute(
+            f"select {step.fail_calc}, {step.fail_calc} {step.warn_if},"
+            f" {step.fail_calc} {step.error_if} from (\n{step.sql}\n) as failing"
+        ).fetchone()
+    return found or (0, False, False)
+
+
+def _failure(step: Step, number: int) -> str:
+    results = "1 result" if number == 1 else f"{number} results"
+    return f"{step.name}: Got {results}, configured to fail if {step.error_if}"
 
 
 @contextlib.contextmanager
