@@ -90,11 +90,11 @@ class Plan:
     def read(cls, path: Path) -> Plan:
         """Return the plan in a file; raises OSError or ValueError where there is none."""
         found = json.loads(path.read_text(encoding="utf-8"))
-        steps = tuple(map(_step, found.pop("steps")))
         try:
+            steps = tuple(map(_step, found.pop("steps")))
             return cls(**found, steps=steps)
-        except TypeError as error:  # of another version
-            raise ValueError(str(error)) from error
+        except (KeyError, TypeError) as error:  # of another version
+            raise ValueError(f"it lacks {error}") from error
 
 
 def _step(found: dict[str, Any]) -> Step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["PACKAGED", "current_plan", "project_checksum", "versions"]
+__all__ = ["PACKAGED", "compile_to", "current_plan", "project_checksum", "versions"]
 
 PACKAGED = "plan.json"  # beside the project in the wheel: the plan of the vars as they are there
 _PARTS = ("dbt_project.yml", "profiles.yml", "macros", "models", "seeds", "tests/dbt")
 _COMPILED_BY = "compiling.py", "plan.py"
+_SOURCES = {".sql", ".yml", ".csv"}
 _MAKERS = "dbt-core", "dbt-duckdb"
 
 
@@ -61,7 +63,7 @@ def current_plan(
         )
         raise BuildError(message)
     say(f"compiling the plan: {reason}")
-    _compile(settings, variables, checksum, own)
+    compile_to(settings.project, own, variables)
     return Plan.read(own)
 
 
@@ -71,7 +73,7 @@ def project_checksum(project: Path, variables: Mapping[str, object]) -> str:
     files = [Path(__file__).with_name(name) for name in _COMPILED_BY]
     for part in _PARTS:
         path = project / part
-        files += [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        files += [path] if path.is_file() else sorted(filter(_is_source, path.rglob("*")))
     for file in files:
         content = file.read_bytes()
         found.update(f"\n{file.name} {len(content)}\n".encode() + content)
@@ -84,6 +86,10 @@ def versions() -> dict[str, str]:
         return {name: version(name) for name in _MAKERS}
     except PackageNotFoundError:
         return {}
+
+
+def _is_source(path: Path) -> bool:
+    return path.is_file() and path.suffix in _SOURCES
 
 
 def _is_made_by(plan: Plan, here: Mapping[str, str]) -> bool:
@@ -103,16 +109,23 @@ def _folder(settings: Settings) -> Path:
     return Path(settings.values["DBT_TARGET_PATH"] or settings.project / "target").absolute()
 
 
-def _compile(
-    settings: Settings, variables: Mapping[str, object], checksum: str, path: Path
-) -> None:
-    """Run the program that compiles: what dbt needs of memory goes with it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def compile_to(project: Path, path: Path, variables: Mapping[str, object] | None = None) -> None:
+    """Compile a plan into a file, in a process of its own: dbt's memory goes with it.
+
+    Raises:
+        BuildError: dbt cannot compile the project.
+    """
+    given = variables or {}
+    checksum = project_checksum(project, given)
+    command = [sys.executable, "-m", "tokenest_py.pipeline.plan.compiling"]
     with tempfile.TemporaryDirectory(prefix="tokenest-plan-") as scratch:
-        command = [sys.executable, "-m", "tokenest_py.pipeline.plan.compiling"]
-        given = [str(settings.project), checksum, json.dumps(variables), str(path)]
         done = subprocess.run(
-            [*command, *given], cwd=scratch, capture_output=True, text=True, check=False
+            [*command, str(project), checksum, json.dumps(given), str(path.absolute())],
+            cwd=scratch,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
