@@ -7,6 +7,7 @@ What is known when a step runs, and no sooner, stands in the SQL as a word betwe
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ class Plan:
     def write(self, path: Path) -> None:
         """Write the plan, as a whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".new")
+        scratch = path.with_suffix(f".{os.getpid()}")
         scratch.write_text(json.dumps(asdict(self), separators=(",", ":")), encoding="utf-8")
         scratch.replace(path)
 
@@ -98,5 +99,9 @@ class Plan:
 
 
 def _step(found: dict[str, Any]) -> Step:
-    landing = found.pop("landing")
-    return Step(**found, landing=Landing(**landing) if landing else None)
+    landing, columns = found.pop("landing"), found.pop("columns")
+    return Step(
+        **found,
+        columns=tuple(map(tuple, columns)),
+        landing=Landing(**landing) if landing else None,
+    )
