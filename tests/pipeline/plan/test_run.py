@@ -180,6 +180,24 @@ def test_what_a_test_finds_wrong_is_not_kept(built: Project, plan: Plan) -> None
     assert (built.folder / "planned" / "coefficients.ndjson").read_bytes() == exported
 
 
+def test_what_did_not_change_is_left_as_it_is(built: Project, plan: Plan) -> None:
+    """Nothing new keeps every table but one that somebody else made; a new line builds anew."""
+    first, second = run(built, plan), run(built, plan)
+    assert first.kept <= second.kept
+    made = [step for step in plan.steps if step.kind != "test"]
+    assert second.kept == len(made)
+    changed = next(
+        step
+        for step in reversed(made)
+        if step.materialized == "table" and "seed." not in str(step.needs)
+    )
+    with duckdb.connect(str(built.folder / "plan.duckdb")) as connection:
+        connection.execute(f"create or replace table {changed.relation} as select 1 as of_others")
+    assert run(built, plan).kept == len(made) - 1
+    built.telemetry("more.ndjson").write_bytes(call(77))
+    assert run(built, plan).kept < len(made) / 2
+
+
 FAULTS = {
     "a word that is none": "update seeds.alert_rules set severity = 'odd'",
     "a key twice in a seed": "insert into seeds.stop_reasons from seeds.stop_reasons",

@@ -67,7 +67,7 @@ def test_a_plan_of_another_version_is_compiled_anew_and_says_so(tmp_path: Path) 
         assert said == []
         stale = (tmp_path / "plan-default.json").read_text().replace(plan.checksum, "0" * 64)
         (tmp_path / "plan-default.json").write_text(stale)
-        assert current_plan(given, {}, said.append) == plan
+        assert current_plan(given, {}, said.append).checksum == plan.checksum
         assert said == ["compiling the plan: the project, the vars or the version of dbt changed"]
     (tmp_path / "plan-default.json").write_text("{}")
     with pytest.raises(ValueError, match="steps"):

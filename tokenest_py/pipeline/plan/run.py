@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import re
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.plan.plan import Plan, Sql, Step
     from tokenest_py.pipeline.settings import Settings
 
+_OF_THE_MOMENT = re.compile(r"\b(now|random|uuid|get_current_timestamp)\(|\bcurrent_(date|time)")
+
 __all__ = ["Outcome", "failing_tests", "run_plan"]
 
 
@@ -32,10 +36,12 @@ class Outcome:
     Attributes:
         warnings: Of files, and of tests that warn, each once.
         has_left_out: Files were set aside; the rest landed.
+        kept: How many tables and views are as they were: what they are made of did not change.
     """
 
     warnings: tuple[str, ...]
     has_left_out: bool
+    kept: int
 
 
 def run_plan(
@@ -74,7 +80,7 @@ def run_plan(
     if plan.export:
         with _named("export"):
             run.session.run(plan.export)
-    return Outcome(tuple(dict.fromkeys(run.warnings)), run.files.left_out)
+    return Outcome(tuple(dict.fromkeys(run.warnings)), run.files.left_out, len(run.kept))
 
 
 class _Run:
@@ -83,17 +89,21 @@ class _Run:
         self.warnings: list[str] = []
         self.failures: list[str] = []
         self.files = Files(session, plan, self.warnings.append)
-        self.tables = Tables(session, plan, str(uuid.uuid4()), anew=full_refresh)
+        self.invocation = str(uuid.uuid4())
+        self.tables = Tables(session, plan, self.invocation, anew=full_refresh)
+        self.keys: dict[str, str] = {}  # of what each table was made
+        self.kept: set[str] = set()  # those that are as they were when their tests passed
 
     def step(self, step: Step) -> None:
-        """Run a step."""
+        """Run a step; a test of what is as it was when it passed is left out."""
         if step.kind == "test":
-            self._test(step)
-        elif step.kind == "seed":
-            with _named(step.name):
-                self.tables.seed(step)
-        else:
-            with _named(step.name):
+            if not self.kept.issuperset(step.needs):
+                self._test(step)
+            return
+        with _named(step.name):
+            if step.kind == "seed":
+                self._seed(step)
+            else:
                 self._model(step)
 
     def end(self) -> None:
@@ -101,6 +111,12 @@ class _Run:
         if self.failures:
             more = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
             raise BuildError(f"{self.failures[0]}{more}")
+
+    def _seed(self, step: Step) -> None:
+        key, before = self._key(step, step.sql), self.tables.key(step)
+        self.tables.seed(step)
+        self.tables.mark(step, key)
+        self._note(step, key, is_kept=key == before)
 
     def _model(self, step: Step) -> None:
         follows = self.tables.is_following(step)
@@ -114,13 +130,49 @@ class _Run:
             files = self._decided(landing.files, answers)
             answers[FILES] = self.files.to_land(files, landing.first_lines)
         sql = self._decided(step.sql, answers)
+        key, before = self._key(step, sql), self.tables.key(step)
+        if step.materialized == "table" and not step.recognises and key == before:
+            self._note(step, key, is_kept=True)
+            return
         for hook in step.pre_hooks:
             if text := self._decided(hook, answers):
                 self.session.run(text)
         self.tables.build(step, sql, follows=follows)
-        self.tables.comment(step, follows=follows)
+        self._keep(step, key, before, follows=follows, has_landed=answers.get(FILES, False))
         if step.unread:
             self.files.name_unread(step.unread)
+
+    def _keep(self, step: Step, key: str, before: str, *, follows: bool, has_landed: bool) -> None:
+        """Note of what the table was made, in its comment, and whether it is as it was."""
+        if step.materialized == "view":
+            self._note(step, key, is_kept=self.kept.issuperset(self._own(step)))
+        elif step.landing:
+            key = self.tables.landing(step, follows=follows)
+            self._note(step, key, is_kept=follows and not has_landed)
+        else:
+            if step.remembers:
+                state = self.tables.state(step)
+                key = f"{state}, {self._key(step, state + str(step.sql))}"
+            elif step.recognises:
+                key = self._key(step, self.tables.content(step))
+            self.tables.mark(step, key)
+            self._note(step, key, is_kept=key == before)
+
+    def _own(self, step: Step) -> list[str]:
+        """The seeds and models that a model is made of."""
+        return [name for name in step.needs if name in self.keys]
+
+    def _key(self, step: Step, text: str) -> str:
+        """The same for the same SQL over the same tables; what asks for the time never is."""
+        if _OF_THE_MOMENT.search(text):
+            text = self.invocation
+        made_of = [self.keys[name] for name in self._own(step)]
+        return f"made {hashlib.md5('|'.join([text, *made_of]).encode()).hexdigest()}"
+
+    def _note(self, step: Step, key: str, *, is_kept: bool) -> None:
+        self.keys[step.id] = key
+        if is_kept:
+            self.kept.add(step.id)
 
     def _decided(self, sql: Sql, answers: dict[str, bool]) -> str:
         """The text for what the database answers."""

@@ -87,6 +87,21 @@ class Tables:
             "@landing_no@": str(self._last_landing + 1),
         }
 
+    def key(self, step: Step) -> str:
+        """What the comment says of how the table was made; "" for one that somebody else made."""
+        return str(self._comments.get(step.relation, ""))
+
+    def mark(self, step: Step, key: str) -> None:
+        """Note how the table was made."""
+        self._say(step.relation, key)
+
+    def content(self, step: Step) -> str:
+        """The same for the same rows."""
+        found = self._session.connection.execute(
+            f"select count(*), bit_xor(hash(t)) from {step.relation} as t"
+        ).fetchone()
+        return str(found)
+
     def seed(self, step: Step) -> None:
         """Make the table of a seed."""
         self._make_room(step.relation, "table")
@@ -109,19 +124,21 @@ class Tables:
         if step.landing:
             self._last_landing = max(self._last_landing, self._newest_landing(step.relation))
 
-    def comment(self, step: Step, *, follows: bool) -> None:
-        """Note how far the table has come, or that landing began with it."""
-        if step.landing and not follows:
+    def landing(self, step: Step, *, follows: bool) -> str:
+        """Note where landing began; the same text for the same lines."""
+        if not follows:
             self._say(step.relation, f"landing began with {self._invocation}")
-        if not step.remembers:
-            return
+        return f"{self._comments.get(step.relation)}, {self._newest_landing(step.relation)}"
+
+    def state(self, step: Step) -> str:
+        """The rules of the table, and how far it has come: as far as what it is made of."""
         rules, landings = self._rules(), self._last_landing
         for parent in step.follows:
             parent_rules, parent_landings = self._state(parent)
             if parent_rules != self._rules():
                 rules = "outdated"
             landings = min(landings, parent_landings)
-        self._say(step.relation, f"rules {rules}, landings to {landings}")
+        return f"rules {rules}, landings to {landings}"
 
     def _whole(self, step: Step, sql: str) -> None:
         self._make_room(step.relation, "table")
