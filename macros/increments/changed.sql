@@ -128,9 +128,9 @@
 {%- endmacro %}
 
 {#-
-    A pre-hook: what counted until its id came with other content counts no more. Rows of phases go
-    with every line that came again, because another line of the call may name another phase; a
-    phase is built anew from what counts now.
+    A pre-hook: what counted until another record of its call counts in its place counts no more. Rows
+    of phases go with every line that came again, because another line of the call may name another
+    phase; a phase is built anew from what counts now.
 -#}
 {% macro forget_conflicts(columns) %}
     {% if execute and is_incremental() %}
@@ -141,7 +141,7 @@
             where
                 landing_no > {{ landed_before() }}
                 {% if columns == ['event_id'] %}
-                and verdict in ('id_conflict', 'counts_elsewhere')
+                and verdict = 'counts_elsewhere'
                 {% endif %}
         )
     {% endif %}

@@ -5,8 +5,7 @@ estimates as {{ inlined() }} (
 ),
 
 clock as (
-    select {{ as_of('occurred_at') }} as as_of
-    from estimates
+    select * from {{ ref('int_window') }}
 ),
 
 placed as (
@@ -26,8 +25,8 @@ placed as (
         coalesce(estimates.coefficients_id, 'unknown') as coefficients_id,
         coalesce(estimates.category, 'unknown') as category,
         coalesce(estimates.complexity, 'unknown') as complexity,
-        estimates.occurred_at > {{ recent_from('clock.as_of') }}
-        and estimates.occurred_at <= clock.as_of as is_recent,
+        estimates.occurred_at > {{ recent_from('clock.ends_at') }}
+        and {{ is_until_as_of('estimates.occurred_at') }} as is_recent,
         {{ is_until_as_of('estimates.occurred_at') }} as is_until_as_of
     from estimates
     cross join clock
