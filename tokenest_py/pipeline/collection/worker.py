@@ -11,17 +11,20 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import CollectionError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 __all__ = ["Ending", "end_orphan", "parse_command", "run"]
 
 GRACE_SECONDS = 5.0  # between the request to end and the kill
+LOG_BYTES = 16 << 20  # a log that grows beyond is cut to its head, and goes on from there
+LOG_HEAD_BYTES = 1 << 20
+LOG_SECONDS = 0.2  # between two looks at its size
 
 # The shell writes its process id, which the worker inherits, before the worker begins: a
 # controller that is killed at any moment leaves the id of whatever it started.
@@ -70,7 +73,8 @@ def run(
     """
     pid_file = log.with_suffix(".pid")
     started = time.monotonic()
-    with log.open("wb") as output:
+    log.unlink(missing_ok=True)
+    with log.open("ab") as output:  # to append is what lets a log be cut while it is written
         fcntl.flock(output, fcntl.LOCK_EX)  # held as long as anything of the attempt runs
         process = subprocess.Popen(
             ["/bin/sh", "-c", _ANNOUNCE, str(pid_file), *command],
@@ -83,16 +87,28 @@ def run(
         )
         code: int | None
         try:
-            code = process.wait(timeout=time_limit)
-        except subprocess.TimeoutExpired:
-            code = None
+            code = _ended_within(process, time_limit, output.fileno())
         finally:
             seconds = time.monotonic() - started
             _end_group(process)
+            _end_holders(log)
     pid_file.unlink(missing_ok=True)
     if code is not None and code < 0:
         code = 128 - code  # as a shell says it
     return Ending(code, seconds)
+
+
+def _ended_within(process: subprocess.Popen[bytes], seconds: float, log: int) -> int | None:
+    """Return the exit code; None after the time. The log stays within its bound meanwhile."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left = deadline - time.monotonic()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=max(0.0, min(left, LOG_SECONDS)))
+        if os.fstat(log).st_size > LOG_BYTES:
+            os.ftruncate(log, LOG_HEAD_BYTES)
+        if left <= 0:
+            return None
 
 
 def end_orphan(log: Path) -> bool:
@@ -132,6 +148,14 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(timeout=GRACE_SECONDS)
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _end_holders(log: Path) -> None:
+    """Kill what left the group and still writes to the log, where the system lists open files."""
+    for link in Path("/proc").glob("[0-9]*/fd/[12]"):
+        with contextlib.suppress(OSError):
+            if link.stat().st_ino == log.stat().st_ino and link.readlink() == log.absolute():
+                os.kill(int(link.parts[2]), signal.SIGKILL)
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
