@@ -85,11 +85,6 @@ def _failure(result: NodeResult) -> str:
             f"telemetry file {outside[1]} is a link that leads out of the folders of"
             " TOKENEST_TELEMETRY; name its target's folder there, or put the file in its place"
         )
-    if "source and target schemas" in message:
-        return (
-            f"{name}: the database was made by another version of tokenest; nothing was changed."
-            " Run `tokenest build --full-refresh` with every raw file within the globs"
-        )
     if re.search("No space left on device|File too large", message):
         return f"{name}: {message}; make room, then build again: what had landed is kept"
     return message if message.startswith("telemetry file") else f"{name}: {message}"
