@@ -1,5 +1,5 @@
 {#-
-    The measures of a group of events of marts.estimates, each once: accuracy_cell() stands in the
+    The measures of a group of events of marts.calls, each once: accuracy_cell() stands in the
     query that groups events, accuracy_counts() in one that puts its cells together, and
     accuracy_rates() in one that reads its result.
 -#}

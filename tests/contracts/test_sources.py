@@ -302,7 +302,7 @@ def test_a_source_is_added_in_one_folder_and_one_word(tmp_path: Path) -> None:
     log.write_text(TOY_LINES, encoding="utf-8")
     shutil.copy(samples("tokenest")[0], project.telemetry("own.ndjson"))
     query = (
-        "select event_id, category, actual_output_tokens, is_truncated from marts.estimates"
+        "select event_id, category, actual_output_tokens, is_truncated from marts.calls"
         " where event_id like 'toy:%' order by event_id"
     )
     _build(project)

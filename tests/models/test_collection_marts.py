@@ -86,7 +86,7 @@ def drained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     other = Journal(project.telemetry("attempts-old.ndjson"), "old")
     for item in (attempt("p1"), attempt("p2"), succeeded("p3", events=0)):
         other.append(replace(item, run_id="old", event_id=f"old-{item.phase_id}"))
-    marts = ("collection_yield", "zero_yield", "run_triage", "estimates", "line_accounting",
+    marts = ("collection_yield", "zero_yield", "run_triage", "calls", "line_accounting",
              "rejected_lines")  # fmt: skip
     project.dbt_build("-s", *(f"+{m}" for m in marts))
     return project
@@ -114,7 +114,7 @@ def test_bad_attempts_are_quarantined_with_their_reason(drained: Project) -> Non
 
 def test_attempts_are_not_scored_as_events(drained: Project) -> None:
     """The estimates hold the three events of the run and the one beside it."""
-    assert drained.rows("select count(*) from marts.estimates") == [(4,)]
+    assert drained.rows("select count(*) from marts.calls") == [(4,)]
 
 
 def test_the_drain_s_own_figures_come_back(drained: Project) -> None:

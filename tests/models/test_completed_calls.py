@@ -127,7 +127,7 @@ def built(project: Project, *groups: Sequence[str]) -> Project:
         for name in names:
             lines = "".join(json.dumps(record) + "\n" for record in FILES[name])
             project.telemetry(name).write_text(lines, encoding="utf-8")
-        project.dbt_build("-s", "+estimates", "+int_demand", "+line_accounting",
+        project.dbt_build("-s", "+calls", "+int_demand", "+line_accounting",
                           telemetry="telemetry/*")  # fmt: skip
     return project
 
@@ -171,7 +171,7 @@ def test_the_order_of_landing_does_not_matter(
     """What counted until its call was known better counts no more, downstream too."""
     stepwise = built(Project(tmp_path), *order)
     estimates = (
-        "select event_id, actual_output_tokens, is_truncated from marts.estimates order by 1"
+        "select event_id, actual_output_tokens, is_truncated from marts.calls order by 1"
     )
     for query in (EVENTS, ACCOUNT, DEMAND, estimates):
         assert stepwise.rows(query) == at_once.rows(query)

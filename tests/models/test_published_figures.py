@@ -84,7 +84,7 @@ def test_production_samples_are_scored_row_by_row(samples: Project) -> None:
     found = samples.rows(
         """
         select event_id, round(smape, 1), round(estimate_ratio, 2), underestimated, is_synthetic
-        from marts.estimates
+        from marts.calls
         where event_id like 's0-%'
         order by event_id
         """,
@@ -109,7 +109,7 @@ def test_every_published_sample_is_shipped(samples: Project) -> None:
             count(*),
             count(estimates.event_id),
             count(case when samples.included then 1 end)
-        from marts.estimates as estimates
+        from marts.calls as estimates
         full join seeds.published_samples as samples on estimates.event_id = samples.event_id
         group by samples.document
         order by samples.document

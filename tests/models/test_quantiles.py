@@ -96,7 +96,7 @@ def test_every_stratum_of_accuracy(built: Project) -> None:
     """What a stratum does not split by is null there, and matches everything."""
     events = """
         select *, case when is_success then 'success' else 'failure' end as outcome
-        from marts.estimates where not is_synthetic
+        from marts.calls where not is_synthetic
     """
     strata = " and ".join(
         f"coalesce(mart.{column}, events.{column}) = events.{column}"
@@ -109,7 +109,7 @@ def test_every_scope_of_the_tiers(built: Project) -> None:
     """All, recent and successful events."""
     events = """
         select *, occurred_at > max(occurred_at) over () - interval 28 day as is_recent
-        from marts.estimates where not is_synthetic and not is_repeated
+        from marts.calls where not is_synthetic and not is_repeated
     """
     strata = " and ".join(
         f"coalesce(mart.{column}, events.{column}) = events.{column}"
@@ -124,7 +124,7 @@ def test_every_scope_of_the_tiers(built: Project) -> None:
 
 def test_every_version_of_the_coefficients(built: Project) -> None:
     """Each version by itself and by category; this mart shows medians only."""
-    events = "select * from marts.estimates where not is_synthetic and not is_repeated"
+    events = "select * from marts.calls where not is_synthetic and not is_repeated"
     strata = """
         mart.coefficients_id = events.coefficients_id
         and mart.estimator_version = events.estimator_version
@@ -139,7 +139,7 @@ def test_the_medians_of_the_multipliers(built: Project) -> None:
         """
         select category, complexity, estimator_version,
             list(actual_output_tokens / predicted_output_tokens)
-        from marts.estimates
+        from marts.calls
         where is_success and not is_truncated
         group by all
         """

@@ -114,7 +114,7 @@ def demand(project: Project, category: str) -> list[tuple[Any, ...]]:
 def truncated(project: Project, category: str) -> list[tuple[Any, ...]]:
     """What is known of the truncation of a category's calls, and by what."""
     return project.rows(
-        "select is_truncated, truncation_evidence, count(*) from marts.estimates"
+        "select is_truncated, truncation_evidence, count(*) from marts.calls"
         " where category = ? group by all",
         category,
     )

@@ -230,7 +230,7 @@ def test_a_build_that_lacks_marts_is_named(tmp_path: Path) -> None:
     """One line that says to build again."""
     project = Project(tmp_path)
     project.telemetry().write_bytes(line())
-    project.dbt_build("-s", "+estimates")
+    project.dbt_build("-s", "+calls")
     done = project.tokenest("report")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

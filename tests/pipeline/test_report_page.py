@@ -128,7 +128,7 @@ def test_a_section_gives_its_sql_with_one_click(page: Page) -> None:
 def test_truncated_calls_are_drawn_as_lower_bounds(page: Page, project: Project) -> None:
     """One mark for each call, those cut off in a shape of their own."""
     counts = project.rows(
-        "select count(case when is_truncated then 1 end), count(*) from marts.estimates"
+        "select count(case when is_truncated then 1 end), count(*) from marts.calls"
     )
     marks = page.locator("#predictions [role=img] svg g.mark-symbol")
     drawn = [marks.nth(number).locator("path").count() for number in range(marks.count())]

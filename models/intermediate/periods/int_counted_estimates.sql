@@ -1,7 +1,7 @@
 with
 
 estimates as {{ inlined() }} (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
 ),
 
 clock as (

@@ -8,7 +8,7 @@
 with
 
 estimates as (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
 ),
 
 periods as (

@@ -1,7 +1,7 @@
 with
 
-estimates as (
-    select * from {{ ref('replayed_estimates') }}
+calls as (
+    select * from {{ ref('calls') }}
 ),
 
 replayed as (
@@ -17,7 +17,7 @@ replayed as (
         estimator_version,
         coalesce(category, 'unknown') as category,
         coalesce(complexity, 'unknown') as complexity
-    from estimates
+    from calls
 ),
 
 counted as (

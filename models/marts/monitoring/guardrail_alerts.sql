@@ -12,7 +12,7 @@
 with
 
 estimates as {{ inlined() }} (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
 ),
 
 counted_estimates as (

@@ -10,7 +10,7 @@ counted_estimates as (
 ),
 
 estimates as {{ inlined() }} (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
     where {{ is_analysed() }}
 ),
 

@@ -5,7 +5,7 @@ line_accounting as (
 ),
 
 estimates as (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
 ),
 
 drain_attempts as (

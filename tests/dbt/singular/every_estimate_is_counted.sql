@@ -3,7 +3,7 @@ with
 
 estimates as (
     select count(*) as estimate_count
-    from {{ ref('estimates') }}
+    from {{ ref('calls') }}
 ),
 
 counted_estimates as (

@@ -8,7 +8,7 @@ accounting as (
 
 estimates as (
     select count(*) as event_count
-    from {{ ref('estimates') }}
+    from {{ ref('calls') }}
 ),
 
 attempts as (
