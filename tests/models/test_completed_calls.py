@@ -170,8 +170,6 @@ def test_the_order_of_landing_does_not_matter(
 ) -> None:
     """What counted until its call was known better counts no more, downstream too."""
     stepwise = built(Project(tmp_path), *order)
-    estimates = (
-        "select event_id, actual_output_tokens, is_truncated from marts.calls order by 1"
-    )
+    estimates = "select event_id, actual_output_tokens, is_truncated from marts.calls order by 1"
     for query in (EVENTS, ACCOUNT, DEMAND, estimates):
         assert stepwise.rows(query) == at_once.rows(query)

@@ -66,8 +66,8 @@ def test_no_two_strata_are_one(built: Project) -> None:
     assert built.rows(
         """
         select category, complexity, n
-        from marts.accuracy
-        where stratification = 'category_complexity'
+        from marts.scores
+        where slice = 'category / complexity' and period = 'all' and scope = 'all'
         order by all
         """
     ) == built.rows(

@@ -125,7 +125,7 @@ def test_without_stop_word_and_ceiling_nobody_knows(built: Project) -> None:
     assert truncated(built, "silent") == [(None, None, 30)]
     assert (
         built.rows(
-            "select count(*), count(truncation_rate) from marts.accuracy where category = 'silent'"
+            "select count(*), count(truncation_rate) from marts.scores where category = 'silent'"
         )[0][1]
         == 0
     )

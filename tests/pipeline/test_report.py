@@ -117,8 +117,8 @@ def test_the_json_says_what_the_marts_say(hostile: Project) -> None:
     done = hostile.tokenest("report", "--format", "json")
     content = json.loads(done.stdout)
     ((n, truncated),) = hostile.rows(
-        "select n, n_truncated from marts.accuracy_tiers"
-        " where scope = 'recent' and stratification = 'overall'"
+        "select n, n_truncated from marts.scores"
+        " where period = 'recent' and scope = 'all' and slice = 'all'"
     )
     assert (n, truncated) == (41, 4)
     (safe, cost, changed, todo) = content["answers"]

@@ -78,7 +78,7 @@ def test_the_first_screen_answers_the_four_questions(page: Page, project: Projec
     """The four figures equal the marts, within the first screen."""
     ((rate, lower, upper, room),) = project.rows(
         "select truncation_rate, truncation_lower, truncation_upper, reserved_ratio"
-        " from marts.accuracy_tiers where scope = 'recent' and stratification = 'overall'"
+        " from marts.scores where period = 'recent' and scope = 'all' and slice = 'all'"
     )
     figures = page.locator(".answer .figure").all_inner_texts()
     assert figures[0] == f"No: {100 * rate:.1f} % truncated"

@@ -10,9 +10,13 @@ criteria as (
     select * from {{ ref('scorecard_criteria') }}
 ),
 
-tiers as (
-    select * from {{ ref('accuracy_tiers') }}
-    where scope = 'all'
+scores as (
+    select * from {{ ref('scores') }}
+    where period = 'all' and scope = 'all'
+),
+
+verdicts as (
+    select * from {{ ref('int_verdicts') }}
 ),
 
 multipliers as (
@@ -34,22 +38,24 @@ landed as (
 
 overall as (
     select
-        max(mean_smape) as mean_smape,
-        max(p50_estimate_ratio) as median_estimate_ratio,
-        max(underestimation_rate) as underestimation_rate,
-        max(truncation_rate) as truncation_rate,
-        max(success_rate) as success_rate,
-        coalesce(max(n_scored), 0) as samples,
-        coalesce(max(n_success), 0) as successes,
-        max(case when missing_mix is null then 0 else 1 end) as missing_mixes
-    from tiers
-    where stratification = 'overall'
+        max(scores.mean_smape) as mean_smape,
+        max(scores.p50_estimate_ratio) as median_estimate_ratio,
+        max(scores.underestimation_rate) as underestimation_rate,
+        max(scores.truncation_rate) as truncation_rate,
+        max(scores.success_rate) as success_rate,
+        coalesce(max(scores.n_scored), 0) as samples,
+        coalesce(max(scores.n_success), 0) as successes,
+        max(case when verdicts.missing_mix is null then 0 else 1 end) as missing_mixes
+    from scores
+    left join verdicts
+        on scores.score_key = verdicts.score_key
+    where scores.slice = 'all'
 ),
 
 categories as (
     select count(*) as categories
-    from tiers
-    where stratification = 'category' and category <> 'unknown'
+    from scores
+    where slice = 'category' and category <> 'unknown'
 ),
 
 confidence as (

@@ -5,8 +5,8 @@ cells as (
 ),
 
 successes as (
-    select * from {{ ref('accuracy_tiers') }}
-    where scope = 'success' and stratification = 'category_complexity'
+    select * from {{ ref('scores') }}
+    where period = 'all' and scope = 'success' and slice = 'category / complexity'
 ),
 
 groups as (

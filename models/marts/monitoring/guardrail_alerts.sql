@@ -15,8 +15,8 @@ estimates as {{ inlined() }} (
     select * from {{ ref('calls') }}
 ),
 
-counted_estimates as (
-    select * from {{ ref('int_counted_estimates') }}
+counted_calls as (
+    select * from {{ ref('int_counted_calls') }}
 ),
 
 alert_rules as (
@@ -53,7 +53,7 @@ calls as {{ inlined() }} (
     select
         *,
         {{ is_failure_mode() }} as is_failure_mode
-    from counted_estimates
+    from counted_calls
     where {{ is_analysed() }} and is_until_as_of
 ),
 

@@ -8,7 +8,7 @@ estimates as (
 
 counted_estimates as (
     select coalesce(sum(n), 0) as estimate_count
-    from {{ ref('int_counted_estimates') }}
+    from {{ ref('int_counted_calls') }}
 ),
 
 counted_replays as (
