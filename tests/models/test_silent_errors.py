@@ -184,7 +184,7 @@ def test_files_are_read_where_they_lie_or_named(built: Project) -> None:
     """A list without a newline and a packed file are read; others are named, and cost no build."""
     found = built.rows(
         "select parse_filename(source_file), source_name, lines, accepted, duplicate, quarantined,"
-        " other from marts.line_accounting order by 1"
+        " other from marts.files order by 1"
     )
     assert found == [
         ("events.ndjson", "tokenest", len(EVENTS), len(EVENTS), 0, 0, 0),
@@ -214,10 +214,10 @@ def test_what_a_file_is_can_be_said(tmp_path: Path) -> None:
     """A word before the glob, and ~ for the home folder; a word that is none stops the build."""
     project = Project(tmp_path)
     write(project.telemetry("mixed.ndjson"), SESSION, PAYLOAD)
-    project.dbt_build("-s", "+line_accounting", telemetry="litellm:telemetry/*")
-    assert project.rows(
-        "select source_name, accepted, quarantined, other from marts.line_accounting"
-    ) == [("litellm", 1, 0, 1)]
+    project.dbt_build("-s", "+files", telemetry="litellm:telemetry/*")
+    assert project.rows("select source_name, accepted, quarantined, other from marts.files") == [
+        ("litellm", 1, 0, 1)
+    ]
     done = project.dbt("build", "-s", "base_telemetry__files", telemetry="litelm:telemetry/*")
     assert done.returncode != 0
     assert "names the source 'litelm'; it is one of" in done.stdout

@@ -96,8 +96,7 @@ def test_the_first_screen_answers_the_four_questions(page: Page, project: Projec
 def test_a_table_shows_the_rows_of_its_mart(page: Page, project: Project) -> None:
     """Rows and counts of three tables equal the marts."""
     rows = project.rows(
-        "select source_file, lines, accepted, duplicate, quarantined, blank"
-        " from marts.line_accounting"
+        "select source_file, lines, accepted, duplicate, quarantined, blank from marts.files"
     )
     shown = page.locator("#lines tbody tr td").all_inner_texts()
     assert shown[:6] == [str(value) for value in rows[0]]

@@ -1,7 +1,7 @@
 with
 
 cells as (
-    select * from {{ ref('coverage_gaps') }}
+    select * from {{ ref('collection_plan') }}
 ),
 
 successes as (

@@ -3,7 +3,7 @@ with
 
 accounting as (
     select coalesce(sum(records), 0) as record_count
-    from {{ ref('line_accounting') }}
+    from {{ ref('files') }}
 ),
 
 estimates as (
@@ -13,7 +13,7 @@ estimates as (
 
 attempts as (
     select count(*) as attempt_count
-    from {{ ref('drain_attempts') }}
+    from {{ ref('int_attempts') }}
 ),
 
 quarantine as (
@@ -23,7 +23,7 @@ quarantine as (
 
 quarantined as (
     select coalesce(sum(quarantined), 0) as line_count
-    from {{ ref('line_accounting') }}
+    from {{ ref('files') }}
 )
 
 select
