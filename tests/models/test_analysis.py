@@ -131,7 +131,7 @@ def test_success_by_complexity_of_s0_says_how_little_it_is(s0: Project) -> None:
 def test_the_scorecard_of_s0_corrects_its_document(s0: Project) -> None:
     """Criteria by the rows; what telemetry cannot show is said so."""
     rows = s0.rows(
-        "select criterion, value, status from marts.acceptance_scorecards"
+        "select criterion, value, status from origin.acceptance_scorecards"
         " where document = 'S0' order by criterion_no"
     )
     found = {criterion: (value, status) for criterion, value, status in rows}

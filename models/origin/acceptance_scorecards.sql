@@ -19,6 +19,14 @@ verdicts as (
     select * from {{ ref('int_verdicts') }}
 ),
 
+-- the documents' own figures; rates as shares
+published_figures as (
+    select
+        figure_id,
+        case when metric like '%_rate' then recomputed_value / 100 else recomputed_value end as value
+    from {{ ref('published_figures') }}
+),
+
 multipliers as (
     select * from {{ ref('calibration_multipliers') }}
     where method = 't5_exact'
@@ -112,15 +120,14 @@ compared as (
     select
         criteria.*,
         figures.value,
-        case criteria.comparison
-            when 'at_least' then figures.value >= criteria.target_low
-            when 'at_most' then figures.value <= criteria.target_high
-            when 'below' then figures.value < criteria.target_high
-            when 'between' then figures.value between criteria.target_low and criteria.target_high
-        end as is_met
+        published_figures.value as published_value,
+        {{ criterion_is_met('figures.value') }} as is_met,
+        {{ criterion_is_met('published_figures.value') }} as is_met_by_figure
     from criteria
     left join figures
         on criteria.measure = figures.measure
+    left join published_figures
+        on criteria.figure_id = published_figures.figure_id
 ),
 
 final as (
@@ -131,13 +138,16 @@ final as (
         measure,
         target,
         value,
+        published_value,
+        published_met,
         {{ key_of(['document', 'position']) }} as criterion_key,
         case
             when measure is null then 'not in telemetry'
             when is_met then 'met'
             when not is_met then 'not met'
             else 'no data'
-        end as status
+        end as status,
+        coalesce(is_met_by_figure, published_met) as recomputed_met
     from compared
 )
 
