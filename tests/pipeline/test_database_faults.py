@@ -52,7 +52,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A database of one event. Copy it, do not change it."""
     project = Project(tmp_path_factory.mktemp("landed"))
     project.telemetry().write_bytes(line())
-    project.dbt_build("-s", "+line_accounting", "+rejected_lines", "+int_events",
+    project.dbt_build("-s", "+files", "+rejected_lines", "+int_events",
                       "cmd_identity_landing")  # fmt: skip
     return project
 
@@ -190,7 +190,7 @@ def test_a_disk_that_is_full_costs_nothing_that_had_landed(copied: Project, kind
     assert "make room" in message, message
     assert copied.rows(f"select count(*) from {LINES}") == [(1,)]
     copied.land()
-    assert copied.rows("select sum(accepted) from marts.line_accounting") == [(20_001,)]
+    assert copied.rows("select sum(accepted) from marts.files") == [(20_001,)]
 
 
 def test_an_older_database_gets_the_columns_of_today(copied: Project) -> None:
@@ -202,4 +202,4 @@ def test_an_older_database_gets_the_columns_of_today(copied: Project) -> None:
     copied.land()
     landed = f"select is_control from {LINES} order by landing_no"
     assert copied.rows(landed) == [(None,), (True,)]
-    assert copied.rows("select sum(accepted) from marts.line_accounting") == [(2,)]
+    assert copied.rows("select sum(accepted) from marts.files") == [(2,)]

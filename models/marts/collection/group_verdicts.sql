@@ -1,12 +1,12 @@
 with
 
 cells as (
-    select * from {{ ref('coverage_gaps') }}
+    select * from {{ ref('collection_plan') }}
 ),
 
 successes as (
-    select * from {{ ref('accuracy_tiers') }}
-    where scope = 'success' and stratification = 'category_complexity'
+    select * from {{ ref('scores') }}
+    where period = 'all' and scope = 'success' and slice = 'category / complexity'
 ),
 
 groups as (

@@ -1,12 +1,35 @@
 with
 
-accuracy_tiers as (
-    select * from {{ ref('accuracy_tiers') }}
+scores as (
+    select * from {{ ref('scores') }}
+),
+
+verdicts as (
+    select * from {{ ref('int_verdicts') }}
+),
+
+judged as (
+    select
+        scores.*,
+        verdicts.verdict,
+        verdicts.direction,
+        verdicts.reason,
+        case when scores.period = 'recent' then 'recent' else scores.scope end as shown_scope
+    from scores
+    inner join verdicts
+        on scores.score_key = verdicts.score_key
+    where
+        (scores.slice = 'all' and 'all' in (scores.period, scores.scope))
+        or (
+            scores.slice = 'category / complexity'
+            and scores.period = 'all'
+            and scores.scope = 'all'
+        )
 ),
 
 ranked as (
     select
-        scope,
+        shown_scope as scope,
         stratum,
         verdict,
         direction,
@@ -16,7 +39,7 @@ ranked as (
         truncation_rate,
         truncation_lower,
         truncation_upper,
-        target_truncation,
+        cast({{ var('target_truncation') }} as double) as target_truncation,
         p50_estimate_ratio,
         p90_estimate_ratio,
         p90_ceiling_ratio,
@@ -24,13 +47,12 @@ ranked as (
         reason,
         row_number() over (
             order by
-                stratification = 'overall' desc,
-                scope asc,
+                slice = 'all' desc,
+                shown_scope asc,
                 n desc,
                 stratum asc
         ) as row_no
-    from accuracy_tiers
-    where stratification = 'overall' or (scope = 'all' and stratification = 'category_complexity')
+    from judged
 ),
 
 final as (

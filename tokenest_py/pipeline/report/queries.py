@@ -143,11 +143,6 @@ SECTIONS = (
         "Collection targets",
     ),
     Question(
-        "scorecards",
-        "Acceptance scorecards",
-        "The criteria of the origin's documents, held against all telemetry that has landed.",
-    ),
-    Question(
         "lines",
         "Data quality: files and lines",
         "lines = accepted + duplicate + quarantined + blank, for every file.",
