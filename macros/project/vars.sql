@@ -70,6 +70,9 @@
                 ~ ' multiplier: those with the most calls. The runtime reads 100,000 rows.'),
             dict(name='max_so_far_keys', kind='whole', low=0,
                 says='Most models, and most values of the widest label, whose calls so far are exported.'),
+            dict(name='max_asked_models', kind='whole', low=0,
+                says='Models that marts.max_tokens answers for with labels that they were never seen'
+                ~ ' with: those with the most calls.'),
             dict(name='so_far_calls', kind='whole', low=1,
                 says='The newest calls that are replayed for what new models and labels needed so far.'),
             dict(name='so_far_half_life', kind='whole', low=1,
