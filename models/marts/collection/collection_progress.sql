@@ -1,7 +1,16 @@
 with
 
+cells as (
+    select * from {{ ref('coverage_gaps') }}
+),
+
 groups as (
-    select * from {{ ref('group_verdicts') }}
+    select
+        category,
+        complexity,
+        sum(n_clean) as n_clean
+    from cells
+    group by category, complexity
 ),
 
 collection_targets as (

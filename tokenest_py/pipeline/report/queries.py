@@ -66,12 +66,6 @@ SECTIONS = (
         " off, each with its 95 % interval; above, the number of calls.",
     ),
     Question(
-        "coverage",
-        "Coverage",
-        "Clean calls for each category and complexity, and whether the estimator is well tuned"
-        " there.",
-    ),
-    Question(
         "verdicts",
         "Tiers and verdicts",
         "Tier 1 is safety (underestimated and truncated calls), tier 2 is cost. Of successes alone"
@@ -95,22 +89,10 @@ SECTIONS = (
         " tokens generated, answers paid for twice, and reserved room at its price.",
     ),
     Question(
-        "signals",
-        "Drift of demand",
-        "Whether the newest calls still look like the ones before; the figure stands in its"
-        " interval.",
-    ),
-    Question(
         "multipliers",
         "Multipliers",
         "By which factor predictions missed: the origin's rule (t5_exact) beside the method that is"
         " exported.",
-    ),
-    Question(
-        "triage",
-        "Truncation triage",
-        "Each truncated phase counts once, however often it was run again. The factor is a lower"
-        " bound: the call was cut off before it was done.",
     ),
     Question(
         "phases",
