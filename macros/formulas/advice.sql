@@ -64,3 +64,13 @@
         when verdict = 'collect' then 'tokenest build'
     end
 {%- endmacro %}
+
+{#- Number: the rate that ceilings are advised for, of truncation_rates the nearest to the target. -#}
+{% macro advised_rate() %}
+    {% set target = var('target_truncation') %}
+    {% set best = namespace(rate=var('truncation_rates')[0]) %}
+    {% for rate in var('truncation_rates') | sort if (rate - target) | abs < (best.rate - target) | abs %}
+        {% set best.rate = rate %}
+    {% endfor %}
+    {{ return(best.rate) }}
+{% endmacro %}

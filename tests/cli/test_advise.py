@@ -109,7 +109,10 @@ def test_each_route_gets_its_advice(kept: subprocess.CompletedProcess[str]) -> N
     assert rows["long"]["cut_off_rate"] == 0.2
     assert rows["roomy"]["freed_tokens"] == 100 * (4000 - rows["roomy"]["max_tokens"])
     assert rows["roomy"]["max_tokens"] >= 199
-    assert "20 of 100 were cut off: how much longer they would have been cannot be seen yet" in rows["long"]["note"]
+    assert (
+        "20 of 100 were cut off: how much longer they would have been cannot be seen yet"
+        in rows["long"]["note"]
+    )
     assert "only 2 calls of its own, so wider groups count" in rows["rare"]["note"]
 
 

@@ -205,7 +205,9 @@ def test_counts_of_zero_are_not_large_phases(triage: Project) -> None:
     )
     # The origin shows these as "20+ files, 1.87, n = 5".
     assert (events, round(mean, 2)) == (5, 1.87)
-    assert triage.rows("select 1 from marts.truncated_phases where deliverable_bucket = '16+'") == []
+    assert (
+        triage.rows("select 1 from marts.truncated_phases where deliverable_bucket = '16+'") == []
+    )
 
 
 def test_the_real_triage_rows_are_one_phase(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from tokenest_py.runtime.limits import Limits, canonical, read_seed
 RATES = [0.01, 0.02, 0.05, 0.1]
 CATEGORIES = ["chat", "implementation", "testing", "extract", "odd|name", "never seen"]
 COMPLEXITIES = [None, "low", "medium", "high", "maintenance", "strange"]
-MODELS = [None, "gpt-4o-mini-2024-07-18", "gpt-4", "own-model", "bedrock/us.anthropic.claude-3-haiku"
-          "-20240307-v1:0", "never seen"]  # fmt: skip
+HAIKU = "bedrock/us.anthropic.claude-3-haiku-20240307-v1:0"
+MODELS = [None, "gpt-4o-mini-2024-07-18", "gpt-4", "own-model", HAIKU, "never seen"]
 SIZES = [None, 1, 60, 900, 5_000, 7_000, 126_000, 300_000]
 FILES = [(), ("src/a.py",), ("src/a.py", "tests/test_a.py", "docs/b.md"), tuple("abcdefghij")]
 
@@ -120,9 +120,7 @@ def test_the_mart_is_the_runtime(
     bin_ = input_bin(size) if size else None
     if size and bin_ is not None:  # the mart tells the room in the window for the smallest prompt
         size = math.ceil(2 ** (bin_ / 4) - 1e-9)
-    budget = built.estimator.budget(
-        estimate, model=model, input_tokens=size, max_truncation=rate
-    )
+    budget = built.estimator.budget(estimate, model=model, input_tokens=size, max_truncation=rate)
     asked = (
         estimate.category,
         estimate.complexity or "all",
@@ -148,7 +146,13 @@ def test_names_of_models_are_read_as_the_runtime_reads_them(project: Project) ->
     known = sorted(dict(read_seed()))[::40]
     names = dict.fromkeys(
         f"{prefix}{name}{suffix}"
-        for name in [*known, "Claude-3.5-Sonnet-v2", "claude-3.5.1-x", "gpt-4o", "claude-sonnet-4-5"]
+        for name in [
+            *known,
+            "Claude-3.5-Sonnet-v2",
+            "claude-3.5.1-x",
+            "gpt-4o",
+            "claude-sonnet-4-5",
+        ]
         for prefix in ("", "openai:", "us.anthropic.", "bedrock/eu.", "a/b/", "ft:")
         for suffix in ("", "-20250101", "-v1:0", ":0:200k", "@20250101", "-latest", ":org::id")
     )

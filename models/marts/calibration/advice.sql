@@ -8,17 +8,6 @@ calibration_multipliers as (
     select * from {{ ref('calibration_multipliers') }}
 ),
 
-nearest as (
-    select
-        *,
-        dense_rank() over (
-            order by
-                abs(max_truncation - cast({{ var('target_truncation') }} as double)) asc,
-                max_truncation asc
-        ) as nearness
-    from group_advice
-),
-
 ceilings as (
     select
         'ceiling' as figure,
@@ -35,8 +24,8 @@ ceilings as (
         cast(proposed_tokens as double) as proposed,
         is_at_least,
         {{ advice_command() }} as command
-    from nearest
-    where nearness = 1
+    from group_advice
+    where max_truncation = cast({{ advised_rate() }} as double)
 ),
 
 -- of the estimates, replayed with the rules of today: the multiplier that a promotion brings in
