@@ -101,7 +101,7 @@ def test_a_table_shows_the_rows_of_its_mart(page: Page, project: Project) -> Non
         "select source_file, lines, accepted, duplicate, quarantined, blank"
         " from marts.line_accounting"
     )
-    shown = page.locator("#lines tbody tr td").all_inner_texts()
+    shown = page.locator("#lines tbody tr td").all_text_contents()
     assert shown[:6] == [str(value) for value in rows[0]]
     alerts = page.locator("#alerts tbody tr.open")
     assert alerts.count() == project.rows(
