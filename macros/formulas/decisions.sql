@@ -60,3 +60,13 @@
         else 'unknown'
     end
 {%- endmacro %}
+
+{#- Boolean: a value meets the criterion of a row of seed scorecard_criteria, named criteria. -#}
+{% macro criterion_is_met(value) -%}
+    case criteria.comparison
+        when 'at_least' then {{ value }} >= criteria.target_low
+        when 'at_most' then {{ value }} <= criteria.target_high
+        when 'below' then {{ value }} < criteria.target_high
+        when 'between' then {{ value }} between criteria.target_low and criteria.target_high
+    end
+{%- endmacro %}

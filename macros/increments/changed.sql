@@ -88,7 +88,7 @@
 
     unplaced as (
         select phase_id
-        from {{ relation_named('estimates') }}
+        from {{ relation_named('calls') }}
         where run_id = 'unknown' and is_truncated
         union distinct
         select phase_id
@@ -104,7 +104,7 @@
     select
         run_id,
         phase_id
-    from {{ relation_named('estimates') }}
+    from {{ relation_named('calls') }}
     where is_truncated and phase_id in (select unplaced.phase_id from unplaced)
 {% endmacro %}
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-ANALYSIS = ["-s", "+accuracy_tiers", "+accuracy_bands", "+truncated_phases", "+alerts",
-            "+acceptance_scorecards", "+accuracy_drift", "+truncation_what_if"]  # fmt: skip
+ANALYSIS = ["-s", "+int_verdicts", "+score_bands", "+truncated_phases", "+alerts",
+            "+acceptance_scorecards", "+coefficient_versions", "+truncation_what_if"]  # fmt: skip
+SUCCESSES = "period = 'all' and scope = 'success' and slice = 'all'"
 
 
 def built(folder: Path, lines: Iterable[bytes], *arguments: str) -> Project:
@@ -55,8 +56,7 @@ def test_v3_figures_come_out_the_same_on_the_same_rows(s1: Project) -> None:
     """The origin's analyzer, success-only and with 1.1: 13 records, all under, 0.11 / 0.14."""
     (row,) = s1.rows(
         "select n, n_underestimated, underestimation_rate, n_truncated, p50_estimate_ratio,"
-        " mean_estimate_ratio, mean_smape, median_smape"
-        " from marts.accuracy_tiers where scope = 'success' and stratification = 'overall'"
+        f" mean_estimate_ratio, mean_smape, median_smape from marts.scores where {SUCCESSES}"
     )
     n, underestimated, rate, truncated, median_ratio, mean_ratio, mean_smape, median_smape = row
     assert (n, underestimated, rate, truncated) == (13, 13, 1.0, 0)
@@ -67,13 +67,10 @@ def test_v3_figures_come_out_the_same_on_the_same_rows(s1: Project) -> None:
 def test_the_p90_of_v3_is_exclusive_and_ours_is_interpolated(s1: Project) -> None:
     """V3 says 0.29; by interpolation between neighbours (type 7) the same rows give 0.26."""
     ratios = [
-        ratio for (ratio,) in s1.rows("select estimate_ratio from marts.estimates where is_success")
+        ratio for (ratio,) in s1.rows("select estimate_ratio from marts.calls where is_success")
     ]
     assert round(statistics.quantiles(ratios, n=10)[8], 2) == 0.29
-    (row,) = s1.rows(
-        "select p90_estimate_ratio from marts.accuracy_tiers"
-        " where scope = 'success' and stratification = 'overall'"
-    )
+    (row,) = s1.rows(f"select p90_estimate_ratio from marts.scores where {SUCCESSES}")
     assert row[0] == pytest.approx(statistics.quantiles(ratios, n=10, method="inclusive")[8])
     assert round(row[0], 2) == 0.26
 
@@ -81,8 +78,8 @@ def test_the_p90_of_v3_is_exclusive_and_ours_is_interpolated(s1: Project) -> Non
 def test_thirteen_rows_decide_nothing_although_v3_would_tune(s1: Project) -> None:
     """V3 decides on any number of rows; here the verdict waits and says for what."""
     rows = s1.rows(
-        "select verdict, direction, tier_1, is_tier_1_certain, reason from marts.accuracy_tiers"
-        " where scope = 'success' and stratification = 'overall'"
+        "select verdict, direction, tier_1, is_tier_1_certain, reason from marts.scores"
+        f" inner join intermediate.int_verdicts using (score_key) where {SUCCESSES}"
     )
     assert rows == [
         (
@@ -99,7 +96,7 @@ def test_intervals_are_wilsons(s1: Project) -> None:
     """Every interval of the mart equals the textbook formula."""
     rows = s1.rows(
         "select n_underestimated, n_decided, underestimation_lower, underestimation_upper"
-        " from marts.accuracy_tiers where n_decided > 0"
+        " from marts.scores where n_decided > 0"
     )
     assert len(rows) > 20
     z = 1.96
@@ -115,7 +112,7 @@ def test_intervals_are_wilsons(s1: Project) -> None:
 def test_the_distributions_of_s0(s0: Project) -> None:
     """Counts of the document's two distribution tables."""
     bands = s0.rows(
-        "select measure, band_label, n from marts.accuracy_bands order by measure, band_no"
+        "select measure, band_label, n from marts.score_bands order by measure, band_no"
     )
     assert [n for measure, _, n in bands if measure == "smape"] == [1, 3, 1, 1, 0]
     assert [n for measure, _, n in bands if measure == "estimate_ratio"] == [1, 1, 4, 0, 0]
@@ -125,8 +122,8 @@ def test_the_distributions_of_s0(s0: Project) -> None:
 def test_success_by_complexity_of_s0_says_how_little_it_is(s0: Project) -> None:
     """The document's table, each row flagged as too small."""
     rows = s0.rows(
-        "select complexity, n_outcome, n_success, is_small_sample from marts.accuracy_tiers"
-        " where scope = 'all' and stratification = 'complexity' order by complexity"
+        "select complexity, n_outcome, n_success, is_small_sample from marts.scores"
+        " where period = 'all' and scope = 'all' and slice = 'complexity' order by complexity"
     )
     assert rows == [("high", 1, 0, True), ("low", 3, 2, True), ("medium", 2, 2, True)]
 
@@ -134,7 +131,7 @@ def test_success_by_complexity_of_s0_says_how_little_it_is(s0: Project) -> None:
 def test_the_scorecard_of_s0_corrects_its_document(s0: Project) -> None:
     """Criteria by the rows; what telemetry cannot show is said so."""
     rows = s0.rows(
-        "select criterion, value, status from marts.acceptance_scorecards"
+        "select criterion, value, status from origin.acceptance_scorecards"
         " where document = 'S0' order by criterion_no"
     )
     found = {criterion: (value, status) for criterion, value, status in rows}

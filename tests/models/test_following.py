@@ -155,7 +155,7 @@ def at_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def test_two_builds_give_the_rows_of_one(stepwise: Project, at_once: Project) -> None:
     """Late, repeated, conflicting, retried and completed lines included."""
-    assert at_once.rows("select count(*) from marts.estimates") == [(59,)]
+    assert at_once.rows("select count(*) from marts.calls") == [(59,)]
     assert differences(stepwise, at_once) == {}
 
 
@@ -175,7 +175,7 @@ def test_calls_of_no_known_run_move_to_the_last_run_of_their_phase(stepwise: Pro
 def test_the_later_build_left_the_other_rows_alone(stepwise: Project) -> None:
     """A negative control: a full refresh would number every row with the last landings."""
     assert stepwise.rows(
-        "select landing_no > 2, count(*) from marts.estimates group by all order by all"
+        "select landing_no > 2, count(*) from marts.calls group by all order by all"
     ) == [(False, 47), (True, 12)]
 
 
@@ -192,4 +192,4 @@ def test_a_changed_rule_builds_all_rows_anew(
     copy.database.write_bytes(stepwise.database.read_bytes())
     copy.dbt_build(*variables)
     assert differences(copy, changed) == {}
-    assert "marts.estimates" in differences(copy, at_once)
+    assert "marts.calls" in differences(copy, at_once)

@@ -167,7 +167,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.telemetry("it's [a] *.ndjson").write_bytes(line(event_id="n-1"))
     (project.folder / "telemetry" / "folder.ndjson").mkdir()
     (project.folder / "telemetry" / "dangling.ndjson").symlink_to("nowhere")
-    project.dbt_build("-s", "+line_accounting", "+rejected_lines", "+int_events")
+    project.dbt_build("-s", "+files", "+rejected_lines", "+int_events")
     return project
 
 
@@ -175,7 +175,7 @@ def account(project: Project, name: str) -> tuple[int, ...]:
     """(lines, accepted, duplicate, quarantined, blank) of a file, of which no line is other."""
     query = (
         "select lines, accepted, duplicate, quarantined, blank"
-        " from marts.line_accounting where parse_filename(source_file) = ? and other = 0"
+        " from marts.files where parse_filename(source_file) = ? and other = 0"
     )
     return project.rows(query, name)[0]
 
@@ -355,7 +355,7 @@ def test_a_file_that_is_gone_keeps_what_it_brought(project: Project) -> None:
     path.unlink()
     project.land()
     assert account(project, "events.ndjson") == (1, 1, 0, 0, 0)
-    assert project.rows("select is_present from marts.line_accounting") == [(False,)]
+    assert project.rows("select is_present from marts.files") == [(False,)]
 
 
 def test_repetition_counts_once_and_conflict_not_at_all(project: Project) -> None:
@@ -414,8 +414,7 @@ def test_real_telemetry_adds_up(tmp_path: Path, real_data: Path) -> None:
     found = {
         name: (lines, accepted, quarantined)
         for name, lines, accepted, quarantined in project.rows(
-            "select parse_filename(source_file), lines, accepted, quarantined"
-            " from marts.line_accounting"
+            "select parse_filename(source_file), lines, accepted, quarantined from marts.files"
         )
     }
     unread = {

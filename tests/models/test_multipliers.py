@@ -106,6 +106,6 @@ def test_published_pairs_are_scored_as_published(built: Project) -> None:
     """(1200, 800) gives 40.0, 1.5, false; (1000, 1400) gives 33.33, 0.714, true."""
     query = (
         "select round(smape, 2), round(estimate_ratio, 3), underestimated"
-        " from marts.estimates where event_id in ('s-1', 's-2') order by event_id"
+        " from marts.calls where event_id in ('s-1', 's-2') order by event_id"
     )
     assert built.rows(query) == [(40.0, 1.5, False), (33.33, 0.714, True)]

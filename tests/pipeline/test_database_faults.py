@@ -52,7 +52,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A database of one event. Copy it, do not change it."""
     project = Project(tmp_path_factory.mktemp("landed"))
     project.telemetry().write_bytes(line())
-    project.dbt_build("-s", "+line_accounting", "+rejected_lines", "+int_events",
+    project.dbt_build("-s", "+files", "+rejected_lines", "+int_events",
                       "cmd_identity_landing")  # fmt: skip
     return project
 
@@ -190,7 +190,7 @@ def test_a_disk_that_is_full_costs_nothing_that_had_landed(copied: Project, kind
     assert "make room" in message, message
     assert copied.rows(f"select count(*) from {LINES}") == [(1,)]
     copied.land()
-    assert copied.rows("select sum(accepted) from marts.line_accounting") == [(20_001,)]
+    assert copied.rows("select sum(accepted) from marts.files") == [(20_001,)]
 
 
 def test_an_older_database_says_what_to_do(copied: Project) -> None:
@@ -204,4 +204,4 @@ def test_an_older_database_says_what_to_do(copied: Project) -> None:
     assert "tokenest build --full-refresh" in done.stderr
     assert copied.rows(f"select count(*) from {LINES}") == [(1,)]
     copied.land("--full-refresh")
-    assert copied.rows("select sum(accepted) from marts.line_accounting") == [(2,)]
+    assert copied.rows("select sum(accepted) from marts.files") == [(2,)]

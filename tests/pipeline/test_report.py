@@ -118,8 +118,8 @@ def test_the_json_says_what_the_marts_say(hostile: Project) -> None:
     done = hostile.tokenest("report", "--format", "json")
     content = json.loads(done.stdout)
     ((n, truncated),) = hostile.rows(
-        "select n, n_truncated from marts.accuracy_tiers"
-        " where scope = 'recent' and stratification = 'overall'"
+        "select n, n_truncated from marts.scores"
+        " where period = 'recent' and scope = 'all' and slice = 'all'"
     )
     assert (n, truncated) == (41, 4)
     (safe, cost, changed, todo) = content["answers"]
@@ -231,7 +231,7 @@ def test_a_build_that_lacks_marts_is_named(tmp_path: Path) -> None:
     """One line that says to build again."""
     project = Project(tmp_path)
     project.telemetry().write_bytes(line())
-    project.dbt_build("-s", "+estimates")
+    project.dbt_build("-s", "+calls")
     done = project.tokenest("report")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

@@ -80,7 +80,7 @@ def test_the_first_screen_answers_the_four_questions(page: Page, project: Projec
     """The four figures equal the marts, within the first screen."""
     ((rate, lower, upper, room),) = project.rows(
         "select truncation_rate, truncation_lower, truncation_upper, reserved_ratio"
-        " from marts.accuracy_tiers where scope = 'recent' and stratification = 'overall'"
+        " from marts.scores where period = 'recent' and scope = 'all' and slice = 'all'"
     )
     figures = page.locator(".answer .figure").all_inner_texts()
     assert figures[0] == f"No: {100 * rate:.1f} % truncated"
@@ -98,8 +98,7 @@ def test_the_first_screen_answers_the_four_questions(page: Page, project: Projec
 def test_a_table_shows_the_rows_of_its_mart(page: Page, project: Project) -> None:
     """Rows and counts of two tables equal the marts."""
     rows = project.rows(
-        "select source_file, lines, accepted, duplicate, quarantined, blank"
-        " from marts.line_accounting"
+        "select source_file, lines, accepted, duplicate, quarantined, blank from marts.files"
     )
     shown = page.locator("#lines tbody tr td").all_text_contents()
     assert shown[:6] == [str(value) for value in rows[0]]
@@ -130,7 +129,7 @@ def test_a_section_gives_its_sql_with_one_click(page: Page) -> None:
 def test_truncated_calls_are_drawn_as_lower_bounds(page: Page, project: Project) -> None:
     """One mark for each call, those cut off in a shape of their own."""
     counts = project.rows(
-        "select count(case when is_truncated then 1 end), count(*) from marts.estimates"
+        "select count(case when is_truncated then 1 end), count(*) from marts.calls"
     )
     marks = page.locator("#predictions [role=img] svg g.mark-symbol")
     drawn = [marks.nth(number).locator("path").count() for number in range(marks.count())]

@@ -12,11 +12,11 @@
 with
 
 estimates as {{ inlined() }} (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
 ),
 
-counted_estimates as (
-    select * from {{ ref('int_counted_estimates') }}
+counted_calls as (
+    select * from {{ ref('int_counted_calls') }}
 ),
 
 alert_rules as (
@@ -63,7 +63,7 @@ calls as {{ inlined() }} (
     select
         *,
         {{ is_failure_mode() }} as is_failure_mode
-    from counted_estimates
+    from counted_calls
     where {{ is_analysed() }} and is_until_as_of
 ),
 

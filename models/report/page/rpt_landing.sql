@@ -1,15 +1,15 @@
 with
 
-line_accounting as (
-    select * from {{ ref('line_accounting') }}
+files as (
+    select * from {{ ref('files') }}
 ),
 
 estimates as (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
 ),
 
-drain_attempts as (
-    select * from {{ ref('drain_attempts') }}
+attempts as (
+    select * from {{ ref('int_attempts') }}
 ),
 
 coefficients as (
@@ -26,7 +26,7 @@ landed_lines as (
         cast(coalesce(sum(other), 0) as bigint) as other,
         count(*) as files,
         count(case when not is_present then 1 end) as gone
-    from line_accounting
+    from files
 ),
 
 landed_events as (
@@ -41,7 +41,7 @@ landed_events as (
 
 landed_attempts as (
     select count(*) as attempts
-    from drain_attempts
+    from attempts
 ),
 
 exported as (

@@ -269,7 +269,7 @@ def _some(names: list[str]) -> str:
 
 def read_ceilings(rows: Rows, bins: Rows) -> tuple[Ceiling | None, Ceilings]:
     """Return the sentence on all calls, and what is proposed for each group of them."""
-    groups = [row for row in rows if not row["is_total"]]
+    groups = [row for row in rows if row["verdict"]]
     verdicts = [row["verdict"] for row in groups]
     found = tuple(
         Ceiling(
@@ -280,7 +280,6 @@ def read_ceilings(rows: Rows, bins: Rows) -> tuple[Ceiling | None, Ceilings]:
             tuple(one for one in bins if one["labels"] == row["labels"]),
         )
         for row in groups
-        if row["verdict"]
     )
     totals = [row for row in rows if row["is_total"]]
     if not totals or not found:

@@ -83,7 +83,7 @@ SECTIONS = (
     ),
     Question(
         "verdicts",
-        "Tiers and verdicts",
+        "Tiers",
         "Tier 1 is safety (underestimated and truncated calls), tier 2 is cost. Of successes alone"
         " truncation decides nothing: a call that was cut off seldom succeeds.",
         is_coding=True,
@@ -151,12 +151,6 @@ SECTIONS = (
     Question(
         "targets",
         "Collection targets",
-        is_coding=True,
-    ),
-    Question(
-        "scorecards",
-        "Acceptance scorecards",
-        "The criteria of the origin's documents, held against all telemetry that has landed.",
         is_coding=True,
     ),
     Question(

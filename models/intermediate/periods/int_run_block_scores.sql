@@ -7,8 +7,9 @@
 
 with
 
-estimates as (
-    select * from {{ ref('estimates') }}
+calls as (
+    select *{{ further_label_columns('labels') }}
+    from {{ ref('calls') }}
 ),
 
 runs as (
@@ -32,14 +33,14 @@ new_runs as (
 
 placed as (
     select
-        estimates.*,
+        calls.*,
         new_runs.run_block,
         new_runs.content_key
-    from estimates
+    from calls
     inner join new_runs
-        on estimates.run_id = new_runs.run_id
+        on calls.run_id = new_runs.run_id
 ),
 
-{{ period_accuracy('run_block') }}
+{{ period_scores('run_block') }}
 
 select * from final

@@ -1,7 +1,7 @@
 with
 
-estimates as (
-    select * from {{ ref('estimates') }}
+calls as (
+    select * from {{ ref('calls') }}
 ),
 
 published_samples as (
@@ -16,17 +16,17 @@ samples as (
     select
         published_samples.document,
         published_samples.replayed_prediction,
-        estimates.event_id,
-        estimates.category,
-        estimates.complexity,
-        estimates.deliverable_count,
-        estimates.predicted_output_tokens,
-        estimates.actual_output_tokens,
-        estimates.is_truncated,
-        estimates.is_success
+        calls.event_id,
+        calls.category,
+        calls.complexity,
+        calls.deliverable_count,
+        calls.predicted_output_tokens,
+        calls.actual_output_tokens,
+        calls.is_truncated,
+        calls.is_success
     from published_samples
-    left join estimates
-        on published_samples.event_id = estimates.event_id
+    left join calls
+        on published_samples.event_id = calls.event_id
     where published_samples.included
 ),
 
@@ -63,7 +63,7 @@ predicted as (
     where samples.event_id is not null
 ),
 
--- the documents took truncated calls as exact, so they are scored here although estimates.smape
+-- the documents took truncated calls as exact, so they are scored here although the smape of calls
 -- leaves them out
 scored as (
     select

@@ -7,8 +7,9 @@
 
 with
 
-estimates as (
-    select * from {{ ref('estimates') }}
+calls as (
+    select *{{ further_label_columns('labels') }}
+    from {{ ref('calls') }}
 ),
 
 periods as (
@@ -25,14 +26,13 @@ new_weeks as (
 
 placed as (
     select
-        estimates.*,
-        new_weeks.week_start,
+        calls.*,
         new_weeks.content_key
-    from estimates
+    from calls
     inner join new_weeks
-        on {{ week_start('estimates.occurred_at') }} = new_weeks.week_start
+        on calls.week_start = new_weeks.week_start
 ),
 
-{{ period_accuracy('week_start') }}
+{{ period_scores('week_start') }}
 
 select * from final

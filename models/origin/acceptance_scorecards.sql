@@ -10,9 +10,21 @@ criteria as (
     select * from {{ ref('scorecard_criteria') }}
 ),
 
-tiers as (
-    select * from {{ ref('accuracy_tiers') }}
-    where scope = 'all'
+scores as (
+    select * from {{ ref('scores') }}
+    where period = 'all' and scope = 'all'
+),
+
+verdicts as (
+    select * from {{ ref('int_verdicts') }}
+),
+
+-- the documents' own figures; rates as shares
+published_figures as (
+    select
+        figure_id,
+        case when metric like '%_rate' then recomputed_value / 100 else recomputed_value end as value
+    from {{ ref('published_figures') }}
 ),
 
 multipliers as (
@@ -34,22 +46,24 @@ landed as (
 
 overall as (
     select
-        max(mean_smape) as mean_smape,
-        max(p50_estimate_ratio) as median_estimate_ratio,
-        max(underestimation_rate) as underestimation_rate,
-        max(truncation_rate) as truncation_rate,
-        max(success_rate) as success_rate,
-        coalesce(max(n_scored), 0) as samples,
-        coalesce(max(n_success), 0) as successes,
-        max(case when missing_mix is null then 0 else 1 end) as missing_mixes
-    from tiers
-    where stratification = 'overall'
+        max(scores.mean_smape) as mean_smape,
+        max(scores.p50_estimate_ratio) as median_estimate_ratio,
+        max(scores.underestimation_rate) as underestimation_rate,
+        max(scores.truncation_rate) as truncation_rate,
+        max(scores.success_rate) as success_rate,
+        coalesce(max(scores.n_scored), 0) as samples,
+        coalesce(max(scores.n_success), 0) as successes,
+        max(case when verdicts.missing_mix is null then 0 else 1 end) as missing_mixes
+    from scores
+    left join verdicts
+        on scores.score_key = verdicts.score_key
+    where scores.slice = 'all'
 ),
 
 categories as (
     select count(*) as categories
-    from tiers
-    where stratification = 'category' and category <> 'unknown'
+    from scores
+    where slice = 'category' and category <> 'unknown'
 ),
 
 confidence as (
@@ -106,15 +120,14 @@ compared as (
     select
         criteria.*,
         figures.value,
-        case criteria.comparison
-            when 'at_least' then figures.value >= criteria.target_low
-            when 'at_most' then figures.value <= criteria.target_high
-            when 'below' then figures.value < criteria.target_high
-            when 'between' then figures.value between criteria.target_low and criteria.target_high
-        end as is_met
+        published_figures.value as published_value,
+        {{ criterion_is_met('figures.value') }} as is_met,
+        {{ criterion_is_met('published_figures.value') }} as is_met_by_figure
     from criteria
     left join figures
         on criteria.measure = figures.measure
+    left join published_figures
+        on criteria.figure_id = published_figures.figure_id
 ),
 
 final as (
@@ -125,13 +138,16 @@ final as (
         measure,
         target,
         value,
+        published_value,
+        published_met,
         {{ key_of(['document', 'position']) }} as criterion_key,
         case
             when measure is null then 'not in telemetry'
             when is_met then 'met'
             when not is_met then 'not met'
             else 'no data'
-        end as status
+        end as status,
+        coalesce(is_met_by_figure, published_met) as recomputed_met
     from compared
 )
 

@@ -1,7 +1,7 @@
 with
 
-counted_estimates as (
-    select * from {{ ref('int_counted_estimates') }}
+counted_calls as (
+    select * from {{ ref('int_counted_calls') }}
 ),
 
 labels as (
@@ -15,7 +15,7 @@ events as (
         estimate_ratio,
         coalesce(is_truncated, true) as is_bound,
         n
-    from counted_estimates
+    from counted_calls
     where
         {{ is_analysed() }}
         and predicted_output_tokens is not null

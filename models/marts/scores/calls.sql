@@ -16,9 +16,19 @@ repeated_events as (
     select * from {{ ref('int_repeated_events') }}
 ),
 
+replays as (
+    select * from {{ ref('int_replayed_estimates') }}
+),
+
 flagged as (
     select
         events.*,
+        replays.replay_basis,
+        replays.replay_model,
+        replays.replayed_output_tokens,
+        replays.assumed_new_count,
+        cast(events.occurred_at as date) as occurred_on,
+        {{ week_start('events.occurred_at') }} as week_start,
         events.actual_max_tokens is null as is_ceiling_unknown,
         {{ deliverable_bucket('events.deliverable_count') }} as deliverable_bucket,
         coalesce(events.actual_max_tokens, events.selected_budget) as ceiling_tokens,
@@ -31,12 +41,15 @@ flagged as (
     from events
     left join repeated_events
         on events.event_id = repeated_events.event_id
+    left join replays
+        on events.event_id = replays.event_id
 ),
 
 scored as (
     select
         *,
-        {{ estimate_scores() }}
+        {{ estimate_scores() }},
+        {{ prediction_scores('replayed_output_tokens', 'replayed_') }}
     from flagged
 ),
 
@@ -44,11 +57,14 @@ final as (
     select
         event_id,
         occurred_at,
+        occurred_on,
+        week_start,
         run_id,
         phase_id,
         attempt,
         category,
         complexity,
+        labels,
         deliverable_count,
         deliverable_bucket,
         provider,
@@ -72,6 +88,13 @@ final as (
         estimate_ratio,
         ceiling_ratio,
         underestimated,
+        replay_basis,
+        replay_model,
+        assumed_new_count,
+        replayed_output_tokens,
+        replayed_smape,
+        replayed_estimate_ratio,
+        replayed_underestimated,
         is_synthetic,
         is_failure_stub,
         is_repeated,
@@ -83,6 +106,7 @@ final as (
         source_file,
         line_no,
         landing_no,
+        {{ is_analysed() }} as is_analysed,
         coalesce(estimator_version, 'unknown') as estimator_version,
         coalesce(
             {{ is_finished() }}
