@@ -4,35 +4,22 @@ scores as (
     select * from {{ ref('scores') }}
 ),
 
-verdicts as (
-    select * from {{ ref('int_verdicts') }}
-),
-
 judged as (
     select
-        scores.*,
-        verdicts.verdict,
-        verdicts.direction,
-        verdicts.reason,
-        case when scores.period = 'recent' then 'recent' else scores.scope end as shown_scope
+        *,
+        case when period = 'recent' then 'recent' else scope end as shown_scope
     from scores
-    inner join verdicts
-        on scores.score_key = verdicts.score_key
     where
-        (scores.slice = 'all' and 'all' in (scores.period, scores.scope))
-        or (
-            scores.slice = 'category / complexity'
-            and scores.period = 'all'
-            and scores.scope = 'all'
-        )
+        (slice = 'all' and 'all' in (period, scope))
+        or (slice = 'category / complexity' and period = 'all' and scope = 'all')
 ),
 
 ranked as (
     select
         shown_scope as scope,
         stratum,
-        verdict,
-        direction,
+        tier_1,
+        tier_2,
         n,
         n_success,
         underestimation_rate,
@@ -44,7 +31,6 @@ ranked as (
         p90_estimate_ratio,
         p90_ceiling_ratio,
         median_smape,
-        reason,
         row_number() over (
             order by
                 slice = 'all' desc,
