@@ -40,6 +40,11 @@
     {{ return(adapter.dispatch('regex_replace_all', 'tokenest')(text, pattern, replacement)) }}
 {%- endmacro %}
 
+{#- What stands for a group of the pattern in such a replacement. -#}
+{% macro group_of_match(number) -%}
+    {{ return(adapter.dispatch('group_of_match', 'tokenest')(number)) }}
+{%- endmacro %}
+
 {#- Boolean: the text begins so. -#}
 {% macro text_starts_with(text, beginning) -%}
     {{ return(adapter.dispatch('text_starts_with', 'tokenest')(text, beginning)) }}

@@ -37,22 +37,6 @@
     end
 {%- endmacro %}
 
-{#- Text: how a group of clean calls stands; needs n_clean, median_smape and p50_estimate_ratio. -#}
-{% macro group_verdict() -%}
-    case
-        when coalesce(n_clean, 0) = 0 then 'no data'
-        when n_clean < {{ var('min_samples') }} then 'needs samples'
-        when median_smape is null or p50_estimate_ratio is null then 'no predictions'
-        when
-            median_smape < cast({{ var('target_smape') }} as double)
-            and p50_estimate_ratio between
-            cast({{ var('tuned_ratio_low') }} as double)
-            and cast({{ var('tuned_ratio_high') }} as double)
-            then 'well tuned'
-        else 'needs tuning'
-    end
-{%- endmacro %}
-
 {#-
     Text: how a rate moved: worse or better where the intervals do not overlap, else no clear
     change; unknown where there is nothing to compare with. Rates are of harm: lower is better.

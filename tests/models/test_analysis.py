@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-ANALYSIS = ["-s", "+int_verdicts", "+score_bands", "+truncation_triage", "+guardrail_alerts",
+ANALYSIS = ["-s", "+int_verdicts", "+score_bands", "+truncated_phases", "+alerts",
             "+acceptance_scorecards", "+coefficient_versions", "+truncation_what_if"]  # fmt: skip
 SUCCESSES = "period = 'all' and scope = 'success' and slice = 'all'"
 
@@ -194,28 +194,17 @@ def test_seven_reruns_of_a_phase_are_one_phase(triage: Project) -> None:
     assert bound == pytest.approx(16384 / 12168)
 
 
-def test_a_triage_of_few_phases_advises_nothing(triage: Project) -> None:
-    """Two phases are not three, however many events they made."""
-    rows = triage.rows(
-        "select segment, n_phases, n_events, verdict from marts.truncation_triage"
-        " where segmentation in ('category', 'deliverable_bucket') order by segment"
-    )
-    assert rows == [
-        ("0", 2, 5, "too few phases"),
-        ("2-5", 2, 9, "too few phases"),
-        ("documentation", 2, 9, "too few phases"),
-        ("implementation", 2, 5, "too few phases"),
-    ]
-
-
 def test_counts_of_zero_are_not_large_phases(triage: Project) -> None:
     """A count of 0 has a bucket of its own."""
     ((events, mean),) = triage.rows(
-        "select n_events, event_mean_factor from marts.truncation_triage where segment = '0'"
+        "select sum(n_events), sum(event_mean_factor * n_events) / sum(n_events)"
+        " from marts.truncated_phases where deliverable_bucket = '0'"
     )
     # The origin shows these as "20+ files, 1.87, n = 5".
     assert (events, round(mean, 2)) == (5, 1.87)
-    assert triage.rows("select 1 from marts.truncation_triage where segment = '16+'") == []
+    assert (
+        triage.rows("select 1 from marts.truncated_phases where deliverable_bucket = '16+'") == []
+    )
 
 
 def test_the_real_triage_rows_are_one_phase(tmp_path: Path) -> None:
@@ -245,7 +234,7 @@ def test_the_past_can_be_looked_at(tmp_path: Path) -> None:
         for month, day in ((1, 5), (3, 2))
         for n in range(6)
     ]  # fmt: skip
-    query = "select rule_name from marts.guardrail_alerts where is_open and severity = 'critical'"
+    query = "select rule_name from marts.alerts where is_open and severity = 'critical'"
     project = built(tmp_path, lines)
     assert {rule for (rule,) in project.rows(query)} == {
         "truncation_in_week",

@@ -59,11 +59,11 @@ def test_the_origins_rule_to_the_digit(built: Project) -> None:
     assert found["n"] == 8
     assert round(found["multiplier"], 3) == 0.321
     assert round(found["confidence"], 3) == 0.771
-    assert found["action"] == "decrease"
+    assert found["action"] == "lower"
     assert found["gate_note"] == "passes"
     found = origin(built, "testing")
     assert (found["n"], round(found["multiplier"], 3)) == (4, 0.372)
-    assert found["action"] == "insufficient_data"
+    assert found["action"] == "collect"
 
 
 def test_the_true_median_stands_beside_it(built: Project) -> None:

@@ -33,6 +33,7 @@ landed_events as (
     select
         count(*) as events,
         count(case when not {{ is_analysed() }} then 1 end) as events_left_out,
+        count(case when deliverable_count > 0 then 1 end) as with_deliverables,
         min(occurred_at) as first_seen,
         max(occurred_at) as last_seen
     from estimates

@@ -23,6 +23,15 @@ alert_rules as (
     select * from {{ ref('alert_rules') }}
 ),
 
+demand as (
+    select * from {{ ref('int_demand') }}
+),
+
+advice as (
+    select * from {{ ref('advice') }}
+    where figure = 'ceiling'
+),
+
 rules as (
     select
         name as rule_name,
@@ -32,6 +41,7 @@ rules as (
         description,
         action,
         case name
+            when 'truncation_after_promotion' then 2 * cast({{ var('target_truncation') }} as double)
             when 'truncation_over_target' then cast({{ var('target_truncation') }} as double)
             when 'failure_mode_outputs' then cast({{ var('max_failure_mode_share') }} as double)
             else threshold
@@ -73,6 +83,8 @@ call_figures as {{ inlined() }} (
             n,
             {{ figure }} as figure
         from calls
+        -- without deliverables the estimate is a median, and half of the calls need more
+        where deliverable_bucket not in ('unknown', '0')
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -246,6 +258,51 @@ week_alerts as (
         and {{ ratio('by_week.n_breaches', 'by_week.n') }} > rules.threshold
 ),
 
+-- the newest table that sized calls by its quantiles: what a person has promoted
+newest_table as (
+    select {{ value_of_largest('first_coefficients_id', 'occurred_at') }} as coefficients_id
+    from demand
+    where is_first_under_quantile and {{ is_until_as_of('occurred_at') }}
+),
+
+promoted as (
+    select
+        demand.first_coefficients_id,
+        count(*) as n,
+        sum(case when demand.is_first_truncated then 1 else 0 end) as n_breaches,
+        min(demand.occurred_at) as first_seen,
+        max(demand.occurred_at) as last_seen
+    from demand
+    inner join newest_table
+        on demand.first_coefficients_id = newest_table.coefficients_id
+    where
+        demand.is_first_under_quantile
+        and demand.is_first_truncated is not null
+        and coalesce(demand.excluded_reason, '') not in ('synthetic', 'repeated')
+        and {{ is_until_as_of('demand.occurred_at') }}
+    group by demand.first_coefficients_id
+),
+
+promotion_alerts as (
+    select
+        'truncation_after_promotion' as rule_name,
+        promoted.first_coefficients_id as subject,
+        cast(null as string) as category,
+        cast(null as string) as complexity,
+        {{ ratio('promoted.n_breaches', 'promoted.n') }} as figure,
+        promoted.n,
+        promoted.n_breaches,
+        cast(null as string) as event_id,
+        promoted.first_seen,
+        promoted.last_seen
+    from promoted
+    inner join rules
+        on rules.rule_name = 'truncation_after_promotion'
+    where
+        {{ has_enough_events('promoted.n', 'cast(' ~ var('target_truncation') ~ ' as double)') }}
+        and {{ wilson_lower('promoted.n_breaches', 'promoted.n') }} > rules.threshold
+),
+
 word_alerts as (
     select
         'unknown_stop_reason' as rule_name,
@@ -270,6 +327,8 @@ alerts as (
     union all
     select * from week_alerts
     union all
+    select * from promotion_alerts
+    union all
     select * from word_alerts
 ),
 
@@ -287,8 +346,8 @@ final as (
         shared.rule_name,
         rules.severity,
         shared.subject,
-        shared.category,
-        shared.complexity,
+        coalesce(shared.category, 'all') as category,
+        coalesce(shared.complexity, 'all') as complexity,
         shared.figure,
         rules.threshold,
         rules.unit,
@@ -305,10 +364,19 @@ final as (
             false
         ) as is_open,
         rules.description,
-        rules.action
+        -- what to do is said once, by the verdict on the subject
+        case
+            when shared.rule_name = 'truncation_over_target' and advice.verdict is not null
+                then
+                    'marts.advice says ' || advice.verdict || ': ' || advice.reason
+                    || coalesce(' (' || advice.command || ')', '')
+            else rules.action
+        end as action
     from shared
     inner join rules
         on shared.rule_name = rules.rule_name
+    left join advice
+        on replace(shared.subject, ' / unknown', '') = advice.subject
     cross join clock
 )
 

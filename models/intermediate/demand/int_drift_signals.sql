@@ -138,7 +138,7 @@ final as (
         figure_low,
         figure_high,
         threshold,
-        {{ drift_verdict() }} as verdict
+        {{ drift_state() }} as state
     from signals
 )
 
