@@ -122,7 +122,7 @@ reference: $(STAMP)  ## print the pages of docs/reference again
 lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade \
-		--extra pipeline --extra report --extra dev pyproject.toml -o requirements.lock
+		--extra pipeline --extra report --extra serve --extra dev pyproject.toml -o requirements.lock
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade --constraint requirements.lock \
 		--extra spark pyproject.toml -o requirements-spark.lock
@@ -132,7 +132,7 @@ lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade \
 		tests/contracts/resolved/clients.in -o tests/contracts/resolved/without.txt
 	uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade \
-		--extra cli --extra clients --extra pipeline --extra report \
+		--extra cli --extra clients --extra pipeline --extra report --extra serve \
 		tests/contracts/resolved/clients.in pyproject.toml -o tests/contracts/resolved/with.txt
 
 clean:  ## remove what can be made again, but no database and no telemetry

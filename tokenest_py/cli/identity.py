@@ -15,6 +15,7 @@ from tokenest_py.cli.output import Format
 from tokenest_py.errors import DatabaseError
 from tokenest_py.pipeline.calibration.provenance import database_id
 from tokenest_py.pipeline.database import open_database, read_view
+from tokenest_py.pipeline.identity import one, table_names, tables
 from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table.file import decode, read
 
@@ -87,16 +88,8 @@ def _facts(path: Path, connection: duckdb.DuckDBPyConnection) -> list[dict[str, 
         ("newest file landed", landing["newest_file"]),
         ("newest event", landing["newest_event"]),
     ]
-    facts += [(f"rows in {table['name']}", table["n"]) for table in _tables(connection)]
+    facts += [(f"rows in {table['name']}", table["n"]) for table in tables(connection)]
     return _listed(facts)
-
-
-def _tables(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    return [
-        {"name": f"{schema}.{table}", "n": _one(connection, f"select count(*) from {quoted}")}
-        for schema, table, quoted in _names(connection)
-        if schema in {"staging", "marts", "exports"}
-    ]
 
 
 def _read_in_full(path: Path, connection: duckdb.DuckDBPyConnection) -> int:
@@ -107,9 +100,9 @@ def _read_in_full(path: Path, connection: duckdb.DuckDBPyConnection) -> int:
     import duckdb
 
     read = 0
-    for schema, table, quoted in _names(connection):
+    for schema, table, quoted in table_names(connection):
         try:
-            read += _one(connection, f"select count(hash(r)) from {quoted} as r")
+            read += one(connection, f"select count(hash(r)) from {quoted} as r")
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             message = (
@@ -118,20 +111,3 @@ def _read_in_full(path: Path, connection: duckdb.DuckDBPyConnection) -> int:
             )
             raise DatabaseError(message) from error
     return read
-
-
-def _names(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
-    """Schema, name and quoted name of every table."""
-    found = connection.execute(
-        "select table_schema, table_name from information_schema.tables"
-        " where table_type = 'BASE TABLE' order by all"
-    ).fetchall()
-    return [
-        (schema, table, ".".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names))
-        for names in found
-        for schema, table in [names]
-    ]
-
-
-def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    return int((connection.execute(query).fetchone() or (0,))[0])
