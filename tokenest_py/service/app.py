@@ -13,6 +13,8 @@ from tokenest_py.service.database import Database, get_ceilings
 from tokenest_py.service.events import post_events
 from tokenest_py.service.gate import Gate
 from tokenest_py.service.health import get_health
+from tokenest_py.service.otlp import post_logs, post_traces
+from tokenest_py.service.otlp_kept import Kept
 from tokenest_py.service.recording import Recording
 from tokenest_py.service.requests import error_answer
 from tokenest_py.service.sizing import Sizing, post_budget, post_estimate
@@ -28,6 +30,8 @@ __all__ = ["ROUTES", "make_app"]
 ROUTES = [
     Route("/health", get_health, methods=["GET"]),
     Route("/v1/events", post_events, methods=["POST"]),
+    Route("/v1/traces", post_traces, methods=["POST"]),
+    Route("/v1/logs", post_logs, methods=["POST"]),
     Route("/v1/estimate", post_estimate, methods=["POST"]),
     Route("/v1/budget", post_budget, methods=["POST"]),
     Route("/v1/ceilings", get_ceilings, methods=["GET"]),
@@ -44,6 +48,7 @@ def make_app(settings: Settings) -> Starlette:
     )
     app.state.recording = Recording(settings)
     app.state.sizing = Sizing()
+    app.state.kept = Kept(settings.project / "models" / "staging" / "otel" / "fields.csv")
     app.state.database = Database(settings.database)
     return app
 
