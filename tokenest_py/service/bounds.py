@@ -12,6 +12,7 @@ __all__ = [
     "MAX_SMALL_BODY",
     "MAX_UNPACKED",
     "MIN_TOKEN",
+    "RELOAD_SECONDS",
     "RETRY_SECONDS",
     "STOP_SECONDS",
 ]
@@ -25,5 +26,6 @@ MAX_CONNECTIONS = 256
 HEAD_SECONDS = 10.0  # until a connection has sent the head of a request
 BODY_SECONDS = 30.0  # until a request has sent its body
 STOP_SECONDS = 20.0  # for what is under way when the service is told to stop
+RELOAD_SECONDS = 5.0  # until a promoted table is taken up, at most
 RETRY_SECONDS = 5  # what a client is told to wait
 MIN_TOKEN = 16  # characters

@@ -12,6 +12,7 @@ from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.providers import sized_fields
 from tokenest_py.runtime.recorder.record import MAX_WHOLE_NUMBER
+from tokenest_py.service.bounds import RELOAD_SECONDS
 from tokenest_py.service.requests import RefusedError, answer, parsed_object
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BUDGET", "ESTIMATE", "Sizing", "post_budget", "post_estimate"]
 
-RELOAD_SECONDS = 5.0  # how soon a promoted table is taken up
 
 # member of a question: the JSON types that it may have, and what it is
 ESTIMATE = {
