@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,9 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")
     ] = 8000,
+    runs_folder: Annotated[
+        Path, typer.Option("--runs", help="The folder of the runs that are drained through it.")
+    ] = Path("runs"),
 ) -> None:
     """Serve events, budgets, OTLP and runs over HTTP.
 
@@ -27,4 +31,4 @@ def serve(
     """
     from tokenest_py.service.server import serve
 
-    serve(Settings.read(), host, port, say)
+    serve(Settings.read(), host, port, runs_folder, say)

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "BODY_SECONDS",
     "HEAD_SECONDS",
+    "LEASE_SECONDS",
     "MAX_BODY",
     "MAX_CONNECTIONS",
     "MAX_IN_FLIGHT",
@@ -17,6 +18,7 @@ __all__ = [
     "STOP_SECONDS",
 ]
 
+LEASE_SECONDS = 120.0  # until a phase that nobody renews goes back
 MAX_BODY = 4 * 1024 * 1024  # bytes on the wire: what OTLP exporters send at most
 MAX_UNPACKED = 16 * 1024 * 1024  # bytes after gzip
 MAX_SMALL_BODY = 64 * 1024  # bytes of a question: a budget, a lease

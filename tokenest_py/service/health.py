@@ -21,11 +21,12 @@ __all__ = ["get_health"]
 
 async def get_health(request: Request) -> Response:
     """Answer with the identity; 503 with the reason when nothing can be recorded."""
-    content = await run_in_threadpool(_health, request.app.state)
+    runs = request.query_params.getlist("run")[:100]
+    content = await run_in_threadpool(_health, request.app.state, runs)
     return answer(content, 503 if content["fault"] else 200)
 
 
-def _health(state: State) -> dict[str, Any]:
+def _health(state: State, runs: list[str]) -> dict[str, Any]:
     fault = state.recording.fault()
     return {
         "status": "cannot record" if fault else "ok",
@@ -38,6 +39,7 @@ def _health(state: State) -> dict[str, Any]:
             "writable": not fault,
             "records": state.recording.written,
         },
+        "runs": {run: state.leases.is_known(run) for run in runs},
     }
 
 

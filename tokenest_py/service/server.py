@@ -25,6 +25,7 @@ from tokenest_py.service.gate import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tokenest_py.pipeline.settings import Settings
 
@@ -33,22 +34,22 @@ __all__ = ["serve"]
 MAX_LOG_LINES = 10_000  # that wait for standard error; more are left out
 
 
-def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
+def serve(settings: Settings, host: str, port: int, runs: Path, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; what was taken by then is answered first.
 
     Raises:
         UsageError: The host is beyond loopback and no token is set, or the token is short.
-        TokenestError: The address cannot be had.
+        TokenestError: The address cannot be had, or a run is damaged.
     """
     _check_token(settings.values["TOKENEST_API_TOKEN"], host)
-    app = make_app(settings)
+    app = make_app(settings, runs)
     listening = _listen(host, port)
     config = uvicorn.Config(
         app,
         loop="asyncio",
         http=Protocol,
         ws="none",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -62,7 +63,6 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     say(f"telemetry folder: {app.state.recording.folder}; database: {settings.database}")
     with _logging():
         asyncio.run(Server(config).serve(sockets=[listening]))
-    app.state.recording.close()
     say(f"stopped; {app.state.recording.written} records written")
 
 

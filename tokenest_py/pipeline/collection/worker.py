@@ -13,15 +13,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tokenest_py.errors import CollectionError, UsageError
+from tokenest_py.errors import CollectionError, LeaseLostError, UsageError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Ending", "end_orphan", "parse_command", "run"]
 
 GRACE_SECONDS = 5.0  # between the request to end and the kill
+LOOK_SECONDS = 0.5  # between two looks at whether the phase is still ours
 
 # The shell writes its process id, which the worker inherits, before the worker begins: a
 # controller that is killed at any moment leaves the id of whatever it started.
@@ -58,6 +60,7 @@ def run(
     log: Path,
     time_limit: float,
     umask: int = -1,
+    lost: threading.Event | None = None,
 ) -> Ending:
     """Run the command to its end, its output in `log`, and end whatever it leaves running.
 
@@ -67,6 +70,10 @@ def run(
         log: The file for standard output and standard error, replaced.
         time_limit: Seconds after which the whole process group is ended.
         umask: The umask of the command; -1 leaves this process's own.
+        lost: Set when the phase is no longer this process's.
+
+    Raises:
+        LeaseLostError: It was set.
     """
     pid_file = log.with_suffix(".pid")
     started = time.monotonic()
@@ -81,11 +88,8 @@ def run(
             start_new_session=True,
             umask=umask,
         )
-        code: int | None
         try:
-            code = process.wait(timeout=time_limit)
-        except subprocess.TimeoutExpired:
-            code = None
+            code = _waited_for(process, started + time_limit, lost)
         finally:
             seconds = time.monotonic() - started
             _end_group(process)
@@ -122,6 +126,21 @@ def end_orphan(log: Path) -> bool:
                 return True
     who = "a process" if group is None else f"process group {group}"
     raise CollectionError(log, f"{who} of an interrupted attempt still runs; end it and try again")
+
+
+def _waited_for(
+    process: subprocess.Popen[bytes], deadline: float, lost: threading.Event | None
+) -> int | None:
+    """Return the exit code; None when the time is over."""
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            return process.wait(timeout=max(0.0, left if lost is None else min(left, LOOK_SECONDS)))
+        except subprocess.TimeoutExpired:
+            if lost is not None and lost.is_set():
+                raise LeaseLostError(process.args, "was ended: its lease is lost") from None
+            if time.monotonic() >= deadline:
+                return None
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
