@@ -118,6 +118,7 @@ reference: $(STAMP)  ## print the pages of docs/reference again
 	@$(BIN)/dbt run-operation print_vars --quiet --target lint > docs/reference/vars.md
 	@for page in cli coefficients settings; do \
 		$(BIN)/python -m tokenest_py.cli.reference $$page > docs/reference/$$page.md || exit 1; done
+	@$(BIN)/python -m tokenest_py.service.openapi > docs/reference/openapi.json
 
 lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \

@@ -19,6 +19,7 @@ from tokenest_py.service.events import post_events
 from tokenest_py.service.gate import Gate
 from tokenest_py.service.health import get_health
 from tokenest_py.service.leases import Leases
+from tokenest_py.service.openapi import get_openapi
 from tokenest_py.service.otlp import post_logs, post_traces
 from tokenest_py.service.otlp_kept import Kept
 from tokenest_py.service.recording import Recording
@@ -39,6 +40,7 @@ __all__ = ["ROUTES", "make_app"]
 
 ROUTES = [
     Route("/health", get_health, methods=["GET"]),
+    Route("/openapi.json", get_openapi, methods=["GET"]),
     Route("/v1/events", post_events, methods=["POST"]),
     Route("/v1/traces", post_traces, methods=["POST"]),
     Route("/v1/logs", post_logs, methods=["POST"]),

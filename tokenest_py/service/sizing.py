@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.budget import Budget
     from tokenest_py.runtime.results import TokenEstimate
 
-__all__ = ["BUDGET", "ESTIMATE", "Sizing", "post_budget", "post_estimate"]
+__all__ = [
+    "BUDGET",
+    "ESTIMATE",
+    "OF_BUDGET",
+    "OF_ESTIMATE",
+    "Sizing",
+    "post_budget",
+    "post_estimate",
+]
 
 
 # member of a question: the JSON types that it may have, and what it is
@@ -57,12 +65,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
 }
-_OF_ESTIMATE = (
+OF_ESTIMATE = (
     "estimated_tokens", "low", "high", "confidence", "category", "complexity",
     "deliverable_count", "model", "overhead", "base_tokens", "multiplier", "coefficients_id",
     "estimator_version",
 )  # fmt: skip
-_OF_BUDGET = (
+OF_BUDGET = (
     "max_tokens", "source", "n", "identified", "max_truncation", "quantile_rate",
     "reasoning_tokens", "clamped_by", "limit", "is_control", "seen_factor", "coefficients_id",
 )  # fmt: skip
@@ -159,12 +167,12 @@ def checked(
 def _answered(sizing: Sizing, question: dict[str, Any], *, sized: bool) -> Response:
     try:
         estimate = sizing.estimate(question)
-        about = {name: getattr(estimate, name) for name in _OF_ESTIMATE}
+        about = {name: getattr(estimate, name) for name in OF_ESTIMATE}
         about["breakdown"] = estimate.recorded_breakdown
         if not sized:
             return answer(about)
         budget = sizing.budget(question, estimate)
-        content = {name: getattr(budget, name) for name in _OF_BUDGET}
+        content = {name: getattr(budget, name) for name in OF_BUDGET}
         if "provider" in question:
             content["request"] = budget.request_kwargs(question["provider"])
     except UsageError as error:
