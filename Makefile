@@ -96,6 +96,7 @@ demo: $(STAMP)  ## plan, drain, build and report on a recorded agent that costs 
 bench: $(STAMP) $(REFEREE)/.installed $(CLIENTS)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000 FOLDER=/large
 	@$(BIN)/python benchmarks/estimator.py
 	@$(BIN)/python benchmarks/recorder.py
+	@$(BIN)/python benchmarks/service.py
 	@PYTHONPATH=.:tests/support:tests/clients $(CLIENTS)/bin/python benchmarks/clients.py
 	@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
 	@PYTHONPATH=tests/support $(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python

@@ -17,6 +17,7 @@ import pytest
 
 from dbt_project import ROOT
 from serving import NDJSON, Service, environment, serving
+from tokenest_py.service.server import listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +123,12 @@ def test_an_address_in_use_is_one_line(service: Service, tmp_path: Path) -> None
     assert said == (
         f"tokenest: 127.0.0.1:{service.port} cannot be had: Address already in use; choose --port\n"
     )
+
+
+def test_answers_do_not_wait_for_more() -> None:
+    """Asyncio turns Nagle's algorithm off for what says that it is TCP, and for nothing else."""
+    with listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 # Its bounds.

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import queue
 import signal
 import socket
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["serve"]
+__all__ = ["listen", "serve"]
 
 MAX_LOG_LINES = 10_000  # that wait for standard error; more are left out
 
@@ -43,7 +42,7 @@ def serve(settings: Settings, host: str, port: int, runs: Path, say: Callable[[s
     """
     _check_token(settings.values["TOKENEST_API_TOKEN"], host)
     app = make_app(settings, runs)
-    listening = _listen(host, port)
+    listening = listen(host, port)
     config = uvicorn.Config(
         app,
         loop="asyncio",
@@ -129,14 +128,20 @@ def _check_token(token: str, host: str) -> None:
         raise UsageError("host", host, "127.0.0.1, or set TOKENEST_API_TOKEN: others can reach it")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; raises TokenestError where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Said to be TCP, or asyncio leaves Nagle's algorithm on: 40 ms for each answer.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(MAX_CONNECTIONS)
     except OSError as error:
-        # create_server() puts words of its own beside the system's
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        listening.close()
+        reason = error.strerror or str(error)
         raise TokenestError(f"{host}:{port} cannot be had: {reason}; choose --port") from error
+    return listening
 
 
 @contextlib.contextmanager
