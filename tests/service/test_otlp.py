@@ -211,7 +211,7 @@ def test_partial_success_in_both_forms(service: Service) -> None:
     assert answer.headers["content-type"] == "application/x-protobuf"
     said = ExportTraceServiceResponse.FromString(answer.body).partial_success
     assert (said.rejected_spans, said.error_message) == (1, partial["errorMessage"])
-    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {}}]}]}]}
+    logs: dict[str, Any] = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {}}]}]}]}
     answer = service.ask("POST", "/v1/logs", logs)
     assert answer.json["partialSuccess"]["rejectedLogRecords"] == "1"
     assert len(service.lines()) == 1

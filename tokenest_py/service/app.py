@@ -71,7 +71,7 @@ def make_app(settings: Settings, runs: Path) -> Starlette:
     app.state.leases = Leases(runs, settings.telemetry_folder.absolute(), LEASE_SECONDS)
     app.state.leases.resume()
     app.state.recording = Recording(settings)
-    app.state.sizing = Sizing()
+    app.state.sizing = Sizing(settings.coefficients)
     app.state.kept = Kept(settings.project / "models" / "staging" / "otel" / "fields.csv")
     app.state.database = Database(settings.database)
     return app

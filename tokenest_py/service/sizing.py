@@ -17,6 +17,7 @@ from tokenest_py.service.requests import RefusedError, answer, parsed_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -79,9 +80,9 @@ OF_BUDGET = (
 class Sizing:
     """One estimator for all who ask, with one memory."""
 
-    def __init__(self, estimator: Estimator | None = None) -> None:
+    def __init__(self, table: Path | None) -> None:
         """Load the table; no deliverable is looked up in this machine's files."""
-        self.estimator = estimator or Estimator.load(reload_after=RELOAD_SECONDS)
+        self.estimator = Estimator.load(table, reload_after=RELOAD_SECONDS)
 
     def estimate(self, question: Mapping[str, Any]) -> TokenEstimate:
         """Return the prediction; raises UsageError."""
