@@ -24,6 +24,7 @@ from tokenest_py.cli import (
     replay,
     report,
     rollback,
+    serve,
     size,
 )
 from tokenest_py.errors import TokenestError
@@ -71,6 +72,7 @@ app.command("import")(imports.import_)
 app.command()(drain.drain)
 app.command()(replay.replay)
 app.command()(report.report)
+app.command()(serve.serve)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -13,13 +13,8 @@ from tokenest_py.cli import output
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
 from tokenest_py.pipeline.calibration.provenance import database_id
-from tokenest_py.pipeline.database import (
-    count,
-    open_database,
-    read_in_full,
-    read_view,
-    table_names,
-)
+from tokenest_py.pipeline.database import open_database, read_in_full, read_view
+from tokenest_py.pipeline.identity import tables
 from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table.file import decode, read
 
@@ -92,13 +87,5 @@ def _facts(path: Path, connection: duckdb.DuckDBPyConnection) -> list[dict[str, 
         ("newest file landed", landing["newest_file"]),
         ("newest event", landing["newest_event"]),
     ]
-    facts += [(f"rows in {table['name']}", table["n"]) for table in _tables(connection)]
+    facts += [(f"rows in {table['name']}", table["n"]) for table in tables(connection)]
     return _listed(facts)
-
-
-def _tables(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    return [
-        {"name": f"{schema}.{table}", "n": count(connection, f"select count(*) from {quoted}")}
-        for schema, table, quoted in table_names(connection)
-        if schema in {"staging", "marts", "exports"}
-    ]

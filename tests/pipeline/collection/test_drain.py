@@ -33,6 +33,7 @@ from collected import (
 from dbt_project import ROOT
 from tokenest_py.errors import CollectionError, ExclusiveDrainError, RunBusyError, UsageError
 from tokenest_py.pipeline.collection import worker
+from tokenest_py.pipeline.collection.board import LocalBoard
 from tokenest_py.pipeline.collection.drain import Drain, Stops, new_session, newest_session
 from tokenest_py.pipeline.collection.events import count_events, file_sizes
 from tokenest_py.pipeline.collection.journal import Journal
@@ -61,7 +62,7 @@ def draining(folder: Path, *names: str, **options: object) -> Iterator[Drain]:
             "estimator": Estimator.load(),
             "session_id": new_session(),
         }
-        yield Drain(journals, **known | options)
+        yield Drain(LocalBoard(journals), **known | options)
 
 
 def drained(folder: Path, *names: str, **options: object) -> Drain:
@@ -596,7 +597,7 @@ def test_resume_keeps_the_session_and_its_counts(tmp_path: Path) -> None:
     first = drained(tmp_path, stops=Stops(batch_size=1))
     with draining(tmp_path) as drain:
         journal = Journal(tmp_path / "telemetry" / "attempts-r.ndjson", "r")
-        assert newest_session([journal]) == first.session_id
+        assert newest_session([journal.attempts]) == first.session_id
         assert len(drain.queue()[0]) == 5
     again = drained(tmp_path, session_id=first.session_id)
     assert len(again.made) == 1

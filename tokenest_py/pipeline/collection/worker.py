@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tokenest_py.errors import CollectionError, UsageError
+from tokenest_py.errors import CollectionError, LeaseLostError, UsageError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Mapping, Sequence
 
 __all__ = ["Ending", "end_orphan", "parse_command", "run"]
@@ -24,7 +25,7 @@ __all__ = ["Ending", "end_orphan", "parse_command", "run"]
 GRACE_SECONDS = 5.0  # between the request to end and the kill
 LOG_BYTES = 16 << 20  # a log that grows beyond is cut to its head, and goes on from there
 LOG_HEAD_BYTES = 1 << 20
-LOG_SECONDS = 0.2  # between two looks at its size
+LOOK_SECONDS = 0.2  # between two looks at the log, and at whether the phase is still ours
 
 # The shell writes its process id, which the worker inherits, before the worker begins: a
 # controller that is killed at any moment leaves the id of whatever it started.
@@ -61,6 +62,7 @@ def run(
     log: Path,
     time_limit: float,
     umask: int = -1,
+    lost: threading.Event | None = None,
 ) -> Ending:
     """Run the command to its end, its output in `log`, and end whatever it leaves running.
 
@@ -70,6 +72,10 @@ def run(
         log: The file for standard output and standard error, replaced.
         time_limit: Seconds after which the whole process group is ended.
         umask: The umask of the command; -1 leaves this process's own.
+        lost: Set when the phase is no longer this process's.
+
+    Raises:
+        LeaseLostError: It was set.
     """
     pid_file = log.with_suffix(".pid")
     started = time.monotonic()
@@ -85,9 +91,8 @@ def run(
             start_new_session=True,
             umask=umask,
         )
-        code: int | None
         try:
-            code = _ended_within(process, time_limit, output.fileno())
+            code = _waited_for(process, started + time_limit, output.fileno(), lost)
         finally:
             seconds = time.monotonic() - started
             _end_group(process)
@@ -96,19 +101,6 @@ def run(
     if code is not None and code < 0:
         code = 128 - code  # as a shell says it
     return Ending(code, seconds)
-
-
-def _ended_within(process: subprocess.Popen[bytes], seconds: float, log: int) -> int | None:
-    """Return the exit code; None after the time. The log stays within its bound meanwhile."""
-    deadline = time.monotonic() + seconds
-    while True:
-        left = deadline - time.monotonic()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=max(0.0, min(left, LOG_SECONDS)))
-        if os.fstat(log).st_size > LOG_BYTES:
-            os.ftruncate(log, LOG_HEAD_BYTES)
-        if left <= 0:
-            return None
 
 
 def end_orphan(log: Path) -> bool:
@@ -138,6 +130,22 @@ def end_orphan(log: Path) -> bool:
                 return True
     who = "a process" if group is None else f"process group {group}"
     raise CollectionError(log, f"{who} of an interrupted attempt still runs; end it and try again")
+
+
+def _waited_for(
+    process: subprocess.Popen[bytes], deadline: float, log: int, lost: threading.Event | None
+) -> int | None:
+    """Return the exit code; None when the time is over. The log stays within its bound."""
+    while True:
+        left = deadline - time.monotonic()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=max(0.0, min(left, LOOK_SECONDS)))
+        if os.fstat(log).st_size > LOG_BYTES:
+            os.ftruncate(log, LOG_HEAD_BYTES)
+        if lost is not None and lost.is_set():
+            raise LeaseLostError(process.args, "was ended: its lease is lost")
+        if left <= 0:
+            return None
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
