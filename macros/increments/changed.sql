@@ -6,9 +6,17 @@
     {% if not execute or flags.WHICH not in ['build', 'run'] or model['resource_type'] != 'model' %}
         {{ return(true) }}
     {% endif %}
-    {{ return(run_query(
+    {{ return(has_rows(
         'select 1 from ' ~ ref('base_' ~ source ~ '__lines') ~ ' where landing_no > ' ~ landed_before() ~ ' limit 1'
-    ).rows | length > 0) }}
+    )) }}
+{% endmacro %}
+
+{#-
+    Boolean: the query gives a row. A model asks the database through this alone what its SQL is to be:
+    the plan of `tokenest build` holds each of the answers.
+-#}
+{% macro has_rows(query) %}
+    {{ return(run_query(query).rows | length > 0) }}
 {% endmacro %}
 
 {#- Rows that have landed since; without it, all of them. -#}
