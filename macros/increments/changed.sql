@@ -96,7 +96,7 @@
 
     unplaced as (
         select phase_id
-        from {{ relation_named('estimates') }}
+        from {{ relation_named('calls') }}
         where run_id = 'unknown' and is_truncated
         union distinct
         select phase_id
@@ -112,7 +112,7 @@
     select
         run_id,
         phase_id
-    from {{ relation_named('estimates') }}
+    from {{ relation_named('calls') }}
     where is_truncated and phase_id in (select unplaced.phase_id from unplaced)
 {% endmacro %}
 
@@ -136,9 +136,9 @@
 {%- endmacro %}
 
 {#-
-    A pre-hook: what counted until its id came with other content counts no more. Rows of phases go
-    with every line that came again, because another line of the call may name another phase; a
-    phase is built anew from what counts now.
+    A pre-hook: what counted until another record of its call counts in its place counts no more. Rows
+    of phases go with every line that came again, because another line of the call may name another
+    phase; a phase is built anew from what counts now.
 -#}
 {% macro forget_conflicts(columns) %}
     {% if execute and is_incremental() %}
@@ -149,7 +149,7 @@
             where
                 landing_no > {{ landed_before() }}
                 {% if columns == ['event_id'] %}
-                and verdict in ('id_conflict', 'counts_elsewhere')
+                and verdict = 'counts_elsewhere'
                 {% endif %}
         )
     {% endif %}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["OTHER_VERSION", "explained"]
-
-OTHER_VERSION = "source and target schemas"  # how dbt begins to say it
+__all__ = ["explained"]
 
 
 def explained(name: str, message: str) -> str:
@@ -15,11 +13,6 @@ def explained(name: str, message: str) -> str:
         return (
             f"telemetry file {outside[1]} is a link that leads out of the folders of"
             " TOKENEST_TELEMETRY; name its target's folder there, or put the file in its place"
-        )
-    if OTHER_VERSION in message:
-        return (
-            f"{name}: the database was made by another version of tokenest; nothing was changed."
-            " Run `tokenest build --full-refresh` with every raw file within the globs"
         )
     if re.search("No space left on device|File too large", message):
         return f"{name}: {message}; make room, then build again: what had landed is kept"

@@ -63,6 +63,13 @@ def glob_of(path: str | Path) -> str:
     return re.sub(r"([*?[])", r"[\1]", str(path))
 
 
+def write_beside(path: Path, text: str) -> Path:
+    """Write the text to a new file beside the path, which replaces it or is linked to it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    return temporary
+
+
 def _listed(connection: DuckDBPyConnection, globs: Sequence[str]) -> list[tuple[str, ...]]:
     """Path, bytes and time of the files that the globs match, but for names that are no UTF-8."""
     import duckdb

@@ -26,7 +26,7 @@ class Variable:
         kind: What its value has to be.
         default: What holds where it is not set, or is empty; "" for none.
         says: What it does, in a sentence.
-        readers: Who reads it: commands, dbt, runtime, recorder, worker.
+        readers: Who reads it: commands, dbt, runtime, recorder, service, worker.
     """
 
     name: str
@@ -86,6 +86,11 @@ VARIABLES = (
     Variable(
         "TOKENEST_TELEMETRY_FSYNC", "1, true or yes", "",
         "The recorder waits for the disk with each event.", ("recorder",),
+    ),
+    Variable(
+        "TOKENEST_API_TOKEN", "a text of at least 16 characters", "",
+        "The bearer token that the service asks for, and a drain through it sends; needed beyond"
+        " loopback.", ("service",),
     ),
     Variable("TOKENEST_RUN_ID", "a text", "", "The run of the attempt.", ("worker",)),
     Variable("TOKENEST_PHASE_ID", "a text", "", "The phase of the attempt.", ("worker",)),

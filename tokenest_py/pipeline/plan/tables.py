@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
-from tokenest_py.pipeline.failures import OTHER_VERSION
 from tokenest_py.pipeline.plan.session import literal
 
 if TYPE_CHECKING:
@@ -148,8 +147,10 @@ class Tables:
     def _follow(self, step: Step, sql: str) -> None:
         run = self._session.run
         run(f"create or replace temp table newest as (\n{sql}\n)")
-        if self._columns(step.relation) != self._columns("temp.newest"):
-            raise BuildError(OTHER_VERSION)
+        present = dict(self._described(f"select * from {step.relation}"))
+        for name, kind in self._described("select * from temp.newest"):
+            if name not in present:  # made by an older version: null for what it landed
+                run(f'alter table {step.relation} add column "{name}" {kind}')
         if run("select 1 from temp.newest limit 1").fetchone() is None:
             return
         if step.unique_key:
@@ -184,9 +185,6 @@ class Tables:
 
     def _described(self, sql: str) -> list[tuple[str, str]]:
         return [row[:2] for row in self._session.run(f"describe {sql}").fetchall()]
-
-    def _columns(self, relation: str) -> set[tuple[str, str]]:
-        return set(self._described(f"select * from {relation}"))
 
     def _make_room(self, relation: str, kind: str) -> None:
         """A table of the name is no view, and a view no table."""
