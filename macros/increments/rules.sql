@@ -29,7 +29,7 @@
     {{ return(model['rules_md5']) }}
 {% endmacro %}
 
-{#- Of that, what does not change while a project and its vars stay: all but where landing began. -#}
+{#- Of that, what does not change while project and vars stay: all but where landing began. -#}
 {% macro project_md5() %}
     {% set rules = [] %}
     {% for name in following_vars() %}
