@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from tokenest_py.runtime.recorder.record import MAX_TEXT
+from tokenest_py.runtime.recorder.record import MAX_TEXT, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,10 +103,13 @@ def _scalar(value: object) -> dict[str, Any] | None:
     [(kind, content)] = value.items()
     match kind, content:
         case "stringValue", str() if len(content) <= MAX_TEXT:
-            return value
+            # a lone surrogate would cost the whole line at landing
+            return {"stringValue": printable(content)}
         case "intValue", str() | int() if _WHOLE.fullmatch(str(content)):
             return value
-        case ("doubleValue", float() | int()) | ("boolValue", bool()):
+        case "doubleValue", float() | int() if math.isfinite(content):
+            return value
+        case "boolValue", bool():
             return value
     return None
 
