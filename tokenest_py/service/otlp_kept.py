@@ -12,6 +12,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from tokenest_py.errors import TokenestError
 from tokenest_py.runtime.recorder.record import MAX_TEXT, printable
 
 if TYPE_CHECKING:
@@ -33,20 +34,28 @@ class Kept:
     """The attributes that the field map names; a place that is not kept says nothing."""
 
     def __init__(self, fields: Path) -> None:
-        """Read the field map."""
+        """Read the field map.
+
+        Raises:
+            TokenestError: It is not there.
+        """
         self.resource: set[str] = set()
         self.counting: set[str] = set()
         self._members: dict[str, set[str]] = {}
-        with fields.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                for name, member in _ATTRIBUTE.findall(row["path"]):
-                    if row["path"].startswith("/"):
-                        self.resource.add(name)
-                        continue
-                    members = self._members.setdefault(name, set())
-                    members |= {member} if member else set()
-                    if row["field"] in COUNTS:
-                        self.counting.add(name)
+        try:
+            text = fields.read_text(encoding="utf-8")
+        except OSError as error:
+            message = f"{fields} cannot be read: {error.strerror}; start in another folder"
+            raise TokenestError(message) from error
+        for row in csv.DictReader(text.splitlines()):
+            for name, member in _ATTRIBUTE.findall(row["path"]):
+                if row["path"].startswith("/"):
+                    self.resource.add(name)
+                    continue
+                members = self._members.setdefault(name, set())
+                members |= {member} if member else set()
+                if row["field"] in COUNTS:
+                    self.counting.add(name)
 
     def __contains__(self, name: object) -> bool:
         """Whether the attribute of a record is mapped."""
