@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
 LINES = "staging.base_tokenest__lines"
-LANDING = ["-s", "+line_accounting", "+rejected_lines", "+int_events"]
+LANDING = ["-s", "+files", "+rejected_lines", "+int_events"]
 SETTINGS = {
     "TOKENEST_DB": "tokenest.duckdb",
     "TOKENEST_EXPORTS": "exports",
@@ -62,7 +62,7 @@ ROWS = f"""
     from {LINES} group by source_file
 """
 UNBALANCED = """
-    select count(*) from marts.line_accounting
+    select count(*) from marts.files
     where lines <> accepted + duplicate + quarantined + blank + other
 """
 
@@ -183,7 +183,7 @@ def examine_reopened(place: Place, database: Path | None = None) -> list[str]:
             for file, rows, distinct, last, judged in connection.execute(ROWS).fetchall():
                 if not rows == distinct == last == judged or last > counted[file]:
                     found.append(f"{file}: {rows} rows for the lines to {last} of {counted[file]}")
-        if "marts.line_accounting" in tables:
+        if "marts.files" in tables:
             unbalanced = connection.execute(UNBALANCED).fetchone()
             if unbalanced != (0,):
                 found.append(f"{unbalanced} accounts do not add up")
@@ -196,7 +196,7 @@ def examine_built(place: Place, before: dict[str, int], acknowledged: dict[str, 
     with duckdb.connect(str(place.database), read_only=True) as connection:
         accounts = connection.execute(
             "select source_file, lines, accepted, quarantined + duplicate + blank + other"
-            " from marts.line_accounting"
+            " from marts.files"
         ).fetchall()
         events = dict(
             connection.execute(

@@ -39,11 +39,7 @@ def load(built: str, rows: str) -> None:
 
     with duckdb.connect(built, read_only=True) as source, sqlite3.connect(rows) as sink:
         sink.execute(f"create table events ({', '.join(FIELDS)})")
-        cursor = source.execute(
-            f"select {', '.join(FIELDS)} from marts.estimates"
-            " left join (select event_id, replayed_output_tokens from marts.replayed_estimates)"
-            " using (event_id)"
-        )
+        cursor = source.execute(f"select {', '.join(FIELDS)} from marts.calls")
         sink.executemany(
             f"insert into events values ({', '.join('?' * len(FIELDS))})",
             (

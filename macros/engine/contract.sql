@@ -40,6 +40,11 @@
     {{ return(adapter.dispatch('regex_replace_all', 'tokenest')(text, pattern, replacement)) }}
 {%- endmacro %}
 
+{#- What stands for a group of the pattern in such a replacement. -#}
+{% macro group_of_match(number) -%}
+    {{ return(adapter.dispatch('group_of_match', 'tokenest')(number)) }}
+{%- endmacro %}
+
 {#- Boolean: the text begins so. -#}
 {% macro text_starts_with(text, beginning) -%}
     {{ return(adapter.dispatch('text_starts_with', 'tokenest')(text, beginning)) }}
@@ -190,16 +195,12 @@
 {%- endmacro %}
 
 {#-
-    The steps from events to `quantiles`, one row per stratum. A row of events stands for n equal
-    ones. A stratum has `labels` (name: text), `columns` that split it and perhaps a condition,
-    `where`. `names` are the columns that split any stratum, null where one is not split by them,
-    `flags` those that conditions ask for. `wanted` are the quantiles: {column: (measure,
-    probability)}.
+    The steps from events to `quantiles`, one row per group of `names`. A row of events stands for n
+    equal ones. With `strata`, a relation of cell_key and `names`, events have a cell_key, and a cell
+    lies in many groups. `wanted` are the quantiles: {column: (measure, probability)}.
 -#}
-{% macro stratum_quantiles(events, names, strata, wanted, flags=[]) -%}
-    {{ return(
-        adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, strata, wanted, flags)
-    ) }}
+{% macro stratum_quantiles(events, names, wanted, strata=none) -%}
+    {{ return(adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, wanted, strata)) }}
 {%- endmacro %}
 
 {#-

@@ -1,5 +1,5 @@
 {#-
-    Exact quantiles of many values, stratum by stratum. An engine's own quantile keeps every value
+    Exact quantiles of many values, group by group. An engine's own quantile keeps every value
     in memory and, in DuckDB, cannot move them to disk; and sorting them all is slow. There a row
     stands for n equal values (`counted`), coarse buckets of values say in which of them a rank lies,
     and only those buckets are sorted (`ranked`). Over their rows counted_rank() and
@@ -20,51 +20,41 @@
     {%- endfor %}
 {%- endmacro %}
 
-{#- What names a stratum: its labels, and its columns with null for those that do not split it. -#}
-{% macro stratum_columns(stratum, names, relation='') -%}
-    {%- for name, label in stratum['labels'].items() %}
-    '{{ label }}' as {{ name }},
-    {%- endfor %}
-    {{ split_columns(stratum['columns'], names, relation) }},
-{%- endmacro %}
-
 {#-
-    The steps from `counted` to `ranked`: the values of each stratum around the wanted ranks, with
-    n_up_to (values of the stratum up to this one) and n_values (all of them). `ranks` are pairs
-    of expressions over n_values, from which and to which rank, counted from 1.
+    The steps from `counted` to `ranked`: the values of each group of `names` around the wanted
+    ranks, with n_up_to (values of the group up to this one) and n_values (all of them). `ranks` are
+    pairs of expressions over n_values, from which and to which rank, counted from 1. With `strata`, a
+    relation of cell_key and `names`, counted has cells, and a cell lies in many groups.
 -#}
-{% macro ranked_values(names, strata, ranks, flags=[]) %}
-{%- set stratum_key = (strata[0]['labels'].keys() | list + names + ['measure']) | join(', ') -%}
+{% macro ranked_values(names, ranks, strata=none) %}
+{%- set cell = ['cell_key'] if strata else names -%}
+{%- set group = names + ['measure'] -%}
 {#- fine for ratios, coarse for percentages; it only has to rise with the value -#}
 {%- set bucket = 'floor(case when value < 16 then value * 16 else value + 240 end)' -%}
 cell_buckets as (
     select
-        {{ (names + flags + ['measure']) | join(', ') }},
+        {{ (cell + ['measure']) | join(', ') }},
         {{ bucket }} as bucket,
         sum(n) as n
     from counted
-    group by {{ (names + flags + ['measure', bucket]) | join(', ') }}
+    group by {{ (cell + ['measure', bucket]) | join(', ') }}
 ),
 
 buckets as (
-    {% for stratum in strata %}
-        select
-            {{ stratum_columns(stratum, names) }}
-            measure,
-            bucket,
-            sum(n) as n
-        from cell_buckets
-        where {{ stratum.get('where', 'true') }}
-        group by {{ (stratum['columns'] + ['measure', 'bucket']) | join(', ') }}
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    select
+        {{ group | join(', ') }},
+        bucket,
+        sum(n) as n
+    from cell_buckets
+    {{ 'inner join ' ~ strata ~ ' on cell_buckets.cell_key = ' ~ strata ~ '.cell_key' if strata }}
+    group by {{ group | join(', ') }}, bucket
 ),
 
 summed_buckets as (
     select
         *,
-        sum(n) over (partition by {{ stratum_key }} order by bucket asc) as n_up_to,
-        sum(n) over (partition by {{ stratum_key }}) as n_values
+        sum(n) over (partition by {{ group | join(', ') }} order by bucket asc) as n_up_to,
+        sum(n) over (partition by {{ group | join(', ') }}) as n_values
     from buckets
 ),
 
@@ -93,37 +83,26 @@ wanted_values as (
 ),
 
 ranked as (
-    {% for stratum in strata %}
-        {%- set columns = ['wanted_values.measure'] %}
-        {%- for column in stratum['columns'] %}
-            {%- do columns.append('wanted_values.' ~ column) %}
-        {%- endfor %}
-        select
-            {{ stratum_columns(stratum, names, 'wanted_values.') }}
-            wanted_values.measure,
-            wanted_values.value,
-            wanted_buckets.n_values,
-            wanted_buckets.n_up_to - wanted_buckets.n + sum(sum(wanted_values.n)) over (
-                partition by {{ columns | join(', ') }}, wanted_buckets.bucket
-                order by wanted_values.value asc
-            ) as n_up_to
-        from wanted_values
-        inner join wanted_buckets
-            on
-                wanted_values.measure = wanted_buckets.measure
-                and wanted_values.bucket = wanted_buckets.bucket
-                {%- for name, label in stratum['labels'].items() %}
-                and wanted_buckets.{{ name }} = '{{ label }}'
-                {%- endfor %}
-                {%- for column in stratum['columns'] %}
-                and wanted_values.{{ column }} is not distinct from wanted_buckets.{{ column }}
-                {%- endfor %}
-        where {{ stratum.get('where', 'true') }}
-        group by
-            {{ columns | join(', ') }}, wanted_values.value, wanted_buckets.bucket,
-            wanted_buckets.n, wanted_buckets.n_up_to, wanted_buckets.n_values
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    select
+        wanted_buckets.{{ group | join(', wanted_buckets.') }},
+        wanted_values.value,
+        wanted_buckets.n_values,
+        wanted_buckets.n_up_to - wanted_buckets.n + sum(sum(wanted_values.n)) over (
+            partition by wanted_buckets.{{ group | join(', wanted_buckets.') }}, wanted_buckets.bucket
+            order by wanted_values.value asc
+        ) as n_up_to
+    from wanted_values
+    {{ 'inner join ' ~ strata ~ ' on wanted_values.cell_key = ' ~ strata ~ '.cell_key' if strata }}
+    inner join wanted_buckets
+        on
+            wanted_values.measure = wanted_buckets.measure
+            and wanted_values.bucket = wanted_buckets.bucket
+            {%- for name in names %}
+            and {{ strata or 'wanted_values' }}.{{ name }} is not distinct from wanted_buckets.{{ name }}
+            {%- endfor %}
+    group by
+        wanted_buckets.{{ group | join(', wanted_buckets.') }}, wanted_values.value,
+        wanted_buckets.bucket, wanted_buckets.n, wanted_buckets.n_up_to, wanted_buckets.n_values
 )
 {%- endmacro %}
 

@@ -37,22 +37,6 @@
     end
 {%- endmacro %}
 
-{#- Text: how a group of clean calls stands; needs n_clean, median_smape and p50_estimate_ratio. -#}
-{% macro group_verdict() -%}
-    case
-        when coalesce(n_clean, 0) = 0 then 'no data'
-        when n_clean < {{ var('min_samples') }} then 'needs samples'
-        when median_smape is null or p50_estimate_ratio is null then 'no predictions'
-        when
-            median_smape < cast({{ var('target_smape') }} as double)
-            and p50_estimate_ratio between
-            cast({{ var('tuned_ratio_low') }} as double)
-            and cast({{ var('tuned_ratio_high') }} as double)
-            then 'well tuned'
-        else 'needs tuning'
-    end
-{%- endmacro %}
-
 {#-
     Text: how a rate moved: worse or better where the intervals do not overlap, else no clear
     change; unknown where there is nothing to compare with. Rates are of harm: lower is better.
@@ -74,5 +58,15 @@
         when 'no clear change' in ({{ truncation_change }}, {{ underestimation_change }})
             then 'no clear change'
         else 'unknown'
+    end
+{%- endmacro %}
+
+{#- Boolean: a value meets the criterion of a row of seed scorecard_criteria, named criteria. -#}
+{% macro criterion_is_met(value) -%}
+    case criteria.comparison
+        when 'at_least' then {{ value }} >= criteria.target_low
+        when 'at_most' then {{ value }} <= criteria.target_high
+        when 'below' then {{ value }} < criteria.target_high
+        when 'between' then {{ value }} between criteria.target_low and criteria.target_high
     end
 {%- endmacro %}

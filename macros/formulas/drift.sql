@@ -19,23 +19,25 @@
 {%- endmacro %}
 
 {#-
-    Text: what a drift signal asks for. Truncation: roll_back or act where even the lower end of
-    its interval is above twice the target, or above it. Bias: act where the interval leaves out
-    one half. Stability: watch and act by vars. Too few calls on either side decide nothing.
+    Text: how calls have moved. Truncation: harmful or moved where enough calls for the target show it
+    above twice the target, or above it. Bias: moved where the interval leaves out one half. Stability:
+    watch and moved by vars. Too few calls on either side decide nothing.
 -#}
-{% macro drift_verdict() -%}
+{% macro drift_state() -%}
     case
-        when signal_name = 'truncation' and figure_low > 2 * threshold then 'roll_back'
-        when signal_name = 'truncation' and figure_low > threshold then 'act'
+        when signal_name = 'truncation' and not {{ has_enough_events('n_now', 'threshold') }}
+            then case when figure > threshold then 'collect' else 'ok' end
+        when signal_name = 'truncation' and figure_low > 2 * threshold then 'harmful'
+        when signal_name = 'truncation' and figure_low > threshold then 'moved'
         when signal_name = 'truncation' and figure > threshold then 'watch'
         when signal_name = 'truncation' then 'ok'
         when
             figure is null
             or n_now < {{ var('drift_calls') }}
             or n_before < {{ var('drift_calls') }}
-            then 'insufficient_data'
-        when signal_name = 'bias' and threshold not between figure_low and figure_high then 'act'
-        when signal_name = 'stability' and figure > threshold then 'act'
+            then 'collect'
+        when signal_name = 'bias' and threshold not between figure_low and figure_high then 'moved'
+        when signal_name = 'stability' and figure > threshold then 'moved'
         when signal_name = 'stability' and figure > {{ var('drift_watch') }} then 'watch'
         else 'ok'
     end

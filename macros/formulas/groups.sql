@@ -11,9 +11,10 @@
 {%- endmacro %}
 
 {#- The columns of var labels: those of the level in column cell_level, and null for the others. -#}
-{% macro group_columns() -%}
+{% macro group_columns(relation=none) -%}
+    {%- set of = relation ~ '.' if relation else '' -%}
     {%- for name in var('labels') -%}
-    case when cell_level >= {{ loop.index }} then {{ label_column(name) }} end
+    case when {{ of }}cell_level >= {{ loop.index }} then {{ of }}{{ label_column(name) }} end
         as {{ label_column(name) }}{{ ', ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}

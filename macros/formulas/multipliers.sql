@@ -22,10 +22,10 @@
 {#- Text: what follows from a multiplier whose gates have passed or not. -#}
 {% macro calibration_action(multiplier, passes_gates) -%}
     case
-        when not {{ passes_gates }} then 'insufficient_data'
-        when {{ multiplier }} > cast({{ var('increase_above') }} as double) then 'increase'
-        when {{ multiplier }} < cast({{ var('decrease_below') }} as double) then 'decrease'
-        else 'none'
+        when not {{ passes_gates }} then 'collect'
+        when {{ multiplier }} > cast({{ var('increase_above') }} as double) then 'raise'
+        when {{ multiplier }} < cast({{ var('decrease_below') }} as double) then 'lower'
+        else 'leave'
     end
 {%- endmacro %}
 

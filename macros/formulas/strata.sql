@@ -33,3 +33,82 @@
         else '16+'
     end
 {%- endmacro %}
+
+{#- Calls are split by labels, model, deliverables and outcome: {column: what a slice calls it}. -#}
+{% macro slice_names() %}
+    {% set names = {} %}
+    {% for label in estimator_labels() + further_labels() %}
+        {% do names.update({label_column(label): label}) %}
+    {% endfor %}
+    {% for column in ['model', 'deliverable_bucket', 'outcome'] %}
+        {% do names.update({column: column}) %}
+    {% endfor %}
+    {{ return(names) }}
+{% endmacro %}
+
+{#-
+    The slices of marts.scores, each the list of its columns: all calls; each label, and each pair;
+    the model and the deliverable bucket, each alone and with a label; category, complexity and
+    bucket; the outcome. A label more is a name more in var labels.
+-#}
+{% macro slices() %}
+    {% set labels = label_columns().split(', ') %}
+    {% set found = followed_slices() + [['deliverable_bucket'], ['outcome']] %}
+    {% for label in labels %}
+        {% for other in labels[loop.index:] + ['model', 'deliverable_bucket'] %}
+            {% do found.append([label, other]) %}
+        {% endfor %}
+    {% endfor %}
+    {{ return(found + [estimator_labels() + ['deliverable_bucket']]) }}
+{% endmacro %}
+
+{#- The slices that are followed by week and by block of runs: all calls, each label, the model. -#}
+{% macro followed_slices() %}
+    {% set found = [[]] %}
+    {% for column in label_columns().split(', ') + ['model'] %}{% do found.append([column]) %}{% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+{#- The group by of slices, each with the columns that every one of them has. -#}
+{% macro group_by_slices(slices, others) -%}
+    group by grouping sets (
+        {%- for slice in slices %}
+        ({{ (others + slice) | join(', ') }}){{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{#-
+    Columns slice, stratum and stratum_key of a row that group_by_slices() gave, in which a column of
+    `columns` is null where it does not split the slice.
+-#}
+{% macro slice_columns(columns=slice_names().keys() | list) -%}
+    {%- set names = [] -%}
+    {%- for column in columns -%}
+        {%- do names.append('case when ' ~ column ~ " is not null then '" ~ slice_names()[column] ~ "' end") -%}
+    {%- endfor -%}
+    {{ stratum_name(names) }} as slice,
+    {{ stratum_name(columns) }} as stratum,
+    {{ key_of([stratum_name(names)] + columns) }} as stratum_key
+{%- endmacro %}
+
+{#- The labels of a call, of which none is null: unknown where it has none. -#}
+{% macro known_labels() -%}
+    {%- for column in label_columns().split(', ') -%}
+    coalesce({{ column }}, 'unknown') as {{ column }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- Text: the key of a row of marts.scores. -#}
+{% macro score_key() -%}
+    concat_ws('|', period, cast(period_no as string), scope, stratum_key)
+{%- endmacro %}
+
+{#- The number of a version that others are compared with: that of var baseline, or the first. -#}
+{% macro baseline_version_no() -%}
+    {%- if var('baseline') -%}
+        case when '{{ var("baseline") }}' in (version_name, coefficients_id) then version_no end
+    {%- else -%}
+        version_no
+    {%- endif -%}
+{%- endmacro %}

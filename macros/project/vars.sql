@@ -1,7 +1,7 @@
 {#-
     Every figure that a user may turn, in the order of docs/reference/vars.md, which `make reference`
     prints from here: its group, its name, of which kind it is (flag, number, whole, numbers, words,
-    names, paths, ceilings, choice, offset, time), its bounds, and what it does. dbt_project.yml has the defaults.
+    names, paths, ceilings, choice, offset, version, time), its bounds, and what it does. dbt_project.yml has the defaults.
 -#}
 {% macro var_rules() %}
     {% set share = {'low': 0, 'high': 1} %}
@@ -70,6 +70,9 @@
                 ~ ' multiplier: those with the most calls. The runtime reads 100,000 rows.'),
             dict(name='max_so_far_keys', kind='whole', low=0,
                 says='Most models, and most values of the widest label, whose calls so far are exported.'),
+            dict(name='max_asked_models', kind='whole', low=0,
+                says='Models that marts.max_tokens answers for with labels that they were never seen'
+                ~ ' with: those with the most calls.'),
             dict(name='so_far_calls', kind='whole', low=1,
                 says='The newest calls that are replayed for what new models and labels needed so far.'),
             dict(name='so_far_half_life', kind='whole', low=1,
@@ -89,7 +92,7 @@
             dict(name='history_calls', kind='whole', low=0,
                 says='The newest calls of each category, complexity and model that count; 0: all.'),
             dict(name='history_days', kind='whole', low=0,
-                says='Calls older than this, from the newest event (or as_of), do not count; 0: all do.'),
+                says='Calls older than this, from the end of the window (or as_of), do not count; 0: all do.'),
             dict(name='half_life_calls', kind='number', low=0,
                 says='A call this many calls back counts half; 0: all count the same.'),
             dict(share, name='online_step', kind='number',
@@ -143,20 +146,19 @@
                 says='A failed call that ended by itself with less is a failure mode.'),
             dict(share, name='max_failure_mode_share', kind='number',
                 says='With more failure modes than this nothing is tuned on the stratum.'),
-            dict(name='target_smape', kind='number', low=0, high=200,
-                says='A group is well tuned below this median smape, if its median ratio is too.'),
             dict(name='tuned_ratio_low', kind='number', low=0,
                 says='The lowest median of predicted / actual of a well tuned group.'),
             dict(name='tuned_ratio_high', kind='number', low=0,
                 says='The highest one.'),
             dict(name='recent_days', kind='whole', low=0,
-                says='Alerts and the scope `recent` look back so far from the newest event (or as_of).'),
-            dict(name='min_truncated_phases', kind='whole', low=1,
-                says='Truncated phases that a triage needs before it advises.'),
+                says='Alerts and the scope `recent` look back so far from the end of the window (or as_of).'),
             dict(share, name='what_if_quantiles', kind='numbers', least=1,
                 says='Quantiles that the triage tries as ceilings.'),
             dict(name='runs_per_period', kind='whole', low=1,
                 says='Runs in one period of the trend by runs.'),
+            dict(name='baseline', kind='version',
+                says='The version of the coefficients that others are compared with, by its id or name in'
+                ~ ' marts.coefficient_versions; null: the first that was used.'),
             dict(name='as_of', kind='time',
                 says='The analysis looks at the world as it was then; null: at the newest event.'),
         ],
@@ -176,11 +178,12 @@
         'numbers': 'a list of numbers' ~ bounds ~ different,
         'words': 'a list of words' ~ different,
         'names': 'a list of 1 to ' ~ rule.get('most') ~ ' different names such as category or project,'
-            ~ ' of small letters, digits and _, none of them estimate_bin, model or input_bin',
+            ~ ' of small letters, digits and _, none of them estimate_bin, model, input_bin, deliverable_bucket or outcome',
         'paths': 'names such as feature with a path each, of letters, digits and _ $ . / + > { } [ ]',
         'choice': 'one of ' ~ rule.get('values', []) | join(', '),
         'ceilings': 'sources with their models and the tokens of each',
         'offset': 'hours and minutes such as +11:00',
+        'version': 'a name of letters, digits, blanks and . _ : -, or null',
         'time': 'a time such as 2026-01-31 00:00:00, or null',
     }[rule.kind]) }}
 {% endmacro %}
@@ -213,16 +216,17 @@
         'numbers': '[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?',
         'whole': '[0-9]+',
         'words': '[A-Za-z0-9._:-]{1,128}',
-        'names': '(?!(estimate_bin|model|input_bin)$)[a-z][a-z0-9_]{0,31}',
+        'names': '(?!(estimate_bin|model|input_bin|deliverable_bucket|outcome)$)[a-z][a-z0-9_]{0,31}',
         'choice': rule.get('values', []) | join('|'),
         'offset': '[+-][0-9]{2}:[0-9]{2}',
+        'version': 'None|[A-Za-z0-9._: -]{1,300}',
         'time': 'None|[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2})?',
     }[rule.kind] %}
     {% set is_text = rule.kind in ['words', 'names', 'choice', 'offset'] %}
     {% set is_list = given is iterable and given is not string and given is not mapping %}
     {% set wrong = [] if is_list == (rule.kind in ['numbers', 'words', 'names']) else [given] %}
     {% for value in (given if is_list else [given]) %}
-        {% if rule.kind != 'time' and (value is string) != is_text
+        {% if rule.kind not in ['time', 'version'] and (value is string) != is_text
             or not modules.re.fullmatch(pattern, value | string)
             or value is number and not rule.get('low', value) <= value <= rule.get('high', value) %}
             {% do wrong.append(value) %}

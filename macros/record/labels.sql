@@ -60,14 +60,18 @@
     '{' || coalesce('"{{ var("labels")[0] }}":' || {{ json_quoted(column) }}, '') || '}'
 {%- endmacro %}
 
-{#- JSON text: the labels of a cell by name, in the order of var labels; absent ones are absent. -#}
-{% macro label_object(prefix='') -%}
+{#-
+    JSON text: the labels of a cell by name, in the order of var labels, and the size of the estimate;
+    absent ones are absent. `most` leaves out all but so many of the widest.
+-#}
+{% macro label_object(prefix='', most=none) -%}
     '{' || concat_ws(
         ','
-        {%- for name in var('labels') %},
-        '"{{ name }}":' || {{ json_quoted(prefix ~ label_column(name)) }}
-        {%- endfor %},
-        '"estimate_bin":' || {{ json_quoted(prefix ~ 'estimate_bin') }}
+        {%- for name in (var('labels') + ['estimate_bin'])[:most] %},
+        {%- set column = label_column(name) if name in var('labels') else name %}
+        '"{{ name }}":' || {{ json_quoted(prefix ~ column) }}
+        {%- endfor %}
+        {%- if most == 0 %}, cast(null as string){% endif %}
     ) || '}'
 {%- endmacro %}
 

@@ -102,14 +102,17 @@ def test_each_route_gets_its_advice(kept: subprocess.CompletedProcess[str]) -> N
     }
     assert facts == {
         "long": (100, 20, 1000, "raise", True),
-        "fits": (100, 0, 500, "keep", False),
+        "fits": (100, 0, 500, "leave", False),
         "roomy": (100, 0, 4000, "lower", False),
         "rare": (3, 1, 700, "raise", True),
     }
     assert rows["long"]["cut_off_rate"] == 0.2
     assert rows["roomy"]["freed_tokens"] == 100 * (4000 - rows["roomy"]["max_tokens"])
     assert rows["roomy"]["max_tokens"] >= 199
-    assert "how much longer the 20 would have been cannot be seen yet" in rows["long"]["note"]
+    assert (
+        "20 of 100 were cut off: how much longer they would have been cannot be seen yet"
+        in rows["long"]["note"]
+    )
     assert "only 2 calls of its own, so wider groups count" in rows["rare"]["note"]
 
 
@@ -120,8 +123,10 @@ def test_the_ceilings_are_those_of_the_marts(
     advised = {row["group"]: row["max_tokens"] for row in json.loads(kept.stdout)}
     with duckdb.connect(str(gateway / "kept.duckdb"), read_only=True) as connection:
         found = connection.execute(
-            "select category, budget_tokens from marts.budget_quantiles"
-            " where cell_level = 1 and max_truncation = 0.02"
+            "select subject, proposed from marts.advice"
+            " union all select category, max_tokens from marts.max_tokens"
+            " where is_seen and complexity = 'all' and estimate_bin = 'all' and model = 'all'"
+            " and input_bin = 'all' and category <> 'all' and max_truncation = 0.02"
         ).fetchall()
     assert dict(found) == advised
     assert SECRET.encode() not in (gateway / "kept.duckdb").read_bytes()

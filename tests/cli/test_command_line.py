@@ -74,7 +74,7 @@ def test_identity_shows_which_database(
     facts = {row["what"]: row["value"] for row in json.loads(done.stdout)}
     assert facts["database"] == str(project.database.resolve())
     assert facts["files landed"] == 3
-    assert facts["rows in marts.estimates"] == 26
+    assert facts["rows in marts.calls"] == 26
     assert facts["newest event"] == "2025-12-24T01:55:10Z"
 
 
@@ -102,7 +102,7 @@ def test_telemetry_without_any_event_is_no_data(project: Project) -> None:
 
 def test_plain_dbt_build_passes_without_telemetry(empty: Project) -> None:
     """Empty marts, and an export that equals the packaged defaults."""
-    assert empty.rows("select count(*) from marts.estimates") == [(0,)]
+    assert empty.rows("select count(*) from marts.calls") == [(0,)]
     packaged = ROOT / "tokenest_py/runtime/table/defaults/coefficients.ndjson"
     assert empty.coefficients.read_bytes() == packaged.read_bytes()
 

@@ -149,8 +149,8 @@ def test_ceilings_in_each_form(built: Project) -> None:
     assert models["gpt-y"]["max_tokens"] == max(
         tokens
         for (tokens,) in built.rows(
-            "select budget_tokens from marts.budget_quantiles where model = 'gpt-y'"
-            " and input_bin is null and max_truncation = 0.02"
+            "select max_tokens from marts.max_tokens where model = 'gpt-y'"
+            " and is_seen and source = 'quantile cell' and max_truncation = 0.02"
         )
     )
 

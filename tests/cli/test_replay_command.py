@@ -93,8 +93,8 @@ def test_nothing_to_replay_is_said(project: Project) -> None:
     [message] = done.stderr.splitlines()
     assert "the database needs a newer build" in message
     assert message.endswith("run `tokenest build`")
-    views = ["cmd_replay_bases", "cmd_replay_samples"]
-    project.dbt_build("-s", "+replay_accuracy", *views, *models_only)
+    views = ["cmd_replay_bases", "cmd_replay_samples", "cmd_replay_sums"]
+    project.dbt_build("-s", "+scores", *views, *models_only)
     done = project.tokenest("replay")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == (

@@ -105,7 +105,7 @@ def test_the_lines_of_the_sample_add_up(built: Project, source: str) -> None:
     total = [0] * 5
     for path in samples(source):
         [(belongs_to, lines, *counts)] = built.rows(
-            f"select source_name, lines, {columns} from marts.line_accounting"
+            f"select source_name, lines, {columns} from marts.files"
             " where parse_filename(source_file) = ?",
             f"{source}-{path.name}",
         )
@@ -302,7 +302,7 @@ def test_a_source_is_added_in_one_folder_and_one_word(tmp_path: Path) -> None:
     log.write_text(TOY_LINES, encoding="utf-8")
     shutil.copy(samples("tokenest")[0], project.telemetry("own.ndjson"))
     query = (
-        "select event_id, category, actual_output_tokens, is_truncated from marts.estimates"
+        "select event_id, category, actual_output_tokens, is_truncated from marts.calls"
         " where event_id like 'toy:%' order by event_id"
     )
     _build(project)
@@ -318,7 +318,7 @@ def test_a_source_is_added_in_one_folder_and_one_word(tmp_path: Path) -> None:
         ("toy:m-2", "chat", 70, False),
     ]
     assert project.rows(
-        "select lines, accepted, duplicate, quarantined, blank, other from marts.line_accounting"
+        "select lines, accepted, duplicate, quarantined, blank, other from marts.files"
         " where source_name = 'toy'"
     ) == [(5, 2, 1, 1, 0, 1)]
     assert tables_that_hold(project, CANARY) == set()

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-ANALYSIS = ["-s", "+accuracy_tiers", "+accuracy_bands", "+truncation_triage", "+guardrail_alerts",
-            "+acceptance_scorecards", "+accuracy_drift", "+truncation_what_if"]  # fmt: skip
+ANALYSIS = ["-s", "+int_verdicts", "+score_bands", "+truncated_phases", "+alerts",
+            "+acceptance_scorecards", "+coefficient_versions", "+truncation_what_if"]  # fmt: skip
+SUCCESSES = "period = 'all' and scope = 'success' and slice = 'all'"
 
 
 def built(folder: Path, lines: Iterable[bytes], *arguments: str) -> Project:
@@ -55,8 +56,7 @@ def test_v3_figures_come_out_the_same_on_the_same_rows(s1: Project) -> None:
     """The origin's analyzer, success-only and with 1.1: 13 records, all under, 0.11 / 0.14."""
     (row,) = s1.rows(
         "select n, n_underestimated, underestimation_rate, n_truncated, p50_estimate_ratio,"
-        " mean_estimate_ratio, mean_smape, median_smape"
-        " from marts.accuracy_tiers where scope = 'success' and stratification = 'overall'"
+        f" mean_estimate_ratio, mean_smape, median_smape from marts.scores where {SUCCESSES}"
     )
     n, underestimated, rate, truncated, median_ratio, mean_ratio, mean_smape, median_smape = row
     assert (n, underestimated, rate, truncated) == (13, 13, 1.0, 0)
@@ -67,13 +67,10 @@ def test_v3_figures_come_out_the_same_on_the_same_rows(s1: Project) -> None:
 def test_the_p90_of_v3_is_exclusive_and_ours_is_interpolated(s1: Project) -> None:
     """V3 says 0.29; by interpolation between neighbours (type 7) the same rows give 0.26."""
     ratios = [
-        ratio for (ratio,) in s1.rows("select estimate_ratio from marts.estimates where is_success")
+        ratio for (ratio,) in s1.rows("select estimate_ratio from marts.calls where is_success")
     ]
     assert round(statistics.quantiles(ratios, n=10)[8], 2) == 0.29
-    (row,) = s1.rows(
-        "select p90_estimate_ratio from marts.accuracy_tiers"
-        " where scope = 'success' and stratification = 'overall'"
-    )
+    (row,) = s1.rows(f"select p90_estimate_ratio from marts.scores where {SUCCESSES}")
     assert row[0] == pytest.approx(statistics.quantiles(ratios, n=10, method="inclusive")[8])
     assert round(row[0], 2) == 0.26
 
@@ -81,8 +78,8 @@ def test_the_p90_of_v3_is_exclusive_and_ours_is_interpolated(s1: Project) -> Non
 def test_thirteen_rows_decide_nothing_although_v3_would_tune(s1: Project) -> None:
     """V3 decides on any number of rows; here the verdict waits and says for what."""
     rows = s1.rows(
-        "select verdict, direction, tier_1, is_tier_1_certain, reason from marts.accuracy_tiers"
-        " where scope = 'success' and stratification = 'overall'"
+        "select verdict, direction, tier_1, is_tier_1_certain, reason from marts.scores"
+        f" inner join intermediate.int_verdicts using (score_key) where {SUCCESSES}"
     )
     assert rows == [
         (
@@ -99,7 +96,7 @@ def test_intervals_are_wilsons(s1: Project) -> None:
     """Every interval of the mart equals the textbook formula."""
     rows = s1.rows(
         "select n_underestimated, n_decided, underestimation_lower, underestimation_upper"
-        " from marts.accuracy_tiers where n_decided > 0"
+        " from marts.scores where n_decided > 0"
     )
     assert len(rows) > 20
     z = 1.96
@@ -115,7 +112,7 @@ def test_intervals_are_wilsons(s1: Project) -> None:
 def test_the_distributions_of_s0(s0: Project) -> None:
     """Counts of the document's two distribution tables."""
     bands = s0.rows(
-        "select measure, band_label, n from marts.accuracy_bands order by measure, band_no"
+        "select measure, band_label, n from marts.score_bands order by measure, band_no"
     )
     assert [n for measure, _, n in bands if measure == "smape"] == [1, 3, 1, 1, 0]
     assert [n for measure, _, n in bands if measure == "estimate_ratio"] == [1, 1, 4, 0, 0]
@@ -125,8 +122,8 @@ def test_the_distributions_of_s0(s0: Project) -> None:
 def test_success_by_complexity_of_s0_says_how_little_it_is(s0: Project) -> None:
     """The document's table, each row flagged as too small."""
     rows = s0.rows(
-        "select complexity, n_outcome, n_success, is_small_sample from marts.accuracy_tiers"
-        " where scope = 'all' and stratification = 'complexity' order by complexity"
+        "select complexity, n_outcome, n_success, is_small_sample from marts.scores"
+        " where period = 'all' and scope = 'all' and slice = 'complexity' order by complexity"
     )
     assert rows == [("high", 1, 0, True), ("low", 3, 2, True), ("medium", 2, 2, True)]
 
@@ -134,7 +131,7 @@ def test_success_by_complexity_of_s0_says_how_little_it_is(s0: Project) -> None:
 def test_the_scorecard_of_s0_corrects_its_document(s0: Project) -> None:
     """Criteria by the rows; what telemetry cannot show is said so."""
     rows = s0.rows(
-        "select criterion, value, status from marts.acceptance_scorecards"
+        "select criterion, value, status from origin.acceptance_scorecards"
         " where document = 'S0' order by criterion_no"
     )
     found = {criterion: (value, status) for criterion, value, status in rows}
@@ -197,28 +194,17 @@ def test_seven_reruns_of_a_phase_are_one_phase(triage: Project) -> None:
     assert bound == pytest.approx(16384 / 12168)
 
 
-def test_a_triage_of_few_phases_advises_nothing(triage: Project) -> None:
-    """Two phases are not three, however many events they made."""
-    rows = triage.rows(
-        "select segment, n_phases, n_events, verdict from marts.truncation_triage"
-        " where segmentation in ('category', 'deliverable_bucket') order by segment"
-    )
-    assert rows == [
-        ("0", 2, 5, "too few phases"),
-        ("2-5", 2, 9, "too few phases"),
-        ("documentation", 2, 9, "too few phases"),
-        ("implementation", 2, 5, "too few phases"),
-    ]
-
-
 def test_counts_of_zero_are_not_large_phases(triage: Project) -> None:
     """A count of 0 has a bucket of its own."""
     ((events, mean),) = triage.rows(
-        "select n_events, event_mean_factor from marts.truncation_triage where segment = '0'"
+        "select sum(n_events), sum(event_mean_factor * n_events) / sum(n_events)"
+        " from marts.truncated_phases where deliverable_bucket = '0'"
     )
     # The origin shows these as "20+ files, 1.87, n = 5".
     assert (events, round(mean, 2)) == (5, 1.87)
-    assert triage.rows("select 1 from marts.truncation_triage where segment = '16+'") == []
+    assert (
+        triage.rows("select 1 from marts.truncated_phases where deliverable_bucket = '16+'") == []
+    )
 
 
 def test_the_real_triage_rows_are_one_phase(tmp_path: Path) -> None:
@@ -248,7 +234,7 @@ def test_the_past_can_be_looked_at(tmp_path: Path) -> None:
         for month, day in ((1, 5), (3, 2))
         for n in range(6)
     ]  # fmt: skip
-    query = "select rule_name from marts.guardrail_alerts where is_open and severity = 'critical'"
+    query = "select rule_name from marts.alerts where is_open and severity = 'critical'"
     project = built(tmp_path, lines)
     assert {rule for (rule,) in project.rows(query)} == {
         "truncation_in_week",

@@ -46,7 +46,7 @@ def write(path: Path, *lines: str) -> None:
 
 def build(project: Project) -> None:
     """All files below telemetry, as far as the events."""
-    project.dbt_build("-s", "+int_events", "+line_accounting", telemetry="telemetry/**/*")
+    project.dbt_build("-s", "+int_events", "+files", telemetry="telemetry/**/*")
 
 
 def test_a_ceiling_joins_in_its_folder_whenever_its_request_lands(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_no_floor_is_judged(built: Project) -> None:
 
 def test_a_prediction_of_100_is_a_call_like_any_other(built: Project) -> None:
     """A test row is known by its flag or its run, not by a value."""
-    assert built.rows("select count(*) from marts.estimates where is_synthetic") == [(0,)]
+    assert built.rows("select count(*) from marts.calls where is_synthetic") == [(0,)]
     assert built.rows("select count(*) from intermediate.int_demand_history") == [(CALLS,)]
 
 

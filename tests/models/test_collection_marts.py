@@ -86,8 +86,7 @@ def drained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     other = Journal(project.telemetry("attempts-old.ndjson"), "old")
     for item in (attempt("p1"), attempt("p2"), succeeded("p3", events=0)):
         other.append(replace(item, run_id="old", event_id=f"old-{item.phase_id}"))
-    marts = ("collection_yield", "zero_yield", "run_triage", "estimates", "line_accounting",
-             "rejected_lines")  # fmt: skip
+    marts = ("collection_runs", "calls", "files", "rejected_lines")
     project.dbt_build("-s", *(f"+{m}" for m in marts))
     return project
 
@@ -96,7 +95,7 @@ def test_every_line_is_accounted_for(drained: Project) -> None:
     """The journal's lines are accepted, the repeated one is a duplicate, the bad in quarantine."""
     rows = drained.rows(
         "select parse_filename(source_file), lines, accepted, duplicate, quarantined"
-        " from marts.line_accounting order by all"
+        " from marts.files order by all"
     )
     counts = {row[0]: row[1:] for row in rows}
     assert counts["attempts-r.ndjson"] == (5, 5, 0, 0)
@@ -114,14 +113,14 @@ def test_bad_attempts_are_quarantined_with_their_reason(drained: Project) -> Non
 
 def test_attempts_are_not_scored_as_events(drained: Project) -> None:
     """The estimates hold the three events of the run and the one beside it."""
-    assert drained.rows("select count(*) from marts.estimates") == [(4,)]
+    assert drained.rows("select count(*) from marts.calls") == [(4,)]
 
 
 def test_the_drain_s_own_figures_come_back(drained: Project) -> None:
     """What the journal says, the marts say; counted and landed events agree."""
     assert drained.rows(
         "select phase_id, attempt, is_success, is_timeout, is_truncated, is_escalated, events,"
-        " zero_yield_reason, failure_pattern from marts.drain_attempts where run_id = 'r'"
+        " zero_yield_reason, failure_pattern from intermediate.int_attempts where run_id = 'r'"
         " and session_id <> 's' order by all"
     ) == [
         ("p1", 1, True, False, False, False, 1, None, None),
@@ -131,8 +130,8 @@ def test_the_drain_s_own_figures_come_back(drained: Project) -> None:
         ("p4", 1, False, True, False, False, 0, "timeout", None),
     ]
     assert drained.rows(
-        "select run_id, verdict, events, landed_events, phases_attempted, phases_sampled"
-        " from marts.run_triage where run_id = 'r'"
+        "select run_id, run_verdict, events, landed_events, phases, phases_sampled"
+        " from marts.collection_runs where slice = 'run' and run_id = 'r'"
     ) == [("r", "promising", 3, 3, 4, 2)]
 
 
@@ -140,10 +139,11 @@ def test_the_yield_by_run_and_reason(drained: Project) -> None:
     """The run of another drain counts by itself; escalation succeeded once of once."""
     assert drained.rows(
         "select run_id, attempts, phases, phases_sampled, success_after_escalation"
-        " from marts.collection_yield where stratification = 'run' order by all"
+        " from marts.collection_runs where slice = 'run' order by all"
     ) == [("old", 3, 3, 0, None), ("r", 6, 4, 2, 1.0)]
     assert drained.rows(
-        "select run_id, zero_yield_reason, blocker, attempts from marts.zero_yield order by all"
+        "select run_id, reason, blocker, attempts from marts.collection_runs"
+        " where slice = 'run / reason / blocker' and reason <> 'sampled' order by all"
     ) == [
         ("old", "execution_error", "execution_error", 2),
         ("old", "unknown", "unknown", 1),

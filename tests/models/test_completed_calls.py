@@ -112,8 +112,7 @@ ONE_EVENT_A_CALL = [
     ("own", 400, 50, "end_turn", None, False, None),
 ]
 ACCOUNT = (
-    "select parse_filename(source_file), lines, accepted, duplicate from marts.line_accounting"
-    " order by 1"
+    "select parse_filename(source_file), lines, accepted, duplicate from marts.files order by 1"
 )
 DEMAND = (
     "select event_id, demand_state, excluded_reason, demand_tokens from intermediate.int_demand"
@@ -127,7 +126,7 @@ def built(project: Project, *groups: Sequence[str]) -> Project:
         for name in names:
             lines = "".join(json.dumps(record) + "\n" for record in FILES[name])
             project.telemetry(name).write_text(lines, encoding="utf-8")
-        project.dbt_build("-s", "+estimates", "+int_demand", "+line_accounting",
+        project.dbt_build("-s", "+calls", "+int_demand", "+files",
                           telemetry="telemetry/*")  # fmt: skip
     return project
 
@@ -170,8 +169,6 @@ def test_the_order_of_landing_does_not_matter(
 ) -> None:
     """What counted until its call was known better counts no more, downstream too."""
     stepwise = built(Project(tmp_path), *order)
-    estimates = (
-        "select event_id, actual_output_tokens, is_truncated from marts.estimates order by 1"
-    )
+    estimates = "select event_id, actual_output_tokens, is_truncated from marts.calls order by 1"
     for query in (EVENTS, ACCOUNT, DEMAND, estimates):
         assert stepwise.rows(query) == at_once.rows(query)

@@ -66,8 +66,8 @@ def test_no_two_strata_are_one(built: Project) -> None:
     assert built.rows(
         """
         select category, complexity, n
-        from marts.accuracy
-        where stratification = 'category_complexity'
+        from marts.scores
+        where slice = 'category / complexity' and period = 'all' and scope = 'all'
         order by all
         """
     ) == built.rows(
@@ -123,7 +123,7 @@ def test_the_report_shows_labels_without_control_characters(built: Project) -> N
 def test_a_blank_label_is_none(built: Project) -> None:
     """And counts as unknown, as a label does that is not there."""
     assert built.rows(
-        "select count(*) from marts.estimates where category = '' or complexity = ''"
+        "select count(*) from marts.calls where category = '' or complexity = ''"
     ) == [(0,)]
     assert built.rows(
         "select count(*) > 0 from events.int_events"
@@ -138,7 +138,6 @@ def test_records_that_differ_by_where_a_bar_stands_are_in_conflict(tmp_path: Pat
         line(provider="a|b", model="c") + line(provider="a", model="b|c")
     )
     project.land()
-    assert project.rows("select reject_reason from marts.rejected_lines") == [
-        ("id_conflict",),
-        ("id_conflict",),
+    assert project.rows("select line_no, reject_reason from marts.rejected_lines") == [
+        (2, "id_conflict"),
     ]

@@ -20,8 +20,7 @@ TWICE = "insert into {table} select * from {table} where {number} = 2"
 TWICE_FOR_ANOTHER = f"{LOST}; insert into {{table}} select * from {{table}} where {{number}} = 3"
 # what has the key of another table, and the lines of a file
 TABLES = [
-    "marts.estimates",
-    "marts.replayed_estimates",
+    "marts.calls",
     "intermediate.int_replayed_estimates",
     "staging.stg_tokenest__events",
     "staging.base_tokenest__lines",

@@ -14,7 +14,7 @@ from tokenest_py import Estimator
 if TYPE_CHECKING:
     from pathlib import Path
 
-BUILD = ("-s", "+coefficients", "+estimates", "--vars")
+BUILD = ("-s", "+coefficients", "+calls", "--vars")
 CENTRES = {"web": 400, "batch": 3000, None: 1000}
 BEHIND = "{labels: [category, complexity, project]}"
 IN_FRONT = "{labels: [project, category, complexity]}"

@@ -116,7 +116,7 @@ def accounts(project: Project) -> dict[str, tuple[int, int, int, int]]:
         name: tuple(counts)
         for name, *counts in project.rows(
             "select parse_filename(source_file), lines, accepted + duplicate, blank, quarantined"
-            " from marts.line_accounting"
+            " from marts.files"
         )
     }
 
@@ -133,7 +133,7 @@ def test_two_landings_equal_one(at_once: Project, in_two: Project) -> None:
     for query in (
         f"select {COLUMNS} from staging.base_tokenest__lines order by source_file, line_no",
         "select * exclude (landing_no) from staging.base_tokenest__repeated_lines order by all",
-        "select * exclude (landed_bytes) from marts.line_accounting order by all",
+        "select * exclude (landed_bytes) from marts.files order by all",
         "select * from marts.rejected_lines order by all",
     ):
         assert in_two.rows(query) == at_once.rows(query)

@@ -59,11 +59,11 @@ def test_the_origins_rule_to_the_digit(built: Project) -> None:
     assert found["n"] == 8
     assert round(found["multiplier"], 3) == 0.321
     assert round(found["confidence"], 3) == 0.771
-    assert found["action"] == "decrease"
+    assert found["action"] == "lower"
     assert found["gate_note"] == "passes"
     found = origin(built, "testing")
     assert (found["n"], round(found["multiplier"], 3)) == (4, 0.372)
-    assert found["action"] == "insufficient_data"
+    assert found["action"] == "collect"
 
 
 def test_the_true_median_stands_beside_it(built: Project) -> None:
@@ -106,6 +106,6 @@ def test_published_pairs_are_scored_as_published(built: Project) -> None:
     """(1200, 800) gives 40.0, 1.5, false; (1000, 1400) gives 33.33, 0.714, true."""
     query = (
         "select round(smape, 2), round(estimate_ratio, 3), underestimated"
-        " from marts.estimates where event_id in ('s-1', 's-2') order by event_id"
+        " from marts.calls where event_id in ('s-1', 's-2') order by event_id"
     )
     assert built.rows(query) == [(40.0, 1.5, False), (33.33, 0.714, True)]

@@ -58,7 +58,7 @@ def test_figures_are_what_their_rows_give(
     found = samples.rows(
         f"""
         select figure_id, recomputed_value
-        from marts.published_figures
+        from origin.published_figures
         where verdict = '{verdict}'
         """,
     )
@@ -71,7 +71,7 @@ def test_figures_are_what_their_rows_give(
 def test_only_known_figures_are_corrected(samples: Project) -> None:
     """Every other figure follows from its rows, or cannot be derived from them."""
     found = samples.rows(
-        "select figure_id, verdict from marts.published_figures where verdict <> 'reproduced'",
+        "select figure_id, verdict from origin.published_figures where verdict <> 'reproduced'",
     )
     assert dict(found) == dict.fromkeys(CORRECTED, "corrected") | {
         "s0-collection-rate": "not derivable",
@@ -79,12 +79,20 @@ def test_only_known_figures_are_corrected(samples: Project) -> None:
     }
 
 
+def test_the_totals_of_the_scorecards_follow(samples: Project) -> None:
+    """S0 claims 6 of 8 and S1 5 of 7: so do the rows, where the rows can tell."""
+    assert samples.rows(
+        "select document, criteria, published_met, recomputed_met from origin.scorecard_totals"
+        " where document in ('S0', 'S1') order by document"
+    ) == [("S0", 8, 6, 6), ("S1", 7, 5, 5)]
+
+
 def test_production_samples_are_scored_row_by_row(samples: Project) -> None:
     """S0's table: smape in percent, none for the truncated call, and the test row flagged."""
     found = samples.rows(
         """
         select event_id, round(smape, 1), round(estimate_ratio, 2), underestimated, is_synthetic
-        from marts.estimates
+        from marts.calls
         where event_id like 's0-%'
         order by event_id
         """,
@@ -109,7 +117,7 @@ def test_every_published_sample_is_shipped(samples: Project) -> None:
             count(*),
             count(estimates.event_id),
             count(case when samples.included then 1 end)
-        from marts.estimates as estimates
+        from marts.calls as estimates
         full join seeds.published_samples as samples on estimates.event_id = samples.event_id
         group by samples.document
         order by samples.document

@@ -25,7 +25,10 @@ QUANTILES = {
     "p75_ceiling_ratio": ("ceiling_ratio", 0.75),
     "p90_ceiling_ratio": ("ceiling_ratio", 0.9),
     "median_abs_log_error": ("abs_log_error", 0.5),
+    "replayed_median_smape": ("replayed_smape", 0.5),
+    "replayed_p50_estimate_ratio": ("replayed_estimate_ratio", 0.5),
 }
+ANALYSED = "not is_synthetic and not is_repeated"
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
             )
         )  # fmt: skip
     project.telemetry().write_bytes(b"".join(lines))
-    project.dbt_build("-s", "+accuracy", "+accuracy_tiers", "+accuracy_by_coefficients",
-                      "+calibration_multipliers")  # fmt: skip
+    project.dbt_build("-s", "+scores", "+coefficient_versions", "+calibration_multipliers")
     return project
 
 
@@ -92,45 +94,41 @@ def disagreements(project: Project, mart: str, events: str, strata: str) -> list
     return found
 
 
-def test_every_stratum_of_accuracy(built: Project) -> None:
-    """What a stratum does not split by is null there, and matches everything."""
-    events = """
-        select *, case when is_success then 'success' else 'failure' end as outcome
-        from marts.estimates where not is_synthetic
+def test_every_row_of_the_scores(built: Project) -> None:
+    """What a row does not split by is `all` there; each period and scope has its own calls."""
+    events = f"""
+        select *, occurred_at > max(occurred_at) over () - interval 28 day as is_recent,
+            case when is_success then 'success' else 'failure' end as outcome,
+            replayed_output_tokens is not null as is_comparable, run_block
+        from marts.calls inner join (select run_id, run_block from intermediate.int_runs)
+        using (run_id) where {ANALYSED}
     """
     strata = " and ".join(
-        f"coalesce(mart.{column}, events.{column}) = events.{column}"
-        for column in ("category", "complexity", "deliverable_bucket", "outcome")
+        f"mart.{column} in ('all', events.{column})"
+        for column in ("category", "complexity", "model", "deliverable_bucket", "outcome")
     )
-    assert disagreements(built, "accuracy", events, strata) == []
-
-
-def test_every_scope_of_the_tiers(built: Project) -> None:
-    """All, recent and successful events."""
-    events = """
-        select *, occurred_at > max(occurred_at) over () - interval 28 day as is_recent
-        from marts.estimates where not is_synthetic and not is_repeated
+    samples = """
+        and case mart.scope when 'success' then events.is_success
+            when 'comparable' then events.is_comparable else true end
+        and case mart.period when 'recent' then events.is_recent
+            when 'week' then mart.period_start = events.week_start
+            when 'runs' then mart.period_no = events.run_block + 1 else true end
     """
-    strata = " and ".join(
-        f"coalesce(mart.{column}, events.{column}) = events.{column}"
-        for column in ("category", "complexity", "deliverable_bucket")
-    )
-    scopes = """
-        and (mart.scope = 'all' or (mart.scope = 'recent' and events.is_recent)
-             or (mart.scope = 'success' and events.is_success))
-    """
-    assert disagreements(built, "accuracy_tiers", events, strata + scopes) == []
+    assert disagreements(built, "scores", events, strata + samples) == []
+    [kinds] = built.rows("select count(distinct period), count(distinct slice) from marts.scores")
+    assert kinds == (4, 12)
 
 
 def test_every_version_of_the_coefficients(built: Project) -> None:
-    """Each version by itself and by category; this mart shows medians only."""
-    events = "select * from marts.estimates where not is_synthetic and not is_repeated"
+    """Each version by itself, by label and by model; this mart shows medians only."""
     strata = """
         mart.coefficients_id = events.coefficients_id
         and mart.estimator_version = events.estimator_version
-        and mart.category in ('all', events.category)
+        and case mart.slice when 'all' then true when 'category' then mart.stratum = events.category
+            when 'model' then mart.stratum = events.model else mart.stratum = events.complexity end
     """
-    assert disagreements(built, "accuracy_by_coefficients", events, strata) == []
+    events = f"select * from marts.calls where {ANALYSED}"
+    assert disagreements(built, "coefficient_versions", events, strata) == []
 
 
 def test_the_medians_of_the_multipliers(built: Project) -> None:
@@ -139,7 +137,7 @@ def test_the_medians_of_the_multipliers(built: Project) -> None:
         """
         select category, complexity, estimator_version,
             list(actual_output_tokens / predicted_output_tokens)
-        from marts.estimates
+        from marts.calls
         where is_success and not is_truncated
         group by all
         """

@@ -37,7 +37,7 @@ def test_acknowledged_events_are_accepted(project: Project) -> None:
     assert (status.attempts, status.written) == (27, 26)
 
     project.land()
-    landed = project.rows("select count(*), sum(lines), sum(accepted) from marts.line_accounting")
+    landed = project.rows("select count(*), sum(lines), sum(accepted) from marts.files")
     files = len(list(project.telemetry().parent.iterdir()))
     assert landed == [(files, 26, 26)]
     assert files > 3

@@ -114,7 +114,7 @@ def demand(project: Project, category: str) -> list[tuple[Any, ...]]:
 def truncated(project: Project, category: str) -> list[tuple[Any, ...]]:
     """What is known of the truncation of a category's calls, and by what."""
     return project.rows(
-        "select is_truncated, truncation_evidence, count(*) from marts.estimates"
+        "select is_truncated, truncation_evidence, count(*) from marts.calls"
         " where category = ? group by all",
         category,
     )
@@ -125,7 +125,7 @@ def test_without_stop_word_and_ceiling_nobody_knows(built: Project) -> None:
     assert truncated(built, "silent") == [(None, None, 30)]
     assert (
         built.rows(
-            "select count(*), count(truncation_rate) from marts.accuracy where category = 'silent'"
+            "select count(*), count(truncation_rate) from marts.scores where category = 'silent'"
         )[0][1]
         == 0
     )
@@ -184,7 +184,7 @@ def test_files_are_read_where_they_lie_or_named(built: Project) -> None:
     """A list without a newline and a packed file are read; others are named, and cost no build."""
     found = built.rows(
         "select parse_filename(source_file), source_name, lines, accepted, duplicate, quarantined,"
-        " other from marts.line_accounting order by 1"
+        " other from marts.files order by 1"
     )
     assert found == [
         ("events.ndjson", "tokenest", len(EVENTS), len(EVENTS), 0, 0, 0),
@@ -214,10 +214,10 @@ def test_what_a_file_is_can_be_said(tmp_path: Path) -> None:
     """A word before the glob, and ~ for the home folder; a word that is none stops the build."""
     project = Project(tmp_path)
     write(project.telemetry("mixed.ndjson"), SESSION, PAYLOAD)
-    project.dbt_build("-s", "+line_accounting", telemetry="litellm:telemetry/*")
-    assert project.rows(
-        "select source_name, accepted, quarantined, other from marts.line_accounting"
-    ) == [("litellm", 1, 0, 1)]
+    project.dbt_build("-s", "+files", telemetry="litellm:telemetry/*")
+    assert project.rows("select source_name, accepted, quarantined, other from marts.files") == [
+        ("litellm", 1, 0, 1)
+    ]
     done = project.dbt("build", "-s", "base_telemetry__files", telemetry="litelm:telemetry/*")
     assert done.returncode != 0
     assert "names the source 'litelm'; it is one of" in done.stdout

@@ -130,9 +130,9 @@ def test_the_others_land_and_the_build_exits_with_3(project: Project, tmp_path: 
         [warning] = [text for text in warnings if f"telemetry/{name} was set aside" in text]
         assert reason in warning
     assert len(warnings) == 4
-    accepted = "select source_file, accepted from marts.line_accounting where lines > 0"
+    accepted = "select source_file, accepted from marts.files where lines > 0"
     assert project.rows(accepted) == [("telemetry/good.ndjson", 1)]
-    assert project.rows("select count(*) from marts.line_accounting where is_in_flight") == [(0,)]
+    assert project.rows("select count(*) from marts.files where is_in_flight") == [(0,)]
 
     project.telemetry("torn.ndjson.gz").write_bytes(PACKED)
     project.land(telemetry="telemetry/[gt]*.ndjson*")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
-LAYERS = ("staging", "events", "intermediate", "marts", "exports")
+LAYERS = ("staging", "events", "intermediate", "marts", "origin", "exports")
 TOLERANCE = 1e-9
 Row = tuple[object, ...]
 

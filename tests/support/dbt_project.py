@@ -97,7 +97,7 @@ class Project:
 
     def land(self, *arguments: str, telemetry: str | None = None) -> None:
         """Run only what landing needs: the lines, their repetitions and their account."""
-        self.dbt_build("-s", "+line_accounting", "+rejected_lines", *arguments, telemetry=telemetry)
+        self.dbt_build("-s", "+files", "+rejected_lines", *arguments, telemetry=telemetry)
 
     def tokenest(
         self, *arguments: str, telemetry: str | None = None

@@ -10,6 +10,7 @@ import typer
 from tokenest_py.cli import (
     advise,
     backtest,
+    backup,
     build,
     calibrate,
     drain,
@@ -62,6 +63,8 @@ app.command()(rollback.rollback)
 app.command()(estimate.estimate)
 app.command()(size.size)
 app.command()(identity.identity)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(plan.plan)
 app.add_typer(limits.limits, name="limits")
 app.add_typer(export.export, name="export")

@@ -93,7 +93,10 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> Facts:
             "select * exclude (budget_key) from marts.budget_quantiles"
             " order by cell_level, category, complexity, model, input_bin, max_truncation",
         ),
-        drift=read(connection, "select * from marts.drift_signals order by category, signal_name"),
+        drift=read(
+            connection,
+            "select * from intermediate.int_drift_signals order by category, signal_name",
+        ),
         costs=read(
             connection, "select * from marts.alpha_by_cost order by category, max_truncation"
         ),

@@ -12,10 +12,9 @@ import typer
 from tokenest_py.cli import output
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
-from tokenest_py.errors import DatabaseError
 from tokenest_py.pipeline.calibration.provenance import database_id
-from tokenest_py.pipeline.database import open_database, read_view
-from tokenest_py.pipeline.identity import one, table_names, tables
+from tokenest_py.pipeline.database import open_database, read_in_full, read_view
+from tokenest_py.pipeline.identity import tables
 from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table.file import decode, read
 
@@ -52,7 +51,7 @@ def identity(
         with open_database(path, lock_timeout=lock_timeout, allow_empty=allow_empty_db) as opened:
             facts = _facts(path, opened)
             if deep:
-                facts.append({"what": "rows read in full", "value": _read_in_full(path, opened)})
+                facts.append({"what": "rows read in full", "value": read_in_full(path, opened)})
     output.write(output.render(facts, form, columns=["what", "value"]), output_file)
 
 
@@ -90,24 +89,3 @@ def _facts(path: Path, connection: duckdb.DuckDBPyConnection) -> list[dict[str, 
     ]
     facts += [(f"rows in {table['name']}", table["n"]) for table in tables(connection)]
     return _listed(facts)
-
-
-def _read_in_full(path: Path, connection: duckdb.DuckDBPyConnection) -> int:
-    """Read every value, so that DuckDB checks the sum of every block; return the rows.
-
-    Raises DatabaseError, naming the table, when a block is not what was written.
-    """
-    import duckdb
-
-    read = 0
-    for schema, table, quoted in table_names(connection):
-        try:
-            read += one(connection, f"select count(hash(r)) from {quoted} as r")
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            message = (
-                f"{path} is damaged, table {schema}.{table}: {reason}; rebuild it from the"
-                f" telemetry files: move it away, then run `tokenest build` (docs/operations.md)"
-            )
-            raise DatabaseError(message) from error
-    return read

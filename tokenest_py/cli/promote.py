@@ -154,7 +154,7 @@ def _recorded(settings: Settings, share: float, rounds: int, lock_timeout: float
         held_back = [call for part in parts for call in part]
         return Recorded(
             exported=read_view(connection, "cmd_promote_exported"),
-            signals=read(connection, "select * from marts.drift_signals"),
+            signals=read(connection, "select * from intermediate.int_drift_signals"),
             recent=held_back[-MOST_CALLS:],
             held_back=len(held_back),
             provenance=provenance(settings.database, connection),

@@ -11,15 +11,13 @@ from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutO
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.say import say
 from tokenest_py.errors import NoDataError
-from tokenest_py.pipeline.database import open_database, read, read_view
+from tokenest_py.pipeline.database import open_database, read_view
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["replay"]
-
-SUMMARY = "select * from marts.replay_accuracy order by prediction"
 
 SAMPLE_COLUMNS = [
     "event_id", "occurred_at", "run_id", "phase_id", "category", "complexity",
@@ -96,7 +94,7 @@ def _results(
         bases = read_view(connection, "cmd_replay_bases")
         return (
             read_view(connection, "cmd_replay_samples"),
-            read(connection, SUMMARY),
+            read_view(connection, "cmd_replay_sums"),
             {row["replay_basis"]: row["n"] for row in bases},
         )
 

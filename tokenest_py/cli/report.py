@@ -47,7 +47,7 @@ def report(
     output_file: OutputOption = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Exit with 3 when tier 1 fails or an alert is open."),
+        typer.Option("--check", help="Exit with 3 when an alert is open."),
     ] = False,
     allow_empty: AllowEmptyOption = False,
     lock_timeout: LockTimeoutOption = 30.0,
@@ -108,11 +108,8 @@ def _as_summary(content: Report) -> str:
 
 
 def _check(content: Report) -> None:
-    reasons = []
-    if content.tier_1 == "fail":
-        reasons.append("tier 1 fails")
     if content.open_alerts:
-        reasons.append(f"{content.open_alerts} open alert(s)")
-    if reasons:
-        message = f"gate failed: {' and '.join(reasons)}; see tokenest report --format table"
+        message = (
+            f"gate failed: {content.open_alerts} open alert(s); see tokenest report --format table"
+        )
         raise GateError(message)

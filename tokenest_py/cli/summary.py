@@ -16,10 +16,12 @@ MOST_LINES = 5
 
 
 def print_summary(report: Report, console: Console, *, most_lines: int = MOST_LINES) -> None:
-    """Print the four answers, each with its first lines; coloured in a terminal only."""
+    """Print the sentence and the four answers with their first lines; coloured in a terminal."""
     from rich.table import Table
     from rich.text import Text
 
+    if report.lead:
+        console.file.write(f"{report.lead.sentence}\n\n")
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

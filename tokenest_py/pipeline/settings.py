@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,8 +150,18 @@ class Settings:
     @property
     def telemetry(self) -> tuple[str, ...]:
         """The globs of the telemetry files, relative where they were given so."""
+        return tuple(glob for _, glob in self.telemetry_sources)
+
+    @property
+    def telemetry_sources(self) -> tuple[tuple[str, str], ...]:
+        """The same globs, each behind the source that is said to be theirs; "" for none."""
         said = map(_of_source, self.values["TOKENEST_TELEMETRY"].split(","))
-        return tuple(glob for _, glob in said if glob)
+        return tuple((word.rstrip(":"), glob) for word, glob in said if glob)
+
+    @property
+    def set_aside(self) -> dict[str, str]:
+        """The files that a build leaves out, each with the reason."""
+        return dict(json.loads(self.values["TOKENEST_SET_ASIDE"]))
 
     @property
     def database(self) -> Path:

@@ -2,26 +2,26 @@
     quantile_cont({{ value }}, [{{ probabilities | join(', ') }}])
 {%- endmacro %}
 
-{% macro duckdb__stratum_quantiles(events, names, strata, wanted, flags=[]) %}
-{%- set keys = (strata[0]['labels'].keys() | list + names) | join(', ') -%}
+{% macro duckdb__stratum_quantiles(events, names, wanted, strata=none) %}
+{%- set measures = wanted.values() | map('first') | unique -%}
 {%- set ranks = [] -%}
 {%- for probability in wanted.values() | map('last') | unique -%}
     {%- do ranks.append(quantile_ranks(probability)) -%}
 {%- endfor -%}
 counted as {{ inlined() }} (
-    {{ counted_values(events, names + flags, wanted.values() | map('first') | unique) }}
+    {{ counted_values(events, ['cell_key'] if strata else names, measures) }}
 ),
 
-{{ ranked_values(names, strata, ranks, flags) }},
+{{ ranked_values(names, ranks, strata) }},
 
 quantiles as (
     select
-        {{ keys }},
+        {{ names | join(', ') }},
         {%- for column, (measure, probability) in wanted.items() %}
         {{ counted_quantile(probability, measure) }} as {{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
     from ranked
-    group by {{ keys }}
+    group by {{ names | join(', ') }}
 )
 {%- endmacro %}
 

@@ -24,6 +24,10 @@
     regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}', 'g')
 {%- endmacro %}
 
+{% macro duckdb__group_of_match(number) -%}
+    {{ return('\\' ~ number) }}
+{%- endmacro %}
+
 {% macro duckdb__text_starts_with(text, beginning) -%}
     starts_with({{ text }}, {{ beginning }})
 {%- endmacro %}

@@ -4,22 +4,19 @@
 {%- endmacro %}
 
 {#- percentile counts by itself, and spills. -#}
-{% macro spark__stratum_quantiles(events, names, strata, wanted, flags=[]) %}
+{% macro spark__stratum_quantiles(events, names, wanted, strata=none) %}
 {%- set probabilities = wanted.values() | map('last') | unique | list -%}
 quantiles as (
-    {% for stratum in strata %}
-        select
-            {{ stratum_columns(stratum, names) }}
-            {%- for column, (measure, probability) in wanted.items() %}
-            {%- set all_quantiles = spark__quantiles(measure, probabilities, 'n') %}
-            {{ list_item(all_quantiles, probabilities.index(probability) + 1) }}
-                as {{ column }}{{ ',' if not loop.last }}
-            {%- endfor %}
-        from {{ events }}
-        where {{ stratum.get('where', 'true') }}
-        {{ group_by_columns(stratum['columns']) }}
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    select
+        {{ names | join(', ') }},
+        {%- for column, (measure, probability) in wanted.items() %}
+        {%- set all_quantiles = spark__quantiles(measure, probabilities, 'n') %}
+        {{ list_item(all_quantiles, probabilities.index(probability) + 1) }}
+            as {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ events }}
+    {{ 'inner join ' ~ strata ~ ' on ' ~ events ~ '.cell_key = ' ~ strata ~ '.cell_key' if strata }}
+    group by {{ names | join(', ') }}
 )
 {%- endmacro %}
 

@@ -26,6 +26,10 @@
     regexp_replace({{ text }}, {{ spark_pattern(pattern) }}, '{{ replacement }}')
 {%- endmacro %}
 
+{% macro spark__group_of_match(number) -%}
+    {{ return('$' ~ number) }}
+{%- endmacro %}
+
 {% macro spark__text_starts_with(text, beginning) -%}
     startswith({{ text }}, {{ beginning }})
 {%- endmacro %}

@@ -1,7 +1,7 @@
 with
 
-estimates as (
-    select * from {{ ref('estimates') }}
+calls as (
+    select * from {{ ref('calls') }}
 ),
 
 runs as (
@@ -12,12 +12,12 @@ runs as (
 weeks as (
     select
         'week' as period_kind,
-        {{ week_start('occurred_at') }} as week_start,
+        week_start,
         cast(null as bigint) as run_block,
         concat_ws('|', cast(count(*) as string), cast(max(landing_no) as string)) as content_key
-    from estimates
+    from calls
     where {{ is_analysed() }}
-    group by {{ week_start('occurred_at') }}
+    group by week_start
 ),
 
 run_blocks as (

@@ -1,7 +1,7 @@
 with
 
-estimates as (
-    select * from {{ ref('estimates') }}
+calls as (
+    select * from {{ ref('calls') }}
 ),
 
 runs as (
@@ -10,7 +10,7 @@ runs as (
         min(occurred_at) as first_seen,
         count(*) as n,
         max(landing_no) as newest_landing_no
-    from estimates
+    from calls
     where {{ is_analysed() }}
     group by run_id
 ),

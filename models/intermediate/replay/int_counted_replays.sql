@@ -1,52 +1,30 @@
 with
 
-estimates as (
-    select * from {{ ref('replayed_estimates') }}
-),
-
-replayed as (
+calls as (
     select
-        predicted_output_tokens,
-        replayed_output_tokens,
-        actual_output_tokens,
-        assumed_new_count,
-        is_truncated,
-        is_success,
-        is_clean,
-        is_analysed,
-        estimator_version,
-        coalesce(category, 'unknown') as category,
-        coalesce(complexity, 'unknown') as complexity
-    from estimates
-),
-
-counted as (
-    select
-        estimator_version,
-        category,
-        complexity,
-        predicted_output_tokens,
-        replayed_output_tokens,
-        actual_output_tokens,
-        is_truncated,
-        is_success,
-        is_clean,
-        is_analysed,
-        cast(sum(assumed_new_count) as bigint) as assumed_new_count,
-        count(*) as n
-    from replayed
-    group by
-        estimator_version, category, complexity,
-        predicted_output_tokens, replayed_output_tokens, actual_output_tokens,
-        is_truncated, is_success, is_clean, is_analysed
+        *,
+        coalesce(category, 'unknown') as known_category,
+        coalesce(complexity, 'unknown') as known_complexity
+    from {{ ref('calls') }}
 ),
 
 final as (
     select
-        *,
-        {{ prediction_scores('predicted_output_tokens') }},
-        {{ prediction_scores('replayed_output_tokens', 'replayed_') }}
-    from counted
+        estimator_version,
+        known_category as category,
+        known_complexity as complexity,
+        predicted_output_tokens,
+        replayed_output_tokens,
+        actual_output_tokens,
+        is_truncated,
+        is_success,
+        is_clean,
+        count(*) as n
+    from calls
+    group by
+        estimator_version, known_category, known_complexity,
+        predicted_output_tokens, replayed_output_tokens, actual_output_tokens,
+        is_truncated, is_success, is_clean
 )
 
 select * from final

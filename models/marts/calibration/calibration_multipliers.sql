@@ -36,7 +36,6 @@ counted as {{ inlined() }} (
 
 {{ ranked_values(
     ['estimator_version', 'category', 'complexity'],
-    [{'labels': {}, 'columns': ['estimator_version', 'category', 'complexity']}],
     [
         quantile_ranks(0.5),
         [upper_median_rank(), upper_median_rank()],

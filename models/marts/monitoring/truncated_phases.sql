@@ -8,7 +8,7 @@
 with
 
 estimates as (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
 ),
 
 -- copies of one call stay in: counting a phase once is what makes them harmless

@@ -5,12 +5,12 @@
 
 with
 
-counted_estimates as (
-    select * from {{ ref('int_counted_estimates') }}
+counted_calls as (
+    select * from {{ ref('int_counted_calls') }}
 ),
 
 estimates as {{ inlined() }} (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
     where {{ is_analysed() }}
 ),
 
@@ -28,7 +28,7 @@ calls as (
     select
         *,
         case when {{ is_finished() }} then actual_output_tokens end as finished_tokens
-    from counted_estimates
+    from counted_calls
     where {{ is_analysed() }}
 ),
 
@@ -45,7 +45,6 @@ cells as (
 {{ stratum_quantiles(
     events='calls',
     names=['category', 'complexity'],
-    strata=[{'labels': {}, 'columns': ['category', 'complexity']}],
     wanted=wanted,
 ) }},
 

@@ -1,7 +1,8 @@
 with
 
-budget_quantiles as (
-    select * from {{ ref('budget_quantiles') }}
+max_tokens as (
+    select * from {{ ref('max_tokens') }}
+    where is_seen and input_bin = 'all' and source <> 'cold-start floor'
 ),
 
 events as (
@@ -22,11 +23,11 @@ of_groups as (
     select
         labels as name,
         max_truncation,
-        budget_tokens,
+        max_tokens,
         is_identified,
         n
-    from budget_quantiles
-    where cell_level <= {{ label_level() }} and budget_tokens is not null
+    from max_tokens
+    where estimate_bin = 'all' and model = 'all'
 ),
 
 -- one ceiling for all groups that a model serves: the largest of theirs
@@ -34,11 +35,11 @@ of_models as (
     select
         model,
         max_truncation,
-        max(budget_tokens) as budget_tokens,
+        max(max_tokens) as max_tokens,
         min(case when is_identified then 1 else 0 end) as is_all_identified,
         sum(n) as n
-    from budget_quantiles
-    where model is not null and input_bin is null and budget_tokens is not null
+    from max_tokens
+    where source = 'quantile cell' and model <> 'all'
     group by model, max_truncation
 ),
 
@@ -48,7 +49,7 @@ united as (
         name,
         cast(null as string) as served_by,
         max_truncation,
-        budget_tokens,
+        max_tokens,
         not is_identified as is_at_least,
         n
     from of_groups
@@ -58,7 +59,7 @@ united as (
         of_models.model as name,
         providers.served_by,
         of_models.max_truncation,
-        of_models.budget_tokens,
+        of_models.max_tokens,
         of_models.is_all_identified = 0 as is_at_least,
         of_models.n
     from of_models

@@ -1,7 +1,7 @@
 with
 
-coverage_gaps as (
-    select * from {{ ref('coverage_gaps') }}
+collection_plan as (
+    select * from {{ ref('collection_plan') }}
 ),
 
 final as (
@@ -14,7 +14,7 @@ final as (
         needed_for_production,
         needed_for_optimal,
         row_number() over (order by gap_rank asc) as row_no
-    from coverage_gaps
+    from collection_plan
     where priority <> 'outside the vocabulary'
 )
 

@@ -1,7 +1,7 @@
 with
 
-line_accounting as (
-    select * from {{ ref('line_accounting') }}
+files as (
+    select * from {{ ref('files') }}
 ),
 
 events as (
@@ -14,7 +14,7 @@ accounts as (
             'source_file', 'lines', 'records', 'quarantined', 'landed_bytes',
         ]) }} as ledger_line,
         row_number() over (order by source_file asc) as line_position
-    from line_accounting
+    from files
 ),
 
 ledger as (

@@ -1,14 +1,14 @@
 with
 
-replayed_estimates as (
-    select * from {{ ref('replayed_estimates') }}
+calls as (
+    select * from {{ ref('calls') }}
 ),
 
 counted as (
     select
         replay_basis,
         count(*) as n
-    from replayed_estimates
+    from calls
     group by replay_basis
 ),
 

@@ -1,7 +1,7 @@
 with
 
-replayed_estimates as (
-    select * from {{ ref('replayed_estimates') }}
+calls as (
+    select * from {{ ref('calls') }}
 ),
 
 final as (
@@ -29,7 +29,7 @@ final as (
         assumed_new_count,
         is_analysed,
         row_number() over (order by occurred_at asc, event_id asc) as row_no
-    from replayed_estimates
+    from calls
     where predicted_output_tokens is not null or replayed_output_tokens is not null
 )
 

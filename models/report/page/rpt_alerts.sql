@@ -1,7 +1,7 @@
 with
 
-guardrail_alerts as (
-    select * from {{ ref('guardrail_alerts') }}
+alerts as (
+    select * from {{ ref('alerts') }}
 ),
 
 ranked as (
@@ -27,7 +27,7 @@ ranked as (
                 figure desc nulls last,
                 subject asc
         ) as row_no
-    from guardrail_alerts
+    from alerts
 ),
 
 final as (

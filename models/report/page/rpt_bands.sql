@@ -1,7 +1,7 @@
 with
 
-accuracy_bands as (
-    select * from {{ ref('accuracy_bands') }}
+score_bands as (
+    select * from {{ ref('score_bands') }}
 ),
 
 final as (
@@ -12,7 +12,7 @@ final as (
         n,
         band_share,
         row_number() over (order by measure desc, band_no asc) as row_no
-    from accuracy_bands
+    from score_bands
 )
 
 select * from final

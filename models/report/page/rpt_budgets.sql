@@ -1,44 +1,30 @@
 with
 
-budget_quantiles as (
-    select * from {{ ref('budget_quantiles') }}
-),
-
-named as (
-    select
-        cell_level,
-        labels,
-        max_truncation,
-        n,
-        n_censored,
-        budget_tokens,
-        is_identified,
-        is_exported,
-        coalesce(category, 'all') as category,
-        coalesce(complexity, 'all') as complexity
-    from budget_quantiles
-    where cell_level = 0 or is_label_level
+max_tokens as (
+    select * from {{ ref('max_tokens') }}
+    where is_seen and estimate_bin = 'all' and input_bin = 'all'
 ),
 
 ranked as (
     select
         category,
         complexity,
-        labels,
+        model,
         max_truncation,
+        max_tokens,
+        source,
         n,
-        n_censored,
-        budget_tokens,
         is_identified,
-        is_exported,
+        clamped_by,
         row_number() over (
             order by
-                cell_level asc,
-                n desc,
+                category = 'all' desc,
+                model = 'all' desc,
                 labels asc,
+                model asc,
                 max_truncation asc
         ) as row_no
-    from named
+    from max_tokens
 ),
 
 final as (

@@ -1,15 +1,15 @@
 with
 
-accuracy_drift as (
-    select * from {{ ref('accuracy_drift') }}
+coefficient_versions as (
+    select * from {{ ref('coefficient_versions') }}
 ),
 
 final as (
     select
         drift,
-        row_number() over (order by drift_key asc) as row_no
-    from accuracy_drift
-    where stratification = 'overall'
+        row_number() over (order by version_no asc) as row_no
+    from coefficient_versions
+    where slice = 'all' and version_no = 1
 )
 
 select * from final

@@ -1,7 +1,7 @@
 with
 
-coverage_gaps as (
-    select * from {{ ref('coverage_gaps') }}
+collection_plan as (
+    select * from {{ ref('collection_plan') }}
 ),
 
 ranked as (
@@ -12,7 +12,7 @@ ranked as (
         first_of_its,
         needed_for_minimum,
         row_number() over (order by gap_rank asc) as row_no
-    from coverage_gaps
+    from collection_plan
     where
         needed_for_minimum > 0
         and priority <> 'outside the vocabulary'

@@ -1,7 +1,7 @@
 with
 
-coverage_gaps as (
-    select * from {{ ref('coverage_gaps') }}
+collection_plan as (
+    select * from {{ ref('collection_plan') }}
 ),
 
 ranked as (
@@ -16,7 +16,7 @@ ranked as (
         first_of_its,
         priority,
         row_number() over (order by gap_rank asc) as row_no
-    from coverage_gaps
+    from collection_plan
     where priority <> 'enough for the minimum'
 ),
 

@@ -1,15 +1,15 @@
 with
 
-line_accounting as (
-    select * from {{ ref('line_accounting') }}
+files as (
+    select * from {{ ref('files') }}
 ),
 
 estimates as (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
 ),
 
-drain_attempts as (
-    select * from {{ ref('drain_attempts') }}
+attempts as (
+    select * from {{ ref('int_attempts') }}
 ),
 
 coefficients as (
@@ -26,13 +26,14 @@ landed_lines as (
         cast(coalesce(sum(other), 0) as bigint) as other,
         count(*) as files,
         count(case when not is_present then 1 end) as gone
-    from line_accounting
+    from files
 ),
 
 landed_events as (
     select
         count(*) as events,
         count(case when not {{ is_analysed() }} then 1 end) as events_left_out,
+        count(case when deliverable_count > 0 then 1 end) as with_deliverables,
         min(occurred_at) as first_seen,
         max(occurred_at) as last_seen
     from estimates
@@ -40,7 +41,7 @@ landed_events as (
 
 landed_attempts as (
     select count(*) as attempts
-    from drain_attempts
+    from attempts
 ),
 
 exported as (

@@ -1,7 +1,7 @@
 with
 
-line_accounting as (
-    select * from {{ ref('line_accounting') }}
+files as (
+    select * from {{ ref('files') }}
 ),
 
 ranked as (
@@ -15,7 +15,7 @@ ranked as (
         is_in_flight,
         is_present,
         row_number() over (order by quarantined desc, lines desc, source_file asc) as row_no
-    from line_accounting
+    from files
 ),
 
 final as (

@@ -1,7 +1,7 @@
 with
 
 estimates as (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
 ),
 
 ranked as (
@@ -15,7 +15,8 @@ ranked as (
         row_number() over (order by coalesce(is_truncated, false) desc, md5(event_id) asc) as row_no
     from estimates
     where
-        predicted_output_tokens > 0
+        deliverable_count > 0
+        and predicted_output_tokens > 0
         and actual_output_tokens > 0
         and {{ is_analysed() }}
 ),

@@ -1,7 +1,7 @@
 with
 
 estimates as (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
 ),
 
 final as (

@@ -1,34 +1,31 @@
 with
 
-accuracy_tiers as (
-    select * from {{ ref('accuracy_tiers') }}
+scores as (
+    select * from {{ ref('scores') }}
 ),
 
 final as (
     select
-        verdict,
-        direction,
-        reason,
-        tier_1,
         n_stop_known,
         n_truncated,
         truncation_rate,
         truncation_lower,
         truncation_upper,
-        target_truncation,
+        cast({{ var('target_truncation') }} as double) as target_truncation,
         underestimation_rate,
-        target_underestimation,
+        cast({{ var('target_underestimation') }} as double) as target_underestimation,
         tokens_used,
         tokens_reserved,
         reserved_ratio,
         p50_ceiling_ratio,
         p90_ceiling_ratio,
-        target_p90_ceiling_ratio,
-        row_number() over (order by stratum_key asc) as row_no
-    from accuracy_tiers
+        cast({{ var('target_p90_ceiling_ratio') }} as double) as target_p90_ceiling_ratio,
+        row_number() over (order by score_key asc) as row_no
+    from scores
     where
-        stratification = 'overall'
-        and scope = 'recent'
+        slice = 'all'
+        and period = 'recent'
+        and scope = 'all'
 )
 
 select * from final

@@ -1,7 +1,7 @@
 with
 
-accuracy_tiers as (
-    select * from {{ ref('accuracy_tiers') }}
+scores as (
+    select * from {{ ref('scores') }}
 ),
 
 ranked as (
@@ -12,12 +12,13 @@ ranked as (
         truncation_rate,
         truncation_lower,
         truncation_upper,
-        target_truncation,
+        cast({{ var('target_truncation') }} as double) as target_truncation,
         row_number() over (order by n desc, stratum asc) as row_no
-    from accuracy_tiers
+    from scores
     where
-        scope = 'recent'
-        and stratification = 'category_complexity'
+        period = 'recent'
+        and scope = 'all'
+        and slice = 'category / complexity'
 ),
 
 final as (

@@ -1,7 +1,7 @@
 with
 
-accuracy_tiers as (
-    select * from {{ ref('accuracy_tiers') }}
+scores as (
+    select * from {{ ref('scores') }}
 ),
 
 final as (
@@ -14,10 +14,11 @@ final as (
         success_upper,
         is_small_sample,
         row_number() over (order by complexity asc) as row_no
-    from accuracy_tiers
+    from scores
     where
-        scope = 'all'
-        and stratification = 'complexity'
+        period = 'all'
+        and scope = 'all'
+        and slice = 'complexity'
 )
 
 select * from final

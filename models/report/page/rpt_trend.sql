@@ -1,7 +1,7 @@
 with
 
-accuracy_trend as (
-    select * from {{ ref('accuracy_trend') }}
+scores as (
+    select * from {{ ref('scores') }}
 ),
 
 ranked as (
@@ -17,10 +17,10 @@ ranked as (
         median_smape,
         reserved_ratio,
         row_number() over (order by period_start desc) as row_no
-    from accuracy_trend
+    from scores
     where
-        period_kind = 'week'
-        and stratification = 'overall'
+        period = 'week'
+        and slice = 'all'
 ),
 
 final as (

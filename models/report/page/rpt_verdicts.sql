@@ -1,36 +1,44 @@
 with
 
-accuracy_tiers as (
-    select * from {{ ref('accuracy_tiers') }}
+scores as (
+    select * from {{ ref('scores') }}
+),
+
+judged as (
+    select
+        *,
+        case when period = 'recent' then 'recent' else scope end as shown_scope
+    from scores
+    where
+        (slice = 'all' and 'all' in (period, scope))
+        or (slice = 'category / complexity' and period = 'all' and scope = 'all')
 ),
 
 ranked as (
     select
-        scope,
+        shown_scope as scope,
         stratum,
-        verdict,
-        direction,
+        tier_1,
+        tier_2,
         n,
         n_success,
         underestimation_rate,
         truncation_rate,
         truncation_lower,
         truncation_upper,
-        target_truncation,
+        cast({{ var('target_truncation') }} as double) as target_truncation,
         p50_estimate_ratio,
         p90_estimate_ratio,
         p90_ceiling_ratio,
         median_smape,
-        reason,
         row_number() over (
             order by
-                stratification = 'overall' desc,
-                scope asc,
+                slice = 'all' desc,
+                shown_scope asc,
                 n desc,
                 stratum asc
         ) as row_no
-    from accuracy_tiers
-    where stratification = 'overall' or (scope = 'all' and stratification = 'category_complexity')
+    from judged
 ),
 
 final as (

@@ -1,7 +1,7 @@
 with
 
-accuracy_by_coefficients as (
-    select * from {{ ref('accuracy_by_coefficients') }}
+coefficient_versions as (
+    select * from {{ ref('coefficient_versions') }}
 ),
 
 ranked as (
@@ -14,8 +14,8 @@ ranked as (
         underestimation_rate,
         previous_underestimation_rate,
         row_number() over (order by version_no desc) as row_no
-    from accuracy_by_coefficients
-    where stratification = 'overall'
+    from coefficient_versions
+    where slice = 'all'
 ),
 
 final as (

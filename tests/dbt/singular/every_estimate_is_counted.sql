@@ -3,12 +3,12 @@ with
 
 estimates as (
     select count(*) as estimate_count
-    from {{ ref('estimates') }}
+    from {{ ref('calls') }}
 ),
 
 counted_estimates as (
     select coalesce(sum(n), 0) as estimate_count
-    from {{ ref('int_counted_estimates') }}
+    from {{ ref('int_counted_calls') }}
 ),
 
 counted_replays as (

@@ -3,17 +3,17 @@ with
 
 accounting as (
     select coalesce(sum(records), 0) as record_count
-    from {{ ref('line_accounting') }}
+    from {{ ref('files') }}
 ),
 
 estimates as (
     select count(*) as event_count
-    from {{ ref('estimates') }}
+    from {{ ref('calls') }}
 ),
 
 attempts as (
     select count(*) as attempt_count
-    from {{ ref('drain_attempts') }}
+    from {{ ref('int_attempts') }}
 ),
 
 quarantine as (
@@ -23,7 +23,7 @@ quarantine as (
 
 quarantined as (
     select coalesce(sum(quarantined), 0) as line_count
-    from {{ ref('line_accounting') }}
+    from {{ ref('files') }}
 )
 
 select

@@ -9,7 +9,7 @@ select
     quarantined,
     blank,
     other
-from {{ ref('line_accounting') }}
+from {{ ref('files') }}
 where
     lines <> accepted + duplicate + quarantined + blank + other
     or accepted < 0

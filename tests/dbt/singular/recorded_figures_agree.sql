@@ -4,7 +4,7 @@
 with
 
 estimates as (
-    select * from {{ ref('estimates') }}
+    select * from {{ ref('calls') }}
 ),
 
 recomputed as (

@@ -319,6 +319,32 @@ def test_what_a_finished_worker_leaves_running_is_ended(tmp_path: Path) -> None:
     assert not is_alive(int((tmp_path / "notes").read_text()))
 
 
+def test_a_worker_that_leaves_its_group_is_ended_too(tmp_path: Path) -> None:
+    """It still holds the log of the attempt."""
+    goal = "note(str(subprocess.Popen(['setsid', 'sleep', '600']).pid)); time.sleep(0.5); event()"
+    make_run(tmp_path, {"p1": goal})
+    assert drained(tmp_path).made[0].success
+    assert not is_alive(int((tmp_path / "notes").read_text()))
+
+
+def test_a_log_without_end_stays_small(tmp_path: Path) -> None:
+    """Its head and its newest lines are kept, and the last failure is found."""
+    goal = """
+print("first line")
+for n in range(400):
+    print("x" * 1_000_000)
+    time.sleep(0.002)
+time.sleep(0.5)
+sys.exit("PATCH_FAILED")
+"""
+    make_run(tmp_path, {"p1": goal})
+    made = drained(tmp_path).made[0]
+    log = tmp_path / "r" / "logs" / "p1-1.log"
+    assert made.failure_pattern == "patch_failed"
+    assert log.read_bytes().startswith(b"first line")
+    assert log.stat().st_size < 300_000_000
+
+
 @pytest.mark.parametrize("command", ["", "  ", "no-such-program-anywhere {phase_file}", "echo 'x"])
 def test_an_unusable_worker_is_refused(command: str) -> None:
     """Before anything starts, as a usage error."""

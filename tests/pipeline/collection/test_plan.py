@@ -224,7 +224,7 @@ def test_without_a_database_the_ten_are_planned(project: Project) -> None:
 
 
 def test_from_telemetry_the_thinnest_cells_are_planned(samples: Project, tmp_path: Path) -> None:
-    """As marts.coverage_gaps ranks them, as many as the cell lacks."""
+    """As marts.collection_plan ranks them, as many as the cell lacks."""
     runs = str(tmp_path / "runs")
     code, out, said = plan(
         samples, "--run", "gaps", "--runs", runs, "--max-phases", "12", "--format", "json"
@@ -232,7 +232,7 @@ def test_from_telemetry_the_thinnest_cells_are_planned(samples: Project, tmp_pat
     assert code == 0, said
     gaps = samples.rows(
         "select category, complexity, deliverable_bucket, n_clean, needed_for_minimum"
-        " from marts.coverage_gaps where needed_for_minimum > 0 order by gap_rank limit 3"
+        " from marts.collection_plan where needed_for_minimum > 0 order by gap_rank limit 3"
     )
     columns = ("category", "complexity", "deliverable_bucket", "has", "needs")
     planned = [tuple(row[name] for name in columns) for row in json.loads(out)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,9 +75,10 @@ class Advice:
                 "ceiling_sent": row["usual_ceiling_tokens"],
                 "ceiling_recorded": row["n_with_recorded_ceiling"],
                 "max_truncation": row["max_truncation"],
-                "max_tokens": row["budget_tokens"],
+                "max_tokens": row["proposed_tokens"],
                 "at_least": row["is_at_least"],
                 "verdict": row["verdict"],
+                "reason": row["reason"],
                 "freed_tokens": row["freed_tokens"],
                 "note": self._note(row),
             }
@@ -93,13 +93,13 @@ class Advice:
         if logs is None:
             return steps
         paths = shlex.join(logs.paths)
-        if any(row["verdict"] in {"unknown", "no_ceiling"} for row in self.groups) and not any(
+        if any(row["usual_ceiling_tokens"] is None for row in self.groups) and not any(
             row["n_with_assumed_ceiling"] for row in self.sources
         ):
             steps.append(
                 f"say which ceiling you send, as here: tokenest advise --max-tokens 32000 {paths}"
             )
-        if any(row["budget_tokens"] for row in self.groups):
+        if any(row["proposed_tokens"] for row in self.groups):
             steps.append(
                 "let ceilings follow your logs:"
                 f" TOKENEST_TELEMETRY={shlex.quote(','.join(logs.globs))} tokenest build"
@@ -107,42 +107,21 @@ class Advice:
         return steps
 
     def _to_set(self, row: Row) -> str:
-        if row["verdict"] == "keep" and row["has_enough_calls"]:
+        if row["verdict"] == "leave" and row["has_enough_calls"]:
             return "as it is"
-        if row["verdict"] in {"too_few", "unknown"} or row["budget_tokens"] is None:
+        if row["proposed_tokens"] is None:
             return "-"
-        return f"{'at least ' if row['is_at_least'] else ''}{row['budget_tokens']}"
+        return f"{'at least ' if row['is_at_least'] else ''}{row['proposed_tokens']}"
 
     def _note(self, row: Row) -> str:
-        notes = [self._reason(row)]
-        if row["verdict"] in {"raise", "lower", "keep"} and not row["has_enough_calls"]:
+        notes = [] if row["verdict"] == "leave" else [row["reason"]]
+        if row["proposed_tokens"] and not row["has_enough_calls"]:
             notes.append(
                 f"only {count(row['n_observed'], 'call')} of its own, so wider groups count"
             )
         if row["n_left_out"]:
             notes.append(f"{count(row['n_left_out'], 'call')} left out: in part counted, or failed")
-        return "; ".join(note for note in notes if note)
-
-    def _reason(self, row: Row) -> str:
-        match row["verdict"]:
-            case "unknown":
-                return "no call says how it ended, or which ceiling it had"
-            case "raise" if row["is_at_least"]:
-                return (
-                    f"how much longer the {row['n_truncated']} would have been cannot be seen yet"
-                )
-            case "lower":
-                share = row["freed_tokens"] / row["reserved_tokens"]
-                return f"frees {row['freed_tokens']:,} reserved tokens ({percent(share)})"
-            case "no_ceiling":
-                return "the records hold no ceiling to compare with"
-            case "too_few" if row["n_truncated"] and row["budget_tokens"]:
-                return "too much is cut off, in too few calls to say what they need"
-            case "too_few":
-                needed = math.ceil(1 / self.rate - 1e-9) - 1
-                return f"too few calls: {needed} that ended by themselves show {_short(self.rate)}"
-            case _:
-                return ""
+        return "; ".join(notes)
 
 
 def read_advice(connection: duckdb.DuckDBPyConnection, rate: float = USUAL_RATE) -> Advice:

@@ -92,9 +92,9 @@ def source_gate(proposed: Table, exported: Sequence[dict[str, Any]]) -> Gate:
 
 def drift_gate(signals: Sequence[dict[str, Any]]) -> Gate:
     """No category whose truncation already asks for the table before."""
-    bad = [row["category"] for row in signals if row["verdict"] == "roll_back"]
-    about = ", ".join(bad) or f"{len(signals)} signals of marts.drift_signals"
-    return Gate("drift", not bad, str(len(bad)), "0 categories to roll back", about)
+    bad = [row["category"] for row in signals if row["state"] == "harmful"]
+    about = ", ".join(bad) or f"{len(signals)} signals of truncation, bias and stability"
+    return Gate("drift", not bad, str(len(bad)), "0 categories", about)
 
 
 def evidence_gate(calls: int, *, rate: float) -> Gate:

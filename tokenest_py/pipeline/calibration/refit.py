@@ -28,8 +28,7 @@ __all__ = ["Refit"]
 # What the calibration reads: the staged events, what is made of each alone, and all seeds.
 EVENT_TABLES = {
     "events.int_events": "occurred_at",
-    "marts.estimates": "occurred_at",
-    "marts.replayed_estimates": "occurred_at",
+    "marts.calls": "occurred_at",
     "intermediate.int_replayed_estimates": "event_id",
 }
 # From demand to the export; the rest of the project does not touch it.

@@ -147,9 +147,7 @@ def as_markdown(current: Table, proposed: Table, changes: Sequence[Change], fact
         "",
         "## Drift",
         "",
-        *_table(
-            facts.drift, ("category", "signal_name", "n_now", "figure", "threshold", "verdict")
-        ),
+        *_table(facts.drift, ("category", "signal_name", "n_now", "figure", "threshold", "state")),
         "",
         "## Which rate is cheapest",
         "",

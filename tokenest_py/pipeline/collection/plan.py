@@ -24,7 +24,7 @@ _LIMITS = ("max_lines", "max_context_files", "max_tokens")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of marts.coverage_gaps: how many clean samples it has, and how many it needs."""
+    """A cell of marts.collection_plan: how many clean samples it has, and how many it needs."""
 
     category: str
     complexity: str

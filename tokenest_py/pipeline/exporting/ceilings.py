@@ -36,7 +36,7 @@ def as_form(rows: list[Row], form: Form) -> tuple[str, int]:
     at_least = sum(row["is_at_least"] for row in chosen)
     if form is Form.LITELLM:
         return _litellm(chosen), at_least
-    ceilings = {_name(row["name"]): row["budget_tokens"] for row in chosen}
+    ceilings = {_name(row["name"]): row["max_tokens"] for row in chosen}
     if form is Form.JSON:
         return json.dumps(ceilings, indent=2, ensure_ascii=False) + "\n", at_least
     arguments = {name: {"max_completion_tokens": tokens} for name, tokens in ceilings.items()}
@@ -60,6 +60,6 @@ def _litellm(rows: list[Row]) -> str:
             f"  - model_name: {json.dumps(name)}",
             "    litellm_params:",
             f"      model: {json.dumps(model)}",
-            f"      max_tokens: {row['budget_tokens']}",
+            f"      max_tokens: {row['max_tokens']}",
         ]
     return "\n".join([*lines, ""])

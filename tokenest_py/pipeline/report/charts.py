@@ -158,40 +158,10 @@ def _trend(rows: Rows) -> Chart | None:
     return alt.layer(bars, points, n)
 
 
-_VERDICTS = ["no data", "no predictions", "needs samples", "needs tuning", "well tuned"]
-_SHADES = [f"var(--cell-{number})" for number in range(5)]
-
-
-def _coverage(rows: Rows) -> Chart | None:
-    import altair as alt
-
-    known = {r["category"] for r in rows if r["n"]}
-    shown = [_drawable(r) for r in rows if r["complexity"] != "unknown" or r["n"]]
-    if not known:
-        return None
-    order = ["low", "medium", "high", "maintenance"]
-    order += sorted({r["complexity"] for r in shown} - set(order))
-    base = alt.Chart(alt.InlineData(values=shown)).encode(
-        x=alt.X("complexity:N", title=None, sort=order, axis=alt.Axis(orient="top", labelAngle=0)),
-        y=alt.Y("category:N", title=None),
-    )
-    boxes = base.mark_rect(stroke="var(--page)", strokeWidth=2).encode(
-        color=alt.Color(
-            "verdict:N",
-            scale=alt.Scale(domain=_VERDICTS, range=_SHADES),
-            legend=alt.Legend(orient="bottom", title=None, symbolType="square", columns=3),
-        )
-    )
-    numbers = base.mark_text(color=INK).encode(text="n_clean:Q")
-    height = 24 * len({r["category"] for r in shown})
-    return alt.layer(boxes, numbers).properties(height=height)
-
-
 _CHARTS: dict[str, Callable[[Rows], Chart | None]] = {
     "room": _room,
     "predictions": _predictions,
     "trend": _trend,
-    "coverage": _coverage,
 }
 
 

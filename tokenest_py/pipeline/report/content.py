@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tokenest_py.pipeline.database import read
 from tokenest_py.pipeline.printable import printable
-from tokenest_py.pipeline.report.queries import HEADLINE, SECTIONS, Question
+from tokenest_py.pipeline.report.queries import COPY, HEADLINE, SECTIONS, Question
 from tokenest_py.pipeline.report.words import count, factor, percent
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Answer", "Report", "Section", "read_report"]
+__all__ = ["Answer", "Ceiling", "Report", "Section", "read_report"]
 
 Rows = list[dict[str, Any]]
+Ceilings: TypeAlias = "tuple[Ceiling, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +42,34 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What is proposed for one group of calls, or for all of them, in one sentence.
+
+    state is good, bad, unclear or plain, as that of an answer.
+    """
+
+    subject: str
+    sentence: str
+    state: str
+    row: dict[str, Any]
+    bins: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that a report shows, in the order in which it shows it."""
 
     title: str
     period: str
+    lead: Ceiling | None
+    ceilings: tuple[Ceiling, ...]
+    copy: Section
     answers: tuple[Answer, ...]
     sections: tuple[Section, ...]
     open_alerts: int
-    tier_1: str
-    verdict: str
 
     def rows_of(self, name: str) -> Rows:
-        """Return the rows of a section; none when the database does not have its table."""
+        """Return the rows of a section; none when the report does not show it."""
         return next((s.rows for s in self.sections if s.question.name == name), [])
 
 
@@ -63,24 +79,42 @@ def read_report(connection: duckdb.DuckDBPyConnection) -> Report:
     Raises DatabaseError when marts are missing that every build makes.
     """
     headline = {question.name: _answer_rows(connection, question) for question in HEADLINE}
-    sections = tuple(Section(question, _answer_rows(connection, question)) for question in SECTIONS)
-    alerts = next(s.rows for s in sections if s.question.name == "alerts")
-    weeks = next(s.rows for s in sections if s.question.name == "trend")[:2]
+    every = tuple(Section(question, _answer_rows(connection, question)) for question in SECTIONS)
+    landed = headline["landing"][0]
+    # deliverables and plans are the work of coding agents; others see nothing of them
+    is_coding = bool(landed["with_deliverables"] or landed["attempts"])
+    if not is_coding:
+        headline["gap"] = []
+    rows = {section.question.name: section.rows for section in every}
+    weeks = [week for week in rows["trend"] if week["truncation_rate"] is not None][:2]
     recent = headline["recent"][0] if headline["recent"] else {}
-    open_alerts = [alert for alert in alerts if alert["is_open"]]
+    open_alerts = [alert for alert in rows["alerts"] if alert["is_open"]]
+    rises = len(weeks) > 1 and weeks[0]["truncation_rate"] > weeks[1]["truncation_rate"]
+    rises = rises or any(_cuts_off_more(version) for version in headline["version"])
+    lead, ceilings = read_ceilings(headline["ceilings"], headline["demand"])
+    answers = (
+        _safety(recent, is_coding=is_coding),
+        _cost(recent, rows["costs"]),
+        _change(headline, weeks, is_coding=is_coding),
+        _next_steps(headline, ceilings, open_alerts),
+    )
     return Report(
         title="Token budgets: safety and cost",
-        period=_period(headline["landing"][0]),
-        answers=(
-            _safety(recent),
-            _cost(recent),
-            _change(headline, weeks),
-            _next_steps(headline, recent, open_alerts),
+        period=_period(landed),
+        lead=lead,
+        ceilings=ceilings,
+        copy=Section(COPY, headline["copy"]),
+        answers=tuple(
+            replace(answer, state="plain") if rises and answer.state == "good" else answer
+            for answer in answers
         ),
-        sections=sections,
+        sections=tuple(
+            section
+            for section in every
+            if (is_coding or not section.question.is_coding)
+            and (section.rows or section.question.name == "alerts")
+        ),
         open_alerts=len(open_alerts),
-        tier_1=recent.get("tier_1", "unknown"),
-        verdict=recent.get("verdict", "insufficient data"),
     )
 
 
@@ -102,7 +136,7 @@ def _period(landed: dict[str, Any]) -> str:
     )
 
 
-def _safety(recent: dict[str, Any]) -> Answer:
+def _safety(recent: dict[str, Any], *, is_coding: bool) -> Answer:
     question = "Are we safe?"
     sql = HEADLINE[0].sql
     if recent.get("truncation_rate") is None:
@@ -112,16 +146,17 @@ def _safety(recent: dict[str, Any]) -> Answer:
     calls = count(recent["n_stop_known"], "recent call")
     evidence = f"{recent['n_truncated']} of {calls} cut off; 95 % interval {interval}"
     lines = [f"{evidence}; target at most {percent(target)}."]
-    if recent["underestimation_rate"] is not None:
+    if is_coding and recent["underestimation_rate"] is not None:
         lines.append(
             f"{percent(recent['underestimation_rate'])} needed more than predicted"
             f" (target at most {percent(recent['target_underestimation'])}):"
             " a risk only where the ceiling follows the prediction."
         )
-    if rate > target:
+    if recent["truncation_lower"] > target:
         state, word = "bad", "No"
-        if recent["truncation_lower"] <= target:
-            lines.append("The interval still holds the target: it could be chance.")
+    elif rate > target:
+        state, word = "unclear", "Perhaps not"
+        lines.append("The interval still holds the target: it could be chance.")
     elif recent["truncation_upper"] > target:
         state, word = "unclear", "Probably"
         lines.append("The interval reaches beyond the target: too few calls to be sure.")
@@ -130,28 +165,43 @@ def _safety(recent: dict[str, Any]) -> Answer:
     return Answer(question, f"{word}: {percent(rate)} truncated", state, tuple(lines), sql)
 
 
-def _cost(recent: dict[str, Any]) -> Answer:
+def _cost(recent: dict[str, Any], costs: Rows) -> Answer:
     question = "What does it cost?"
     sql = HEADLINE[0].sql
+    money = _money(costs)
     if not recent.get("tokens_used"):
         line = "No recent call records its ceiling (actual_max_tokens, selected_budget)."
-        return Answer(question, "unknown", "unclear", (line,), sql)
+        return Answer(question, "unknown", "unclear", (line, *money), sql)
     used, reserved = recent["tokens_used"], recent["tokens_reserved"]
     half, tenth = factor(recent["p50_ceiling_ratio"]), factor(recent["p90_ceiling_ratio"])
     not_billed = "Room is not billed; it counts against rate limits and reserved capacity."
     lines = (
         f"{reserved:,.0f} tokens reserved, {used:,.0f} used. {not_billed}",
         f"Half of the calls reserve more than {half}, a tenth more than {tenth} of what they use.",
+        *money,
     )
     within = recent["p90_ceiling_ratio"] < recent["target_p90_ceiling_ratio"]
     figure = f"{factor(recent['reserved_ratio'])} reserved for each token used"
     return Answer(question, figure, "plain" if within else "unclear", lines, sql)
 
 
+def _money(costs: Rows) -> list[str]:
+    """What the newest week cost, where the prices of its models are known."""
+    newest = [row for row in costs if row["week_start"] == costs[0]["week_start"]]
+    priced = [row for row in newest if row["spent"] is not None]
+    if not priced:
+        return []
+    spent, lost = (sum(row[name] for row in priced) for name in ("spent", "spent_on_cut_off"))
+    unknown = len(newest) - len(priced)
+    without = f"; {count(unknown, 'model has', 'models have')} no known price" if unknown else ""
+    week = f"Week of {newest[0]['week_start']:%Y-%m-%d}"
+    return [f"{week}: {spent:,.2f} USD, of it {lost:,.2f} for cut-off answers{without}."]
+
+
 _STATES = {"better": "good", "worse": "bad"}
 
 
-def _change(headline: dict[str, Rows], weeks: Rows) -> Answer:
+def _change(headline: dict[str, Rows], weeks: Rows, *, is_coding: bool) -> Answer:
     lines = []
     figure, state = "Nothing to compare yet", "plain"
     if headline["version"] and headline["version"][0]["previous_version"]:
@@ -159,12 +209,12 @@ def _change(headline: dict[str, Rows], weeks: Rows) -> Answer:
         change = version["version_change"]
         figure = f"Newest coefficients: {change}"
         state = _STATES.get(change, "plain")
+        if change == "better" and _cuts_off_more(version):
+            figure, state = "Newest coefficients: more is cut off", "unclear"
         lines.append(
             f"{version['version_name']} against {version['previous_version']}: truncated"
             f" {percent(version['previous_truncation_rate'])} →"
-            f" {percent(version['truncation_rate'])}, underestimated"
-            f" {percent(version['previous_underestimation_rate'])} →"
-            f" {percent(version['underestimation_rate'])}."
+            f" {percent(version['truncation_rate'])}."
         )
     if len(weeks) > 1:
         if not lines:
@@ -177,22 +227,26 @@ def _change(headline: dict[str, Rows], weeks: Rows) -> Answer:
             f" truncated of {count(weeks[0]['n'], 'call')}; the one before:"
             f" {percent(weeks[1]['truncation_rate'])} of {weeks[1]['n']:,}."
         )
-    lines += [f"Newest runs against the first ones: {row['drift']}." for row in headline["drift"]]
+    if is_coding:
+        lines += [f"Newest runs against the first: {row['drift']}." for row in headline["drift"]]
     return Answer("What changed?", figure, state, tuple(lines), HEADLINE[2].sql)
 
 
-def _next_steps(headline: dict[str, Rows], recent: dict[str, Any], alerts: Rows) -> Answer:
+def _cuts_off_more(version: dict[str, Any]) -> bool:
+    now, before = version["truncation_rate"], version["previous_truncation_rate"]
+    return now is not None and before is not None and now > before
+
+
+def _next_steps(headline: dict[str, Rows], ceilings: Ceilings, alerts: Rows) -> Answer:
     steps = []
+    for verdict in ("raise", "lower"):
+        named = [c.subject for c in ceilings if c.row["verdict"] == verdict]
+        if named:
+            steps.append(f"{verdict.capitalize()} {_some(named)}: tokenest promote.")
     by_action: dict[str, list[str]] = {}
     for alert in alerts:
         by_action.setdefault(alert["action"], []).append(alert["subject"])
-    for action, subjects in by_action.items():
-        more = f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
-        steps.append(f"{action}: {', '.join(subjects[:3])}{more}.")
-    if recent.get("verdict") == "tune":
-        steps.append(f"Recalibrate {recent['direction']}: {recent['reason']}.")
-    elif recent.get("verdict") == "insufficient data":
-        steps.append(f"Collect before tuning: {recent['reason']}.")
+    steps += [f"{action}: {_some(subjects)}." for action, subjects in by_action.items()]
     if headline["gap"]:
         gap = headline["gap"][0]
         steps.append(
@@ -206,3 +260,49 @@ def _next_steps(headline: dict[str, Rows], recent: dict[str, Any], alerts: Rows)
     critical = any(alert["severity"] == "critical" for alert in alerts)
     state = "bad" if critical else "unclear" if alerts else "good"
     return Answer("What to do next?", figure, state, tuple(steps), SECTIONS[0].sql)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
+
+
+def read_ceilings(rows: Rows, bins: Rows) -> tuple[Ceiling | None, Ceilings]:
+    """Return the sentence on all calls, and what is proposed for each group of them."""
+    groups = [row for row in rows if row["verdict"]]
+    verdicts = [row["verdict"] for row in groups]
+    found = tuple(
+        Ceiling(
+            row["subject"],
+            _sentence(row, row["verdict"]),
+            _CEILING_STATES[row["verdict"]],
+            row,
+            tuple(one for one in bins if one["labels"] == row["labels"]),
+        )
+        for row in groups
+    )
+    totals = [row for row in rows if row["is_total"]]
+    if not totals or not found:
+        return None, found
+    # of all calls together: what most has to be done decides
+    verdict = min(verdicts, key=list(_CEILING_STATES).index)
+    total = totals[0] | {"reason": next(r["reason"] for r in groups if r["verdict"] == verdict)}
+    return Ceiling(
+        "all calls", _sentence(total, verdict), _CEILING_STATES[verdict], total, ()
+    ), found
+
+
+_CEILING_STATES = {"raise": "bad", "lower": "unclear", "collect": "unclear", "leave": "plain"}
+
+
+def _sentence(row: dict[str, Any], verdict: str) -> str:
+    now = percent(row["truncation_rate"])
+    if verdict not in {"raise", "lower"} or row["truncation_then"] is None:
+        if verdict == "leave":
+            return f"Leave: {factor(row['reserved_ratio'])} reserved at {now} cut off"
+        return f"{verdict.capitalize()}: {row['reason']}"
+    then = percent(row["truncation_then"])
+    if row["most_truncation_then"] > row["truncation_then"]:
+        then += f" to {percent(row['most_truncation_then'])}"
+    reserved = f"{factor(row['reserved_ratio'])} → {factor(row['reserved_then_ratio'])}"
+    return f"Promote: reserved {reserved} at {then} cut off (now {now})"

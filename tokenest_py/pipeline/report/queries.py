@@ -9,16 +9,20 @@ from dataclasses import dataclass
 
 from tokenest_py.pipeline.database import view_query
 
-__all__ = ["HEADLINE", "SECTIONS", "Question"]
+__all__ = ["COPY", "HEADLINE", "SECTIONS", "Question"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One part of the report: its anchor, its title, and what it means."""
+    """One part of the report: its anchor, its title, and what it means.
+
+    `is_coding` parts speak of deliverables and of what is collected for them.
+    """
 
     name: str
     title: str
     note: str = ""
+    is_coding: bool = False
 
     @property
     def view(self) -> str:
@@ -31,12 +35,23 @@ class Question:
         return view_query(self.view)
 
 
+COPY = Question(
+    "copy",
+    "Ceilings to copy",
+    "Of the calls in the window: how many were cut off, and how many of the same calls the"
+    " proposed ceilings would cut off, each under that of its own cell; tokenest backtest tries"
+    " them on later calls.",
+)
+
 HEADLINE = (
     Question("recent", "Tiers of the recent calls"),
     Question("landing", "What has landed"),
     Question("version", "The newest coefficients against the ones before"),
     Question("drift", "Baseline against now"),
-    Question("gap", "Where to collect next"),
+    Question("gap", "Where to collect next", is_coding=True),
+    Question("ceilings", "Verdicts on the ceilings"),
+    Question("demand", "What calls need"),
+    COPY,
 )
 
 SECTIONS = (
@@ -58,6 +73,7 @@ SECTIONS = (
         "Predicted against actual",
         "Above the line the call needed more than predicted. A truncated call is drawn as what it"
         " is, a lower bound: it needed at least that much.",
+        is_coding=True,
     ),
     Question(
         "trend",
@@ -66,16 +82,11 @@ SECTIONS = (
         " off, each with its 95 % interval; above, the number of calls.",
     ),
     Question(
-        "coverage",
-        "Coverage",
-        "Clean calls for each category and complexity, and whether the estimator is well tuned"
-        " there.",
-    ),
-    Question(
         "verdicts",
-        "Tiers and verdicts",
+        "Tiers",
         "Tier 1 is safety (underestimated and truncated calls), tier 2 is cost. Of successes alone"
         " truncation decides nothing: a call that was cut off seldom succeeds.",
+        is_coding=True,
     ),
     Question(
         "versions",
@@ -85,8 +96,15 @@ SECTIONS = (
     ),
     Question(
         "budgets",
-        "Budgets",
-        "The ceiling that keeps truncation at the given rate, from the quantiles of demand.",
+        "Every ceiling that the runtime answers",
+        "For the cells that calls lay in, at each rate (marts.max_tokens); source says whether the"
+        " very cell answers, a wider one, or what new ones needed so far.",
+    ),
+    Question(
+        "costs",
+        "Cost by model and week",
+        "Tokens always, US dollars where seed model_prices knows the model. An answer that was cut"
+        " off is paid for again by whoever asks again.",
     ),
     Question(
         "rates",
@@ -95,22 +113,11 @@ SECTIONS = (
         " tokens generated, answers paid for twice, and reserved room at its price.",
     ),
     Question(
-        "signals",
-        "Drift of demand",
-        "Whether the newest calls still look like the ones before; the figure stands in its"
-        " interval.",
-    ),
-    Question(
         "multipliers",
         "Multipliers",
         "By which factor predictions missed: the origin's rule (t5_exact) beside the method that is"
         " exported.",
-    ),
-    Question(
-        "triage",
-        "Truncation triage",
-        "Each truncated phase counts once, however often it was run again. The factor is a lower"
-        " bound: the call was cut off before it was done.",
+        is_coding=True,
     ),
     Question(
         "phases",
@@ -127,25 +134,24 @@ SECTIONS = (
         "bands",
         "Distribution of errors",
         "By the size of the error (smape, in per cent) and by predicted / actual.",
+        is_coding=True,
     ),
     Question(
         "success",
         "Success by complexity",
         "A rate from fewer calls than min_samples says little.",
+        is_coding=True,
     ),
     Question(
         "gaps",
         "Where to collect next",
         "The sample that closes most gaps at once comes first.",
+        is_coding=True,
     ),
     Question(
         "targets",
         "Collection targets",
-    ),
-    Question(
-        "scorecards",
-        "Acceptance scorecards",
-        "The criteria of the origin's documents, held against all telemetry that has landed.",
+        is_coding=True,
     ),
     Question(
         "lines",

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tokenest_py.pipeline.printable import plain
 from tokenest_py.pipeline.report.charts import draw_charts
+from tokenest_py.pipeline.report.pictures import alternative as in_words
+from tokenest_py.pipeline.report.pictures import draw
 from tokenest_py.pipeline.report.words import cell, percent
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ def as_html(report: Report) -> str:
         .render(
             report=report,
             charts=charts,
-            bar=_bar,
+            drawings=[Markup(draw(ceiling)) for ceiling in report.ceilings[:6]],
+            in_words=in_words,
             state=_state,
             states=STATE_COLUMNS,
             alternative=_alternative,
@@ -62,13 +65,14 @@ def as_markdown(report: Report) -> str:
 
 
 def as_json(report: Report) -> str:
-    """Return the same content as one JSON object: title, period, gate, answers, sections."""
+    """Return the same content as one JSON object: title, period, ceilings, answers, sections."""
     content = {
         "title": report.title,
         "period": report.period,
-        "tier_1": report.tier_1,
-        "verdict": report.verdict,
+        "lead": report.lead.sentence if report.lead else None,
         "open_alerts": report.open_alerts,
+        "ceilings": [ceiling.row | {"sentence": ceiling.sentence} for ceiling in report.ceilings],
+        "copy": report.copy.rows,
         "answers": [
             {
                 "question": answer.question,
@@ -125,7 +129,6 @@ def _columns(section: Section) -> list[Column]:
 def _nothing(section: Section) -> str:
     return {
         "alerts": "No rule is broken.",
-        "triage": "No truncated call.",
         "phases": "No truncated call.",
         "saved": "No truncated call.",
         "rejects": "Nothing is in quarantine.",
@@ -145,19 +148,9 @@ def _kind(values: list[object]) -> str:
 
 STATE_COLUMNS = {"verdict", "status", "version_change", "severity", "tier_1", "tier_2"}
 _STATE_CLASSES = {
-    "bad": {
-        "tune",
-        "not met",
-        "worse",
-        "critical",
-        "fail",
-        "roll_back",
-        "raise the estimate",
-        "needs tuning",
-    },
-    "good": {"leave", "met", "better", "pass", "well tuned", "ok"},
-    "unclear": {"insufficient data", "needs samples", "no data", "warning", "unknown"},
-}  # fmt: skip
+    "bad": {"raise", "not met", "worse", "critical", "fail"},
+    "unclear": {"lower", "collect", "warning", "unknown"},
+}
 
 
 def _state(value: object) -> str:
@@ -165,24 +158,6 @@ def _state(value: object) -> str:
         if value in values:
             return f"state-{name}"
     return ""
-
-
-def _bar(row: dict[str, Any]) -> str:
-    """Return a small drawing of a rate, its interval and its target on a scale of 0 to 1."""
-    from markupsafe import Markup
-
-    if row["truncation_rate"] is None:
-        return ""
-    low, high = 100 * row["truncation_lower"] + 5, 100 * row["truncation_upper"] + 5
-    point, target = 100 * row["truncation_rate"] + 5, 100 * row["target_truncation"] + 5
-    return Markup(
-        '<svg class="bar" viewBox="0 0 110 12" aria-hidden="true">'
-        '<line x1="5" x2="105" y1="6" y2="6" stroke="var(--grid)"/>'
-        '<line x1="{low:.1f}" x2="{high:.1f}" y1="6" y2="6" stroke="var(--blue)"'
-        ' stroke-width="3" opacity=".5"/>'
-        '<circle cx="{point:.1f}" cy="6" r="3.5" fill="var(--blue)"/>'
-        '<line x1="{target:.1f}" x2="{target:.1f}" y1="0" y2="12" stroke="var(--red)"/></svg>'
-    ).format(low=low, high=high, point=point, target=target)
 
 
 def _alternative(section: Section) -> str:
@@ -202,16 +177,13 @@ def _alternative(section: Section) -> str:
                 f"Scatter plot of {len(rows)} calls: {under} needed more than predicted,"
                 f" {cut} were cut off and are lower bounds."
             )
-        case "trend":
+        case _:
             parts = [
                 f"week of {r['period_start']:%Y-%m-%d}: {percent(r['underestimation_rate'])}"
                 f" underestimated, {percent(r['truncation_rate'])} cut off, {r['n']} calls"
                 for r in rows[:6]
             ]
             return "Rates by week. " + "; ".join(parts)
-        case _:
-            filled = sum(r["n_clean"] > 0 for r in rows)
-            return f"Heat map: {filled} of {len(rows)} groups have a clean call."
 
 
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")

@@ -1,0 +1,76 @@
+{#- One verdict on a group of calls: what its ceiling should do, and why. -#}
+
+{#-
+    Text: what is known of a group's ceiling at a rate. Never called safe without evidence: a lower
+    ceiling needs a quantile that the calls show, and calls that are not cut off.
+-#}
+{% macro ceiling_case() -%}
+    case
+        when n_known = 0 then 'unknown'
+        when usual_ceiling_tokens is null and has_quantile then 'no_ceiling'
+        when usual_ceiling_tokens is null then 'too_few'
+        when
+            is_cut_off and budget_tokens > usual_ceiling_tokens
+            and (has_quantile or n_known >= {{ var('min_samples') }})
+            then 'raise'
+        when is_cut_off then 'too_few_cut_off'
+        when not has_quantile then 'too_few'
+        when budget_tokens >= usual_ceiling_tokens * (1 - {{ var('worth_changing') }}) then 'leave'
+        when is_identified then 'lower'
+        else 'too_few'
+    end
+{%- endmacro %}
+
+{#- Text: the verdict of a case: raise, lower, leave, or collect what would decide. -#}
+{% macro ceiling_verdict() -%}
+    case when advice_case in ('raise', 'lower', 'leave') then advice_case else 'collect' end
+{%- endmacro %}
+
+{#- Text: the reason of a case, in words. -#}
+{% macro ceiling_reason() -%}
+    case advice_case
+        when 'unknown' then 'no call says how it ended, or which ceiling it had'
+        when 'too_few_cut_off' then 'too much is cut off, in too few calls to say what they need'
+        when 'too_few'
+            then
+                'too few calls: ' || cast(cast(ceil(1 / max_truncation - 1e-9) as bigint) - 1 as string)
+                || ' that ended by themselves show ' || {{ plain_number('100 * max_truncation') }}
+                || ' %'
+        when 'no_ceiling' then 'the records hold no ceiling to compare with'
+        when 'raise'
+            then
+                cast(n_truncated as string) || ' of ' || cast(n_known as string) || ' were cut off'
+                || case
+                    when is_identified then ''
+                    else ': how much longer they would have been cannot be seen yet'
+                end
+        when 'lower'
+            then
+                'frees ' || cast(
+                    cast(
+                        round(100 - 100 * n_with_ceiling * budget_tokens / cast(reserved_tokens as double))
+                        as bigint
+                    ) as string
+                ) || ' % of what is reserved'
+        else 'it is near what such calls need'
+    end
+{%- endmacro %}
+
+{#- Text: what to type after a verdict. -#}
+{% macro advice_command() -%}
+    case
+        when verdict in ('raise', 'lower') then 'tokenest promote'
+        when verdict = 'collect' and n_known = 0 then 'tokenest advise --max-tokens 32000 PATH'
+        when verdict = 'collect' then 'tokenest build'
+    end
+{%- endmacro %}
+
+{#- Number: the rate that ceilings are advised for, of truncation_rates the nearest to the target. -#}
+{% macro advised_rate() %}
+    {% set target = var('target_truncation') %}
+    {% set best = namespace(rate=var('truncation_rates')[0]) %}
+    {% for rate in var('truncation_rates') | sort if (rate - target) | abs < (best.rate - target) | abs %}
+        {% set best.rate = rate %}
+    {% endfor %}
+    {{ return(best.rate) }}
+{% endmacro %}

@@ -1,0 +1,78 @@
+{% set cell = asked_columns() + ['model', 'input_bin'] %}
+with
+
+history as (
+    select
+        *,
+        {{ key_of(cell) }} as asked_key,
+        {{ group_level() }} as cell_level
+    from {{ ref('int_demand_history') }}
+),
+
+max_tokens as (
+    select * from {{ ref('max_tokens') }}
+),
+
+events as (
+    select * from {{ ref('int_events') }}
+),
+
+placed as (
+    select
+        history.demand_tokens,
+        history.is_observed,
+        history.is_first_truncated,
+        history.model,
+        {{ group_columns('history') }},
+        max_tokens.max_tokens as proposed_tokens,
+        max_tokens.most_cost_per_1000,
+        events.actual_output_tokens,
+        coalesce(events.actual_max_tokens, events.assumed_max_tokens) as ceiling_tokens
+    from history
+    left join max_tokens
+        on {{ key_of(['history.asked_key', plain_number(advised_rate())]) }} = max_tokens.max_tokens_key
+    left join events
+        on history.event_id = events.event_id
+),
+
+named as (
+    select
+        *,
+        {{ label_object(most=label_level()) }} as labels,
+        coalesce(nullif({{ group_name() }}, ''), 'all') as subject
+    from placed
+),
+
+-- a call that was cut off below the proposed ceiling may fit it or not
+final as (
+    select
+        {{ key_of(['labels', 'model']) }} as outcome_key,
+        labels,
+        max(subject) as subject,
+        coalesce(model, 'unknown') as model,
+        count(*) as n,
+        count(is_first_truncated) as n_known,
+        count(case when is_first_truncated then 1 end) as n_truncated,
+        count(proposed_tokens) as n_proposed,
+        count(
+            case
+                when is_observed and demand_tokens > proposed_tokens then 1
+                when not is_observed and demand_tokens >= proposed_tokens then 1
+            end
+        ) as n_cut_off_then,
+        count(case when not is_observed and demand_tokens < proposed_tokens then 1 end)
+            as n_undecided_then,
+        median(ceiling_tokens) as median_ceiling,
+        median(proposed_tokens) as median_proposed,
+        cast(sum(ceiling_tokens) as bigint) as reserved_tokens,
+        cast(sum(case when ceiling_tokens is not null then actual_output_tokens end) as bigint)
+            as used_tokens,
+        cast(sum(proposed_tokens) as bigint) as reserved_then_tokens,
+        cast(sum(case when proposed_tokens is not null then actual_output_tokens end) as bigint)
+            as used_then_tokens,
+        avg(most_cost_per_1000) as most_cost_per_1000
+    from named
+    group by labels, model
+)
+
+select * from final

@@ -1,0 +1,180 @@
+with
+
+events as (
+    select *{{ further_label_columns('labels') }}
+    from {{ ref('int_events') }}
+),
+
+demand as (
+    select * from {{ ref('int_demand') }}
+),
+
+max_tokens as (
+    select * from {{ ref('max_tokens') }}
+    where is_seen and estimate_bin = 'all' and model = 'all' and input_bin = 'all'
+),
+
+history as (
+    select * from {{ ref('int_demand_history') }}
+),
+
+rates as (
+    {{ rate_rows(var('truncation_rates')) }}
+),
+
+clock as (
+    select * from {{ ref('int_window') }}
+),
+
+-- copies and test rows are nobody's calls
+calls as (
+    select
+        events.*,
+        events.occurred_at > {{ recent_from('clock.ends_at') }} as is_recent,
+        history.is_observed,
+        demand.excluded_reason is not null as is_left_out,
+        coalesce(events.actual_max_tokens, events.assumed_max_tokens) as ceiling_tokens
+    from events
+    cross join clock
+    left join demand
+        on events.event_id = demand.event_id
+    left join history
+        on events.event_id = history.event_id
+    where coalesce(demand.excluded_reason, '') not in ('synthetic', 'repeated')
+),
+
+placed as (
+    select
+        *,
+        {{ group_level() }} as cell_level
+    from calls
+),
+
+-- a call belongs to the narrowest group that its labels name
+labelled as (
+    select
+        actual_output_tokens,
+        actual_max_tokens,
+        ceiling_tokens,
+        is_truncated,
+        is_left_out,
+        is_recent,
+        is_observed,
+        stop_class,
+        cell_level,
+        {{ group_columns() }},
+        -- a group spans the estimates of all sizes
+        cast(null as string) as estimate_bin
+    from placed
+),
+
+named as (
+    select
+        *,
+        {{ label_object() }} as labels,
+        {{ group_name() }} as call_group
+    from labelled
+),
+
+ceilings as (
+    select
+        cell_level,
+        labels,
+        ceiling_tokens,
+        row_number() over (
+            partition by cell_level, labels
+            order by count(*) desc, ceiling_tokens desc
+        ) as commonness
+    from named
+    where ceiling_tokens is not null
+    group by cell_level, labels, ceiling_tokens
+),
+
+counted as (
+    select
+        cell_level,
+        labels,
+        max(call_group) as call_group,
+        count(*) as n,
+        count(is_truncated) as n_known,
+        sum(case when is_truncated then 1 else 0 end) as n_truncated,
+        count(case when is_recent then is_truncated end) as n_recent_known,
+        sum(case when is_recent and is_truncated then 1 else 0 end) as n_recent_truncated,
+        sum(case when is_observed then 1 else 0 end) as n_observed,
+        sum(case when stop_class = 'unrecorded' then 1 else 0 end) as n_without_stop_word,
+        sum(case when is_left_out then 1 else 0 end) as n_left_out,
+        count(ceiling_tokens) as n_with_ceiling,
+        count(actual_max_tokens) as n_with_recorded_ceiling,
+        min(ceiling_tokens) as least_ceiling_tokens,
+        max(ceiling_tokens) as most_ceiling_tokens,
+        sum(ceiling_tokens) as reserved_tokens,
+        max(actual_output_tokens) as most_output_tokens
+    from named
+    group by cell_level, labels
+),
+
+rated as (
+    select
+        counted.*,
+        rates.rate as max_truncation,
+        ceilings.ceiling_tokens as usual_ceiling_tokens,
+        max_tokens.is_identified,
+        max_tokens.max_tokens as budget_tokens,
+        coalesce(max_tokens.quantile_rate <= rates.rate, false) as has_quantile,
+        {{ ratio('counted.n_truncated', 'counted.n_known') }} as truncation_rate,
+        {{ ratio('counted.n_truncated', 'counted.n_known') }} > rates.rate
+        or {{ wilson_lower('counted.n_recent_truncated', 'counted.n_recent_known') }} > rates.rate
+            as is_cut_off
+    from counted
+    cross join rates
+    left join ceilings
+        on
+            counted.cell_level = ceilings.cell_level
+            and counted.labels = ceilings.labels
+            and ceilings.commonness = 1
+    left join max_tokens
+        on
+            counted.labels = max_tokens.labels
+            and rates.rate = max_tokens.max_truncation
+),
+
+judged as (
+    select
+        *,
+        {{ ceiling_case() }} as advice_case
+    from rated
+),
+
+final as (
+    select
+        call_group,
+        labels,
+        max_truncation,
+        cast(n as bigint) as n,
+        cast(n_known as bigint) as n_known,
+        cast(n_truncated as bigint) as n_truncated,
+        truncation_rate,
+        cast(n_without_stop_word as bigint) as n_without_stop_word,
+        cast(n_left_out as bigint) as n_left_out,
+        cast(n_with_ceiling as bigint) as n_with_ceiling,
+        cast(n_with_recorded_ceiling as bigint) as n_with_recorded_ceiling,
+        usual_ceiling_tokens,
+        least_ceiling_tokens,
+        most_ceiling_tokens,
+        most_output_tokens,
+        cast(n_observed as bigint) as n_observed,
+        {{ has_enough_events('n_observed', 'max_truncation') }} as has_enough_calls,
+        {{ ceiling_verdict() }} as verdict,
+        {{ ceiling_reason() }} as reason,
+        case when advice_case in ('no_ceiling', 'raise', 'leave', 'lower') then budget_tokens end
+            as proposed_tokens,
+        advice_case in ('no_ceiling', 'raise', 'leave', 'lower') and not is_identified as is_at_least,
+        cast(reserved_tokens as bigint) as reserved_tokens,
+        case
+            when advice_case = 'lower'
+                then cast(reserved_tokens - n_with_ceiling * budget_tokens as bigint)
+        end as freed_tokens
+    from judged
+)
+
+select * from final

@@ -1,0 +1,38 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key='week_start',
+    pre_hook='{{ forget_changed_periods("week_start") }}',
+    post_hook='{{ remember_landing() }}',
+) }}
+
+with
+
+calls as (
+    select *{{ further_label_columns('labels') }}
+    from {{ ref('calls') }}
+),
+
+periods as (
+    select * from {{ ref('int_periods') }}
+),
+
+new_weeks as (
+    select
+        week_start,
+        content_key
+    from periods
+    where period_kind = 'week' {{ and_is_not_built('week_start') }}
+),
+
+placed as (
+    select
+        calls.*,
+        new_weeks.content_key
+    from calls
+    inner join new_weeks
+        on calls.week_start = new_weeks.week_start
+),
+
+{{ period_scores('week_start') }}
+
+select * from final

@@ -1,0 +1,45 @@
+with
+
+advice as (
+    select * from {{ ref('advice') }}
+    where figure = 'ceiling'
+),
+
+outcomes as (
+    select * from {{ ref('int_ceiling_outcomes') }}
+),
+
+ranked as (
+    select
+        outcomes.subject,
+        outcomes.model,
+        outcomes.n,
+        outcomes.median_ceiling as now_max_tokens,
+        case when advice.proposed is not null then cast(ceil(outcomes.median_proposed) as bigint) end
+            as max_tokens,
+        {{ ratio('outcomes.n_truncated', 'outcomes.n_known') }} as cut_off_rate,
+        case
+            when advice.proposed is not null
+                then {{ ratio('outcomes.n_cut_off_then', 'outcomes.n_proposed') }}
+        end as then_cut_off_rate,
+        case
+            when advice.proposed is not null
+                then
+                    {{ ratio('outcomes.n_cut_off_then + outcomes.n_undecided_then', 'outcomes.n_proposed') }}
+        end as then_at_most_rate,
+        case when advice.proposed is not null then outcomes.most_cost_per_1000 end
+            as most_dollars_per_1000,
+        advice.verdict,
+        row_number() over (order by outcomes.n desc, outcomes.subject asc, outcomes.model asc) as row_no
+    from outcomes
+    inner join advice
+        on outcomes.labels = advice.labels
+),
+
+final as (
+    select *
+    from ranked
+    where row_no <= 40
+)
+
+select * from final

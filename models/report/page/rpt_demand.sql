@@ -1,0 +1,14 @@
+with
+
+demand as (
+    select * from {{ ref('int_demand_bins') }}
+),
+
+final as (
+    select
+        *,
+        row_number() over (order by labels asc, demand_bin asc) as row_no
+    from demand
+)
+
+select * from final
