@@ -34,10 +34,10 @@ def planned(variables: dict[str, object]) -> Plan:
         return current_plan(settings(), variables, lambda _: None)
 
 
-def run(project: Project, plan: Plan) -> Outcome:
+def run(project: Project, plan: Plan, *, full_refresh: bool = False) -> Outcome:
     """Run a plan on the project's files."""
     with contextlib.chdir(project.folder):
         given = settings()
         given.exports.mkdir(exist_ok=True)
         with duckdb.connect(str(given.database)) as connection:
-            return run_plan(plan, given, connection)
+            return run_plan(plan, given, connection, full_refresh=full_refresh)

@@ -194,6 +194,7 @@ def test_what_did_not_change_is_left_as_it_is(built: Project, plan: Plan) -> Non
     with duckdb.connect(str(built.folder / "plan.duckdb")) as connection:
         connection.execute(f"create or replace table {changed.relation} as select 1 as of_others")
     assert run(built, plan).kept == len(made) - 1
+    assert run(built, plan, full_refresh=True).kept == 0
     built.telemetry("more.ndjson").write_bytes(call(77))
     assert run(built, plan).kept < len(made) / 2
 

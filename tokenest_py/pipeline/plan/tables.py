@@ -87,8 +87,8 @@ class Tables:
         }
 
     def key(self, step: Step) -> str:
-        """What the comment says of how the table was made; "" for one that somebody else made."""
-        return str(self._comments.get(step.relation, ""))
+        """How the table was made, by its comment; "" where it is to be made anew in any case."""
+        return "" if self._anew else str(self._comments.get(step.relation, ""))
 
     def mark(self, step: Step, key: str) -> None:
         """Note how the table was made."""
