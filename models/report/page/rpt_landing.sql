@@ -9,7 +9,8 @@ estimates as (
 ),
 
 attempts as (
-    select * from {{ ref('int_attempts') }}
+    select * from {{ ref('collection_runs') }}
+    where slice = 'all'
 ),
 
 coefficients as (
@@ -40,7 +41,7 @@ landed_events as (
 ),
 
 landed_attempts as (
-    select count(*) as attempts
+    select cast(coalesce(sum(attempts), 0) as bigint) as attempts
     from attempts
 ),
 
