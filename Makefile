@@ -96,6 +96,7 @@ demo: $(STAMP)  ## plan, drain, build and report on a recorded agent that costs 
 bench: $(STAMP) $(REFEREE)/.installed $(CLIENTS)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000 FOLDER=/large
 	@$(BIN)/python benchmarks/estimator.py
 	@$(BIN)/python benchmarks/recorder.py
+	@$(BIN)/python benchmarks/service.py
 	@PYTHONPATH=.:tests/support:tests/clients $(CLIENTS)/bin/python benchmarks/clients.py
 	@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
 	@PYTHONPATH=tests/support $(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
@@ -118,11 +119,12 @@ reference: $(STAMP)  ## print the pages of docs/reference again
 	@$(BIN)/dbt run-operation print_vars --quiet --target lint > docs/reference/vars.md
 	@for page in cli coefficients settings; do \
 		$(BIN)/python -m tokenest_py.cli.reference $$page > docs/reference/$$page.md || exit 1; done
+	@$(BIN)/python -m tokenest_py.service.openapi > docs/reference/openapi.json
 
 lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade \
-		--extra pipeline --extra report --extra dev pyproject.toml -o requirements.lock
+		--extra pipeline --extra report --extra serve --extra dev pyproject.toml -o requirements.lock
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade --constraint requirements.lock \
 		--extra spark pyproject.toml -o requirements-spark.lock
@@ -132,7 +134,7 @@ lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade \
 		tests/contracts/resolved/clients.in -o tests/contracts/resolved/without.txt
 	uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade \
-		--extra cli --extra clients --extra pipeline --extra report \
+		--extra cli --extra clients --extra pipeline --extra report --extra serve \
 		tests/contracts/resolved/clients.in pyproject.toml -o tests/contracts/resolved/with.txt
 
 clean:  ## remove what can be made again, but no database and no telemetry

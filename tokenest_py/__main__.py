@@ -18,6 +18,9 @@ EXTRAS = {
     "dbt": "pipeline",
     "duckdb": "pipeline",
     "jsonschema": "pipeline",
+    "opentelemetry": "serve",
+    "starlette": "serve",
+    "uvicorn": "serve",
 }
 
 

@@ -8,6 +8,7 @@
     ├── GateError            exit code 3: a gate failed
     ├── NoDataError          exit code 4: no telemetry, or not enough of it
     ├── CollectionError      a run, its journal or its worker cannot be used
+    │   ├── LeaseLostError   a phase that another drain may have by now
     │   └── RunBusyError     exit code 75: another process drains the run
     ├── ExclusiveDrainError  exit code 2: a phase that may not be drained on its own
     └── DatabaseError        the database is missing, foreign or damaged
@@ -88,6 +89,10 @@ class CollectionError(TokenestError):
         """Name the file, the line where there is one, and what is wrong with it."""
         place = path if line is None else f"{path}:{line}"
         super().__init__(f"{place} {reason}" if line is None else f"{place}: {reason}")
+
+
+class LeaseLostError(CollectionError):
+    """A phase is no longer this drain's: another may have it by now."""
 
 
 class ExclusiveDrainError(TokenestError):

@@ -51,3 +51,8 @@
         else 'unknown'
     end
 {%- endmacro %}
+
+{#- Boolean: the record says how the call ended, in a word that seed stop_reasons knows. -#}
+{% macro is_stop_known() -%}
+    (stop_class not in ('unrecorded', 'unknown'))
+{%- endmacro %}

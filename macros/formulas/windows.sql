@@ -1,12 +1,3 @@
-{#- Aggregate, timestamp: the end of what an analysis looks at, the newest event or var as_of. -#}
-{% macro as_of(occurred_at) -%}
-    {%- if var('as_of') -%}
-        max(cast('{{ var("as_of") }}' as timestamp))
-    {%- else -%}
-        max({{ occurred_at }})
-    {%- endif -%}
-{%- endmacro %}
-
 {#- Boolean: not after var as_of; always true without it. -#}
 {% macro is_until_as_of(occurred_at) -%}
     {%- if var('as_of') -%}
@@ -17,14 +8,14 @@
 {%- endmacro %}
 
 {#- Timestamp: alerts and the scope `recent` look at events after it. -#}
-{% macro recent_from(as_of) -%}
-    {{ dbt.dateadd('day', -1 * var('recent_days'), as_of) }}
+{% macro recent_from(ends_at) -%}
+    {{ dbt.dateadd('day', -1 * var('recent_days'), ends_at) }}
 {%- endmacro %}
 
-{#- Boolean: not after the end of the window, and not older than history_days. -#}
+{#- Boolean: not after var as_of, and at the end of the window (int_window) not older than history_days. -#}
 {% macro is_in_window(occurred_at, ends_at) -%}
     (
-        {{ occurred_at }} <= {{ ends_at }}
+        {{ is_until_as_of(occurred_at) }}
         {%- if var('history_days') %}
         and {{ occurred_at }} > {{ ends_at }} - interval '{{ var("history_days") }}' day
         {%- endif %}

@@ -6,9 +6,17 @@
     {% if not execute or flags.WHICH not in ['build', 'run'] or model['resource_type'] != 'model' %}
         {{ return(true) }}
     {% endif %}
-    {{ return(run_query(
+    {{ return(has_rows(
         'select 1 from ' ~ ref('base_' ~ source ~ '__lines') ~ ' where landing_no > ' ~ landed_before() ~ ' limit 1'
-    ).rows | length > 0) }}
+    )) }}
+{% endmacro %}
+
+{#-
+    Boolean: the query gives a row. A model asks the database through this alone what its SQL is to be:
+    the plan of `tokenest build` holds each of the answers.
+-#}
+{% macro has_rows(query) %}
+    {{ return(run_query(query).rows | length > 0) }}
 {% endmacro %}
 
 {#- Rows that have landed since; without it, all of them. -#}
@@ -128,9 +136,9 @@
 {%- endmacro %}
 
 {#-
-    A pre-hook: what counted until its id came with other content counts no more. Rows of phases go
-    with every line that came again, because another line of the call may name another phase; a
-    phase is built anew from what counts now.
+    A pre-hook: what counted until another record of its call counts in its place counts no more. Rows
+    of phases go with every line that came again, because another line of the call may name another
+    phase; a phase is built anew from what counts now.
 -#}
 {% macro forget_conflicts(columns) %}
     {% if execute and is_incremental() %}
@@ -141,7 +149,7 @@
             where
                 landing_no > {{ landed_before() }}
                 {% if columns == ['event_id'] %}
-                and verdict in ('id_conflict', 'counts_elsewhere')
+                and verdict = 'counts_elsewhere'
                 {% endif %}
         )
     {% endif %}

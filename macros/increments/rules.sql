@@ -20,6 +20,17 @@
 -#}
 {% macro rules_md5() %}
     {% if 'rules_md5' in model %}{{ return(model['rules_md5']) }}{% endif %}
+    {% set rules = [project_md5()] %}
+    {% set comments = table_comments() %}
+    {% for lines in landed_relations() %}
+        {% do rules.append(comments.get(lines.schema ~ '.' ~ lines.identifier, '')) %}
+    {% endfor %}
+    {% do model.update({'rules_md5': local_md5(rules | join('|'))}) %}
+    {{ return(model['rules_md5']) }}
+{% endmacro %}
+
+{#- Of that, what does not change while a project and its vars stay: all but where landing began. -#}
+{% macro project_md5() %}
     {% set rules = [] %}
     {% for name in following_vars() %}
         {% do rules.append(name ~ '=' ~ var(name)) %}
@@ -30,12 +41,7 @@
     {% for macro in context['tokenest'].values() if macro.macro is defined %}
         {% do rules.append(macro.macro.macro_sql) %}
     {% endfor %}
-    {% set comments = table_comments() %}
-    {% for lines in landed_relations() %}
-        {% do rules.append(comments.get(lines.schema ~ '.' ~ lines.identifier, '')) %}
-    {% endfor %}
-    {% do model.update({'rules_md5': local_md5(rules | sort | join('|'))}) %}
-    {{ return(model['rules_md5']) }}
+    {{ return(local_md5(rules | sort | join('|'))) }}
 {% endmacro %}
 
 {#- The vars that the rows of the models that follow depend on. -#}

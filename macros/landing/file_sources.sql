@@ -28,11 +28,21 @@
 {#- Files of the listing that have not landed yet, of whose beginning the source has to be read. -#}
 {% macro files_to_recognise(files) %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return([]) }}{% endif %}
-    {{ return(run_query(
-        'select distinct filename from ' ~ files ~ ' where ' ~ is_text('filename')
-        ~ ' and filename not in (select source_file from (' ~ landed_sources()
-        ~ ') union all select source_file from (' ~ files_set_aside() ~ ')) order by filename'
-    ).columns[0].values() | list) }}
+    {{ return(run_query(unrecognised_files(files)).columns[0].values() | list) }}
+{% endmacro %}
+
+{#- Query: those files, by name. -#}
+{% macro unrecognised_files(files) %}
+    select distinct filename
+    from {{ files }}
+    where
+        {{ is_text('filename') }}
+        and filename not in (
+            select source_file from ({{ landed_sources() }})
+            union all
+            select source_file from ({{ files_set_aside() }})
+        )
+    order by filename
 {% endmacro %}
 
 {#-
@@ -118,30 +128,51 @@
 -#}
 {% macro name_unread_files(relation) %}
     {% if execute %}
-        {% set files = run_query(
-            'select source_file, source_name, looks_like from ' ~ relation
-            ~ " where source_name in ('unrecognised', 'ambiguous', 'set_aside') order by source_file"
-        ).rows %}
-        {% for file in files[:20] if file['source_name'] == 'set_aside' %}
-            {% do set_aside(file['source_file'], file['looks_like']) %}
+        {% for file in run_query(unread_files(relation)).rows %}
+            {% if file['reason'] %}
+                {% do set_aside(file['source_file'], file['reason']) %}
+            {% else %}
+                {% do exceptions.warn(file['message']) %}
+            {% endif %}
         {% endfor %}
-        {% for file in files[:20] if file['source_name'] != 'set_aside' %}
-            {% do exceptions.warn(
-                'telemetry file ' ~ file['source_file'] ~ ' was not read: '
-                ~ ('no source recognises its first record, which has ' ~ file['looks_like']
-                    if file['source_name'] == 'unrecognised'
-                    else 'its records are of several sources (' ~ file['looks_like'] ~ '); give each a file of its own')
-                ~ ". Say whose it is with TOKENEST_TELEMETRY='<source>:" ~ file['source_file']
-                ~ "', where <source> is one of " ~ var('sources') | join(', ')
-            ) %}
-        {% endfor %}
-        {% if files | length > 20 %}
-            {% do exceptions.warn(
-                (files | length - 20)
-                ~ ' more telemetry files were not read (staging.base_telemetry__files)'
-            ) %}
-        {% endif %}
     {% endif %}
+{% endmacro %}
+
+{#-
+    Query: what to say of the files that are not read, of twenty each and of the others together: the
+    reason of one that was set aside, else a message.
+-#}
+{% macro unread_files(relation) %}
+    select
+        source_file,
+        case when source_name = 'set_aside' and file_no <= 20 then looks_like end as reason,
+        case
+            when file_no > 20
+                then
+                    cast(file_count - 20 as string)
+                    || ' more telemetry files were not read (staging.base_telemetry__files)'
+            else
+                'telemetry file ' || source_file || ' was not read: '
+                || case
+                    when source_name = 'unrecognised'
+                        then 'no source recognises its first record, which has ' || looks_like
+                    else 'its records are of several sources (' || looks_like || '); give each a file of its own'
+                end
+                || '. Say whose it is with TOKENEST_TELEMETRY=' || chr(39) || '<source>:' || source_file || chr(39)
+                || ', where <source> is one of {{ var("sources") | join(", ") }}'
+        end as message
+    from (
+        select
+            source_file,
+            source_name,
+            looks_like,
+            row_number() over (order by source_file asc) as file_no,
+            count(*) over () as file_count
+        from {{ relation }}
+        where source_name in ('unrecognised', 'ambiguous', 'set_aside')
+    )
+    where file_no <= 21
+    order by file_no
 {% endmacro %}
 
 {#- Warns of a file that is not read; the rest lands, and `tokenest build` exits with 3. -#}

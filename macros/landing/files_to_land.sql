@@ -6,50 +6,65 @@
 -#}
 {% macro files_to_land(source) %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return([]) }}{% endif %}
-    {% set landed = {} %}
-    {% if is_incremental() %}
-        {% for file in run_query(landed_files(this)).rows %}
-            {% do landed.update({file['source_file']: file}) %}
-        {% endfor %}
-    {% endif %}
     {% set to_open = [] %}
-    {% for file in run_query(telemetry_files(ref('base_telemetry__files'), source)).rows %}
-        {% set known = landed.get(file['source_file']) %}
-        {% if known is none %}
-            {% do to_open.append({'path': file['source_file'], 'landed_lines': 0}) %}
+    {% for file in run_query(changed_files(ref('base_telemetry__files'), source)).rows %}
+        {% if file['what_happened'] %}
+            {% do set_aside_as_changed(file['source_file'], file['what_happened']) %}
         {% else %}
-            {% set has_grown = file['file_bytes'] > known['file_bytes'] %}
-            {% set is_touched = file['modified_at'] != known['modified_at'] %}
-            {% if file['file_bytes'] < known['file_bytes'] %}
-                {% do set_aside_as_changed(
-                    file['source_file'],
-                    'shrank from ' ~ known['file_bytes'] ~ ' to ' ~ file['file_bytes'] ~ ' bytes'
-                ) %}
-            {% elif has_grown or is_touched or (var('final') and known['has_open_tail']) %}
-                {% do to_open.append({
-                    'path': file['source_file'],
-                    'landed_lines': known['landed_lines'],
-                    'first_line_md5': known['first_line_md5'],
-                    'has_torn_tail': known['has_torn_tail'] and has_grown,
-                }) %}
-            {% endif %}
+            {% do to_open.append({
+                'path': file['source_file'],
+                'landed_lines': file['landed_lines'],
+                'first_line_md5': file['first_line_md5'],
+                'has_torn_tail': file['has_torn_tail'],
+            }) %}
         {% endif %}
     {% endfor %}
     {% set replaced = files_with_another_first_line(
-        to_open | selectattr('first_line_md5', 'defined') | list, holds_documents(source)
+        to_open | selectattr('first_line_md5') | list, holds_documents(source)
     ) %}
     {{ return(to_open | rejectattr('path', 'in', replaced) | list) }}
 {% endmacro %}
 
-{#- The files of a source by name, so that every build opens them in one order. -#}
-{% macro telemetry_files(relation, source) %}
+{#-
+    Query: the files of a source that are not as they landed, by name, so that every build opens them
+    in one order. what_happened is null for those that may have more lines.
+-#}
+{% macro changed_files(relation, source) %}
+    {% if is_incremental() %}
+    select
+        files.source_file,
+        coalesce(landed.landed_lines, 0) as landed_lines,
+        landed.first_line_md5,
+        coalesce(landed.has_torn_tail and files.file_bytes > landed.file_bytes, false) as has_torn_tail,
+        case
+            when files.file_bytes < landed.file_bytes
+                then
+                    'shrank from ' || cast(landed.file_bytes as string)
+                    || ' to ' || cast(files.file_bytes as string) || ' bytes'
+        end as what_happened
+    from {{ relation }} as files
+    left join ({{ landed_files(this) }}) as landed
+        on files.source_file = landed.source_file
+    where
+        files.source_name = '{{ source }}'
+        and (
+            landed.source_file is null
+            or files.file_bytes <> landed.file_bytes
+            or files.modified_at <> landed.modified_at
+            {% if var('final') %}or landed.has_open_tail{% endif %}
+        )
+    order by files.source_file
+    {% else %}
     select
         source_file,
-        file_bytes,
-        modified_at
+        0 as landed_lines,
+        cast(null as string) as first_line_md5,
+        false as has_torn_tail,
+        cast(null as string) as what_happened
     from {{ relation }}
     where source_name = '{{ source }}'
     order by source_file
+    {% endif %}
 {% endmacro %}
 
 {#-
@@ -142,13 +157,17 @@
 -#}
 {% macro forget_completed_tails(source) %}
     {% if execute and is_incremental() %}
-        {% set completed = files_to_land(source) | selectattr('has_torn_tail', 'defined')
-            | selectattr('has_torn_tail') | map(attribute='path') | list %}
+        {% set completed = files_to_land(source) | selectattr('has_torn_tail') | list %}
         {% if completed %}
             {{ delete_rows(
                 this,
-                "reject_reason = 'torn_tail' and source_file in (" ~ text_literals(completed) ~ ')',
+                "reject_reason = 'torn_tail' and source_file in (" ~ paths_of(completed) ~ ')',
             ) }}
         {% endif %}
     {% endif %}
+{% endmacro %}
+
+{#- The paths of files to land, as literals. -#}
+{% macro paths_of(files) %}
+    {{ return(text_literals(files | map(attribute='path') | list)) }}
 {% endmacro %}

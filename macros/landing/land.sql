@@ -16,7 +16,6 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    on_schema_change='fail',
     pre_hook="{{ forget_completed_tails('" ~ source ~ "') }}",
     post_hook='{{ mark_first_landing() }}',
 ) }}

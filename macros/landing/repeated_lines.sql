@@ -1,9 +1,9 @@
 {#-
     base_<source>__repeated_lines: readable lines that do not count, because their key came before.
-    Equal content counts at its first place. Other content under one key is a conflict of all its
-    lines, unless the source says which line is the best (`best`: an order of SQL over the columns
+    Equal content counts at its first place. What landed first under a key stays; other content is a
+    conflict, unless the source says which line is the best (`best`: an order of SQL over the columns
     of `lines`): a call that grows, or of which several records each know a part. Then the best
-    line counts. keeps_text: a conflict shows what its records say.
+    line counts. keeps_text: a conflict shows what its record says.
 -#}
 {% macro repeated_lines(source, best=none, keeps_text=false) %}
 {{ config(
@@ -12,6 +12,7 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 {% set base = ref('base_' ~ source ~ '__lines') %}
+{% set place = 'lines.source_file asc, lines.line_no asc, lines.record_no asc' %}
 {% if execute and not has_landed(source) %}
 {{ no_repeated_lines() }}
 {% elif execute %}
@@ -65,7 +66,7 @@ repeated as (
         {{ event_as_text('lines', source) if keeps_text else 'cast(null as string)' }} as line_text,
         row_number() over (
             partition by lines.event_key
-            order by {{ best ~ ', ' if best }}lines.source_file asc, lines.line_no asc, lines.record_no asc
+            order by {{ best or 'lines.landing_no asc' }}, {{ place }}
         ) as occurrence
     from lines
     inner join repeated_places
@@ -76,22 +77,37 @@ repeated as (
             and lines.record_no = repeated_places.record_no
 ),
 
-contents as (
+{% if best -%}
+judged as (
+    select
+        *,
+        occurrence as copy_no,
+        false as is_conflict
+    from repeated
+),
+{%- else -%}
+first_landed as (
     select
         event_key,
-        {{ '1' if best else 'count(distinct content_md5)' }} as content_count
+        content_md5
     from repeated
-    group by event_key
+    where occurrence = 1
 ),
 
-ranked as (
+-- equal lines count at the first place by name, whichever of them landed first
+judged as (
     select
         repeated.*,
-        contents.content_count
+        repeated.content_md5 <> first_landed.content_md5 as is_conflict,
+        row_number() over (
+            partition by repeated.event_key, repeated.content_md5
+            order by {{ place | replace('lines.', 'repeated.') }}
+        ) as copy_no
     from repeated
-    inner join contents
-        on repeated.event_key = contents.event_key
+    inner join first_landed
+        on repeated.event_key = first_landed.event_key
 ),
+{%- endif %}
 
 final as (
     select
@@ -102,10 +118,10 @@ final as (
         event_key,
         run_id,
         phase_id,
-        case when content_count > 1 then 'id_conflict' else 'duplicate' end as verdict,
-        case when content_count > 1 then line_text end as line_text
-    from ranked
-    where content_count > 1 or occurrence > 1
+        case when is_conflict then 'id_conflict' else 'duplicate' end as verdict,
+        case when is_conflict then line_text end as line_text
+    from judged
+    where is_conflict or copy_no > 1
 )
 
 select * from final

@@ -46,15 +46,16 @@
             ~ ref('stg_' ~ source ~ '__events') ~ ')'
         ) %}
     {% endfor %}
-    {% set found = run_query(searched | join(' union all ')).columns[0].values() | list %}
-    {{ return(found | length > 1 or 'otel' in found or 'litellm' in found) }}
+    {{ return(has_rows(
+        'select 1 from (' ~ searched | join(' union all ') ~ ') having count(*) > 1'
+        ~ " or max(case when source_name in ('otel', 'litellm') then 1 else 0 end) = 1"
+    )) }}
 {% endmacro %}
 
 {#- Boolean: a call is told by several records; while nothing is built, that it may be. -#}
 {% macro are_calls_completed() %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return(true) }}{% endif %}
-    {% set found = run_query('select 1 from ' ~ ref('int_completed_events') ~ ' limit 1') %}
-    {{ return(found.rows | length > 0) }}
+    {{ return(has_rows('select 1 from ' ~ ref('int_completed_events') ~ ' limit 1')) }}
 {% endmacro %}
 
 {#-

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from dbt_project import REAL_DATA, Project
+from serving import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,3 +160,18 @@ def test_a_rate_that_was_not_built_is_said(built: Project) -> None:
     done = built.tokenest("export", "ceilings", "--max-truncation", "0.3")
     assert done.returncode == 0
     assert "the build has no ceilings for 0.3; these are for 0.1" in done.stderr
+
+
+def test_the_service_gives_the_same_ceilings(built: Project) -> None:
+    """`GET /v1/ceilings` in every form, and the rows of the database in its identity."""
+    with serving(built.folder) as service:
+        for form in ("json", "openai", "litellm"):
+            answer = service.ask("GET", f"/v1/ceilings?for={form}&max_truncation=0.03")
+            assert answer.status == 200
+            assert answer.body.decode() == exported(built, "ceilings", "--for", form)
+            assert answer.headers["tokenest-max-truncation"] == "0.02"
+        database = service.ask("GET", "/health").json["database"]
+        [(events,)] = built.rows("select count(*) from staging.stg_tokenest__events")
+        assert database["rows"]["staging.stg_tokenest__events"] == events
+        assert database["size"] == built.database.stat().st_size
+        assert "fault" not in database

@@ -84,3 +84,6 @@ def test_what_cannot_be_read(table: Path) -> None:
     code, _, said = size(table, [ANTHROPIC | {"params": {}}, "{broken"])
     assert code == 1
     assert "requests.jsonl: line 2 is no JSON object" in said
+    before = set(table.parent.iterdir())
+    size(table, ["{broken"], "--output", str(table.parent / "sized.jsonl"))
+    assert set(table.parent.iterdir()) == before

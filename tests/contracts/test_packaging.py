@@ -117,7 +117,7 @@ def test_what_was_resolved_is_what_we_ask_for() -> None:
         extras = tomllib.load(file)["project"]["optional-dependencies"]
     asked = [
         Requirement(text)
-        for name in ("cli", "clients", "pipeline", "report")
+        for name in ("cli", "clients", "pipeline", "report", "serve")
         for text in extras[name]
     ]
     assert asked

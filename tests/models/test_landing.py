@@ -358,8 +358,8 @@ def test_a_file_that_is_gone_keeps_what_it_brought(project: Project) -> None:
     assert project.rows("select is_present from marts.files") == [(False,)]
 
 
-def test_repetition_counts_once_and_conflict_not_at_all(project: Project) -> None:
-    """The same id with other content is neither the one nor the other."""
+def test_repetition_counts_once_and_what_came_first_stays(project: Project) -> None:
+    """The same id with other content is a conflict of the later record alone."""
     spelled_otherwise = json.dumps(dict(reversed(event(event_id="same").items())), indent=None)
     project.telemetry("a.ndjson").write_bytes(
         line(event_id="same") + spelled_otherwise.encode() + b"\n" + line(event_id="clash")
@@ -372,26 +372,35 @@ def test_repetition_counts_once_and_conflict_not_at_all(project: Project) -> Non
         without_id + without_id + line(event_id=None, attempt=2)
     )
     project.land()
-    assert account(project, "a.ndjson") == (3, 1, 1, 1, 0)
+    assert account(project, "a.ndjson") == (3, 2, 1, 0, 0)
     assert account(project, "b.ndjson") == (2, 0, 1, 1, 0)
     assert account(project, "c.ndjson") == (3, 2, 1, 0, 0)
     query = (
         "select parse_filename(source_file), line_no, reject_reason, event_id"
         " from marts.rejected_lines order by all"
     )
-    assert project.rows(query) == [
-        ("a.ndjson", 3, "id_conflict", "clash"),
-        ("b.ndjson", 2, "id_conflict", "clash"),
-    ]
+    assert project.rows(query) == [("b.ndjson", 2, "id_conflict", "clash")]
+
+
+def test_ids_that_are_sent_again_erase_nothing(project: Project) -> None:
+    """A later landing, in a file of an earlier name, cannot undo what counts."""
+    first = [line(event_id=f"e-{n}", phase_id=f"p-{n}") for n in range(20)]
+    project.telemetry("m.ndjson").write_bytes(b"".join(first))
+    project.land()
+    again = [line(event_id=f"e-{n}", phase_id=f"p-{n}", actual_output_tokens=1) for n in range(19)]
+    project.telemetry("a.ndjson").write_bytes(b"".join(again) + first[19])
+    project.land()
+    counted = "select count(*), min(actual_output_tokens) from staging.stg_tokenest__events"
+    assert project.rows(counted) == [(20, 800)]
+    assert account(project, "a.ndjson") == (20, 1, 0, 19, 0)
+    assert account(project, "m.ndjson") == (20, 19, 1, 0, 0)
 
 
 def test_the_order_of_landing_does_not_matter(tmp_path: Path) -> None:
     """Files that land in two builds, the later name first, give what one build gives."""
     contents = {
-        "a.ndjson": line(event_id="x") + line(event_id="y", actual_output_tokens=1),
-        "b.ndjson": line(event_id="x")
-        + line(event_id="y", actual_output_tokens=2)
-        + line(event_id="z"),
+        "a.ndjson": line(event_id="x") + line(event_id="y", attempt=1),
+        "b.ndjson": line(event_id="x") + line(event_id="y", attempt=1) + line(event_id="z"),
     }
     at_once, in_turn = Project(tmp_path / "once"), Project(tmp_path / "turn")
     for project in (at_once, in_turn):
@@ -404,7 +413,7 @@ def test_the_order_of_landing_does_not_matter(tmp_path: Path) -> None:
         in_turn.land()
     for name in contents:
         assert account(at_once, name) == account(in_turn, name)
-    assert account(at_once, "a.ndjson") == (2, 1, 0, 1, 0)
+    assert account(at_once, "a.ndjson") == (2, 2, 0, 0, 0)
 
 
 def test_real_telemetry_adds_up(tmp_path: Path, real_data: Path) -> None:

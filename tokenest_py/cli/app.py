@@ -10,6 +10,7 @@ import typer
 from tokenest_py.cli import (
     advise,
     backtest,
+    backup,
     build,
     calibrate,
     drain,
@@ -23,6 +24,7 @@ from tokenest_py.cli import (
     replay,
     report,
     rollback,
+    serve,
     size,
 )
 from tokenest_py.errors import TokenestError
@@ -61,6 +63,8 @@ app.command()(rollback.rollback)
 app.command()(estimate.estimate)
 app.command()(size.size)
 app.command()(identity.identity)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(plan.plan)
 app.add_typer(limits.limits, name="limits")
 app.add_typer(export.export, name="export")
@@ -68,6 +72,7 @@ app.command("import")(imports.import_)
 app.command()(drain.drain)
 app.command()(replay.replay)
 app.command()(report.report)
+app.command()(serve.serve)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""`tokenest build`: dbt build with a progress display, calibration and advice at its end."""
+"""`tokenest build`: runs the plan of the project, with calibration and advice at its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tokenest_py.cli import output
 from tokenest_py.cli.advise import as_text
 from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
-from tokenest_py.cli.progress import run_dbt
+from tokenest_py.cli.progress import run_with_progress
 from tokenest_py.cli.summary import print_summary
 from tokenest_py.errors import BuildError, GateError, NoDataError
 from tokenest_py.pipeline.advice.advice import read_advice
@@ -26,6 +26,7 @@ from tokenest_py.pipeline.database import (
     wait_for,
 )
 from tokenest_py.pipeline.files import any_file_matches, files_to_set_aside
+from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
@@ -62,10 +63,15 @@ def build(
     if is_new:
         console.print(f"creating database {path}", highlight=False, soft_wrap=True)
     started = time.monotonic()
-    console.print("starting dbt", highlight=False)
-    arguments = _arguments(final=final, full_refresh=full_refresh)
+    plan = current_plan(
+        settings,
+        {"final": True} if final else {},
+        lambda text: console.print(text, highlight=False, soft_wrap=True),
+    )
     with guarded(settings.exported_table) as guard:
-        set_aside = run_dbt(settings, arguments, console, scratch=settings.scratch)
+        set_aside = run_with_progress(
+            plan, settings, console, lock_timeout=lock_timeout, full_refresh=full_refresh
+        )
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
         landed = read_view(connection, "rpt_landing")[0]
         # the multiplier that is exported, beside the origin's; the mart has every method
@@ -100,7 +106,7 @@ def _refuse_nothing_to_build(settings: Settings) -> None:
 
 
 def _check_memory_limit(limit: str) -> None:
-    """Ask DuckDB here: dbt would name neither the variable nor its value."""
+    """Ask DuckDB here: later it would name neither the variable nor its value."""
     import duckdb
 
     try:
@@ -111,7 +117,7 @@ def _check_memory_limit(limit: str) -> None:
 
 
 def _prepare(settings: Settings, lock_timeout: float) -> None:
-    """Make sure that dbt will find a free database, and folders to write to."""
+    """Make sure that the run will find a free database, and folders to write to."""
     path = settings.database
     if path.exists():
         check_file(path)
@@ -124,16 +130,6 @@ def _prepare(settings: Settings, lock_timeout: float) -> None:
                 f"{folder} cannot be made: {error.strerror}; set TOKENEST_DB, TOKENEST_EXPORTS"
             )
             raise BuildError(message) from error
-
-
-def _arguments(*, final: bool, full_refresh: bool) -> list[str]:
-    # Unit tests try the formulas, not the data: they belong to `make test` and `dbt build`.
-    arguments = ["build", "--exclude-resource-type", "unit_test"]
-    if full_refresh:
-        arguments.append("--full-refresh")
-    if final:
-        arguments += ["--vars", "{final: true}"]
-    return arguments
 
 
 def _summary(found: dict[str, Any], seconds: float, settings: Settings) -> str:

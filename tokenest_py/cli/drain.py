@@ -18,15 +18,15 @@ from tokenest_py.cli.guard import show_database, show_folder
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.say import say
-from tokenest_py.errors import NoDataError
+from tokenest_py.errors import LeaseLostError, NoDataError
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tokenest_py.pipeline.collection.board import Board
     from tokenest_py.pipeline.collection.drain import Drain
-    from tokenest_py.pipeline.collection.journal import Attempt, Journal
-    from tokenest_py.pipeline.collection.runs import Run
+    from tokenest_py.pipeline.collection.journal import Attempt
     from tokenest_py.pipeline.collection.triage import Candidate, Skipped
 
 __all__ = ["drain"]
@@ -42,7 +42,9 @@ SUMMARY_COLUMNS = [
 
 
 def drain(
-    runs: Annotated[list[str], typer.Argument(help="Folders of runs, or names in runs/.")],
+    runs: Annotated[
+        list[str], typer.Argument(help="Folders of runs, or names in runs/ or at the service.")
+    ],
     *,
     worker: Annotated[
         str,
@@ -57,6 +59,10 @@ def drain(
     force: Annotated[
         bool, typer.Option("--force", help="With --phase: although others are queued.")
     ] = False,
+    api_url: Annotated[
+        str | None,
+        typer.Option(help="Drain through the `tokenest serve` that listens there, with others."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Most attempts in this call.")] = 10,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the last session, and its limits' counts.")
@@ -97,16 +103,19 @@ def drain(
 
     Exits with 4 when no attempt gave an event.
     """
+    from tokenest_py.pipeline.collection.board import LocalBoard
     from tokenest_py.pipeline.collection.drain import Drain, Stops, new_session, newest_session
     from tokenest_py.pipeline.collection.reasons import read_patterns
+    from tokenest_py.pipeline.collection.remote import RemoteBoard
     from tokenest_py.pipeline.collection.runs import find_run
     from tokenest_py.pipeline.collection.triage import Limits
     from tokenest_py.pipeline.collection.worker import parse_command
+    from tokenest_py.pipeline.identity import Identity
     from tokenest_py.runtime.estimator import Estimator
 
     command = parse_command(worker)
-    found = [find_run(name) for name in runs]
-    _refuse_unclear(found, phase, force=force)
+    found = [] if api_url else [find_run(name) for name in runs]
+    _refuse_unclear([run.run_id for run in found] or runs, phase, force=force)
     settings = Settings.read()
     folder = settings.telemetry_folder
     show_database(
@@ -114,13 +123,19 @@ def drain(
     )
     show_folder(settings, to_write=not dry_run)
     with ExitStack() as held:
-        if dry_run:
-            journals = [(run, run.journal(folder)) for run in found]
+        board: Board
+        if api_url:
+            token = settings.values["TOKENEST_API_TOKEN"]
+            board = held.enter_context(RemoteBoard(api_url, token, runs, Identity.of(settings)))
+        elif dry_run:
+            board = LocalBoard([(run, run.journal(folder)) for run in found])
         else:
-            journals = [(run, held.enter_context(run.drained_into(folder, say))) for run in found]
-        session = newest_session([journal for _, journal in journals]) if resume else None
+            board = LocalBoard(
+                [(run, held.enter_context(run.drained_into(folder, say))) for run in found]
+            )
+        session = newest_session(attempts for _, attempts in board.runs()) if resume else None
         drain = Drain(
-            journals,
+            board,
             command=command,
             telemetry_folder=folder,
             patterns=read_patterns(settings.project / "seeds/collection/failure_patterns.csv"),
@@ -146,7 +161,7 @@ def drain(
             _show_queue(drain, only, form, output_file)
             return
         _work(drain, only)
-        _show_summary(drain, journals, form, output_file)
+        _show_summary(drain, board, form, output_file)
     if drain.made and not any(attempt.events for attempt in drain.made):
         raise NoDataError(f"{len(drain.made)} attempts gave no event; see the reasons above")
 
@@ -162,11 +177,10 @@ def _umask() -> int:
 USER_UMASK = _umask()
 
 
-def _refuse_unclear(found: Sequence[Run], phase: str | None, *, force: bool) -> None:
-    names = [run.run_id for run in found]
+def _refuse_unclear(names: Sequence[str], phase: str | None, *, force: bool) -> None:
     if len(set(names)) < len(names):
         raise typer.BadParameter("the same run is given twice")
-    if phase and len(found) > 1:
+    if phase and len(names) > 1:
         raise typer.BadParameter("--phase goes with one run")
     if force and not phase:
         raise typer.BadParameter("--force goes with --phase")
@@ -188,13 +202,15 @@ def _work(drain: Drain, only: Candidate | None) -> None:
     ) as progress:
         task = progress.add_task("", total=1 if only else drain.planned(), so_far="")
         try:
-            candidate = only or drain.next_candidate()
+            candidate = drain.next_candidate(only)
             while candidate is not None:
                 phase = candidate.phase
                 name = f"{phase.run_id} {phase.phase_id}"[:48].ljust(48)
                 progress.update(task, description=name, refresh=True)
-                attempt = drain.attempt(candidate)
-                say(_line(attempt, candidate))
+                try:
+                    say(_line(drain.attempt(candidate), candidate))
+                except LeaseLostError as error:
+                    say(str(error))
                 progress.update(task, advance=1, so_far=_so_far(drain), refresh=True)
                 candidate = None if only else drain.next_candidate()
         except KeyboardInterrupt:
@@ -256,13 +272,13 @@ def _show_queue(
 
 def _show_summary(
     drain: Drain,
-    journals: Sequence[tuple[Run, Journal]],
+    board: Board,
     form: Format,
     output_file: Path | None,
 ) -> None:
     from tokenest_py.pipeline.collection.summary import summary_rows
 
-    rows = summary_rows([(run.phases, journal.attempts) for run, journal in journals], drain.made)
+    rows = summary_rows(board.runs(), drain.made)
     total = rows[-1]
     _, skipped = drain.queue()
     if form in {Format.JSON, Format.NDJSON}:

@@ -12,9 +12,9 @@ import typer
 from tokenest_py.cli import output
 from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
-from tokenest_py.errors import DatabaseError
 from tokenest_py.pipeline.calibration.provenance import database_id
-from tokenest_py.pipeline.database import open_database, read_view
+from tokenest_py.pipeline.database import open_database, read_in_full, read_view
+from tokenest_py.pipeline.identity import tables
 from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table.file import decode, read
 
@@ -51,7 +51,7 @@ def identity(
         with open_database(path, lock_timeout=lock_timeout, allow_empty=allow_empty_db) as opened:
             facts = _facts(path, opened)
             if deep:
-                facts.append({"what": "rows read in full", "value": _read_in_full(path, opened)})
+                facts.append({"what": "rows read in full", "value": read_in_full(path, opened)})
     output.write(output.render(facts, form, columns=["what", "value"]), output_file)
 
 
@@ -87,51 +87,5 @@ def _facts(path: Path, connection: duckdb.DuckDBPyConnection) -> list[dict[str, 
         ("newest file landed", landing["newest_file"]),
         ("newest event", landing["newest_event"]),
     ]
-    facts += [(f"rows in {table['name']}", table["n"]) for table in _tables(connection)]
+    facts += [(f"rows in {table['name']}", table["n"]) for table in tables(connection)]
     return _listed(facts)
-
-
-def _tables(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    return [
-        {"name": f"{schema}.{table}", "n": _one(connection, f"select count(*) from {quoted}")}
-        for schema, table, quoted in _names(connection)
-        if schema in {"staging", "marts", "exports"}
-    ]
-
-
-def _read_in_full(path: Path, connection: duckdb.DuckDBPyConnection) -> int:
-    """Read every value, so that DuckDB checks the sum of every block; return the rows.
-
-    Raises DatabaseError, naming the table, when a block is not what was written.
-    """
-    import duckdb
-
-    read = 0
-    for schema, table, quoted in _names(connection):
-        try:
-            read += _one(connection, f"select count(hash(r)) from {quoted} as r")
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            message = (
-                f"{path} is damaged, table {schema}.{table}: {reason}; rebuild it from the"
-                f" telemetry files: move it away, then run `tokenest build` (docs/operations.md)"
-            )
-            raise DatabaseError(message) from error
-    return read
-
-
-def _names(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
-    """Schema, name and quoted name of every table."""
-    found = connection.execute(
-        "select table_schema, table_name from information_schema.tables"
-        " where table_type = 'BASE TABLE' order by all"
-    ).fetchall()
-    return [
-        (schema, table, ".".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names))
-        for names in found
-        for schema, table in [names]
-    ]
-
-
-def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    return int((connection.execute(query).fetchone() or (0,))[0])

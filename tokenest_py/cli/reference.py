@@ -32,6 +32,7 @@ home folder. What may be turned in the SQL is a var ([vars.md](vars.md)).
 GROUPS = {
     "commands": "Read by the commands; those marked dbt by plain `dbt build` too",
     "recorder": "Read by the recorder alone",
+    "service": "Read by `tokenest serve` and `tokenest drain --api-url`",
     "worker": "Given to the worker of `tokenest drain`",
 }
 COMMANDS = """# Commands

@@ -43,9 +43,12 @@ def size(
                 sys.stdout.writelines(batch.lines(lines))
             else:
                 temporary = output_file.with_name(f".{output_file.name}.{os.getpid()}.tmp")
-                with temporary.open("w", encoding="utf-8") as sized:
-                    sized.writelines(batch.lines(lines))
-                temporary.replace(output_file)
+                try:
+                    with temporary.open("w", encoding="utf-8") as sized:
+                        sized.writelines(batch.lines(lines))
+                    temporary.replace(output_file)
+                finally:
+                    temporary.unlink(missing_ok=True)
     except BrokenPipeError:
         raise
     except (OSError, UnicodeDecodeError) as error:

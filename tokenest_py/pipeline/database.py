@@ -20,10 +20,13 @@ __all__ = [
     "busy",
     "check_file",
     "checked",
+    "count",
     "open_database",
     "read",
+    "read_in_full",
     "read_view",
     "rows",
+    "table_names",
     "view_query",
     "wait_for",
 ]
@@ -110,6 +113,45 @@ def rows(
     cursor = connection.execute(query, parameters or [])
     names = [column[0] for column in cursor.description or []]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def read_in_full(path: Path, connection: duckdb.DuckDBPyConnection) -> int:
+    """Read every value, so that DuckDB checks the sum of every block; return the rows.
+
+    Raises DatabaseError, naming the table, when a block is not what was written.
+    """
+    import duckdb
+
+    n = 0
+    for schema, table, quoted in table_names(connection):
+        try:
+            n += count(connection, f"select count(hash(r)) from {quoted} as r")
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            message = (
+                f"{path} is damaged, table {schema}.{table}: {reason}; rebuild it from the"
+                f" telemetry files: move it away, then run `tokenest build` (docs/operations.md)"
+            )
+            raise DatabaseError(message) from error
+    return n
+
+
+def table_names(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """Schema, name and quoted name of every table."""
+    found = connection.execute(
+        "select table_schema, table_name from information_schema.tables"
+        " where table_type = 'BASE TABLE' order by all"
+    ).fetchall()
+    return [
+        (schema, table, ".".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names))
+        for names in found
+        for schema, table in [names]
+    ]
+
+
+def count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    """Return the one whole number that a query gives; 0 where it gives none."""
+    return int((connection.execute(query).fetchone() or (0,))[0])
 
 
 def wait_for(path: Path, timeout: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:

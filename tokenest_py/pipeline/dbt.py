@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tokenest_py.pipeline.failures import explained
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["DbtRun", "run"]
+__all__ = ["DbtRun", "environment", "first_sentence", "run"]
 
 _FAILED = {"error", "fail", "runtime error"}
 
@@ -52,7 +54,7 @@ def run(
     places = ["--project-dir", project, "--profiles-dir", project]
     if scratch is not None:
         places += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
-    with _environment(settings.of_dbt() | {"DO_NOT_TRACK": "1"}):
+    with environment(settings):
         outcome = dbtRunner(callbacks=[on_event] if on_event else []).invoke(
             ["--log-level", "none", *arguments, *places]
         )
@@ -65,12 +67,12 @@ def run(
     results = list(getattr(outcome.result, "results", []))
     failures = [_failure(result) for result in results if str(result.status) in _FAILED]
     if not failures and outcome.exception is not None:
-        failures = [_first_sentence(str(outcome.exception))]
+        failures = [first_sentence(str(outcome.exception))]
     more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
     return DbtRun(results, f"{failures[0]}{more}" if failures else None)
 
 
-def _first_sentence(text: str) -> str:
+def first_sentence(text: str) -> str:
     """Return dbt's message without its frame: the line that says what happened."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not re.match(r"(Compilation|Runtime|Database) Error", line)]
@@ -79,25 +81,13 @@ def _first_sentence(text: str) -> str:
 
 def _failure(result: NodeResult) -> str:
     name = getattr(result.node, "name", "dbt")
-    message = _first_sentence(result.message or "failed")
-    if outside := re.match(r'Permission Error: Cannot access file "(.+)"', message):
-        return (
-            f"telemetry file {outside[1]} is a link that leads out of the folders of"
-            " TOKENEST_TELEMETRY; name its target's folder there, or put the file in its place"
-        )
-    if "source and target schemas" in message:
-        return (
-            f"{name}: the database was made by another version of tokenest; nothing was changed."
-            " Run `tokenest build --full-refresh` with every raw file within the globs"
-        )
-    if re.search("No space left on device|File too large", message):
-        return f"{name}: {message}; make room, then build again: what had landed is kept"
-    return message if message.startswith("telemetry file") else f"{name}: {message}"
+    return explained(name, first_sentence(result.message or "failed"))
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+def environment(settings: Settings) -> Iterator[None]:
     """Dbt runs within this process: it finds these variables, None not set, and then they go."""
+    variables = settings.of_dbt() | {"DO_NOT_TRACK": "1"}
     before = {name: os.environ.get(name) for name in variables}
     _set(variables)
     try:

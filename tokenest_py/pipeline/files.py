@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["PACKED", "any_file_matches", "files_to_set_aside", "glob_of"]
+__all__ = ["PACKED", "any_file_matches", "files_to_set_aside", "folder_of", "glob_of"]
 
 PACKED = (".gz", ".zst")  # what DuckDB unpacks as it reads
 _SEEN = """
@@ -34,7 +34,7 @@ def files_to_set_aside(settings: Settings) -> dict[str, str]:
     import duckdb
 
     globs = settings.telemetry
-    folders = [_folder(glob).resolve() for glob in globs]
+    folders = [folder_of(glob).resolve() for glob in globs]
     seen = _seen(settings.database)
     found = {}
     with duckdb.connect() as connection:
@@ -61,6 +61,13 @@ def any_file_matches(globs: Sequence[str]) -> bool:
 def glob_of(path: str | Path) -> str:
     """The glob of DuckDB that matches this path alone."""
     return re.sub(r"([*?[])", r"[\1]", str(path))
+
+
+def write_beside(path: Path, text: str) -> Path:
+    """Write the text to a new file beside the path, which replaces it or is linked to it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    return temporary
 
 
 def _listed(connection: DuckDBPyConnection, globs: Sequence[str]) -> list[tuple[str, ...]]:
@@ -127,7 +134,7 @@ def _damaged(connection: DuckDBPyConnection, path: str) -> str:
     return ""
 
 
-def _folder(glob: str) -> Path:
+def folder_of(glob: str) -> Path:
     """The folder before the first wildcard of a glob."""
     parts = Path(glob).parts
     wild = next((n for n, part in enumerate(parts) if set(part) & set("*?[")), len(parts) - 1)
@@ -136,7 +143,7 @@ def _folder(glob: str) -> Path:
 
 def _not_listed(glob: str) -> Iterator[tuple[str, str]]:
     """What a glob ought to match and DuckDB passes over in silence."""
-    folder, last = _folder(glob), Path(glob).name
+    folder, last = folder_of(glob), Path(glob).name
     closed: list[OSError] = []
     for place, _, names in os.walk(folder, onerror=closed.append):
         for name in names if os.sep == "/" else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ class Variable:
         kind: What its value has to be.
         default: What holds where it is not set, or is empty; "" for none.
         says: What it does, in a sentence.
-        readers: Who reads it: commands, dbt, runtime, recorder, worker.
+        readers: Who reads it: commands, dbt, runtime, recorder, service, worker.
     """
 
     name: str
@@ -86,6 +87,11 @@ VARIABLES = (
         "TOKENEST_TELEMETRY_FSYNC", "1, true or yes", "",
         "The recorder waits for the disk with each event.", ("recorder",),
     ),
+    Variable(
+        "TOKENEST_API_TOKEN", "a text of at least 16 characters", "",
+        "The bearer token that the service asks for, and a drain through it sends; needed beyond"
+        " loopback.", ("service",),
+    ),
     Variable("TOKENEST_RUN_ID", "a text", "", "The run of the attempt.", ("worker",)),
     Variable("TOKENEST_PHASE_ID", "a text", "", "The phase of the attempt.", ("worker",)),
     Variable(
@@ -144,8 +150,18 @@ class Settings:
     @property
     def telemetry(self) -> tuple[str, ...]:
         """The globs of the telemetry files, relative where they were given so."""
+        return tuple(glob for _, glob in self.telemetry_sources)
+
+    @property
+    def telemetry_sources(self) -> tuple[tuple[str, str], ...]:
+        """The same globs, each behind the source that is said to be theirs; "" for none."""
         said = map(_of_source, self.values["TOKENEST_TELEMETRY"].split(","))
-        return tuple(glob for _, glob in said if glob)
+        return tuple((word.rstrip(":"), glob) for word, glob in said if glob)
+
+    @property
+    def set_aside(self) -> dict[str, str]:
+        """The files that a build leaves out, each with the reason."""
+        return dict(json.loads(self.values["TOKENEST_SET_ASIDE"]))
 
     @property
     def database(self) -> Path:

@@ -33,21 +33,25 @@
                 {%- endif %} as last_line_no
             from ({{ duckdb__split_files(files | map(attribute='path') | list, documents) }}) as split
             inner join (
-                {% for file in files -%}
-                    select
-                        {{ text_literals([file['path']]) }} as source_file,
-                        {{ file['landed_lines'] - (1 if file.get('has_torn_tail') else 0) }}
-                            as landed_lines
-                    {{ 'union all' if not loop.last }}
-                {% else -%}
-                    select null as source_file, 0 as landed_lines
-                {% endfor %}
+                {{ duckdb__landed_lines(files) }}
             ) as landed
                 on split.source_file = landed.source_file
         )
         )
     )
     where line_no > landed_lines and line_no <= last_line_no
+{% endmacro %}
+
+{#- The files to land, each with how many of its lines have landed for good. -#}
+{% macro duckdb__landed_lines(files) %}
+    {% for file in files -%}
+        select
+            {{ text_literals([file['path']]) }} as source_file,
+            {{ file['landed_lines'] - (1 if file['has_torn_tail'] else 0) }} as landed_lines
+        {{ 'union all' if not loop.last }}
+    {% else -%}
+        select null as source_file, 0 as landed_lines
+    {% endfor %}
 {% endmacro %}
 
 {% macro duckdb__first_line_md5s(paths, documents) %}
@@ -71,7 +75,7 @@
     {%- endfor -%}
     {%- set readers = 1 -%}
     {%- if paths -%}
-        {%- set readers = run_query("select current_setting('threads') as n").rows[0]['n'] | int -%}
+        {%- set readers = duckdb__readers() -%}
     {%- endif %}
     select
         *,
@@ -119,6 +123,11 @@
         {%- endfor %}
         )
     )
+{% endmacro %}
+
+{#- How many threads there are. -#}
+{% macro duckdb__readers() %}
+    {{ return(run_query("select current_setting('threads') as n").rows[0]['n'] | int) }}
 {% endmacro %}
 
 {#- True for a path of a compressed file. -#}
@@ -274,15 +283,20 @@
                 )
                 {%- for path in packed %}
                 union all
-                select
-                    {{ text_literals([path]) }} as source_file,
-                    line_no,
-                    line as piece
-                from ({{ duckdb__packed_lines(path) }} limit 50)
+                {{ duckdb__packed_heads(path) }}
                 {%- endfor %}
             )
         )
     )
+{% endmacro %}
+
+{#- The first lines of a compressed file. -#}
+{% macro duckdb__packed_heads(path) %}
+    select
+        {{ text_literals([path]) }} as source_file,
+        line_no,
+        line as piece
+    from ({{ duckdb__packed_lines(path) }} limit 50)
 {% endmacro %}
 
 {% macro duckdb__matching_files(glob) -%}

@@ -70,7 +70,7 @@
             {% for file in files -%}
                 select
                     {{ text_literals([file['path']]) }} as source_file,
-                    {{ file['landed_lines'] - (1 if file.get('has_torn_tail') else 0) }}
+                    {{ file['landed_lines'] - (1 if file['has_torn_tail'] else 0) }}
                         as landed_lines
                 {{ 'union all' if not loop.last }}
             {% else -%}

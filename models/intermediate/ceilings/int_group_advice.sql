@@ -23,15 +23,14 @@ rates as (
 ),
 
 clock as (
-    select {{ as_of('occurred_at') }} as as_of
-    from events
+    select * from {{ ref('int_window') }}
 ),
 
 -- copies and test rows are nobody's calls
 calls as (
     select
         events.*,
-        events.occurred_at > {{ recent_from('clock.as_of') }} as is_recent,
+        events.occurred_at > {{ recent_from('clock.ends_at') }} as is_recent,
         history.is_observed,
         demand.excluded_reason is not null as is_left_out,
         coalesce(events.actual_max_tokens, events.assumed_max_tokens) as ceiling_tokens

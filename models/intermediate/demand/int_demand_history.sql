@@ -18,21 +18,19 @@ replayed_estimates as (
     select * from {{ ref('int_replayed_estimates') }}
 ),
 
+horizon as (
+    select * from {{ ref('int_window') }}
+),
+
 days as (
     select
         {{ label_columns() }},
         model,
         cast(date_trunc('day', occurred_at) as timestamp) as starts_at,
-        max(occurred_at) as last_call_at,
         count(case when demand_state <> 'excluded' then 1 end) as n_usable
     from demand
     where {{ is_until_as_of('occurred_at') }}
     group by {{ label_columns() }}, model, cast(date_trunc('day', occurred_at) as timestamp)
-),
-
-horizon as (
-    select {{ as_of('last_call_at') }} as ends_at
-    from days
 ),
 
 followed_days as (

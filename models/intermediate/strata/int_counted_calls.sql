@@ -25,8 +25,7 @@ calls as {{ inlined() }} (
 ),
 
 clock as (
-    select {{ as_of('occurred_at') }} as as_of
-    from calls
+    select * from {{ ref('int_window') }}
 ),
 
 placed as (
@@ -48,8 +47,8 @@ placed as (
         {{ known_labels() }},
         coalesce(calls.model, 'unknown') as model,
         coalesce(calls.coefficients_id, 'unknown') as coefficients_id,
-        calls.occurred_at > {{ recent_from('clock.as_of') }}
-        and calls.occurred_at <= clock.as_of as is_recent,
+        calls.occurred_at > {{ recent_from('clock.ends_at') }}
+        and {{ is_until_as_of('calls.occurred_at') }} as is_recent,
         {{ is_until_as_of('calls.occurred_at') }} as is_until_as_of
     from calls
     cross join clock

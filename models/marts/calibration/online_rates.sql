@@ -5,8 +5,7 @@ demand as {{ inlined() }} (
 ),
 
 horizon as (
-    select {{ as_of('occurred_at') }} as ends_at
-    from demand
+    select * from {{ ref('int_window') }}
 ),
 
 -- only calls that a quantile sized say whether quantiles hold, each at its own rate

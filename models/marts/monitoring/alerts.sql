@@ -51,8 +51,7 @@ rules as (
 ),
 
 clock as (
-    select {{ as_of('occurred_at') }} as as_of
-    from estimates
+    select * from {{ ref('int_window') }}
 ),
 
 analysed as {{ inlined() }} (
@@ -360,7 +359,7 @@ final as (
         shared.first_seen,
         shared.last_seen,
         coalesce(
-            shared.last_seen > {{ recent_from('clock.as_of') }}
+            shared.last_seen > {{ recent_from('clock.ends_at') }}
             and (rules.allowed_share is null or shared.breach_share > rules.allowed_share),
             false
         ) as is_open,

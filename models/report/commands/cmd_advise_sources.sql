@@ -15,7 +15,7 @@ counted as (
         count(distinct source_file) as n_files,
         count(actual_max_tokens) as n_with_ceiling,
         count(assumed_max_tokens) as n_with_assumed_ceiling,
-        sum(case when stop_class <> 'unrecorded' then 1 else 0 end) as n_with_stop_word,
+        count(case when {{ is_stop_known() }} then 1 end) as n_with_stop_word,
         sum(case when {{ is_counted_in_part() }} then 1 else 0 end) as n_partial,
         count(is_truncated) as n_known,
         min(occurred_at) as first_seen,

@@ -33,6 +33,7 @@ from collected import (
 from dbt_project import ROOT
 from tokenest_py.errors import CollectionError, ExclusiveDrainError, RunBusyError, UsageError
 from tokenest_py.pipeline.collection import worker
+from tokenest_py.pipeline.collection.board import LocalBoard
 from tokenest_py.pipeline.collection.drain import Drain, Stops, new_session, newest_session
 from tokenest_py.pipeline.collection.events import count_events, file_sizes
 from tokenest_py.pipeline.collection.journal import Journal
@@ -61,7 +62,7 @@ def draining(folder: Path, *names: str, **options: object) -> Iterator[Drain]:
             "estimator": Estimator.load(),
             "session_id": new_session(),
         }
-        yield Drain(journals, **known | options)
+        yield Drain(LocalBoard(journals), **known | options)
 
 
 def drained(folder: Path, *names: str, **options: object) -> Drain:
@@ -318,6 +319,32 @@ def test_what_a_finished_worker_leaves_running_is_ended(tmp_path: Path) -> None:
     assert not is_alive(int((tmp_path / "notes").read_text()))
 
 
+def test_a_worker_that_leaves_its_group_is_ended_too(tmp_path: Path) -> None:
+    """It still holds the log of the attempt."""
+    goal = "note(str(subprocess.Popen(['setsid', 'sleep', '600']).pid)); time.sleep(0.5); event()"
+    make_run(tmp_path, {"p1": goal})
+    assert drained(tmp_path).made[0].success
+    assert not is_alive(int((tmp_path / "notes").read_text()))
+
+
+def test_a_log_without_end_stays_small(tmp_path: Path) -> None:
+    """Its head and its newest lines are kept, and the last failure is found."""
+    goal = """
+print("first line")
+for n in range(400):
+    print("x" * 1_000_000)
+    time.sleep(0.002)
+time.sleep(0.5)
+sys.exit("PATCH_FAILED")
+"""
+    make_run(tmp_path, {"p1": goal})
+    made = drained(tmp_path).made[0]
+    log = tmp_path / "r" / "logs" / "p1-1.log"
+    assert made.failure_pattern == "patch_failed"
+    assert log.read_bytes().startswith(b"first line")
+    assert log.stat().st_size < 300_000_000
+
+
 @pytest.mark.parametrize("command", ["", "  ", "no-such-program-anywhere {phase_file}", "echo 'x"])
 def test_an_unusable_worker_is_refused(command: str) -> None:
     """Before anything starts, as a usage error."""
@@ -570,7 +597,7 @@ def test_resume_keeps_the_session_and_its_counts(tmp_path: Path) -> None:
     first = drained(tmp_path, stops=Stops(batch_size=1))
     with draining(tmp_path) as drain:
         journal = Journal(tmp_path / "telemetry" / "attempts-r.ndjson", "r")
-        assert newest_session([journal]) == first.session_id
+        assert newest_session([journal.attempts]) == first.session_id
         assert len(drain.queue()[0]) == 5
     again = drained(tmp_path, session_id=first.session_id)
     assert len(again.made) == 1

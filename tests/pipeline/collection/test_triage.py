@@ -80,11 +80,13 @@ def test_one_phase_of_each_run_first_then_promising_then_the_rest() -> None:
     }.items():
         phases = [phase(f"p{n}", index=n, run_id=run_id) for n in (1, 2, 3)]
         runs.append((phases, history))
-    candidates, _ = queue(runs, "s2", Limits())
-    assert ids(candidates) == [
-        "new/p1", "new/p2", "new/p3", "good/p2", "good/p3",
-        "undecided/p2", "undecided/p3", "condemned/p2", "condemned/p3",
-    ]  # fmt: skip
+    candidates, skipped = queue(runs, "s2", Limits())
+    first = ["new/p1", "new/p2", "new/p3", "good/p2", "good/p3", "undecided/p2", "undecided/p3"]
+    assert ids(candidates) == first
+    assert skipped[0].run_id == "condemned"  # one that is deprioritised is skipped
+    assert skipped[0].reason.endswith("; --retry-failed takes the run up again")
+    again = ids(queue(runs, "s2", Limits(retry_failed=True))[0])
+    assert again[-3:] == ["condemned/p2", "condemned/p3", "condemned/p1"]
     runs[3][1].append(succeeded("p1", run_id="new"))
     assert ids(queue(runs, "s2", Limits())[0])[0] == "good/p2"
 
@@ -125,13 +127,19 @@ def test_a_failure_that_did_not_repeat_since_an_event_stops_nothing() -> None:
 
 
 def test_limits_count_in_their_session_only() -> None:
-    """After a fault is mended, a new session starts with clean counts."""
+    """After a fault is mended, a new session that says so starts with clean counts."""
     phases = [phase(f"p{n}", index=n) for n in range(1, 6)]
     history = [attempt("p1"), attempt("p2"), attempt("p3")]
+    again = Limits(retry_failed=True)
+    assert ids(queue([(phases, history)], "s1", again)[0]) == []
+    assert ids(queue([(phases, history)], "s2", again)[0]) == [
+        "r/p4", "r/p5", "r/p1", "r/p2", "r/p3",
+    ]  # fmt: skip
+    history = [timed_out("p1"), timed_out("p2")]
     candidates, skipped = queue([(phases, history)], "s2", Limits())
-    assert ids(candidates) == ["r/p4", "r/p5"]
-    assert skipped[0].phases == ("p1", "p2", "p3")
-    assert "--retry-failed" in skipped[0].reason
+    assert ids(candidates) == ["r/p3", "r/p4", "r/p5"]
+    assert skipped[0].phases == ("p1", "p2")
+    assert skipped[0].reason == "it failed; --retry-failed tries it again"
 
 
 def test_failed_phases_are_retried_on_request_and_not_beyond_the_limit() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,13 @@ from tokenest_py.pipeline.collection.reasons import find_failure, read_tail, zer
 from tokenest_py.pipeline.collection.triage import Candidate, Limits, may_escalate, queue, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from tokenest_py.pipeline.collection.board import Board
     from tokenest_py.pipeline.collection.events import Yield
-    from tokenest_py.pipeline.collection.journal import Journal
     from tokenest_py.pipeline.collection.phases import Phase
     from tokenest_py.pipeline.collection.reasons import FailurePattern
-    from tokenest_py.pipeline.collection.runs import Run
     from tokenest_py.pipeline.collection.triage import Skipped
     from tokenest_py.runtime.estimator import Estimator
 
@@ -42,7 +41,7 @@ class Stops:
 
 
 class Drain:
-    """Works through the phases of runs that this process holds, one attempt at a time.
+    """Works through the phases of a board, one attempt at a time.
 
     Attributes:
         made: The attempts of this call, in order.
@@ -52,7 +51,7 @@ class Drain:
 
     def __init__(
         self,
-        runs: Sequence[tuple[Run, Journal]],
+        board: Board,
         *,
         command: Sequence[str],
         telemetry_folder: Path,
@@ -64,13 +63,13 @@ class Drain:
         stops: Stops | None = None,
         umask: int = -1,
     ) -> None:
-        """Take the runs with their journals; `command` is what `worker.parse_command` returned.
+        """Take the phases from the board; `command` is what `worker.parse_command` returned.
 
         `phase_timeout` is in seconds, for one attempt. `umask` is the worker's; -1 leaves it.
         """
         self.made: list[Attempt] = []
         self.stopped = ""
-        self._runs = {run.run_id: (run, journal) for run, journal in runs}
+        self._board = board
         self._command = tuple(command)
         self._folder = telemetry_folder.absolute()
         self._telemetry_patterns = [item for item in patterns if item.reason == "telemetry_off"]
@@ -85,14 +84,20 @@ class Drain:
 
     def queue(self) -> tuple[list[Candidate], list[Skipped]]:
         """Return what would be attempted now, the best first, and what would not, and why."""
-        runs = [(run.phases, journal.attempts) for run, journal in self._runs.values()]
-        return queue(runs, self.session_id, self._limits)
+        return queue(self._board.runs(), self.session_id, self._limits)
 
-    def next_candidate(self) -> Candidate | None:
-        """Return the phase to attempt next; None when a limit is reached or none is left."""
-        candidates, _ = self.queue()
-        self.stopped = self._limit_reached() or ("" if candidates else "no phase is left")
-        return None if self.stopped else candidates[0]
+    def next_candidate(self, only: Candidate | None = None) -> Candidate | None:
+        """Take the phase to attempt next, or `only`; None when a limit is reached or none is left.
+
+        Raises:
+            CollectionError: The board does not answer.
+        """
+        self.stopped = self._limit_reached()
+        candidate = None
+        if not self.stopped:
+            candidate = self._board.take(self.session_id, self._limits, only)
+            self.stopped = "" if candidate else "no phase is left"
+        return candidate
 
     def planned(self) -> int:
         """Return how many attempts this call would make if each phase needs one."""
@@ -107,15 +112,15 @@ class Drain:
             ExclusiveDrainError: No run has it; or without `force`: it has succeeded already, or
                 other phases are queued.
         """
-        for run, journal in self._runs.values():
-            attempted = {attempt.phase_id for attempt in journal.attempts}
-            for phase in run.phases:
+        for phases, attempts in self._board.runs():
+            attempted = {attempt.phase_id for attempt in attempts}
+            for phase in phases:
                 if phase.phase_id == phase_id:
-                    of_phase = tuple(a for a in journal.attempts if a.phase_id == phase_id)
-                    others = sum(p.phase_id not in {*attempted, phase_id} for p in run.phases)
+                    of_phase = tuple(a for a in attempts if a.phase_id == phase_id)
+                    others = sum(p.phase_id not in {*attempted, phase_id} for p in phases)
                     if not force:
                         _refuse(phase_id, of_phase, others)
-                    return Candidate(phase, verdict(journal.attempts), of_phase)
+                    return Candidate(phase, verdict(attempts), of_phase)
         raise ExclusiveDrainError(f"phase {phase_id} is in no run given; see its phases.ndjson")
 
     def suggested_tokens(self, candidate: Candidate) -> tuple[int, int]:
@@ -139,10 +144,11 @@ class Drain:
         """Run the worker on the phase, write the attempt to the journal, and return it.
 
         Raises:
+            LeaseLostError: The phase may be another drain's by now; its worker has ended.
             CollectionError: A file of the run or its journal cannot be written.
         """
         phase = candidate.phase
-        run, journal = self._runs[phase.run_id]
+        run = self._board.run(phase.run_id)
         number = len(candidate.attempts) + 1
         estimated, budget = self.suggested_tokens(candidate)
         file = run.phase_path(phase.phase_id, number)
@@ -163,14 +169,14 @@ class Drain:
             log=log,
             umask=self._umask,
             time_limit=_time_limit(phase, self._phase_timeout),
+            lost=self._board.lost,
         )
         found = count_events(self._folder, before, phase.run_id, phase.phase_id)
-        attempt = self._judged(phase, number, budget, ending, found, log, journal)
-        journal.append(attempt)
+        attempt = self._board.finish(self._outcome(phase, number, budget, ending, found, log))
         self.made.append(attempt)
         return attempt
 
-    def _judged(
+    def _outcome(
         self,
         phase: Phase,
         number: int,
@@ -178,9 +184,8 @@ class Drain:
         ending: worker.Ending,
         found: Yield,
         log: Path,
-        journal: Journal,
     ) -> Attempt:
-        """Return the record of an attempt: what happened, why nothing came, and the verdict."""
+        """Return the record of an attempt: what happened, and why nothing came."""
         success = ending.exit_code == 0
         tail = read_tail(log)
         failure, error = (None, "") if success else find_failure(tail, self._patterns)
@@ -188,7 +193,7 @@ class Drain:
             failure = find_failure(tail, self._telemetry_patterns)[0] or failure
         timed_out = ending.exit_code is None
         cut_off = not success and failure is not None and failure.name == "output_truncated"
-        attempt = Attempt(
+        return Attempt(
             event_id=secrets.token_hex(16),
             occurred_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             run_id=phase.run_id,
@@ -221,7 +226,6 @@ class Drain:
                 names=(phase.run_id, phase.phase_id),
             ),
         )
-        return replace(attempt, run_verdict=verdict([*journal.attempts, attempt]))
 
     def _environment(
         self, phase: Phase, file: Path, number: int, estimated: int, budget: int
@@ -257,9 +261,9 @@ def new_session() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def newest_session(journals: Sequence[Journal]) -> str | None:
-    """Return the session of the newest attempt; None when there is none."""
-    last = [journal.attempts[-1] for journal in journals if journal.attempts]
+def newest_session(runs: Iterable[Sequence[Attempt]]) -> str | None:
+    """Return the session of the newest attempt of all runs; None when there is none."""
+    last = [attempts[-1] for attempts in runs if attempts]
     return max(last, key=lambda item: item.occurred_at).session_id if last else None
 
 

@@ -25,7 +25,7 @@ _TYPES: dict[object, tuple[type, ...]] = {
     "str | None": (str, type(None)),
 }
 
-__all__ = ["RECORD_TYPE", "Attempt", "Journal", "journal_path"]
+__all__ = ["RECORD_TYPE", "Attempt", "Journal", "journal_path", "parse_attempt"]
 
 RECORD_TYPE = "attempt"
 
@@ -62,6 +62,11 @@ class Attempt:
         """Whether the time limit ended it."""
         return self.exit_code is None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object that a line of the journal holds."""
+        values = {key: value for key, value in asdict(self).items() if value is not None}
+        return {"record_type": RECORD_TYPE} | values
+
 
 def journal_path(telemetry_folder: Path, run_id: str) -> Path:
     """Return where the journal of a run lies."""
@@ -79,7 +84,6 @@ class Journal:
         """
         self.path = path
         self.attempts: list[Attempt] = []
-        self._run_id = run_id
         try:
             content = path.read_bytes() if path.exists() else b""
         except OSError as error:
@@ -90,7 +94,7 @@ class Journal:
         for line_no, line in enumerate(lines, start=1):
             record = _json(line)
             if record is not None:  # else what a killed controller left of a line
-                self.attempts.append(self._attempt(record, line_no))
+                self.attempts.append(parse_attempt(record, run_id, path, line_no))
 
     def append(self, attempt: Attempt) -> None:
         """Write the attempt. Once this returns it survives a kill and a power cut.
@@ -98,8 +102,7 @@ class Journal:
         Raises:
             CollectionError: It cannot be written.
         """
-        values = {key: value for key, value in asdict(attempt).items() if value is not None}
-        line = json.dumps({"record_type": RECORD_TYPE} | values).encode("ascii") + b"\n"
+        line = json.dumps(attempt.as_dict()).encode("ascii") + b"\n"
         if self._is_torn:
             line = b"\n" + line
         try:
@@ -116,18 +119,24 @@ class Journal:
         self._is_torn = False
         self.attempts.append(attempt)
 
-    def _attempt(self, record: object, line_no: int) -> Attempt:
-        if not isinstance(record, dict) or record.get("record_type") != RECORD_TYPE:
-            raise CollectionError(self.path, "is no attempt record", line_no)
-        values: dict[str, Any] = {}
-        for item in fields(Attempt):
-            value = values[item.name] = record.get(item.name)
-            if type(value) not in _TYPES[item.type]:
-                raise CollectionError(self.path, f"{item.name} is {value!r:.100}", line_no)
-        if values["run_id"] != self._run_id:
-            reason = f"is an attempt at run {values['run_id']}, not {self._run_id}"
-            raise CollectionError(self.path, reason, line_no)
-        return Attempt(**values)
+
+def parse_attempt(record: object, run_id: str, path: object, line_no: int | None = None) -> Attempt:
+    """Return the attempt at a run that a JSON value describes.
+
+    Raises:
+        CollectionError: It describes none; path and line_no say where it stands.
+    """
+    if not isinstance(record, dict) or record.get("record_type") != RECORD_TYPE:
+        raise CollectionError(path, "is no attempt record", line_no)
+    values: dict[str, Any] = {}
+    for item in fields(Attempt):
+        value = values[item.name] = record.get(item.name)
+        if type(value) not in _TYPES[item.type]:
+            raise CollectionError(path, f"{item.name} is {value!r:.100}", line_no)
+    if values["run_id"] != run_id:
+        reason = f"is an attempt at run {values['run_id']}, not {run_id}"
+        raise CollectionError(path, reason, line_no)
+    return Attempt(**values)
 
 
 def _json(line: bytes) -> object:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from tokenest_py.errors import CollectionError, RunBusyError
 from tokenest_py.pipeline.collection.journal import Journal, journal_path
+from tokenest_py.pipeline.collection.leases import live_leases
 from tokenest_py.pipeline.collection.phases import Phase, read_phases
 from tokenest_py.pipeline.collection.worker import end_orphan
+from tokenest_py.pipeline.files import write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,24 +64,33 @@ class Run:
 
     @contextmanager
     def drained_into(
-        self, telemetry_folder: Path, say: Callable[[str], None] | None = None
+        self,
+        telemetry_folder: Path,
+        say: Callable[[str], None] | None = None,
+        *,
+        with_leases: bool = False,
     ) -> Iterator[Journal]:
         """Hold the run for this process and yield its journal; end what a killed one left.
 
-        `say` is told of each attempt that was left running.
+        `say` is told of each attempt that was left running. A service goes on with the leases
+        that it has given.
 
         Raises:
             RunBusyError: Another process drains the run.
             CollectionError: As `journal()`, or the folder cannot be written.
         """
         with self._lock():
+            out = [] if with_leases else live_leases(self.folder)
+            if out:
+                reason = f"is being drained through a service: {out[0].phase_id} is out"
+                raise RunBusyError(self.folder, f"{reason}; wait, or drain with --api-url")
             journal = self.journal(telemetry_folder)
             try:
                 (self.folder / "logs").mkdir(mode=0o700, exist_ok=True)
                 telemetry_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 journal.path.touch(mode=0o600)
                 pointer = self.folder / "telemetry-folder"
-                _write_beside(pointer, f"{telemetry_folder.absolute()}\n").replace(pointer)
+                write_beside(pointer, f"{telemetry_folder.absolute()}\n").replace(pointer)
             except OSError as error:
                 raise CollectionError(
                     Path(error.filename or self.folder), f"cannot be written: {error.strerror}"
@@ -123,7 +134,7 @@ def create_run(folder: Path, phases: Sequence[Phase]) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A file that is linked in has its whole content from the first moment, and replaces none.
-        temporary = _write_beside(path, text)
+        temporary = write_beside(path, text)
         try:
             os.link(temporary, path)
         finally:
@@ -147,9 +158,3 @@ def find_run(name: str) -> Run:
         folder = RUNS_FOLDER / name
     phases = read_phases(folder / PHASES)
     return Run(folder, phases[0].run_id, phases)
-
-
-def _write_beside(path: Path, text: str) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    return temporary

@@ -81,7 +81,7 @@ def queue(
     skipped: list[Skipped] = []
     for phases, attempts in runs:
         in_session = [attempt for attempt in attempts if attempt.session_id == session_id]
-        stopped = _stopped(phases[0].run_id, in_session, limits)
+        stopped = _stopped(phases[0].run_id, attempts, in_session, limits)
         run_verdict = verdict(attempts)
         by_phase: dict[str, list[Attempt]] = {}
         for attempt in attempts:
@@ -120,16 +120,23 @@ def _failures(attempts: Sequence[Attempt]) -> Counter[str | None]:
     return Counter(attempt.fingerprint for attempt in since if not attempt.timed_out)
 
 
-def _stopped(run_id: str, in_session: Sequence[Attempt], limits: Limits) -> str | None:
+def _stopped(
+    run_id: str, attempts: Sequence[Attempt], in_session: Sequence[Attempt], limits: Limits
+) -> str | None:
     """Return why no phase of the run is attempted any more; None when some may be."""
     if any(run_id.startswith(prefix) for prefix in limits.skip_run_prefixes):
         return "the run's prefix is skipped"
     timeouts = sum(attempt.timed_out for attempt in in_session)
     if timeouts >= limits.timeouts_per_run:
         return f"{timeouts} timeouts in the run"
-    for fingerprint, count in _failures(in_session).items():
-        if count >= limits.fingerprint_repeats:
-            return f"{count} failures with fingerprint {fingerprint}"
+    in_this = _failures(in_session)
+    for fingerprint, count in _failures(attempts).items():
+        if in_this[fingerprint] >= limits.fingerprint_repeats:
+            return f"{in_this[fingerprint]} failures with fingerprint {fingerprint}"
+        if count >= limits.fingerprint_repeats and not limits.retry_failed:
+            # deprioritised by an earlier session: to start again is no new evidence
+            reason = f"{count} failures with fingerprint {fingerprint}"
+            return f"{reason}; --retry-failed takes the run up again"
     return None
 
 

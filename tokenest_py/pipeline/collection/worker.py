@@ -11,17 +11,21 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tokenest_py.errors import CollectionError, UsageError
+from tokenest_py.errors import CollectionError, LeaseLostError, UsageError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 __all__ = ["Ending", "end_orphan", "parse_command", "run"]
 
 GRACE_SECONDS = 5.0  # between the request to end and the kill
+LOG_BYTES = 16 << 20  # a log that grows beyond is cut to its head, and goes on from there
+LOG_HEAD_BYTES = 1 << 20
+LOOK_SECONDS = 0.2  # between two looks at the log, and at whether the phase is still ours
 
 # The shell writes its process id, which the worker inherits, before the worker begins: a
 # controller that is killed at any moment leaves the id of whatever it started.
@@ -58,6 +62,7 @@ def run(
     log: Path,
     time_limit: float,
     umask: int = -1,
+    lost: threading.Event | None = None,
 ) -> Ending:
     """Run the command to its end, its output in `log`, and end whatever it leaves running.
 
@@ -67,10 +72,15 @@ def run(
         log: The file for standard output and standard error, replaced.
         time_limit: Seconds after which the whole process group is ended.
         umask: The umask of the command; -1 leaves this process's own.
+        lost: Set when the phase is no longer this process's.
+
+    Raises:
+        LeaseLostError: It was set.
     """
     pid_file = log.with_suffix(".pid")
     started = time.monotonic()
-    with log.open("wb") as output:
+    log.unlink(missing_ok=True)
+    with log.open("ab") as output:  # to append is what lets a log be cut while it is written
         fcntl.flock(output, fcntl.LOCK_EX)  # held as long as anything of the attempt runs
         process = subprocess.Popen(
             ["/bin/sh", "-c", _ANNOUNCE, str(pid_file), *command],
@@ -81,14 +91,12 @@ def run(
             start_new_session=True,
             umask=umask,
         )
-        code: int | None
         try:
-            code = process.wait(timeout=time_limit)
-        except subprocess.TimeoutExpired:
-            code = None
+            code = _waited_for(process, started + time_limit, output.fileno(), lost)
         finally:
             seconds = time.monotonic() - started
             _end_group(process)
+            _end_holders(log)
     pid_file.unlink(missing_ok=True)
     if code is not None and code < 0:
         code = 128 - code  # as a shell says it
@@ -124,6 +132,22 @@ def end_orphan(log: Path) -> bool:
     raise CollectionError(log, f"{who} of an interrupted attempt still runs; end it and try again")
 
 
+def _waited_for(
+    process: subprocess.Popen[bytes], deadline: float, log: int, lost: threading.Event | None
+) -> int | None:
+    """Return the exit code; None when the time is over. The log stays within its bound."""
+    while True:
+        left = deadline - time.monotonic()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=max(0.0, min(left, LOOK_SECONDS)))
+        if os.fstat(log).st_size > LOG_BYTES:
+            os.ftruncate(log, LOG_HEAD_BYTES)
+        if lost is not None and lost.is_set():
+            raise LeaseLostError(process.args, "was ended: its lease is lost")
+        if left <= 0:
+            return None
+
+
 def _end_group(process: subprocess.Popen[bytes]) -> None:
     """End the leader, if it still runs, and then whatever is left of its group."""
     if process.poll() is None:
@@ -132,6 +156,14 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(timeout=GRACE_SECONDS)
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _end_holders(log: Path) -> None:
+    """Kill what left the group and still writes to the log, where the system lists open files."""
+    for link in Path("/proc").glob("[0-9]*/fd/[12]"):
+        with contextlib.suppress(OSError):
+            if link.stat().st_ino == log.stat().st_ino and link.readlink() == log.absolute():
+                os.kill(int(link.parts[2]), signal.SIGKILL)
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -33,10 +33,17 @@ class EventFile:
     """
 
     def __init__(
-        self, directory: Path, *, fsync: bool, max_bytes: int, max_age_seconds: float
+        self,
+        directory: Path,
+        *,
+        fsync: bool,
+        max_bytes: int,
+        max_age_seconds: float,
+        prefix: str = "events",
     ) -> None:
-        """Keep the options; the first line makes the file."""
+        """Keep the options; the first line makes the file, whose name begins with the prefix."""
         self.path: Path | None = None
+        self._prefix = prefix
         self._directory = directory
         self._fsync = fsync
         self._max_bytes = max_bytes
@@ -119,7 +126,7 @@ class EventFile:
             raise DroppedEventError("invalid_folder") from error
         started = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         self._number += 1
-        name = f"events-{started}-{os.getpid()}-{self._token}-{self._number:04d}.ndjson"
+        name = f"{self._prefix}-{started}-{os.getpid()}-{self._token}-{self._number:04d}.ndjson"
         path = self._directory / name
         fd = os.open(path, _FLAGS, 0o600)
         state = path.stat()  # by its name: the number may be the host's already

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.recorder.record import EventFields
 
 DEFAULT_DIRECTORY = "telemetry/recorded"
+MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_FILE_SECONDS = 86_400.0
 
 
 class RecorderStatus(NamedTuple):
@@ -65,8 +67,8 @@ class Recorder:
         fsync: bool = False,
         paths: str = "full",
         path_key: str | bytes | None = None,
-        max_bytes: int = 64 * 1024 * 1024,
-        max_age_seconds: float = 86_400,
+        max_bytes: int = MAX_FILE_BYTES,
+        max_age_seconds: float = MAX_FILE_SECONDS,
         lock_timeout: float = 2,
     ) -> None:
         """Prepare a recorder; folder and file are made by the first event.

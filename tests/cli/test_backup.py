@@ -1,0 +1,98 @@
+"""A backup is whole, and comes back as it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from dbt_project import Project, line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+EVENTS = "select event_id, actual_output_tokens from events.int_events order by all"
+STATE = "select table_name, comment from duckdb_tables() where comment is not null order by all"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Twenty calls."""
+    project = Project(tmp_path_factory.mktemp("built"))
+    lines = (line(event_id=f"e-{n}", phase_id=f"p-{n}") for n in range(20))
+    project.telemetry().write_bytes(b"".join(lines))
+    project.dbt_build("-s", "+int_events")
+    return project
+
+
+def test_there_and_back(built: Project, tmp_path: Path) -> None:
+    """While another reads; what came later is gone, and kept beside."""
+    copy = tmp_path / "copy.duckdb"
+    events, state = built.rows(EVENTS), built.rows(STATE)
+    with duckdb.connect(str(built.database), read_only=True):
+        done = built.tokenest("backup", str(copy))
+    assert done.returncode == 0, done.stderr
+    assert ", 20 calls\n" in done.stderr
+    assert (copy.stat().st_mode & 0o777) == 0o600
+    with duckdb.connect(str(built.database)) as connection:
+        connection.execute("delete from staging.stg_tokenest__events")
+    assert built.rows(EVENTS) == []
+    done = built.tokenest("restore", str(copy), "--yes")
+    assert done.returncode == 0, done.stderr
+    assert (built.rows(EVENTS), built.rows(STATE)) == (events, state)
+    replaced = built.database.with_name(built.database.name + ".replaced")
+    with duckdb.connect(str(replaced), read_only=True) as connection:
+        assert connection.execute(EVENTS).fetchall() == []
+    assert {path.name for path in tmp_path.iterdir()} == {"copy.duckdb"}
+
+
+def test_what_a_killed_build_had_committed_is_in_the_copy(built: Project, tmp_path: Path) -> None:
+    """It stands in the log beside the database until somebody writes again."""
+    program = (
+        "import duckdb, os, signal, sys\n"
+        "connection = duckdb.connect(sys.argv[1])\n"
+        "connection.execute('set checkpoint_threshold = \"1TB\"')\n"
+        "connection.execute('create table events.late as select 7 as n')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(built.database)], check=False)
+    copy = tmp_path / "copy.duckdb"
+    assert built.tokenest("backup", str(copy)).returncode == 0
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        assert connection.execute("select n from events.late").fetchall() == [(7,)]
+
+
+def test_a_build_and_a_backup_exclude_each_other(built: Project, tmp_path: Path) -> None:
+    """Who comes second says who is first."""
+    with duckdb.connect(str(built.database)):
+        done = built.tokenest("backup", str(tmp_path / "copy.duckdb"), "--lock-timeout", "0")
+    assert done.returncode == 75
+    assert done.stderr.count("\n") == 1
+    assert "is held by process" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_backup_replaces_nothing(built: Project, tmp_path: Path) -> None:
+    """Foreign, torn, missing; and a backup never overwrites a file."""
+    before = built.rows(EVENTS)
+    whole = tmp_path / "whole.duckdb"
+    assert built.tokenest("backup", str(whole)).returncode == 0
+    torn, foreign = tmp_path / "torn.duckdb", tmp_path / "foreign.duckdb"
+    content = bytearray(whole.read_bytes())
+    content[len(content) // 2 :] = b"\0" * (len(content) - len(content) // 2)
+    torn.write_bytes(content)
+    duckdb.connect(str(foreign)).close()
+    for source in (torn, foreign, tmp_path / "missing.duckdb"):
+        done = built.tokenest("restore", str(source), "--yes")
+        assert done.returncode == 1, source
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert built.rows(EVENTS) == before
+    assert built.tokenest("backup", str(whole)).returncode == 2
+    assert built.tokenest("restore", str(whole)).returncode == 2  # nobody can be asked
+    assert not list(tmp_path.glob("*.part"))
+    assert not list(built.folder.glob("*.restored*"))

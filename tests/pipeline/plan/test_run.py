@@ -1,0 +1,253 @@
+"""A run of the plan is kept as a whole or not at all, and its tests are those of dbt."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from dbt_project import Project, line
+from planned import planned, run, settings
+from tokenest_py.errors import BuildError
+from tokenest_py.pipeline.plan.run import failing_tests, run_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tokenest_py.pipeline.plan.plan import Plan
+
+pytestmark = pytest.mark.slow
+
+# What a user's build does with the database, in a process that can be killed.
+BUILD = """
+import sys
+from pathlib import Path
+import duckdb
+from tokenest_py.pipeline.plan.plan import Plan
+from tokenest_py.pipeline.plan.run import run_plan
+from tokenest_py.pipeline.settings import Settings
+plan = Plan.read(Path(sys.argv[1]))
+settings = Settings.read({}, TOKENEST_DB="plan.duckdb", TOKENEST_EXPORTS="planned")
+with duckdb.connect("plan.duckdb") as connection:
+    print("begins", flush=True)
+    run_plan(plan, settings, connection)
+"""
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """The plan of the project with its own vars."""
+    return planned({})
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, plan: Plan) -> Project:
+    """Built once, on forty calls. Copy it, do not change it."""
+    project = Project(tmp_path_factory.mktemp("first"))
+    project.telemetry().write_bytes(b"".join(call(number) for number in range(40)))
+    plan.write(project.folder / "plan.json")
+    run(project, plan)
+    return project
+
+
+@pytest.fixture
+def built(first: Project, tmp_path: Path) -> Project:
+    """A copy of it."""
+    shutil.copytree(first.folder, tmp_path, dirs_exist_ok=True)
+    return Project(tmp_path)
+
+
+def call(number: int) -> bytes:
+    """One of different phases and categories."""
+    return line(
+        event_id=f"e-{number}",
+        run_id=f"run-{number % 3}",
+        phase_id=f"p-{number}",
+        category=["implementation", "docs"][number % 2],
+        occurred_at=f"2026-01-02T03:{number % 60:02}:00Z",
+        actual_output_tokens=300 + 13 * number,
+    )
+
+
+def rows_of_all_tables(connection: duckdb.DuckDBPyConnection) -> tuple[int, ...]:
+    """How many rows each table has, in one query."""
+    [(query,)] = connection.execute(
+        "select 'select ' || string_agg("
+        "'(select count(*) from ' || schema_name || '.' || table_name || ')', ', '"
+        " order by schema_name, table_name) from duckdb_tables()"
+    ).fetchall()
+    return connection.execute(query).fetchall()[0]
+
+
+def state(project: Project) -> tuple[int, ...]:
+    """What a reader sees, who waits until nobody writes."""
+    for _ in range(600):
+        with contextlib.suppress(duckdb.IOException):
+            path = str(project.folder / "plan.duckdb")
+            with duckdb.connect(path, read_only=True) as connection:
+                return rows_of_all_tables(connection)
+        time.sleep(0.05)
+    raise AssertionError("the database was never free")
+
+
+def start(project: Project) -> subprocess.Popen[str]:
+    """A build in a process of its own, as soon as it holds the database."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUILD, "plan.json"],
+        cwd=project.folder,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begins\n"
+    return process
+
+
+def test_a_reader_meets_no_half_of_a_build(built: Project) -> None:
+    """Who polls while builds follow each other finds what one of them left, and nothing else."""
+    states = [state(built)]
+    met = set(states)
+    for step in (1, 2):
+        more = b"".join(call(100 * step + number) for number in range(5))
+        built.telemetry(f"more-{step}.ndjson").write_bytes(more)
+        with start(built) as process:
+            while process.poll() is None:
+                with contextlib.suppress(duckdb.IOException):
+                    path = str(built.folder / "plan.duckdb")
+                    with duckdb.connect(path, read_only=True) as connection:
+                        met.add(rows_of_all_tables(connection))
+                time.sleep(0.01)
+        assert process.returncode == 0
+        states.append(state(built))
+        met.add(states[-1])
+    assert met == set(states)
+    assert len(met) == 3
+
+
+def test_a_kill_leaves_the_state_before_or_after(built: Project) -> None:
+    """At any moment of a build; the next one completes it."""
+    draw = random.Random(21)
+    before = state(built)
+    built.telemetry("more.ndjson").write_bytes(call(77) + call(78))
+    began = time.monotonic()
+    whole = Project(built.folder / "whole")
+    shutil.copytree(built.folder / "telemetry", whole.folder / "telemetry")
+    (whole.folder / "planned").mkdir()
+    for name in ("plan.duckdb", "plan.json"):
+        shutil.copy(built.folder / name, whole.folder / name)
+    with start(whole) as process:
+        assert process.wait() == 0
+    longest, after = time.monotonic() - began, state(whole)
+    assert after != before
+    for share in (0.2, 0.5, 0.8):
+        with start(built) as process:
+            time.sleep(longest * share * draw.uniform(0.7, 1.2))
+            process.kill()
+        assert state(built) in {before, after}
+    with start(built) as process:
+        assert process.wait() == 0
+    assert state(built) == after
+
+
+def test_what_a_test_finds_wrong_is_not_kept(built: Project, plan: Plan) -> None:
+    """Neither what led to it, nor what a model that fails comes after; the export stays too."""
+    before = state(built)
+    exported = (built.folder / "planned" / "coefficients.ndjson").read_bytes()
+    built.telemetry("more.ndjson").write_bytes(call(77))
+    failing, broken = (
+        next(step for step in reversed(plan.steps) if step.kind == kind)
+        for kind in ("test", "model")
+    )
+    for step, sql, message in (
+        (failing, "select 1 as found", ": Got 1 result, configured to fail if != 0"),
+        (broken, "select * from marts.nowhere", ": Catalog Error: "),
+    ):
+        wrong = dataclasses.replace(step, sql=sql)
+        steps = tuple(wrong if other is step else other for other in plan.steps)
+        with pytest.raises(BuildError, match=f"^{step.name}{message}"):
+            run(built, dataclasses.replace(plan, steps=steps))
+    assert state(built) == before
+    assert (built.folder / "planned" / "coefficients.ndjson").read_bytes() == exported
+
+
+def test_what_did_not_change_is_left_as_it_is(built: Project, plan: Plan) -> None:
+    """Nothing new keeps every table but one that somebody else made; a new line builds anew."""
+    first, second = run(built, plan), run(built, plan)
+    assert first.kept <= second.kept
+    made = [step for step in plan.steps if step.kind != "test"]
+    assert second.kept == len(made)
+    changed = next(
+        step
+        for step in reversed(made)
+        if step.materialized == "table" and "seed." not in str(step.needs)
+    )
+    with duckdb.connect(str(built.folder / "plan.duckdb")) as connection:
+        connection.execute(f"create or replace table {changed.relation} as select 1 as of_others")
+    assert run(built, plan).kept == len(made) - 1
+    built.telemetry("more.ndjson").write_bytes(call(77))
+    assert run(built, plan).kept < len(made) / 2
+
+
+FAULTS = {
+    "a word that is none": "update seeds.alert_rules set severity = 'odd'",
+    "a key twice in a seed": "insert into seeds.stop_reasons from seeds.stop_reasons",
+    "a key twice": "insert into exports.coefficients from exports.coefficients limit 1",
+    "no kind": "update exports.coefficients set kind = null where kind = 'budget'",
+    "a line lost": "delete from staging.base_tokenest__lines where line_no = 3",
+    "a class that is none": "update seeds.stop_reasons set label = 'odd'",
+    "no tokens": "update seeds.base_budgets set value = null",
+}
+
+
+def test_seeded_faults_fail_the_same_tests_as_in_dbt(built: Project, plan: Plan) -> None:
+    """Each on its own fails tests, and all together those that `dbt test` names."""
+    shutil.copy(built.folder / "plan.duckdb", built.database)
+    with duckdb.connect(str(built.database)) as connection:
+        assert failing_tests(plan, connection) == []
+        for name, fault in FAULTS.items():
+            connection.execute("begin")
+            connection.execute(fault)
+            found = failing_tests(plan, connection)
+            connection.execute("rollback")
+            assert found, name
+        for fault in FAULTS.values():
+            connection.execute(fault)
+        by_plan = {message.partition(":")[0] for message in failing_tests(plan, connection)}
+    done = built.dbt("test", "--exclude-resource-type", "unit_test", "--log-level-file", "none")
+    by_dbt = set(re.findall(r"Failure in test (\w+)", done.stdout))
+    assert by_plan == by_dbt
+    assert len(by_plan) >= len(FAULTS)
+
+
+def test_a_source_that_is_none_is_refused(built: Project, plan: Plan) -> None:
+    """With the words that dbt has for it, before anything is written."""
+    before = state(built)
+    with (
+        contextlib.chdir(built.folder),
+        duckdb.connect("plan.duckdb") as connection,
+        pytest.raises(BuildError, match=r"names the source 'litelm'; it is one of tokenest, "),
+    ):
+        run_plan(plan, settings(TOKENEST_TELEMETRY="litelm:telemetry/*"), connection)
+    assert state(built) == before
+
+
+def test_nothing_outside_the_folders_can_be_read(built: Project, plan: Plan) -> None:
+    """The connection of a run is confined, and cannot be set free again."""
+    outside = built.folder / "outside.csv"
+    outside.write_text("a\n1\n")
+    with contextlib.chdir(built.folder), duckdb.connect("plan.duckdb") as connection:
+        run_plan(plan, settings(), connection)
+        with pytest.raises(duckdb.PermissionException):
+            connection.execute(f"select * from read_csv('{outside}')")
+        with pytest.raises(duckdb.Error):
+            connection.execute("set enable_external_access = true")

@@ -1,0 +1,43 @@
+"""Runs of the plan within the test process, on a database beside the one of dbt."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from dbt_project import DBT, ROOT, Project
+from tokenest_py.pipeline.plan.run import Outcome, run_plan
+from tokenest_py.pipeline.plan.store import current_plan
+from tokenest_py.pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from tokenest_py.pipeline.plan.plan import Plan
+
+__all__ = ["planned", "run", "settings"]
+
+
+def settings(**values: str) -> Settings:
+    """Of a project whose folder is the working directory."""
+    given = {
+        "TOKENEST_DB": "plan.duckdb",
+        "TOKENEST_EXPORTS": "planned",
+        "TOKENEST_TELEMETRY": "telemetry/**/*.ndjson",
+    }
+    return Settings.read({"DBT_TARGET_PATH": str(DBT.target())}, **(given | values))
+
+
+def planned(variables: dict[str, object]) -> Plan:
+    """The plan of the checkout, compiled once a session."""
+    with contextlib.chdir(ROOT):
+        return current_plan(settings(), variables, lambda _: None)
+
+
+def run(project: Project, plan: Plan) -> Outcome:
+    """Run a plan on the project's files."""
+    with contextlib.chdir(project.folder):
+        given = settings()
+        given.exports.mkdir(exist_ok=True)
+        with duckdb.connect(str(given.database)) as connection:
+            return run_plan(plan, given, connection)

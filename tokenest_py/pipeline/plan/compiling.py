@@ -1,0 +1,423 @@
+"""Has dbt compile the project to a plan. A program of its own: it alone imports dbt.
+
+    python -m tokenest_py.pipeline.plan.compiling PROJECT CHECKSUM VARS FILE
+
+What a macro asks of the database, dbt would answer while it compiles. Here each such macro has a
+stand-in: a question becomes a branch of the plan, a list of files a temporary table that the run
+fills, a number a word that the run replaces.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import duckdb
+from dbt.adapters.factory import get_adapter
+from dbt.cli.flags import Flags
+from dbt.cli.main import dbtRunner
+from dbt.cli.types import Command
+from dbt.clients.jinja import add_rendered_test_kwargs, get_rendered
+from dbt.config.runtime import RuntimeConfig
+from dbt.context.providers import generate_runtime_model_context
+from dbt.flags import set_flags
+from dbt.graph.graph import UniqueId
+from dbt.task.build import BuildTask
+from dbt_common.clients.jinja import get_template, render_template
+from dbt_common.exceptions import CompilationError, DbtRuntimeError
+
+from tokenest_py.errors import BuildError, TokenestError
+from tokenest_py.pipeline import dbt
+from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING, READERS, Landing, Plan, Sql, Step
+from tokenest_py.pipeline.plan.session import literal
+from tokenest_py.pipeline.plan.store import versions
+from tokenest_py.pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from dbt.adapters.duckdb.credentials import DuckDBCredentials
+    from dbt.contracts.graph.manifest import Manifest
+
+__all__ = ["compile_plan"]
+
+Node = Any  # of dbt: a seed, a model or a test
+PATH, GLOB = "@path@", "@glob@"
+_READERS = [f"@paths_{reader}@" for reader in range(READERS)]
+_PACKED = "@packed@"
+_KINDS = {"seed", "model", "test"}
+_SESSION = {"TOKENEST_TELEMETRY": "@telemetry@", "TOKENEST_DB": "plan.duckdb",
+            "TOKENEST_EXPORTS": "@exports@"}  # fmt: skip
+
+
+class _Stand:
+    """The stand-ins of one node, and what they were called with."""
+
+    def __init__(self, node: Node, context: dict[str, Any]) -> None:
+        """Put the stand-ins in the place of the macros, for everything that the node calls."""
+        self.answers: dict[str, bool] = {}
+        self.undecided = ""
+        self.source: str | None = None
+        self.listing: str | None = None
+        self.remembers = False
+        self.unread: Any = None
+        self.is_incremental = node.config.materialized == "incremental"
+        self.own = {name: context[name] for name in _STANDINS if name in context}
+        self.context = context
+        context["flags"] = SimpleNamespace(WHICH="build", FULL_REFRESH=False)
+        for name in _STANDINS:
+            context[name] = getattr(self, name)
+        context["is_incremental"] = self.is_following
+
+    def ask(self, question: str) -> bool:
+        """The answer, or an end of this attempt to render."""
+        if question not in self.answers:
+            self.undecided = question
+            raise CompilationError(question)
+        return self.answers[question]
+
+    def explore(self, render: Callable[[], str]) -> Sql:
+        """The text for each course of answers."""
+        before = dict(self.answers)
+        self.undecided = ""
+        try:
+            return render().strip()
+        except CompilationError:
+            question = self.undecided
+            if not question:
+                raise
+        branches = {}
+        for name, answer in (("yes", True), ("no", False)):
+            self.answers = {**before, question: answer}
+            branches[name] = self.explore(render)
+        self.answers = before
+        if branches["yes"] == branches["no"]:
+            return branches["yes"]
+        return {"ask": question, **branches}
+
+    def own_text(self, macro: str, relation: object) -> str:
+        """What a macro of the project says of a relation among the stand-ins."""
+        return "" if relation is None else _here(str(self.context[macro](relation)))
+
+    # stand-ins, by the name of the macro
+
+    def is_following(self) -> bool:
+        return self.is_incremental and self.ask(FOLLOWING)
+
+    def has_rows(self, query: str) -> bool:
+        return self.ask(" ".join(_here(query).split()))
+
+    def landing_state(self, _relation: object) -> dict[str, str]:
+        return {"rules": "", "landings": "@landed_before@"}
+
+    def this_landing_no(self) -> str:
+        return "@landing_no@"
+
+    def load_relation(self, _relation: object) -> bool:
+        return True
+
+    def landed_sources(self) -> str:
+        return "select source_file, source_name from temp.landed_sources"
+
+    def said_sources(self) -> str:
+        return "select source_file, source_name from temp.said_sources"
+
+    def files_set_aside(self) -> str:
+        return "select source_file, reason from temp.files_set_aside"
+
+    def files_to_recognise(self, files: object) -> list[str]:
+        self.listing = str(files)
+        return [*_READERS, _PACKED]
+
+    def files_to_land(self, source: str) -> list[dict[str, Any]]:
+        self.source = source
+        if not self.ask(FILES):
+            return []
+        return [
+            {"path": path, "landed_lines": 0, "has_torn_tail": True}
+            for path in [*_READERS, _PACKED]
+        ]
+
+    def paths_of(self, _files: object) -> str:
+        return "select source_file from temp.files_to_land where has_torn_tail"
+
+    def duckdb__landed_lines(self, _files: object) -> str:
+        return (
+            "select source_file, landed_lines - cast(has_torn_tail as bigint) as landed_lines"
+            " from temp.files_to_land"
+        )
+
+    def duckdb__readers(self) -> int:
+        return READERS
+
+    def duckdb__is_packed(self, path: str) -> bool:
+        return path in {_PACKED, PATH}
+
+    def duckdb__blobs(self, paths: list[str]) -> str:
+        if paths == [PATH]:
+            return str(self.own["duckdb__blobs"](paths))
+        names = [path.strip("@") for path in paths]
+        return f"read_blob({' || '.join(f'getvariable({name!r})' for name in names)})"
+
+    def duckdb__literal_path(self, path: str) -> str:
+        return GLOB if path == PATH else path
+
+    def duckdb__split_packed_file(self, path: str) -> str:
+        own = self.own["duckdb__split_packed_file"]
+        return str(own(path)) if path == PATH else "select * from temp.packed_lines"
+
+    def duckdb__packed_heads(self, path: str) -> str:
+        own = self.own["duckdb__packed_heads"]
+        return str(own(path)) if path == PATH else "select * from temp.packed_heads"
+
+    def remember_landing(self) -> str:
+        self.remembers = True
+        return ""
+
+    def mark_first_landing(self) -> str:
+        return ""
+
+    def name_unread_files(self, relation: object) -> str:
+        self.unread = relation
+        return ""
+
+
+_STANDINS = (
+    "has_rows", "landing_state", "this_landing_no", "load_relation", "landed_sources",
+    "said_sources", "files_set_aside", "files_to_recognise", "files_to_land", "paths_of",
+    "duckdb__landed_lines", "duckdb__readers", "duckdb__is_packed", "duckdb__blobs",
+    "duckdb__literal_path", "duckdb__split_packed_file", "duckdb__packed_heads",
+    "remember_landing", "mark_first_landing", "name_unread_files",
+)  # fmt: skip
+
+
+def compile_plan(project: Path, checksum: str, variables: Mapping[str, object]) -> Plan:
+    """Return the plan of a project; the working directory takes dbt's own files.
+
+    Raises:
+        BuildError: dbt cannot parse it, or a var is wrong.
+    """
+    with dbt.environment(Settings.read({}, **_SESSION)):
+        try:
+            return _compiled(project, checksum, variables)
+        except DbtRuntimeError as error:
+            raise BuildError(dbt.first_sentence(str(error))) from error
+
+
+def _compiled(project: Path, checksum: str, variables: Mapping[str, object]) -> Plan:
+    places = {
+        "project_dir": str(project), "profiles_dir": str(project), "vars": dict(variables),
+        "target_path": str(Path.cwd() / "target"), "log_path": str(Path.cwd() / "logs"),
+        "log_level": "none", "log_level_file": "none",
+    }  # fmt: skip
+    words = [f"--{name.replace('_', '-')}" for name in places]
+    texts = [value if isinstance(value, str) else json.dumps(value) for value in places.values()]
+    parsed = dbtRunner().invoke(
+        ["--no-write-json", "parse", *chain.from_iterable(zip(words, texts, strict=True))]
+    )
+    if parsed.exception is not None:
+        raise BuildError(dbt.first_sentence(str(parsed.exception)))
+    flags = Flags.from_dict(Command.BUILD, {**places, "exclude_resource_types": ["unit_test"]})
+    set_flags(flags)
+    config = RuntimeConfig.from_args(flags)
+    manifest = cast("Manifest", parsed.result)
+    task = BuildTask(flags, config, manifest)
+    task.compile_manifest()
+    nodes = [node for node in _in_order(task) if node.resource_type in _KINDS]
+    compiler = _Compiler(config, manifest, nodes)
+    # a macro that knows no stand-in, such as dbt's own date_spine, may count something in SQL
+    with get_adapter(config).connection_named("plan"):
+        return compiler.plan(checksum)
+
+
+class _Compiler:
+    """The nodes of a build and their texts."""
+
+    def __init__(self, config: RuntimeConfig, manifest: Manifest, nodes: list[Node]) -> None:
+        """Take what dbt parsed, and the nodes in the order of a build."""
+        self.config = config
+        self.manifest = manifest
+        self.nodes = nodes
+        self.models = {node.unique_id: node for node in nodes if node.resource_type == "model"}
+
+    def plan(self, checksum: str) -> Plan:
+        """All of it."""
+        self.macro("check_vars()")
+        settings = dict(cast("DuckDBCredentials", self.config.credentials).settings or {})
+        settings.pop("memory_limit", None)  # the settings of each run say that
+        schemas = {node.schema for node in self.nodes if node.resource_type != "test"}
+        return Plan(
+            checksum=checksum, made_by=versions(), settings=settings,
+            rules=self.macro("project_md5()"), schemas=tuple(sorted(schemas)),
+            sources=tuple(self.macro("var('sources') | join(',')").split(",")),
+            set_aside=self.set_aside(),
+            packed_lines=self.macro(f"duckdb__split_packed_file('{PATH}')"),
+            packed_heads=self.macro(f"duckdb__packed_heads('{PATH}')"),
+            export=self.export(), steps=tuple(self.steps()),
+        )  # fmt: skip
+
+    def steps(self) -> Iterator[Step]:
+        """One step a node."""
+        kinds = {"seed": self._seed, "test": self._test, "model": self._model}
+        for node in self.nodes:
+            yield kinds[node.resource_type](node)
+
+    def macro(self, call: str) -> str:
+        """What a macro gives that knows no node."""
+        node = next(iter(self.models.values()))
+        stand = self._stand(node)
+        return self._render("{{ " + call + " }}", stand.context, node)
+
+    def set_aside(self) -> dict[str, str]:
+        """What is said of a file that is left out, and of one that is not as it landed."""
+        said: list[str] = []
+        node = next(iter(self.models.values()))
+        context = generate_runtime_model_context(node, self.config, self.manifest)
+        context["exceptions"] = SimpleNamespace(warn=said.append)
+        for call in (
+            f"set_aside('{PATH}', '@reason@')",
+            f"set_aside_as_changed('{PATH}', '@what@')",
+            f"set_aside_as_changed('{PATH}', 'no longer begins with the line that landed')",
+        ):
+            self._render("{% do " + call + " %}", context, node)
+        return dict(zip(("left_out", "changed", "begins"), said, strict=True))
+
+    def export(self) -> str:
+        """The statement that writes the exported file; nothing where nothing is exported."""
+        found: list[str] = []
+        node = next(iter(self.models.values()))
+        context = generate_runtime_model_context(node, self.config, self.manifest)
+        context["flags"] = SimpleNamespace(WHICH="build")
+        context["results"] = [SimpleNamespace(node=n, status="success") for n in self.nodes]
+        context["run_query"] = found.append
+        context["log"] = lambda *_args, **_options: ""
+        for hook in self.config.on_run_end:
+            self._render(hook, context, node)
+        return _here(found[0]) if found else ""
+
+    def _stand(self, node: Node) -> _Stand:
+        return _Stand(node, generate_runtime_model_context(node, self.config, self.manifest))
+
+    def _render(self, text: str, context: dict[str, Any], node: Node) -> str:
+        return _here(str(get_rendered(text, context, node)))
+
+    def _seed(self, node: Node) -> Step:
+        """The rows as DuckDB reads them, by the types that dbt gives the columns."""
+        context = generate_runtime_model_context(node, self.config, self.manifest)
+        table, said = context["load_agate_table"](), node.config.column_types
+        columns = tuple(
+            (name, said.get(name) or context["adapter"].convert_type(table, number))
+            for number, name in enumerate(table.column_names)
+        )
+        path = str(Path(node.root_path, node.original_file_path))
+        with duckdb.connect() as connection:
+            typed = ", ".join(f'"{name}" {kind}' for name, kind in columns)
+            connection.execute(f"create table seed ({typed})")
+            connection.execute("copy seed from $path (format csv, header true)", {"path": path})
+            rows = connection.execute("select * from seed").fetchall()
+        names = [name for name, _ in columns]
+        records = json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str)
+        # a list of values of this length takes DuckDB longer than JSON
+        sql = f"from_json({literal(records)}, {literal(json.dumps([dict(columns)]))})"
+        return Step(
+            kind="seed", id=node.unique_id, name=node.name, relation=_relation(node),
+            sql=f"select unnest({sql}, recursive := true)", columns=columns,
+        )  # fmt: skip
+
+    def _test(self, node: Node) -> Step:
+        context = generate_runtime_model_context(node, self.config, self.manifest)
+        if hasattr(node, "test_metadata"):
+            add_rendered_test_kwargs(context, node)
+        about = " ".join((node.description or "").split()).rstrip(".")
+        set_up = node.config
+        return Step(
+            kind="test", id=node.unique_id, name=node.name,
+            sql=self._render(node.raw_code, context, node),
+            needs=tuple(node.depends_on.nodes), about=about, severity=set_up.severity.lower(),
+            fail_calc=set_up.fail_calc, warn_if=set_up.warn_if, error_if=set_up.error_if,
+        )  # fmt: skip
+
+    def _model(self, node: Node) -> Step:
+        stand = self._stand(node)
+        key = node.config.unique_key or ()
+        relation = _relation(node)
+
+        def rendered(text: str) -> Sql:
+            template = get_template(text, stand.context, node)
+            return stand.explore(lambda: _here(render_template(template, stand.context, node)))
+
+        sql = rendered(node.raw_code)
+        pre_hooks = tuple(rendered(hook.sql) for hook in node.config.pre_hook)
+        for hook in node.config.post_hook:
+            if rendered(hook.sql):
+                raise BuildError(f"{node.name}: no plan can hold the hook {hook.sql}")
+        return Step(
+            kind="model", id=node.unique_id, name=node.name, relation=relation, sql=sql,
+            needs=tuple(node.depends_on.nodes),
+            columns=_contract(node),
+            materialized=node.config.materialized,
+            unique_key=(key,) if isinstance(key, str) else tuple(key),
+            is_appended=node.config.incremental_strategy == "append",
+            pre_hooks=tuple(hook for hook in pre_hooks if hook),
+            follows=tuple(dict.fromkeys(self._followed(node))), remembers=stand.remembers,
+            landing=self._landing(stand.source, rendered) if stand.source else None,
+            recognises=stand.own_text("unrecognised_files", stand.listing),
+            unread=stand.own_text("unread_files", stand.unread),
+        )  # fmt: skip
+
+    def _landing(self, source: str, rendered: Callable[[str], Sql]) -> Landing:
+        files = f"changed_files(ref('base_telemetry__files'), '{source}')"
+        lines = f"first_line_md5s({[*_READERS, _PACKED]}, holds_documents('{source}'))"
+        return Landing(source, rendered("{{ " + files + " }}"), rendered("{{ " + lines + " }}"))
+
+    def _followed(self, node: Node) -> Iterator[str]:
+        """The models with a key that follow, and that a model is built from; also behind views."""
+        for name in node.depends_on.nodes:
+            parent = self.models.get(name)
+            if parent is None:
+                continue
+            if parent.config.materialized == "view":
+                yield from self._followed(parent)
+            elif parent.config.materialized == "incremental" and parent.config.unique_key:
+                yield _relation(parent)
+
+
+def _here(sql: str) -> str:
+    """SQL names the database that dbt compiled in; a plan runs in any."""
+    return sql.replace('"plan".', "").strip()
+
+
+def _relation(node: Node) -> str:
+    return f"{node.schema}.{node.alias}"
+
+
+def _contract(node: Node) -> tuple[tuple[str, str], ...]:
+    """The columns of an enforced contract with the types as DuckDB writes them."""
+    if not node.config.contract.enforced or not node.columns:
+        return ()
+    columns = [(column.name, column.data_type) for column in node.columns.values()]
+    casts = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns)
+    described = duckdb.execute(f"describe select {casts}").fetchall()
+    return tuple((name, kind) for name, kind, *_ in described)
+
+
+def _in_order(task: BuildTask) -> Iterator[Node]:
+    """The nodes as dbt builds them, one after another."""
+    queue = task.get_graph_queue()
+    while not queue.empty():
+        node = queue.get()
+        yield node
+        queue.mark_done(UniqueId(node.unique_id))
+
+
+if __name__ == "__main__":
+    try:
+        compile_plan(Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])).write(
+            Path(sys.argv[4])
+        )
+    except TokenestError as error:
+        sys.exit(str(error))

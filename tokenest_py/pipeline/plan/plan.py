@@ -1,0 +1,107 @@
+"""What dbt compiled, in the order of its build: the steps, and what each of them asks first.
+
+The SQL of a model may depend on what is in the database: a question has a branch for each answer.
+What is known when a step runs, and no sooner, stands in the SQL as a word between two `@`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["FILES", "FOLLOWING", "READERS", "Landing", "Plan", "Sql", "Step"]
+
+FOLLOWING = "following"  # question: the table takes up what landed, and is not built as a whole
+FILES = "files"  # question: files of the source have lines that have not landed
+READERS = 8  # how many threads may read files at once
+
+# A text, or a question with its two branches: {"ask": ..., "yes": ..., "no": ...}.
+Sql = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """How a source lands: which files, and whether each still begins as it landed."""
+
+    source: str
+    files: Sql
+    first_lines: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A seed, a model or a data test."""
+
+    kind: str
+    id: str
+    name: str
+    relation: str = ""
+    sql: Sql = ""
+    needs: tuple[str, ...] = ()
+    # name and type: all of a seed, those of a model's enforced contract
+    columns: tuple[tuple[str, str], ...] = ()
+    # models
+    materialized: str = ""
+    unique_key: tuple[str, ...] = ()
+    is_appended: bool = False
+    pre_hooks: tuple[Sql, ...] = ()
+    follows: tuple[str, ...] = ()
+    remembers: bool = False
+    landing: Landing | None = None
+    recognises: str = ""
+    unread: str = ""
+    # tests
+    about: str = ""
+    severity: str = ""
+    fail_calc: str = ""
+    warn_if: str = ""
+    error_if: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All steps, and what holds for all of them."""
+
+    checksum: str
+    made_by: Mapping[str, str]
+    settings: Mapping[str, str]
+    rules: str
+    schemas: tuple[str, ...]
+    sources: tuple[str, ...]
+    set_aside: Mapping[str, str]
+    packed_lines: str
+    packed_heads: str
+    export: str
+    steps: tuple[Step, ...] = field(repr=False)
+
+    def write(self, path: Path) -> None:
+        """Write the plan, as a whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(f".{os.getpid()}")
+        scratch.write_text(json.dumps(asdict(self), separators=(",", ":")), encoding="utf-8")
+        scratch.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Plan:
+        """Return the plan in a file; raises OSError or ValueError where there is none."""
+        found = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            steps = tuple(map(_step, found.pop("steps")))
+            return cls(**found, steps=steps)
+        except (KeyError, TypeError) as error:  # of another version
+            raise ValueError(f"it lacks {error}") from error
+
+
+def _step(found: dict[str, Any]) -> Step:
+    landing, columns = found.pop("landing"), found.pop("columns")
+    return Step(
+        **found,
+        columns=tuple(map(tuple, columns)),
+        landing=Landing(**landing) if landing else None,
+    )

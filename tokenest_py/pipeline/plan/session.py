@@ -1,0 +1,104 @@
+"""The connection of a run: its settings, what it may touch, and the words that SQL leaves open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tokenest_py.errors import BuildError
+from tokenest_py.pipeline.files import folder_of
+from tokenest_py.pipeline.plan.plan import READERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import duckdb
+
+    from tokenest_py.pipeline.plan.plan import Plan
+    from tokenest_py.pipeline.settings import Settings
+
+__all__ = ["Session", "literal"]
+
+_TEMPORARY = """
+create or replace temp table files_set_aside (source_file varchar, reason varchar);
+create or replace temp table said_sources (source_file varchar, source_name varchar);
+create or replace temp table landed_sources (source_file varchar, source_name varchar);
+create or replace temp table files_to_land (
+    source_file varchar, landed_lines bigint, has_torn_tail boolean
+);
+create or replace temp table packed_lines (
+    source_file varchar, file_bytes bigint, modified_at timestamp, pieces varchar[],
+    escaped_pieces varchar[]
+);
+create or replace temp table packed_heads (source_file varchar, line_no bigint, piece varchar);
+"""
+
+
+class Session:
+    """Runs the SQL of a plan."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, plan: Plan, settings: Settings
+    ) -> None:
+        """Confine the connection to the files of the settings, and open the tables of the run."""
+        self.connection = connection
+        self.words = {
+            "['@telemetry@']": f"[{', '.join(map(literal, settings.telemetry))}]",
+            "@exports@": str(settings.exports).replace("'", "''"),
+        }
+        for name, value in plan.settings.items():
+            connection.execute(f'set "{name}" = {literal(value)}')
+        connection.execute(f"set memory_limit = {literal(settings.memory_limit)}")
+        self._confine(settings)
+        connection.execute(_TEMPORARY)
+        for source, glob in settings.telemetry_sources:
+            self._say(source, glob, plan.sources)
+        self.insert("files_set_aside", settings.set_aside.items())
+
+    def run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Run SQL of the plan with its words replaced."""
+        for word, text in self.words.items():
+            sql = sql.replace(word, text)
+        return self.connection.execute(sql)
+
+    def insert(self, table: str, rows: Iterable[Sequence[object]]) -> None:
+        """Put rows into a temporary table in the place of those that it had."""
+        self.connection.execute(f"delete from temp.{table}")
+        found = [list(row) for row in rows]
+        if found:
+            places = ", ".join("?" * len(found[0]))
+            self.connection.executemany(f"insert into temp.{table} values ({places})", found)
+
+    def read_files(self, globs: Sequence[str]) -> None:
+        """Let the SQL that reads files read these, in as many parts as there are readers."""
+        for reader in range(READERS):
+            part = ", ".join(map(literal, globs[reader::READERS]))
+            self.connection.execute(f"set variable paths_{reader} = cast([{part}] as varchar[])")
+
+    def _confine(self, settings: Settings) -> None:
+        """No other file can be read or written from now on, and this cannot be taken back."""
+        # what may be listed only: a link that leads out is set aside, and not read
+        links = ", ".join(map(literal, settings.set_aside))
+        places = [settings.exports, *map(folder_of, settings.telemetry)]
+        folders = ", ".join(literal(f"{place}/") for place in dict.fromkeys(places))
+        self.connection.execute(f"set allowed_directories = [{folders}]")
+        self.connection.execute(f"set allowed_paths = [{links}]")
+        self.connection.execute("set enable_external_access = false")
+
+    def _say(self, source: str, glob: str, sources: Sequence[str]) -> None:
+        """Keep which files are said to be of a source."""
+        if not source:
+            return
+        if source not in sources:
+            known = ", ".join(sources)
+            message = f"TOKENEST_TELEMETRY names the source '{source}'; it is one of {known}"
+            raise BuildError(message)
+        self.connection.execute(
+            "insert into temp.said_sources select file, ? from glob(?)", [source, glob]
+        )
+
+
+def literal(value: object) -> str:
+    """A value as SQL."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "'" + str(value).replace("'", "''") + "'"
