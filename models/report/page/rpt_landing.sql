@@ -8,9 +8,8 @@ estimates as (
     select * from {{ ref('calls') }}
 ),
 
-attempts as (
+collection_runs as (
     select * from {{ ref('collection_runs') }}
-    where slice = 'all'
 ),
 
 coefficients as (
@@ -41,8 +40,9 @@ landed_events as (
 ),
 
 landed_attempts as (
-    select cast(coalesce(sum(attempts), 0) as bigint) as attempts
-    from attempts
+    select coalesce(max(attempts), 0) as attempts
+    from collection_runs
+    where slice = 'all'
 ),
 
 exported as (
