@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 # The package that is missing, and the extra that brings it.
 EXTRAS = {
+    "anyio": "serve",
     "typer": "cli",
     "rich": "cli",
     "dbt": "pipeline",
     "duckdb": "pipeline",
     "jsonschema": "pipeline",
+    "google": "serve",
     "opentelemetry": "serve",
     "starlette": "serve",
     "uvicorn": "serve",

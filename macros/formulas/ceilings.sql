@@ -20,6 +20,13 @@
     {%- endfor -%}
 {%- endmacro %}
 
+{#- Columns of asked_columns: one of them is (new), the others are as they are. -#}
+{% macro with_new_value(column) -%}
+    {%- for other in asked_columns() -%}
+    {{ new_value() if other == column else other }} as {{ other }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
 {#- A number as the exported file has it: six decimals. -#}
 {% macro exported_number(value) -%}
     cast(cast({{ value }} as decimal(28, 6)) as double)

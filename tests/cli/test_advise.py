@@ -123,8 +123,7 @@ def test_the_ceilings_are_those_of_the_marts(
     advised = {row["group"]: row["max_tokens"] for row in json.loads(kept.stdout)}
     with duckdb.connect(str(gateway / "kept.duckdb"), read_only=True) as connection:
         found = connection.execute(
-            "select subject, proposed from marts.advice"
-            " union all select category, max_tokens from marts.max_tokens"
+            "select category, max_tokens from marts.max_tokens"
             " where is_seen and complexity = 'all' and estimate_bin = 'all' and model = 'all'"
             " and input_bin = 'all' and category <> 'all' and max_truncation = 0.02"
         ).fetchall()

@@ -182,6 +182,14 @@ def test_a_source_of_limits_needs_no_other_extra(tmp_path: Path) -> None:
     assert "m,900,,,litellm table.json," in seed.read_text()
 
 
+def test_the_extra_serve_is_enough(tmp_path: Path) -> None:
+    """It gets as far as to look at the address."""
+    done = without(PIPELINE - {"duckdb", "jsonschema"}, "serve", "--host", "::", folder=tmp_path)
+    assert (done.returncode, "set TOKENEST_API_TOKEN" in done.stderr) == (2, True), done
+    done = without({"starlette"}, "serve", folder=tmp_path)
+    assert done.stderr == "tokenest: this needs an extra: pip install '.[serve]'\n"
+
+
 def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     """In one line."""
     done = without({"typer"}, "estimate")

@@ -210,7 +210,8 @@ def test_exposures_stand_on_public_tables(manifest: dict[str, Any]) -> None:
             node = manifest["nodes"][name]
             assert node["access"] == "public", name
             tables = parents(node) if layer(node) == "report" else [name]
-            for table in (manifest["nodes"][name] for name in tables):
+            # seeds have declared types, and nothing makes their columns
+            for table in (manifest["nodes"][name] for name in tables if "seed." not in name):
                 assert table["config"]["materialized"] in {"table", "incremental"}, table["name"]
                 assert table["contract"]["enforced"], table["name"]
 

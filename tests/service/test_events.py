@@ -92,6 +92,19 @@ def test_each_record_has_its_own_answer(service: Service) -> None:
     assert "canary-5e2a" not in json.dumps(service.lines())
 
 
+def test_what_the_estimator_cannot_read_is_recorded_all_the_same(service: Service) -> None:
+    """Names that are numbers are texts of a record, and nothing that a budget can be asked for."""
+    for fields in (
+        {"category": 7}, {"model": 7, "complexity": 8}, {"labels": {"project": 7}},
+        {"input_tokens": 900.0}, {"deliverables": [[["a.py"]], {"path": 7}]},
+        {"actual_max_tokens": 900.0, "attempt": 2.0, "stop_reason": 5},
+    ):  # fmt: skip
+        answer = service.ask("POST", "/v1/events", {"actual_output_tokens": 5} | fields)
+        assert answer.status == 200, fields
+    assert len(service.lines()) == 6
+    assert "unexpected" not in service.log
+
+
 def test_paths_are_kept_as_the_recorder_was_told(tmp_path: Path) -> None:
     """The recorder's settings hold for the service too."""
     with serving(tmp_path, TOKENEST_TELEMETRY_PATHS="basename") as service:

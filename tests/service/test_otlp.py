@@ -241,6 +241,19 @@ def test_hostile_requests_get_400_in_json(service: Service) -> None:
     assert "unexpected" not in service.log
 
 
+def test_what_would_cost_a_line_is_replaced(service: Service) -> None:
+    """A lone surrogate or a control character, which landing refuses; a number that is none."""
+    body = json.dumps(request(span(**{"gen_ai.request.model": "m\ud800\x00"})))
+    infinite = body.replace('{"intValue": 7}', '{"doubleValue": 1e999}')
+    assert infinite != body
+    for sent in (body, infinite):
+        assert service.ask("POST", "/v1/traces", sent).json == {}
+    [line] = service.lines()  # the second says no output
+    [written] = line["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    values = {item["key"]: item["value"] for item in written["attributes"]}
+    assert values["gen_ai.request.model"] == {"stringValue": "m\ufffd\ufffd"}
+
+
 def test_a_large_request_is_cut_into_lines_that_land(service: Service) -> None:
     """No line is longer than landing takes, whatever a span holds."""
     texts = {

@@ -193,6 +193,22 @@ def test_a_slow_client_costs_itself(tmp_path: Path) -> None:
         assert service.ask("GET", "/health").status == 200
 
 
+def test_a_client_that_breaks_off_costs_itself(service: Service) -> None:
+    """Nothing of what it sent is written, and the log says 499."""
+    before = len(service.lines())
+    with socket.create_connection(("127.0.0.1", service.port)) as broken:
+        broken.sendall(
+            b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            b"content-length: 100\r\n\r\n" + json.dumps(EVENT).encode()
+        )
+        time.sleep(0.3)
+    deadline = time.monotonic() + 20
+    while " POST /v1/events 499 " not in service.log:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(service.lines()) == before
+
+
 @pytest.mark.parametrize("path", POSTS)
 def test_hostile_bytes_get_400_in_json(service: Service, path: str) -> None:
     """Random bytes, deep nesting, huge numbers, wrong types: an answer each, and it lives."""

@@ -59,6 +59,15 @@ def service(tmp_path: Path, table: Path) -> Iterator[Service]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for the tests that only ask."""
+    folder = tmp_path_factory.mktemp("asked")
+    table = vintages.write(folder, lambda packaged: vintages.still(packaged) + rows())
+    with serving(folder, TOKENEST_COEFFICIENTS=str(table)) as running:
+        yield running
+
+
 QUESTIONS: list[dict[str, Any]] = [
     {},
     {"category": "chat", "model": "gpt-4o", "input_tokens": 900, "max_truncation": RATE},
@@ -72,12 +81,12 @@ QUESTIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=str)
 def test_it_answers_what_the_estimator_answers(
-    service: Service, table: Path, question: dict[str, Any]
+    asked: Service, table: Path, question: dict[str, Any]
 ) -> None:
     """Estimate and budget, member by member."""
     estimator = Estimator.load(table)
-    asked = {name: value for name, value in question.items() if name in ESTIMATE}
-    estimate = estimator.estimate(**asked)
+    about = {name: value for name, value in question.items() if name in ESTIMATE}
+    estimate = estimator.estimate(**about)
     shared = {"model", "input_tokens"}
     budget = estimator.budget(
         estimate,
@@ -87,12 +96,12 @@ def test_it_answers_what_the_estimator_answers(
             if name not in ESTIMATE or (name in shared and value is not None)
         },
     )
-    answer = service.ask("POST", "/v1/estimate", asked).json
+    answer = asked.ask("POST", "/v1/estimate", about).json
     assert {name: answer[name] for name in answer if name != "breakdown"} == {
         name: getattr(estimate, name) for name in answer if name != "breakdown"
     }
     assert answer["breakdown"] == list(estimate.recorded_breakdown)
-    found = service.ask("POST", "/v1/budget", question).json
+    found = asked.ask("POST", "/v1/budget", question).json
     assert found["estimate"] == answer
     own = found.keys() - {"estimate", "record", "request"}
     assert {name: found[name] for name in own} == {name: getattr(budget, name) for name in own}
@@ -144,17 +153,17 @@ def test_a_ceiling_of_ones_own_judges_no_rate(service: Service) -> None:
         ({"provider": "nobody"}, "provider='nobody' will not do"),
     ],
 )
-def test_what_will_not_do_is_named(service: Service, question: dict[str, Any], says: str) -> None:
+def test_what_will_not_do_is_named(asked: Service, question: dict[str, Any], says: str) -> None:
     """400, and one line."""
-    answer = service.ask("POST", "/v1/budget", question)
+    answer = asked.ask("POST", "/v1/budget", question)
     assert answer.status == 400
     assert answer.json["message"].startswith(says)
 
 
-def test_the_ceiling_has_the_providers_name(service: Service) -> None:
+def test_the_ceiling_has_the_providers_name(asked: Service) -> None:
     """`request` can be sent as it is."""
     question = {"category": "chat", "max_truncation": RATE, "provider": "openai"}
-    assert service.ask("POST", "/v1/budget", question).json["request"] == {
+    assert asked.ask("POST", "/v1/budget", question).json["request"] == {
         "max_completion_tokens": 900
     }
     assert {"provider"} <= BUDGET.keys() - ESTIMATE.keys()
@@ -206,10 +215,10 @@ def test_a_program_of_node_asks_and_tells(service: Service, tmp_path: Path) -> N
     assert (line["actual_output_tokens"], line["actual_max_tokens"]) == (321, 900)
 
 
-def test_without_a_database_there_are_no_ceilings(service: Service) -> None:
+def test_without_a_database_there_are_no_ceilings(asked: Service) -> None:
     """And a wrong question is named first."""
-    answer = service.ask("GET", "/v1/ceilings")
+    answer = asked.ask("GET", "/v1/ceilings")
     assert answer.status == 503
     assert "there is no database" in answer.json["message"]
-    assert service.ask("GET", "/v1/ceilings?for=nobody").status == 400
-    assert service.ask("GET", "/v1/ceilings?max_truncation=7").status == 400
+    assert asked.ask("GET", "/v1/ceilings?for=nobody").status == 400
+    assert asked.ask("GET", "/v1/ceilings?max_truncation=7").status == 400

@@ -21,7 +21,7 @@ SourceArgument = Annotated[Path, typer.Argument(help="A file that `tokenest back
 
 
 def backup(target: TargetArgument, *, lock_timeout: LockTimeoutOption = 30.0) -> None:
-    """Copy the database to a file, whole and checked, while others read it."""
+    """Copy the database, whole and checked, to a file."""
     done = back_up(Settings.read().database, target, lock_timeout=lock_timeout)
     say(f"wrote {done.path}: {done.size} bytes, {done.rows} rows read back, {done.events} calls")
 
@@ -29,7 +29,10 @@ def backup(target: TargetArgument, *, lock_timeout: LockTimeoutOption = 30.0) ->
 def restore(
     source: SourceArgument, *, yes: YesOption = False, lock_timeout: LockTimeoutOption = 30.0
 ) -> None:
-    """Put a backup in the place of the database, which is kept beside it as *.replaced."""
+    """Put a backup in the place of the database.
+
+    What was there is kept beside it as *.replaced.
+    """
     database = Settings.read().database
     confirm(f"replace {database} by {source}?", yes=yes)
     done = put_back(source, database, lock_timeout=lock_timeout)

@@ -106,11 +106,9 @@ def drain(
     from tokenest_py.pipeline.collection.board import LocalBoard
     from tokenest_py.pipeline.collection.drain import Drain, Stops, new_session, newest_session
     from tokenest_py.pipeline.collection.reasons import read_patterns
-    from tokenest_py.pipeline.collection.remote import RemoteBoard
     from tokenest_py.pipeline.collection.runs import find_run
     from tokenest_py.pipeline.collection.triage import Limits
     from tokenest_py.pipeline.collection.worker import parse_command
-    from tokenest_py.pipeline.identity import Identity
     from tokenest_py.runtime.estimator import Estimator
 
     command = parse_command(worker)
@@ -125,6 +123,9 @@ def drain(
     with ExitStack() as held:
         board: Board
         if api_url:
+            from tokenest_py.pipeline.collection.remote import RemoteBoard
+            from tokenest_py.pipeline.identity import Identity
+
             token = settings.values["TOKENEST_API_TOKEN"]
             board = held.enter_context(RemoteBoard(api_url, token, runs, Identity.of(settings)))
         elif dry_run:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from tokenest_py.errors import CollectionError
 from tokenest_py.pipeline.identity import Identity
 from tokenest_py.service.bounds import LEASE_SECONDS
 from tokenest_py.service.database import Database, get_ceilings
@@ -84,7 +85,8 @@ async def _living(app: Starlette) -> AsyncIterator[None]:
     async def sweep() -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 8)
-            await run_in_threadpool(app.state.leases.sweep)
+            with contextlib.suppress(CollectionError):  # who asks for that run is told
+                await run_in_threadpool(app.state.leases.sweep)
 
     sweeping = asyncio.create_task(sweep())
     try:

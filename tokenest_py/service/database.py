@@ -7,7 +7,6 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tokenest_py.errors import TokenestError
@@ -16,7 +15,7 @@ from tokenest_py.pipeline.database import open_database
 from tokenest_py.pipeline.exporting.ceilings import Form, as_form, read_ceilings
 from tokenest_py.pipeline.identity import tables
 from tokenest_py.pipeline.rates import USUAL_RATE
-from tokenest_py.service.requests import JSON, RefusedError
+from tokenest_py.service.requests import JSON, RefusedError, Threads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +26,7 @@ __all__ = ["Database", "get_ceilings"]
 
 LOCK_SECONDS = 2.0  # that a request waits for a build to end
 YAML = "application/yaml"
+THREADS = Threads(2)
 
 
 class Database:
@@ -36,6 +36,7 @@ class Database:
         """Keep the path; there may be no database yet."""
         self.path = path
         self._lock = threading.Lock()
+        self._ceilings_lock = threading.Lock()  # held as long as a build is waited for
         self._known: tuple[tuple[int, int, int], dict[str, int]] | None = None
         self._ceilings: dict[tuple[object, ...], tuple[str, float]] = {}
 
@@ -67,7 +68,7 @@ class Database:
             RefusedError: It has no ceiling yet.
         """
         key = (self._state(), form, rate)
-        with self._lock:
+        with self._ceilings_lock:
             if key not in self._ceilings:
                 with open_database(self.path, lock_timeout=LOCK_SECONDS) as connection:
                     found, rows = read_ceilings(connection, rate)
@@ -107,7 +108,7 @@ async def get_ceilings(request: Request) -> Response:
     if not 0 < rate < 1:
         raise RefusedError(400, "max_truncation has to be a rate between 0 and 1")
     database: Database = request.app.state.database
-    text, found = await run_in_threadpool(database.ceilings, Form(form), rate)
+    text, found = await THREADS.run(database.ceilings, Form(form), rate)
     media_type = YAML if form == Form.LITELLM else JSON
     headers = {"tokenest-max-truncation": json.dumps(found)}
     return Response(text, media_type=media_type, headers=headers)

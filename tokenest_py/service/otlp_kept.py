@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from tokenest_py.runtime.recorder.record import MAX_TEXT
+from tokenest_py.errors import TokenestError
+from tokenest_py.runtime.recorder.record import MAX_TEXT, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,20 +34,28 @@ class Kept:
     """The attributes that the field map names; a place that is not kept says nothing."""
 
     def __init__(self, fields: Path) -> None:
-        """Read the field map."""
+        """Read the field map.
+
+        Raises:
+            TokenestError: It is not there.
+        """
         self.resource: set[str] = set()
         self.counting: set[str] = set()
         self._members: dict[str, set[str]] = {}
-        with fields.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                for name, member in _ATTRIBUTE.findall(row["path"]):
-                    if row["path"].startswith("/"):
-                        self.resource.add(name)
-                        continue
-                    members = self._members.setdefault(name, set())
-                    members |= {member} if member else set()
-                    if row["field"] in COUNTS:
-                        self.counting.add(name)
+        try:
+            text = fields.read_text(encoding="utf-8")
+        except OSError as error:
+            message = f"{fields} cannot be read: {error.strerror}; start in another folder"
+            raise TokenestError(message) from error
+        for row in csv.DictReader(text.splitlines()):
+            for name, member in _ATTRIBUTE.findall(row["path"]):
+                if row["path"].startswith("/"):
+                    self.resource.add(name)
+                    continue
+                members = self._members.setdefault(name, set())
+                members |= {member} if member else set()
+                if row["field"] in COUNTS:
+                    self.counting.add(name)
 
     def __contains__(self, name: object) -> bool:
         """Whether the attribute of a record is mapped."""
@@ -102,10 +112,13 @@ def _scalar(value: object) -> dict[str, Any] | None:
     [(kind, content)] = value.items()
     match kind, content:
         case "stringValue", str() if len(content) <= MAX_TEXT:
-            return value
+            # a lone surrogate would cost the whole line at landing
+            return {"stringValue": printable(content)}
         case "intValue", str() | int() if _WHOLE.fullmatch(str(content)):
             return value
-        case ("doubleValue", float() | int()) | ("boolValue", bool()):
+        case "doubleValue", float() | int() if math.isfinite(content):
+            return value
+        case "boolValue", bool():
             return value
     return None
 

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import json
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from starlette.responses import Response
 
 from tokenest_py.pipeline.printable import plain
@@ -24,7 +25,7 @@ from tokenest_py.service.bounds import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
 
@@ -33,6 +34,7 @@ __all__ = [
     "NDJSON",
     "PROTOBUF",
     "RefusedError",
+    "Threads",
     "answer",
     "error_answer",
     "parsed",
@@ -40,6 +42,8 @@ __all__ = [
     "reading",
     "unpacked",
 ]
+
+_T = TypeVar("_T")
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -73,6 +77,18 @@ def error_answer(status: int, message: str) -> Response:
     if status == 401:
         response.headers["www-authenticate"] = "Bearer"
     return response
+
+
+class Threads:
+    """A few threads apart from the others: what waits in them keeps nobody else waiting."""
+
+    def __init__(self, count: int) -> None:
+        """Let so many calls run at once."""
+        self._limiter = CapacityLimiter(count)
+
+    async def run(self, call: Callable[..., _T], *arguments: object) -> _T:
+        """Return what the call returns."""
+        return await to_thread.run_sync(call, *arguments, limiter=self._limiter)
 
 
 class InFlight:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from starlette.concurrency import run_in_threadpool
-
 from tokenest_py.errors import CollectionError, LeaseLostError, RunBusyError
 from tokenest_py.pipeline.collection.journal import parse_attempt
 from tokenest_py.pipeline.collection.summary import summarize
 from tokenest_py.pipeline.collection.triage import Limits, verdict
-from tokenest_py.service.requests import RefusedError, answer, parsed_object
+from tokenest_py.service.requests import RefusedError, Threads, answer, parsed_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,41 +23,42 @@ if TYPE_CHECKING:
 
 __all__ = ["get_run", "get_runs", "lease_of_run", "post_lease"]
 
+THREADS = Threads(4)  # what a killed worker leaves is waited for
 MAX_RUNS = 1000  # of one lease
 MAX_NAME = 200  # characters of a session or a holder
 
 
 async def get_runs(request: Request) -> Response:
     """Answer with every run, its verdict and its counts, and with what this service works on."""
-    return answer(await run_in_threadpool(_runs, request.app.state))
+    return answer(await THREADS.run(_runs, request.app.state))
 
 
 async def get_run(request: Request) -> Response:
     """Answer with each phase of a run, queued, running or done, and what came of it."""
     name = request.path_params["run"]
-    return answer(await run_in_threadpool(_of_collection, _run, request.app.state.leases, name))
+    return answer(await THREADS.run(_of_collection, _run, request.app.state.leases, name))
 
 
 async def post_lease(request: Request) -> Response:
     """Give out the phase to attempt next."""
     asked = await parsed_object(request)
-    return answer(await run_in_threadpool(_of_collection, _lease, request.app.state, asked))
+    return answer(await THREADS.run(_of_collection, _lease, request.app.state, asked))
 
 
 async def lease_of_run(request: Request) -> Response:
     """Renew a lease (PUT), give it back (DELETE), or finish it with its attempt (POST)."""
     leases: Leases = request.app.state.leases
     name, lease_id = request.path_params["run"], request.path_params["lease"]
-    await run_in_threadpool(_known, leases, name)
+    await THREADS.run(_known, leases, name)
     if request.method == "DELETE":
-        await run_in_threadpool(_of_collection, leases.give_back, name, lease_id)
+        await THREADS.run(_of_collection, leases.give_back, name, lease_id)
         return answer({})
     body = await parsed_object(request)
     if request.method == "PUT":
-        await run_in_threadpool(_of_collection, leases.renew, name, lease_id)
+        await THREADS.run(_of_collection, leases.renew, name, lease_id)
         return answer({"seconds": leases.seconds})
     attempt = _attempt(body, name)
-    written = await run_in_threadpool(_of_collection, leases.finish, name, lease_id, attempt)
+    written = await THREADS.run(_of_collection, leases.finish, name, lease_id, attempt)
     return answer(written.as_dict())
 
 

@@ -66,6 +66,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
 }
+# what a question or a record can be wrong by that the estimator has no words for
+FAULTS = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 OF_ESTIMATE = (
     "estimated_tokens", "low", "high", "confidence", "category", "complexity",
     "deliverable_count", "model", "overhead", "base_tokens", "multiplier", "coefficients_id",
@@ -107,7 +109,7 @@ class Sizing:
         question["labels"] = _labels(record.get("labels"))
         try:
             budget = self.budget(question, self.estimate(question))
-        except (UsageError, RecursionError, TypeError, ValueError):
+        except FAULTS:
             return  # landing reads it all the same
         sent, source = record.get("actual_max_tokens"), record.get("budget_source")
         is_ours = (
@@ -178,7 +180,7 @@ def _answered(sizing: Sizing, question: dict[str, Any], *, sized: bool) -> Respo
             content["request"] = budget.request_kwargs(question["provider"])
     except UsageError as error:
         raise RefusedError(400, str(error)) from None
-    except (RecursionError, TypeError) as error:
+    except FAULTS as error:
         raise RefusedError(400, f"the question cannot be read: {type(error).__name__}") from None
     record = sized_fields(estimate, budget) | {
         name: question.get(name) for name in ("model", "input_tokens", "run_id")

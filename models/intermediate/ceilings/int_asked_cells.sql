@@ -80,12 +80,16 @@ frequent as (
         select {{ new_value() }} as category
     ),
 
+    complexities as (
+        select distinct complexity from phase_overheads
+    ),
+
     known_work as (
         select
             known_categories.category,
             complexities.complexity
         from known_categories
-        cross join (select distinct complexity from phase_overheads) as complexities
+        cross join complexities
         cross join counted
         where counted.n_with_complexity > 0 or counted.n_cells = 0
         union all
@@ -119,9 +123,7 @@ new_labels as (
         {% set number = loop.index %}
         union
         select
-            {% for other in columns %}
-                {{ new_value() if other == column else other }} as {{ other }}{{ ',' if not loop.last }}
-            {% endfor %}
+            {{ with_new_value(column) }}
         from known_labels
         where level_no < {{ number }}
     {% endfor %}

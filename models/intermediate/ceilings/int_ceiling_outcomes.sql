@@ -30,7 +30,9 @@ placed as (
         coalesce(events.actual_max_tokens, events.assumed_max_tokens) as ceiling_tokens
     from history
     left join max_tokens
-        on {{ key_of(['history.asked_key', plain_number(advised_rate())]) }} = max_tokens.max_tokens_key
+        on
+            {{ key_of(['history.asked_key', plain_number(advised_rate())]) }}
+            = max_tokens.max_tokens_key
     left join events
         on history.event_id = events.event_id
 ),

@@ -55,11 +55,17 @@ matched as (
         known.has_median,
         max(case when known.has_budget then wider.level_no end) over of_asked as budget_level,
         max(
-            case when known.has_budget and wider.level_no < {{ columns | length }} then wider.level_no end
+            case
+                when known.has_budget and wider.level_no < {{ columns | length }}
+                    then wider.level_no
+            end
         ) over of_asked as label_level,
         max(case when known.has_median then wider.level_no end) over of_asked as median_level,
         max(
-            case when known.has_median and wider.level_no <= {{ columns | length }} then wider.level_no end
+            case
+                when known.has_median and wider.level_no <= {{ columns | length }}
+                    then wider.level_no
+            end
         ) over of_asked as label_median_level
     from wider
     inner join known

@@ -168,7 +168,8 @@ final as (
         {{ ceiling_reason() }} as reason,
         case when advice_case in ('no_ceiling', 'raise', 'leave', 'lower') then budget_tokens end
             as proposed_tokens,
-        advice_case in ('no_ceiling', 'raise', 'leave', 'lower') and not is_identified as is_at_least,
+        advice_case in ('no_ceiling', 'raise', 'leave', 'lower') and not is_identified
+            as is_at_least,
         cast(reserved_tokens as bigint) as reserved_tokens,
         case
             when advice_case = 'lower'

@@ -18,7 +18,7 @@ coefficients as {{ inlined() }} (
         position,
         max_truncation,
         n,
-        label = 'identified' as is_identified,
+        coalesce(label = 'identified', false) as is_identified,
         {{ exported_number('value') }} as value,
         {{ exported_number('confidence') }} as share,
         {{ key_of(['labels', 'model', 'input_bin']) }} as cell_text
@@ -142,12 +142,12 @@ begun as (
         new_label.value as label_factor,
         new_label.n as n_label,
         new_label.is_identified as is_label_identified,
+        of_labels.share as label_share,
+        medians.value as label_median_tokens,
         case when effects.label_level > 0 then coalesce(own_model.value, any_model.value) end
             as model_factor,
         coalesce(own_model.n, any_model.n) as n_model,
-        coalesce(own_model.is_identified, any_model.is_identified) as is_model_identified,
-        of_labels.share as label_share,
-        medians.value as label_median_tokens
+        coalesce(own_model.is_identified, any_model.is_identified) as is_model_identified
     from effects
     left join so_far_quantiles as new_label
         on

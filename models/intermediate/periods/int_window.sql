@@ -27,6 +27,7 @@ final as (
         select min(last_call_at) as ends_at
         from ranked
         where place <= 3
+        having count(*) > 0
     {% endif %}
 )
 

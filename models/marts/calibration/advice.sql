@@ -45,8 +45,8 @@ estimates as (
     select
         'estimate' as figure,
         category || ' / ' || complexity as subject,
-        '{"category":' || {{ json_quoted('category') }} || ',"complexity":' || {{ json_quoted('complexity') }}
-        || '}' as labels,
+        '{"category":' || {{ json_quoted('category') }}
+        || ',"complexity":' || {{ json_quoted('complexity') }} || '}' as labels,
         verdict,
         coalesce(
             nullif(gate_note, ''),

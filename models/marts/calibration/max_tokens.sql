@@ -86,7 +86,8 @@ sized as (
             as wanted_tokens,
         coalesce(max_output, most_tokens) as model_tokens,
         coalesce(
-            input_tokens > nullif(max_input, 0) or context_window - coalesce(input_tokens, 0) < least_tokens,
+            input_tokens > nullif(max_input, 0)
+            or context_window - coalesce(input_tokens, 0) < least_tokens,
             false
         ) as is_over_window
     from wanted
@@ -97,7 +98,11 @@ limited as (
         *,
         case
             when is_over_window then model_tokens
-            else least(model_tokens, coalesce(context_window - coalesce(input_tokens, 0), model_tokens))
+            else
+                least(
+                    model_tokens,
+                    coalesce(context_window - coalesce(input_tokens, 0), model_tokens)
+                )
         end as limit_tokens
     from sized
 ),
@@ -106,7 +111,8 @@ final as (
     select
         {{ key_of(['asked_key', plain_number('max_truncation')]) }} as max_tokens_key,
         {% for name in estimator_labels() %}
-            {{ 'coalesce(' ~ name ~ ", 'all')" if name in var('labels') else "'all'" }} as {{ name }},
+            {{ 'coalesce(' ~ name ~ ", 'all')" if name in var('labels') else "'all'" }}
+                as {{ name }},
         {% endfor %}
         labels,
         coalesce(estimate_bin, 'all') as estimate_bin,

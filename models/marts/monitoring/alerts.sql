@@ -41,7 +41,8 @@ rules as (
         description,
         action,
         case name
-            when 'truncation_after_promotion' then 2 * cast({{ var('target_truncation') }} as double)
+            when 'truncation_after_promotion'
+                then 2 * cast({{ var('target_truncation') }} as double)
             when 'truncation_over_target' then cast({{ var('target_truncation') }} as double)
             when 'failure_mode_outputs' then cast({{ var('max_failure_mode_share') }} as double)
             else threshold

@@ -40,7 +40,8 @@ summed as (
         sum(input_tokens) as input_tokens,
         sum(actual_output_tokens) as output_tokens,
         sum(case when is_truncated then actual_output_tokens else 0 end) as cut_off_tokens,
-        sum(case when is_truncated then coalesce(input_tokens, 0) else 0 end) as cut_off_input_tokens,
+        sum(case when is_truncated then coalesce(input_tokens, 0) else 0 end)
+            as cut_off_input_tokens,
         sum(ceiling_tokens) as reserved_tokens,
         sum(case when ceiling_tokens is not null then actual_output_tokens end) as used_tokens
     from calls

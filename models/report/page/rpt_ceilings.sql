@@ -44,25 +44,30 @@ measured as (
 
 final as (
     select
-        coalesce(advice.subject, 'all calls') as subject,
         measured.labels,
         advice.verdict,
         advice.reason,
         advice.command,
+        measured.truncation_then,
+        measured.most_truncation_then,
+        measured.reserved_ratio,
+        measured.reserved_then_ratio,
+        coalesce(advice.subject, 'all calls') as subject,
         coalesce(measured.n, advice.n) as n,
         cast(advice.present as bigint) as present_tokens,
         cast(advice.proposed as bigint) as proposed_tokens,
         coalesce(advice.is_at_least, false) as is_at_least,
         coalesce(measured.truncation_rate, advice.truncation_rate) as truncation_rate,
-        measured.truncation_then,
-        measured.most_truncation_then,
-        measured.reserved_ratio,
-        measured.reserved_then_ratio,
         measured.labels is null and advice.subject is null as is_total,
         row_number() over (
             order by
                 case when advice.subject is null then 0 else 1 end asc,
-                case advice.verdict when 'raise' then 0 when 'lower' then 1 when 'collect' then 2 else 3 end asc,
+                case advice.verdict
+                    when 'raise' then 0
+                    when 'lower' then 1
+                    when 'collect' then 2
+                    else 3
+                end asc,
                 advice.n desc,
                 advice.subject asc
         ) as row_no

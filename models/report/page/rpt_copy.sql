@@ -15,8 +15,9 @@ ranked as (
         outcomes.model,
         outcomes.n,
         outcomes.median_ceiling as now_max_tokens,
-        case when advice.proposed is not null then cast(ceil(outcomes.median_proposed) as bigint) end
-            as max_tokens,
+        case
+            when advice.proposed is not null then cast(ceil(outcomes.median_proposed) as bigint)
+        end as max_tokens,
         {{ ratio('outcomes.n_truncated', 'outcomes.n_known') }} as cut_off_rate,
         case
             when advice.proposed is not null
@@ -25,12 +26,15 @@ ranked as (
         case
             when advice.proposed is not null
                 then
-                    {{ ratio('outcomes.n_cut_off_then + outcomes.n_undecided_then', 'outcomes.n_proposed') }}
+                    {{ ratio(
+                        'outcomes.n_cut_off_then + outcomes.n_undecided_then', 'outcomes.n_proposed'
+                    ) }}
         end as then_at_most_rate,
         case when advice.proposed is not null then outcomes.most_cost_per_1000 end
             as most_dollars_per_1000,
         advice.verdict,
-        row_number() over (order by outcomes.n desc, outcomes.subject asc, outcomes.model asc) as row_no
+        row_number() over (order by outcomes.n desc, outcomes.subject asc, outcomes.model asc)
+            as row_no
     from outcomes
     inner join advice
         on outcomes.labels = advice.labels

@@ -8,8 +8,8 @@ estimates as (
     select * from {{ ref('calls') }}
 ),
 
-attempts as (
-    select * from {{ ref('int_attempts') }}
+collection_runs as (
+    select * from {{ ref('collection_runs') }}
 ),
 
 coefficients as (
@@ -40,8 +40,9 @@ landed_events as (
 ),
 
 landed_attempts as (
-    select count(*) as attempts
-    from attempts
+    select coalesce(max(attempts), 0) as attempts
+    from collection_runs
+    where slice = 'all'
 ),
 
 exported as (

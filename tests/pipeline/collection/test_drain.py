@@ -476,7 +476,7 @@ def test_a_run_goes_with_one_telemetry_folder(tmp_path: Path) -> None:
 
 def test_the_second_controller_says_so_and_stops(tmp_path: Path) -> None:
     """In one process, and as a command: exit 75, one line, nothing journaled twice."""
-    make_run(tmp_path, {"p1": "note(''); time.sleep(3); event()", "p2": "event()"})
+    make_run(tmp_path, {"p1": "note(''); time.sleep(8); event()", "p2": "event()"})
     words = " ".join(worker_words(tmp_path))
     first = subprocess.Popen(
         [sys.executable, "-m", "tokenest_py", "drain", str(tmp_path / "r"), "--worker", words],

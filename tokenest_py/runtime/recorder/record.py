@@ -100,7 +100,7 @@ def encode_event(
             raise DroppedEventError(f"missing_{name}")
     line = _to_json(event)
     if "\\" in line:  # a text has something to escape, perhaps to replace
-        line = _to_json({name: _printable(value) for name, value in event.items()})
+        line = _to_json({name: printable(value) for name, value in event.items()})
     return f"{line}\n".encode("ascii"), unknown
 
 
@@ -207,7 +207,7 @@ def _cut(texts: list[str]) -> list[str]:
     return [text if len(text) <= MAX_TEXT else text[:end] + _ELLIPSIS for text in texts]
 
 
-def _printable(value: object) -> object:
+def printable(value: object) -> object:
     """Return texts with control characters and lone surrogates replaced."""
     if isinstance(value, str):
         return _UNPRINTABLE.sub("\ufffd", value)
