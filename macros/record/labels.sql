@@ -67,7 +67,7 @@
 {% macro label_object(prefix='', most=none) -%}
     '{' || concat_ws(
         ','
-        {%- for name in (var('labels') + ['estimate_bin'])[:most] %},
+        {%- for name in (var('labels') | list + ['estimate_bin'])[:most] %},
         {%- set column = label_column(name) if name in var('labels') else name %}
         '"{{ name }}":' || {{ json_quoted(prefix ~ column) }}
         {%- endfor %}

@@ -208,7 +208,7 @@ def test_faults_are_one_line(gateway: Path, kept: subprocess.CompletedProcess[st
     (gateway / "empty").mkdir(exist_ok=True)
     write(gateway / "foreign.ndjson", {"speaker": "a"})
     with duckdb.connect(str(gateway / "built.duckdb")) as connection:
-        connection.execute("create schema exports; create table exports.coefficients (a int)")
+        connection.execute("create schema origin; create table origin.scorecard_totals (a int)")
     cases = [
         (["nothing"], 2, "path='nothing' will not do; use a file or a folder that exists"),
         (["empty"], 4, "no log in empty: none of the files ends in .ndjson"),

@@ -166,10 +166,10 @@ def test_what_is_sent_twice_lands_once(tmp_path: Path) -> None:
         for _ in range(2):
             assert service.ask("POST", "/v1/events", body, NDJSON).json["accepted"] == 20
         assert service.stop() == 0
-    project.dbt_build("-s", "+int_events", "+line_accounting")
+    project.dbt_build("-s", "+int_events", "+files")
     assert project.rows("select count(*), count(distinct event_id) from events.int_events") == [
         (20, 20)
     ]
-    assert project.rows(
-        "select lines, accepted, duplicate, quarantined from marts.line_accounting"
-    ) == [(40, 20, 20, 0)]
+    assert project.rows("select lines, accepted, duplicate, quarantined from marts.files") == [
+        (40, 20, 20, 0)
+    ]

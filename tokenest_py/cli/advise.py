@@ -136,7 +136,7 @@ def _check_own(path: Path, lock_timeout: float, *, is_read_anew: bool) -> None:
     connection = wait_for(path, lock_timeout, read_only=False)
     try:
         found = connection.execute(
-            "select count(*) from duckdb_tables() where schema_name = 'exports'"
+            "select count(*) from duckdb_tables() where schema_name = 'origin'"
         ).fetchone()
     finally:
         connection.close()

@@ -9,7 +9,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tokenest_py.errors import BuildError
 from tokenest_py.pipeline import dbt
 from tokenest_py.pipeline.database import busy, wait_for
-from tokenest_py.pipeline.plan.run import run_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +38,8 @@ def run_with_progress(
         BuildError: A step failed; the message is its first line.
         DatabaseBusyError: Another process holds the database for longer than lock_timeout seconds.
     """
+    from tokenest_py.pipeline.plan.run import run_plan  # DuckDB, which not every command needs
+
     progress = _progress(console)
     task = progress.add_task("opening the database", total=len(plan.steps))
 

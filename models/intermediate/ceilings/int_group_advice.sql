@@ -11,7 +11,6 @@ demand as (
 
 max_tokens as (
     select * from {{ ref('max_tokens') }}
-    where is_seen and estimate_bin = 'all' and model = 'all' and input_bin = 'all'
 ),
 
 history as (
@@ -63,8 +62,10 @@ labelled as (
         stop_class,
         cell_level,
         {{ group_columns() }},
-        -- a group spans the estimates of all sizes
-        cast(null as string) as estimate_bin
+        -- a group spans the estimates of all sizes, all models and inputs
+        cast(null as string) as estimate_bin,
+        cast(null as string) as model,
+        cast(null as bigint) as input_bin
     from placed
 ),
 
@@ -72,6 +73,7 @@ named as (
     select
         *,
         {{ label_object() }} as labels,
+        {{ key_of(asked_columns() + ['model', 'input_bin']) }} as asked_key,
         {{ group_name() }} as call_group
     from labelled
 ),
@@ -95,6 +97,7 @@ counted as (
         cell_level,
         labels,
         max(call_group) as call_group,
+        max(asked_key) as asked_key,
         count(*) as n,
         count(is_truncated) as n_known,
         sum(case when is_truncated then 1 else 0 end) as n_truncated,
@@ -134,8 +137,8 @@ rated as (
             and ceilings.commonness = 1
     left join max_tokens
         on
-            counted.labels = max_tokens.labels
-            and rates.rate = max_tokens.max_truncation
+            {{ key_of(['counted.asked_key', plain_number('rates.rate')]) }}
+            = max_tokens.max_tokens_key
 ),
 
 judged as (

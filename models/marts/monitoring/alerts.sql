@@ -32,6 +32,18 @@ advice as (
     where figure = 'ceiling'
 ),
 
+-- labels that read alike with a slash between them get no verdict of another's
+told as (
+    select
+        subject,
+        max(verdict) as verdict,
+        max(reason) as reason,
+        max(command) as command
+    from advice
+    group by subject
+    having count(*) = 1
+),
+
 rules as (
     select
         name as rule_name,
@@ -366,17 +378,17 @@ final as (
         rules.description,
         -- what to do is said once, by the verdict on the subject
         case
-            when shared.rule_name = 'truncation_over_target' and advice.verdict is not null
+            when shared.rule_name = 'truncation_over_target' and told.verdict is not null
                 then
-                    'marts.advice says ' || advice.verdict || ': ' || advice.reason
-                    || coalesce(' (' || advice.command || ')', '')
+                    'marts.advice says ' || told.verdict || ': ' || told.reason
+                    || coalesce(' (' || told.command || ')', '')
             else rules.action
         end as action
     from shared
     inner join rules
         on shared.rule_name = rules.rule_name
-    left join advice
-        on replace(shared.subject, ' / unknown', '') = advice.subject
+    left join told
+        on replace(shared.subject, ' / unknown', '') = told.subject
     cross join clock
 )
 

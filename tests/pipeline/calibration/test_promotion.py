@@ -62,7 +62,8 @@ while True:
 def table(folder: Path, tokens: int) -> Path:
     """A table with one budget."""
     rows = [vintages.budget(0.02, tokens, n=60, confidence=0.5, method="budget_blend")]
-    return vintages.write(folder, lambda packaged: packaged + rows, f"table-{tokens}.ndjson")
+    name = f"table-{tokens}.ndjson"
+    return vintages.write(folder, lambda packaged: vintages.still(packaged) + rows, name)
 
 
 def test_publish_and_roll_back(tmp_path: Path) -> None:
@@ -345,8 +346,8 @@ def test_other_gates(tmp_path: Path) -> None:
     assert change_gate(changes(one, two), most_up=2, most_down=0.7).passes
     assert not change_gate(changes(one, two), most_up=1.9, most_down=0.7).passes
     assert not change_gate(changes(two, one), most_up=2, most_down=0.7).passes
-    assert drift_gate([{"category": "a", "verdict": "act"}]).passes
-    assert not drift_gate([{"category": "a", "verdict": "roll_back"}]).passes
+    assert drift_gate([{"category": "a", "state": "moved"}]).passes
+    assert not drift_gate([{"category": "a", "state": "harmful"}]).passes
     exported = {"kind": "budget", "category": None, "complexity": None, "labels": "{}",
                 "model": None, "input_bin": None, "max_truncation": 0.02, "label": "identified",
                 "value": 1000.0, "n": 60, "confidence": 0.5, "method": "budget_blend"}  # fmt: skip

@@ -34,7 +34,7 @@ EVENT_TABLES = {
 # From demand to the export; the rest of the project does not touch it.
 MODELS = (
     "int_source_quality", "int_withheld_events", "int_repeated_events", "int_demand",
-    "int_demand_history", "int_demand_survival",
+    "int_window", "int_demand_history", "int_demand_survival",
     "int_counted_replays", "int_prediction_ratios", "int_shrunk_medians",
     "int_multiplier_cells", "int_cell_medians", "int_calls_so_far", "so_far", "so_far_quantiles",
     "online_rates", "cell_quantiles", "budget_quantiles", "int_run_calls",
