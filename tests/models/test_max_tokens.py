@@ -88,9 +88,9 @@ class Built:
         found: Cell = ()
         for end, value in enumerate(asked):
             # a size of an estimate that floors answer has no row, and a size of a prompt no (new)
-            names = {2: (value, "(new)"), 4: (value, "all")}.get(end, (value, "(new)", "all"))
+            names = {2: [value, "(new)"], 4: [value, "all"]}.get(end, [value, "(new)", "all"])
             if end == 2 and found[-1] == "(new)":  # new labels have rows for estimates of all sizes
-                names = ("all",)
+                names = ["all"]
             name = next((name for name in names if (*found, name) in self.known), "no row")
             found = (*found, name)
         return self.rows.get((found, rate)), found == asked
