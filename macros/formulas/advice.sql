@@ -65,13 +65,15 @@
     end
 {%- endmacro %}
 
-{#- Number: the rate that ceilings are advised for, of truncation_rates the nearest to the target. -#}
+{#-
+    Number: the rate that ceilings are advised for, of truncation_rates the nearest to the target.
+-#}
 {% macro advised_rate() %}
     {% if not execute %}{{ return(0) }}{% endif %}{# check_vars looks at the rates first #}
     {% set target = var('target_truncation') %}
     {% set best = namespace(rate=var('truncation_rates')[0]) %}
-    {% for rate in var('truncation_rates') | sort if (rate - target) | abs < (best.rate - target) | abs %}
-        {% set best.rate = rate %}
+    {% for rate in var('truncation_rates') | sort %}
+        {% if (rate - target) | abs < (best.rate - target) | abs %}{% set best.rate = rate %}{% endif %}
     {% endfor %}
     {{ return(best.rate) }}
 {% endmacro %}

@@ -16,7 +16,8 @@
 {#- Columns of asked_columns: as they are up to a position, null behind it. -#}
 {% macro cut_columns(most) -%}
     {%- for column in asked_columns() -%}
-    {{ column if loop.index <= most else 'cast(null as string)' }} as {{ column }}{{ ', ' if not loop.last }}
+    {{ column if loop.index <= most else 'cast(null as string)' }} as {{ column }}
+    {{- ', ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 
@@ -51,8 +52,8 @@
     `canonical` of tokenest_py/runtime/limits.py has it.
 -#}
 {% macro canonical_model(name) -%}
-    {%- set providers = 'openai|openai-chat|openai-responses|azure|anthropic|bedrock|google|google-gla'
-        ~ '|google-vertex|gemini|vertex|groq|mistral|cohere|deepseek|xai|grok|openrouter|together'
+    {%- set providers = 'openai|openai-chat|openai-responses|azure|anthropic|bedrock|google'
+        ~ '|google-gla|google-vertex|gemini|vertex|groq|mistral|cohere|deepseek|xai|grok|openrouter|together'
         ~ '|fireworks|ollama' -%}
     {%- set regions = 'us|eu|apac|jp|au|ca|sa|me|af|il|global|us-gov' -%}
     {%- set vendors = 'anthropic|amazon|meta|mistral|cohere|ai21|deepseek|qwen|openai|google|writer'

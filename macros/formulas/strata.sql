@@ -65,7 +65,9 @@
 {#- The slices that are followed by week and by block of runs: all calls, each label, the model. -#}
 {% macro followed_slices() %}
     {% set found = [[]] %}
-    {% for column in label_columns().split(', ') + ['model'] %}{% do found.append([column]) %}{% endfor %}
+    {% for column in label_columns().split(', ') + ['model'] %}
+        {% do found.append([column]) %}
+    {% endfor %}
     {{ return(found) }}
 {% endmacro %}
 
@@ -85,7 +87,8 @@
 {% macro slice_columns(columns=slice_names().keys() | list) -%}
     {%- set names = [] -%}
     {%- for column in columns -%}
-        {%- do names.append('case when ' ~ column ~ " is not null then '" ~ slice_names()[column] ~ "' end") -%}
+        {%- set name = slice_names()[column] -%}
+        {%- do names.append('case when ' ~ column ~ " is not null then '" ~ name ~ "' end") -%}
     {%- endfor -%}
     {{ stratum_name(names) }} as slice,
     {{ stratum_name(columns) }} as stratum,

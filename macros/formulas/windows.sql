@@ -12,7 +12,10 @@
     {{ dbt.dateadd('day', -1 * var('recent_days'), ends_at) }}
 {%- endmacro %}
 
-{#- Boolean: not after var as_of, and at the end of the window (int_window) not older than history_days. -#}
+{#-
+    Boolean: not after var as_of, and at the end of the window (int_window) not older than
+    history_days.
+-#}
 {% macro is_in_window(occurred_at, ends_at) -%}
     (
         {{ is_until_as_of(occurred_at) }}

@@ -23,7 +23,8 @@ verdicts as (
 published_figures as (
     select
         figure_id,
-        case when metric like '%_rate' then recomputed_value / 100 else recomputed_value end as value
+        case when metric like '%_rate' then recomputed_value / 100 else recomputed_value end
+            as value
     from {{ ref('published_figures') }}
 ),
 

@@ -19,12 +19,14 @@ compared as (
         newest.stratum,
         baseline.score_key as baseline_key,
         newest.score_key as newest_key,
-        {% for rate in ['truncation', 'underestimation'] %}
-            {{ rate_change(
-                'newest.' ~ rate ~ '_lower', 'newest.' ~ rate ~ '_upper',
-                'baseline.' ~ rate ~ '_lower', 'baseline.' ~ rate ~ '_upper',
-            ) }} as {{ rate }}_change{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ rate_change(
+            'newest.truncation_lower', 'newest.truncation_upper',
+            'baseline.truncation_lower', 'baseline.truncation_upper'
+        ) }} as truncation_change,
+        {{ rate_change(
+            'newest.underestimation_lower', 'newest.underestimation_upper',
+            'baseline.underestimation_lower', 'baseline.underestimation_upper'
+        ) }} as underestimation_change
     from ranked as newest
     left join ranked as baseline
         on

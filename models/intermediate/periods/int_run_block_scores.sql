@@ -41,6 +41,6 @@ placed as (
         on calls.run_id = new_runs.run_id
 ),
 
-{{ period_scores('run_block') }}
+{{ period_scores('run_block') }}  -- noqa: PRS
 
 select * from final

@@ -33,6 +33,6 @@ placed as (
         on calls.week_start = new_weeks.week_start
 ),
 
-{{ period_scores('week_start') }}
+{{ period_scores('week_start') }}  -- noqa: PRS
 
 select * from final

@@ -51,7 +51,7 @@ measured as (
         min(occurred_at) as first_seen,
         max(occurred_at) as last_seen
     from attempts
-    group by grouping sets (
+    group by grouping sets (  -- noqa: PRS
         (),
         (run_id),
         (known_category, known_complexity),

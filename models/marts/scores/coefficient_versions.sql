@@ -53,9 +53,9 @@ rated as (
     from grouped
     left join quantiles
         on
-            {%- for name in names %}
-            {{ 'and ' if not loop.first }}grouped.{{ name }} = quantiles.{{ name }}
-            {%- endfor %}
+            {% for name in names %}
+                {{ 'and ' if not loop.first }}grouped.{{ name }} = quantiles.{{ name }}
+            {% endfor %}
 ),
 
 -- versions in the order in which they came into use
@@ -145,7 +145,9 @@ final as (
         case
             when previous_version is null then 'first'
             else
-                {{ overall_change('previous_truncation_change', 'previous_underestimation_change') }}
+                {{ overall_change(
+                    'previous_truncation_change', 'previous_underestimation_change'
+                ) }}
         end as version_change,
         baseline_version,
         baseline_truncation_rate,
@@ -156,7 +158,9 @@ final as (
             when baseline_version is null then 'no baseline'
             when version_no = baseline_no then 'baseline'
             else
-                {{ overall_change('baseline_truncation_change', 'baseline_underestimation_change') }}
+                {{ overall_change(
+                    'baseline_truncation_change', 'baseline_underestimation_change'
+                ) }}
         end as baseline_change,
         coalesce(drift, 'no baseline') as drift
     from compared

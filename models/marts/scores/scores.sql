@@ -1,4 +1,5 @@
 {% set columns = slice_names().keys() | list %}
+{% set followed = columns | reject('in', ['deliverable_bucket', 'outcome']) | list %}
 
 with
 
@@ -41,7 +42,7 @@ measured as (
             scored.slice,
             scored.stratum,
             scored.stratum_key,
-            scored.{{ (columns | reject('in', ['deliverable_bucket', 'outcome'])) | join(', scored.') }},
+            scored.{{ followed | join(', scored.') }},
             cast(null as string) as deliverable_bucket,
             cast(null as string) as outcome,
             scored.n_runs,

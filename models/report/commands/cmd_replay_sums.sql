@@ -1,3 +1,4 @@
+{% set measures = ['mean_smape', 'median_smape', 'p50_estimate_ratio', 'underestimation_rate'] %}
 with
 
 -- both sides on the same calls, or the comparison says nothing
@@ -16,10 +17,9 @@ sides as (
             n,
             n_scored,
             {{ 'n_replayed_decided' if prefix else 'n_decided' }} as n_decided,
-            {{ prefix }}mean_smape as mean_smape,
-            {{ prefix }}median_smape as median_smape,
-            {{ prefix }}p50_estimate_ratio as p50_estimate_ratio,
-            {{ prefix }}underestimation_rate as underestimation_rate,
+            {% for measure in measures %}
+                {{ (prefix ~ measure ~ ' as ' if prefix) ~ measure }},
+            {% endfor %}
             {{ 'assumed_new_count' if prefix else 'cast(0 as bigint)' }} as assumed_new_count
         from scores
         {{ 'union all' if not loop.last }}

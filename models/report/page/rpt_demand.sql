@@ -6,7 +6,12 @@ demand as (
 
 final as (
     select
-        *,
+        bin_key,
+        labels,
+        demand_bin,
+        low_tokens,
+        n_observed,
+        n_censored,
         row_number() over (order by labels asc, demand_bin asc) as row_no
     from demand
 )
