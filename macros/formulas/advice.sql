@@ -73,7 +73,9 @@
     {% set target = var('target_truncation') %}
     {% set best = namespace(rate=var('truncation_rates')[0]) %}
     {% for rate in var('truncation_rates') | sort %}
-        {% if (rate - target) | abs < (best.rate - target) | abs %}{% set best.rate = rate %}{% endif %}
+        {% if (rate - target) | abs < (best.rate - target) | abs %}
+            {% set best.rate = rate %}
+        {% endif %}
     {% endfor %}
     {{ return(best.rate) }}
 {% endmacro %}

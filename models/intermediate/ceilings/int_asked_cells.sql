@@ -53,7 +53,7 @@ frequent as (
     select
         *,
         row_number() over (
-            order by level_no asc, n desc nulls last, {{ columns | join(', ') }}
+            order by level_no asc, n desc nulls last, {{ columns | join(' asc, ') }} asc
         ) as frequency_rank
     from seen_labels
 ),
