@@ -7,6 +7,7 @@ built on them is compared.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -16,10 +17,11 @@ import duckdb
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["compare"]
+__all__ = ["compare", "compare_exports"]
 
 LAYERS = ("staging", "events", "intermediate", "marts", "origin", "exports")
 TOLERANCE = 1e-9
+ONE_UNIT = 1.5e-6  # numbers are exported with six decimals
 Row = tuple[object, ...]
 
 
@@ -134,3 +136,41 @@ def compare(database: Path, warehouse: Path) -> int:
             for difference in found:
                 print(f"    {difference}")
     return differing
+
+
+def compare_exports(ours: Path, theirs: Path) -> int:
+    """Print how two exported files differ, and return in how many rows by more than rounding.
+
+    A sum in another order may fall on the other side of a half in the last decimal, and with it the
+    hash of the rows in the header.
+    """
+    pairs = list(
+        zip(
+            ours.read_text(encoding="utf-8").splitlines()[1:],
+            theirs.read_text(encoding="utf-8").splitlines()[1:],
+            strict=False,
+        )
+    )
+    lengths = {len(path.read_bytes().splitlines()) for path in (ours, theirs)}
+    other = [(one, two) for one, two in pairs if one != two and not _is_rounded(one, two)]
+    rounded = sum(one != two for one, two in pairs) - len(other)
+    print(f"coefficients.ndjson: {len(pairs)} rows, {rounded} rounded otherwise", flush=True)
+    for one, two in other[:5]:
+        print(f"DIFFERS: {one}\n         {two}", flush=True)
+    if len(lengths) > 1:
+        print(f"DIFFERS: {lengths} lines", flush=True)
+    return len(other) + (len(lengths) > 1)
+
+
+def _is_rounded(one: str, other: str) -> bool:
+    """Whether two rows are the same but for one unit of the last decimal of numbers."""
+    ours, theirs = json.loads(one), json.loads(other)
+    return ours.keys() == theirs.keys() and all(
+        value == theirs[name]
+        or (
+            isinstance(value, float)
+            and isinstance(theirs[name], float)
+            and abs(value - theirs[name]) < ONE_UNIT
+        )
+        for name, value in ours.items()
+    )

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from batches import first_batch, second_batch
-from compare import compare
+from compare import compare, compare_exports
 from session import Cluster, Session, java_version, tasks_by_executor
 
 from dbt_project import Project
@@ -59,12 +59,7 @@ def _build(batch: int, project: Project, session: Session, cluster: Cluster | No
             print("DIFFERS: no worker was killed")
             return 1
     differing = compare(project.database, session.warehouse)
-    ours, theirs = project.coefficients.read_bytes(), session.coefficients.read_bytes()
-    same = ours == theirs
-    print(
-        f"coefficients.ndjson: {len(ours)} bytes, {'the same' if same else 'DIFFERS'}", flush=True
-    )
-    return differing + (not same)
+    return differing + compare_exports(project.coefficients, session.coefficients)
 
 
 def _check(folder: Path, python: Path, cluster: Cluster | None) -> int:
