@@ -138,7 +138,7 @@ measured as (
     select
         *,
         coalesce(
-            {{ reaches_ceiling('actual_output_tokens', 'coalesce(actual_max_tokens, assumed_max_tokens)', 'stop_class') }},
+            {{ reaches_ceiling('actual_output_tokens', known_ceiling(), 'stop_class') }},
             false
         ) as reached_ceiling
     from {{ calls }}
@@ -159,7 +159,7 @@ final as (
             when not recorded_truncated and stop_class = 'unrecorded' then false
             when
                 stop_class in ('unknown', 'unrecorded')
-                and coalesce(actual_max_tokens, assumed_max_tokens) is null
+                and {{ known_ceiling() }} is null
                 then cast(null as boolean)
             else false
         end as is_truncated

@@ -316,5 +316,10 @@ def _warn(message: str) -> None:
         logging.getLogger("tokenest").warning(message)
 
 
+def is_on(value: str) -> bool:
+    """Return whether the value of a setting switches it on."""
+    return value.strip().lower() in ("1", "true", "yes")
+
+
 def _is_on(variable: str) -> bool:
-    return os.environ.get(variable, "").strip().lower() in ("1", "true", "yes")
+    return is_on(os.environ.get(variable, ""))
