@@ -70,7 +70,7 @@ described as (
     select
         counted.*,
         homes.occurred_at,
-        homes.run_id,
+        coalesce(homes.run_id, homes.source_file) as run_id,
         homes.source_file,
         homes.line_no,
         case
