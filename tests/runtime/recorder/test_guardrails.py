@@ -93,7 +93,7 @@ def test_more_than_is_allowed_is_said_once_a_minute(
 ) -> None:
     """Of 20 calls one may use more than 1.2 times its prediction; the second is too many."""
     now = 1000.0
-    monkeypatch.setattr(guardrails.time, "monotonic", lambda: now)
+    monkeypatch.setattr(guardrails, "monotonic", lambda: now)
     caplog.set_level(logging.WARNING, "tokenest")
     over = CALL | {"actual_output_tokens": 1500}
     for call in [over, *[CALL] * 19]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from tokenest_py.runtime import stop_reasons
@@ -32,15 +32,11 @@ class Guardrails:
 
     def judge(self, fields: Mapping[str, object]) -> str:
         """Count the call of an event; return a warning, at most one a minute, else nothing."""
-        predicted, actual = (
-            fields.get("predicted_output_tokens"),
-            fields.get("actual_output_tokens"),
-        )
+        predicted = fields.get("predicted_output_tokens")
+        actual = fields.get("actual_output_tokens")
         if type(predicted) is not int or type(actual) is not int or min(predicted, actual) <= 0:
             return ""
-        if not _has_deliverables(
-            fields
-        ):  # such an estimate is a median: half of the calls need more
+        if not _has_deliverables(fields):  # it is a median then: half of the calls need more
             return ""
         self.counts["predicted"] += 1
         for rule in _breached(predicted, actual, is_truncated=_is_truncated(fields)):
@@ -52,7 +48,7 @@ class Guardrails:
         for rule, (_, share) in LIMITS.items():
             is_enough = calls * share >= 1
             if is_enough and self.counts[rule] > calls * share:
-                now = time.monotonic()
+                now = monotonic()
                 if now - self._warned_at < WARN_SECONDS:
                     return ""
                 self._warned_at = now
