@@ -30,6 +30,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m tokenest_py.pipeline.plan.store
 	@touch $(STAMP)
 
 build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/**/*.ndjson'

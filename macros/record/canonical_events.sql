@@ -184,7 +184,8 @@ final as (
     holds none; it stands apart from a recorded one.
 -#}
 {% macro assumed_max_tokens(model_name) -%}
-    {%- set declared = var('assumed_max_tokens').get(model['name'].split('__')[0][4:], {}) -%}
+    {%- set ceilings = var('assumed_max_tokens') -%}
+    {%- set declared = ceilings.get(model['name'].split('__')[0][4:], ceilings.get('all', {})) -%}
     {%- if declared %}
     cast(
         case

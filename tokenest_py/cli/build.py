@@ -69,9 +69,11 @@ def build(
         lambda text: console.print(text, highlight=False, soft_wrap=True),
     )
     with guarded(settings.exported_table) as guard:
-        set_aside = run_with_progress(
+        outcome = run_with_progress(
             plan, settings, console, lock_timeout=lock_timeout, full_refresh=full_refresh
         )
+    for warning in outcome.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
         landed = read_view(connection, "rpt_landing")[0]
         # the multiplier that is exported, beside the origin's; the mart has every method
@@ -92,7 +94,7 @@ def build(
     print_summary(content, console, most_lines=0)
     console.file.write(f"\n{as_text(advice, most=MOST_GROUPS)}")
     left_out = "the telemetry files named above were set aside; the rest landed"
-    faults = [guard.fault] * bool(guard.fault) + [left_out] * bool(set_aside)
+    faults = [guard.fault] * bool(guard.fault) + [left_out] * outcome.has_left_out
     if faults:
         raise GateError("; ".join(faults))
 

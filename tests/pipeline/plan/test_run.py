@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -18,6 +20,7 @@ import pytest
 from dbt_project import Project, line
 from planned import planned, run, settings
 from tokenest_py.errors import BuildError
+from tokenest_py.pipeline.plan import session
 from tokenest_py.pipeline.plan.run import failing_tests, run_plan
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ import duckdb
 from tokenest_py.pipeline.plan.plan import Plan
 from tokenest_py.pipeline.plan.run import run_plan
 from tokenest_py.pipeline.settings import Settings
-plan = Plan.read(Path(sys.argv[1]))
+plan = Plan.read(Path(sys.argv[1]), {})
 settings = Settings.read({}, TOKENEST_DB="plan.duckdb", TOKENEST_EXPORTS="planned")
 with duckdb.connect("plan.duckdb") as connection:
     print("begins", flush=True)
@@ -201,6 +204,40 @@ def test_what_did_not_change_is_left_as_it_is(built: Project, plan: Plan) -> Non
     assert run(built, plan, full_refresh=True).kept == 0
     built.telemetry("more.ndjson").write_bytes(call(77))
     assert run(built, plan).kept < len(made) / 2
+
+
+def test_a_part_is_what_it_is_made_of(built: Project, plan: Plan) -> None:
+    """What leads to a model is enough to make it, and nothing else is made."""
+    part = plan.leading_to(["files"])
+    assert {step.kind for step in part.steps} == {"seed", "model"}
+    assert [step.name for step in part.steps][-1] == "files"
+    expected = built.folder / "plan.duckdb"
+    expected.rename(built.folder / "before.duckdb")
+    run(built, part)
+    with duckdb.connect(str(built.folder / "plan.duckdb")) as connection:
+        made = connection.execute("select count(*) from duckdb_tables()").fetchone()
+        assert connection.execute("select count(*) from marts.files").fetchone() == (1,)
+    assert made is not None
+    assert 0 < made[0] < len(plan.steps) / 4
+    assert [step.name for step in plan.only(["files"]).steps if step.kind == "model"] == ["files"]
+
+
+def test_the_clock_is_that_of_the_run(
+    built: Project, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old plan takes a call of its day, and none of the day after next."""
+    later = datetime(2098, 6, 1, 12, tzinfo=UTC)
+
+    for name, when in (("of-its-day", "2098-06-01"), ("of-the-day-after-next", "2098-06-03")):
+        content = line(event_id=name, occurred_at=f"{when}T11:00:00Z")
+        built.telemetry(f"{name}.ndjson").write_bytes(content)
+    monkeypatch.setattr(session, "datetime", SimpleNamespace(now=lambda _zone: later))
+    run(built, plan.leading_to(["rejected_lines"]))
+    with duckdb.connect(str(built.folder / "plan.duckdb")) as connection:
+        found = connection.execute(
+            "select source_file, reject_reason from marts.rejected_lines"
+        ).fetchall()
+    assert found == [("telemetry/of-the-day-after-next.ndjson", "in_the_future")]
 
 
 FAULTS = {
