@@ -138,18 +138,12 @@ class _Stand:
         if not self.ask(FILES):
             return []
         return [
-            {"path": path, "landed_lines": 0, "has_torn_tail": True}
+            {"source_file": "", "file_path": path, "landed_lines": 0, "has_torn_tail": True}
             for path in [*_READERS, _PACKED]
         ]
 
-    def paths_of(self, _files: object) -> str:
-        return "select source_file from temp.files_to_land where has_torn_tail"
-
-    def duckdb__landed_lines(self, _files: object) -> str:
-        return (
-            "select source_file, landed_lines - cast(has_torn_tail as bigint) as landed_lines"
-            " from temp.files_to_land"
-        )
+    def files_as_rows(self, _files: object) -> str:
+        return "select * from temp.files_to_land"
 
     def duckdb__readers(self) -> int:
         return READERS
@@ -188,8 +182,8 @@ class _Stand:
 
 _STANDINS = (
     "has_rows", "landing_state", "this_landing_no", "load_relation", "landed_sources",
-    "said_sources", "files_set_aside", "files_to_recognise", "files_to_land", "paths_of",
-    "duckdb__landed_lines", "duckdb__readers", "duckdb__is_packed", "duckdb__blobs",
+    "said_sources", "files_set_aside", "files_to_recognise", "files_to_land", "files_as_rows",
+    "duckdb__readers", "duckdb__is_packed", "duckdb__blobs",
     "duckdb__literal_path", "duckdb__split_packed_file", "duckdb__packed_heads",
     "remember_landing", "mark_first_landing", "name_unread_files",
 )  # fmt: skip
@@ -255,6 +249,7 @@ class _Compiler:
             rules=self.macro("project_md5()"), schemas=tuple(sorted(schemas)),
             sources=tuple(self.macro("var('sources') | join(',')").split(",")),
             set_aside=self.set_aside(),
+            added_columns=json.loads(self.macro("tojson(columns_of_places())")),
             packed_lines=self.macro(f"duckdb__split_packed_file('{PATH}')"),
             packed_heads=self.macro(f"duckdb__packed_heads('{PATH}')"),
             export=self.export(), steps=tuple(self.steps()),
@@ -272,19 +267,14 @@ class _Compiler:
         stand = self._stand(node)
         return self._render("{{ " + call + " }}", stand.context, node)
 
-    def set_aside(self) -> dict[str, str]:
-        """What is said of a file that is left out, and of one that is not as it landed."""
+    def set_aside(self) -> str:
+        """What is said of a file that is left out."""
         said: list[str] = []
         node = next(iter(self.models.values()))
         context = generate_runtime_model_context(node, self.config, self.manifest)
         context["exceptions"] = SimpleNamespace(warn=said.append)
-        for call in (
-            f"set_aside('{PATH}', '@reason@')",
-            f"set_aside_as_changed('{PATH}', '@what@')",
-            f"set_aside_as_changed('{PATH}', 'no longer begins with the line that landed')",
-        ):
-            self._render("{% do " + call + " %}", context, node)
-        return dict(zip(("left_out", "changed", "begins"), said, strict=True))
+        self._render("{% do set_aside('" + PATH + "', '@reason@') %}", context, node)
+        return said[0]
 
     def export(self) -> str:
         """The statement that writes the exported file; nothing where nothing is exported."""
@@ -370,9 +360,12 @@ class _Compiler:
         )  # fmt: skip
 
     def _landing(self, source: str, rendered: Callable[[str], Sql]) -> Landing:
-        files = f"changed_files(ref('base_telemetry__files'), '{source}')"
-        lines = f"first_line_md5s({[*_READERS, _PACKED]}, holds_documents('{source}'))"
-        return Landing(source, rendered("{{ " + files + " }}"), rendered("{{ " + lines + " }}"))
+        of = f"ref('base_telemetry__files'), '{source}'"
+        return Landing(
+            source,
+            rendered("{{ files_to_compare(" + of + ") }}"),
+            rendered("{{ contents_of_files(" + of + f", {[*_READERS, _PACKED]}" + ") }}"),
+        )
 
     def _followed(self, node: Node) -> Iterator[str]:
         """The models with a key that follow, and that a model is built from; also behind views."""
