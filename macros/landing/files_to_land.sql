@@ -150,6 +150,14 @@
     {{ regex_test(path, '#[0-9]+$') }}
 {%- endmacro %}
 
+{#-
+    Text: who wrote a file: the recorder that numbered it, whose name is that of the file without the
+    number; of other files the path.
+-#}
+{% macro producer_of(source_file) -%}
+    {{ regex_replace_all(source_file, '(-[0-9]{4})?[.]ndjson(#[0-9]+)?$', '') }}
+{%- endmacro %}
+
 {#- The path where a content was first found. -#}
 {% macro path_of_content(source_file) -%}
     {{ regex_replace_all(source_file, '#[0-9]+$', '') }}
