@@ -17,7 +17,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    pre_hook="{{ forget_completed_tails('" ~ source ~ "') }}",
+    pre_hook="{{ note_files('" ~ source ~ "') }}",
     post_hook='{{ mark_first_landing() }}',
 ) }}
 {% do ref('base_telemetry__files') %}
@@ -43,6 +43,9 @@ cleaned as (
         modified_at,
         first_line_md5,
         has_open_tail,
+        file_path,
+        landed_bytes,
+        landed_md5,
         line_no,
         is_last,
         is_tail,
@@ -130,6 +133,9 @@ members as (
         modified_at,
         first_line_md5,
         has_open_tail,
+        file_path,
+        landed_bytes,
+        landed_md5,
         line_no,
         is_last,
         is_tail,
@@ -244,7 +250,10 @@ final as (
         case when is_last then file_bytes end as file_bytes,
         case when is_last then modified_at end as modified_at,
         case when is_last then first_line_md5 end as first_line_md5,
-        case when is_last then has_open_tail end as has_open_tail
+        case when is_last then has_open_tail end as has_open_tail,
+        case when is_last then file_path end as file_path,
+        case when is_last then landed_bytes end as landed_bytes,
+        case when is_last then landed_md5 end as landed_md5
     from named
 )
 
@@ -264,6 +273,7 @@ select * from final
     {% endfor %}
     {% do columns.update({
         'file_bytes': 'whole', 'modified_at': 'time', 'first_line_md5': 'text', 'has_open_tail': 'flag',
+        'file_path': 'text', 'landed_bytes': 'whole', 'landed_md5': 'text',
     }) %}
     {{ no_rows(columns) }}
 {% endmacro %}
