@@ -14,6 +14,7 @@
     source, record='line_text', each=[], left_out=none, key=none, text_kept_where='false'
 ) %}
 {{ config(
+    enabled=is_read(source),
     materialized='incremental',
     incremental_strategy='append',
     pre_hook="{{ forget_completed_tails('" ~ source ~ "') }}",
