@@ -15,6 +15,7 @@
     source, record='line_text', each=[], left_out=none, key=none, text_kept_where='false'
 ) %}
 {{ config(
+    enabled=is_read(source),
     materialized='incremental',
     incremental_strategy='append',
     pre_hook="{{ note_files('" ~ source ~ "') }}",
