@@ -24,24 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GOAL = 3.0
-WORDS = (
-    "the",
-    "answer",
-    "is",
-    "in",
-    "this",
-    "file",
-    "because",
-    "a",
-    "test",
-    "fails",
-    "when",
-    "read",
-)
+WORDS = ("the", "answer", "is", "in", "this", "file", "because", "a", "test", "fails", "when")
+# The lists of attributes need more than the 2 GB that the landing has.
 READ = """
 import sys, duckdb
 connection = duckdb.connect(sys.argv[1])
-connection.execute("set memory_limit = '2GB'")
+connection.execute("set memory_limit = '12GB'")
 connection.execute("set preserve_insertion_order = false")
 connection.execute(sys.argv[2])
 """
