@@ -121,6 +121,7 @@ $(PEERS)/.installed:
 soak: $(STAMP)  ## the kill trials in large
 	@$(BIN)/python benchmarks/recorder_kill_trials.py --kills 2000 --control-kills 100
 	@$(BIN)/python benchmarks/landing_kill_trials.py --landing 180 --whole 20
+	@$(BIN)/python benchmarks/file_history_trials.py --histories 1000
 
 docs: $(STAMP)  ## the dbt documentation as one page: target/static_index.html
 	@$(BIN)/dbt docs generate --static --quiet

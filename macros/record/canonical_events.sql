@@ -4,7 +4,9 @@
     no line has landed that the model has not taken up, it reads none of them, and they cost nothing.
 -#}
 {% macro canonical_events(calls) %}
-{% if not has_landed(model['name'].split('__')[0][4:]) %}
+{% set source = model['name'].split('__')[0][4:] %}
+{% do config(enabled=has_events() if source == 'relation' else is_read(source)) %}
+{% if source != 'relation' and not has_landed(source) %}
 final as (
     {{ no_events() }}
 )

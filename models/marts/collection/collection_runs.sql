@@ -1,3 +1,5 @@
+{{ config(enabled=is_read('tokenest')) }}
+
 {% set names = ['run_id', 'category', 'complexity', 'reason', 'blocker'] %}
 
 with

@@ -111,6 +111,7 @@ class _Compiler:
             rules=self.rules(), schemas=tuple(sorted(schemas)),
             sources=tuple(self.macro("var('sources') | join(',')").split(",")),
             set_aside=self.set_aside(),
+            added_columns=json.loads(self.macro("tojson(columns_of_places())")),
             packed_lines=self.macro(f"duckdb__split_packed_file('{PATH}')"),
             packed_heads=self.macro(f"duckdb__packed_heads('{PATH}')"),
             export=self.export(), steps=tuple(map(self.step, self.nodes)),
@@ -137,19 +138,14 @@ class _Compiler:
         stand = self._stand(node)
         return self._render("{{ " + call + " }}", stand.context, node)
 
-    def set_aside(self) -> dict[str, str]:
-        """What is said of a file that is left out, and of one that is not as it landed."""
+    def set_aside(self) -> str:
+        """What is said of a file that is left out."""
         said: list[str] = []
         node = next(iter(self.models.values()))
         context = generate_runtime_model_context(node, self.config, self.manifest)
         context["exceptions"] = SimpleNamespace(warn=said.append)
-        for call in (
-            f"set_aside('{PATH}', '@reason@')",
-            f"set_aside_as_changed('{PATH}', '@what@')",
-            f"set_aside_as_changed('{PATH}', 'no longer begins with the line that landed')",
-        ):
-            self._render("{% do " + call + " %}", context, node)
-        return dict(zip(("left_out", "changed", "begins"), said, strict=True))
+        self._render("{% do set_aside('" + PATH + "', '@reason@') %}", context, node)
+        return said[0]
 
     def export(self) -> str:
         """The statement that writes the exported file; nothing where nothing is exported."""
@@ -234,9 +230,12 @@ class _Compiler:
         )  # fmt: skip
 
     def _landing(self, source: str, rendered: Callable[[str], Sql]) -> Landing:
-        files = f"changed_files(ref('base_telemetry__files'), '{source}')"
-        lines = f"first_line_md5s({PATHS}, holds_documents('{source}'))"
-        return Landing(source, rendered("{{ " + files + " }}"), rendered("{{ " + lines + " }}"))
+        of = f"ref('base_telemetry__files'), '{source}'"
+        return Landing(
+            source,
+            rendered("{{ files_to_compare(" + of + ") }}"),
+            rendered("{{ contents_of_files(" + of + f", {PATHS}" + ") }}"),
+        )
 
     def _followed(self, node: Node) -> Iterator[str]:
         """The models with a key that follow, and that a model is built from; also behind views."""

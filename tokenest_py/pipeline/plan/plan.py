@@ -27,11 +27,11 @@ Sql = Any
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """How a source lands: which files, and whether each still begins as it landed."""
+    """How a source lands: the files to compare with what has landed, and the contents to land."""
 
     source: str
-    files: Sql
-    first_lines: str
+    compared: Sql
+    contents: Sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ class Plan:
     rules: str
     schemas: tuple[str, ...]
     sources: tuple[str, ...]
-    set_aside: Mapping[str, str]
+    set_aside: str
+    added_columns: Mapping[str, str]
     packed_lines: str
     packed_heads: str
     export: str

@@ -90,18 +90,14 @@ class _Macros:
         self.source = source
         if not self.ask(FILES):
             return []
-        return [{"path": path, "landed_lines": 0, "has_torn_tail": True} for path in PATHS]
+        return [
+            {"source_file": "", "file_path": path, "landed_lines": 0, "has_torn_tail": True}
+            for path in PATHS
+        ]
 
     @_standin
-    def paths_of(self, _files: object) -> str:
-        return "select source_file from temp.files_to_land where has_torn_tail"
-
-    @_standin
-    def duckdb__landed_lines(self, _files: object) -> str:
-        return (
-            "select source_file, landed_lines - cast(has_torn_tail as bigint) as landed_lines"
-            " from temp.files_to_land"
-        )
+    def files_as_rows(self, _files: object) -> str:
+        return "select * from temp.files_to_land"
 
     @_standin
     def duckdb__readers(self) -> int:
