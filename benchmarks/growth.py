@@ -13,8 +13,12 @@ import argparse
 import math
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from timing import Cost, Work, fresh
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def build(work: Work, lines: int, **options: int) -> Cost:
@@ -24,15 +28,16 @@ def build(work: Work, lines: int, **options: int) -> Cost:
     return work.build(fresh(work.folder / "growth" / "tokenest.duckdb"), globs)
 
 
-def table(what: str, sizes: list[int], costs: list[Cost]) -> None:
-    """Print the rows of one table."""
+def table(what: str, sizes: list[int], build_of: Callable[[int], Cost]) -> None:
+    """Print the rows of one table as they come."""
     print(f"\n{what:>10}   CPU s   wall s   peak MB   slope")
-    for number, (size, cost) in enumerate(zip(sizes, costs, strict=True)):
-        slope = ""
-        if number:
-            before = costs[number - 1]
-            grown = math.log(cost.cpu / before.cpu) / math.log(size / sizes[number - 1])
+    before: tuple[int, Cost] | None = None
+    for size in sizes:
+        cost, slope = build_of(size), ""
+        if before:
+            grown = math.log(cost.cpu / before[1].cpu) / math.log(size / before[0])
             slope = f"{grown:8.2f}"
+        before = (size, cost)
         print(
             f"{size:>10,}{cost.cpu:8.1f}{cost.wall:9.1f}{cost.megabytes:10.0f}{slope}", flush=True
         )
@@ -50,12 +55,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         work = Work((options.folder or Path(scratch)).absolute())
         sizes = [size for size in (1_000, 10_000, 100_000, 1_000_000, 10_000_000) if size <= most]
-        table("lines", sizes, [build(work, size) for size in sizes])
+        table("lines", sizes, lambda size: build(work, size))
         labels = [size for size in (10, 100, 1_000, 10_000, 50_000) if size <= part]
-        costs = [build(work, part, categories=size) for size in labels]
-        table("labels", labels, costs)
+        table("labels", labels, lambda size: build(work, part, categories=size))
         files = [size for size in (10, 100, 1_000, 10_000) if size <= part]
-        table("files", files, [build(work, part, files=size) for size in files])
+        table("files", files, lambda size: build(work, part, files=size))
 
 
 if __name__ == "__main__":
