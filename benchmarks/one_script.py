@@ -58,8 +58,9 @@ class Script:
         if step.recognises:
             self.files.recognise(step.recognises)
         if step.landing:
-            files = self.decided(step.landing.files, answers)
-            answers[FILES] = self.files.to_land(files, step.landing.first_lines)
+            answers[FILES] = self.files.to_land(
+                step.landing, lambda sql: self.decided(sql, answers)
+            )
             self.landings += answers[FILES]
         for hook in step.pre_hooks:
             if text := self.decided(hook, answers):
