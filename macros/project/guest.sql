@@ -13,7 +13,7 @@
 
 {#-
     dbt looks a name up among the models of the root project first; what a model of the package reads is
-    the package's own. The one model that reads what a host names (var events) means the host's.
+    the package's own. The one model that reads what a host names (tokenest__events) means the host's.
 -#}
 {% macro ref(name, of_package=none) %}
     {% if of_package %}{{ return(builtins.ref(name, of_package)) }}{% endif %}

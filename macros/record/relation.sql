@@ -1,11 +1,11 @@
 {#-
-    Events that stand in a relation of the warehouse: what var events names, `tokenest__events` in a host.
+    Events that stand in a relation of a host's warehouse: what its var tokenest__events names.
     A row is a call, in the columns of the event record (docs/event_record.md).
 -#}
 
 {#- Boolean: a relation of events is named. -#}
 {% macro has_events() %}
-    {{ return(builtins.var.has_var('tokenest__events' if is_guest() else 'events')) }}
+    {{ return(is_guest() and builtins.var.has_var('tokenest__events')) }}
 {% endmacro %}
 
 {#- The columns that a relation of events may have: those of the record, and the labels by name. -#}
@@ -43,7 +43,7 @@
             }.get(field['type']) %}
             {% set is_time = 'time' in column.data_type.lower() or 'date' in column.data_type.lower() %}
             {% if wants and (column.is_string() or is_time != (field['type'] == 'time')) %}
-                {% do wrong.append(name ~ ' is ' ~ column.data_type ~ ' and has to be ' ~ wants) %}
+                {% do wrong.append(name ~ ' is ' ~ ('text' if column.is_string() else column.data_type) ~ ' and has to be ' ~ wants) %}
             {% endif %}
             {% do values.update({name: relation_value(column, field['type'])}) %}
         {% elif name in ['occurred_at', 'actual_output_tokens'] %}
