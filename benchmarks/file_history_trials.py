@@ -99,7 +99,9 @@ class History:
     def rotate(self, path: Path) -> None:
         """Rename, with a new file of the old name at times."""
         content = _content(path)
-        target = path.with_name(f"{path.name.split('.')[0]}.{self.draw.randrange(4)}.ndjson{_packed(path)}")
+        target = path.with_name(
+            f"{path.name.split('.')[0]}.{self.draw.randrange(4)}.ndjson{_packed(path)}"
+        )
         path.replace(target)
         self.closed -= {path, target}
         if self.draw.random() < 0.5:
