@@ -8,7 +8,8 @@
     sources that it names.
 -#}
 {% macro is_read(source=none) %}
-    {{ return(not is_guest() or (source in var('sources') if source else var('sources') | length > 0)) }}
+    {% set is_named = source in var('sources') if source else var('sources') | length > 0 %}
+    {{ return(is_named or not is_guest()) }}
 {% endmacro %}
 
 {#-

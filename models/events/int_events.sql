@@ -3,23 +3,23 @@
 
 with
 
-{% if is_read() -%}
-events as (
-    {{ united('stg', 'events', columns) }}
-),
+{% if is_read() %}
+    events as (
+        {{ united('stg', 'events', columns) }}
+    ),
 
-completed_events as (
-    select * from {{ ref('int_completed_events').include(database=is_guest()) }}
-),
+    completed_events as (
+        select * from {{ ref('int_completed_events').include(database=is_guest()) }}
+    ),
 
-files as (
-    {{ one_event_a_call('events', columns) }}
-),
-{%- else -%}
-files as (
-    {{ no_rows(dict({'source_name': 'text'}, **columns)) }}
-),
-{%- endif %}
+    files as (
+        {{ one_event_a_call('events', columns) }}
+    ),
+{% else %}
+    files as (
+        {{ no_rows(dict({'source_name': 'text'}, **columns)) }}
+    ),
+{% endif %}
 
 final as (
     select * from files
