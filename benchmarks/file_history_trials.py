@@ -183,6 +183,10 @@ class History:
         for name, tokens in found:
             if tokens not in self.first.get(name, ()):
                 yield f"{name} counts {tokens}, which is not what landed first"
+        yield from self.faults_of_files()
+
+    def faults_of_files(self) -> Iterator[str]:
+        """Which files are told wrong."""
         rows = {path: row for path, *row in self.database.execute(PRESENT).fetchall()}
         if rows.keys() != {str(path) for path in self.files()}:
             yield f"present are {sorted(rows)}, and not {self.files()}"

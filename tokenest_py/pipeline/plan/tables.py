@@ -75,7 +75,8 @@ class Tables:
         ]
         if landed:
             session.connection.execute(
-                "insert into temp.landed_sources select source_file, max_by(source_name, landing_no)"
+                "insert into temp.landed_sources"
+                " select source_file, max_by(source_name, landing_no)"
                 f" from ({' union all '.join(landed)}) group by source_file"
             )
 
