@@ -175,6 +175,10 @@ class History:
 
     def faults(self) -> Iterator[str]:
         """What does not add up."""
+        yield from self._faults_of_events()
+        yield from self._faults_of_files()
+
+    def _faults_of_events(self) -> Iterator[str]:
         found = self.database.execute(EVENTS).fetchall()
         if len(found) != len({name for name, _ in found}):
             yield "an event counts twice"
@@ -183,10 +187,8 @@ class History:
         for name, tokens in found:
             if tokens not in self.first.get(name, ()):
                 yield f"{name} counts {tokens}, which is not what landed first"
-        yield from self.faults_of_files()
 
-    def faults_of_files(self) -> Iterator[str]:
-        """Which files are told wrong."""
+    def _faults_of_files(self) -> Iterator[str]:
         rows = {path: row for path, *row in self.database.execute(PRESENT).fetchall()}
         if rows.keys() != {str(path) for path in self.files()}:
             yield f"present are {sorted(rows)}, and not {self.files()}"

@@ -268,7 +268,7 @@
 
 {#- What has to happen before telemetry.files can be read: nothing, where a source is a query. -#}
 {% macro list_telemetry() %}
-    {{ return(adapter.dispatch('list_telemetry', 'tokenest')()) }}
+    {% if is_read() %}{{ return(adapter.dispatch('list_telemetry', 'tokenest')()) }}{% endif %}
 {% endmacro %}
 
 {#- What a glob of TOKENEST_TELEMETRY matches, with the column filename. -#}
@@ -280,10 +280,10 @@
     Limits which files the rest of the run can touch: the folders of the telemetry and of the
     seeds, and the exports folder, which is made where it is missing. Neither setting can be taken
     back while the database is open. dbt-duckdb sets the time zone on every connection, so that
-    the configuration as a whole cannot be locked.
+    the configuration as a whole cannot be locked. The connection of a host is its own.
 -#}
 {% macro limit_file_access() -%}
-    {{ return(adapter.dispatch('limit_file_access', 'tokenest')()) }}
+    {%- if not is_guest() %}{{ return(adapter.dispatch('limit_file_access', 'tokenest')()) }}{% endif -%}
 {%- endmacro %}
 
 {% macro default__limit_file_access() -%}

@@ -2,10 +2,10 @@
     Writes exports.coefficients to coefficients.ndjson in TOKENEST_EXPORTS: a header, then a
     coefficient a line, in the order of the key. Runs at the end of `dbt build`, and only when
     nothing of that build failed and the tests of the model were part of it: what is in the
-    file has been tested. The file is replaced as a whole.
+    file has been tested. The file is replaced as a whole. A host has the table alone.
 -#}
 {% macro export_coefficients(results) %}
-    {% if not execute or flags.WHICH != 'build' %}{{ return('') }}{% endif %}
+    {% if not execute or flags.WHICH != 'build' or is_guest() %}{{ return('') }}{% endif %}
     {% set model = results | selectattr('node.name', 'equalto', 'coefficients')
         | selectattr('status', 'equalto', 'success') | list %}
     {% set failed = [] %}

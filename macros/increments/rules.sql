@@ -35,7 +35,8 @@
     {% for name in following_vars() %}
         {% do rules.append(name ~ '=' ~ var(name)) %}
     {% endfor %}
-    {% for node in graph.nodes.values() if node.resource_type in ('model', 'seed') %}
+    {% for node in graph.nodes.values()
+        if node.package_name == 'tokenest' and node.resource_type in ('model', 'seed') %}
         {% do rules.append(node.checksum.checksum) %}
     {% endfor %}
     {% for macro in context['tokenest'].values() if macro.macro is defined %}

@@ -4,10 +4,11 @@
     under which rules, is its table's comment. When a rule changes (a macro, a model, a seed, a
     var), or landing began anew, the table is built anew as a whole.
 
-    Engines that cannot replace single rows build these models as tables each time.
+    Engines that cannot replace single rows build these models as tables each time, and so does a
+    project with a relation of events: any row of it may have changed.
 -#}
 {% macro follows_landing() %}
-    {{ return('incremental' if target.type == 'duckdb' else 'table') }}
+    {{ return('incremental' if target.type == 'duckdb' and not has_events() else 'table') }}
 {% endmacro %}
 
 {#- The number of the last landing that this model has taken up. -#}

@@ -7,13 +7,15 @@
     - each: the lists that hold the records of a line, where it may hold several (json_records);
       then a row is a record, and a line without one is a row too
     - left_out: over <field>_value, why a record is no call, in a few words; null for a call
-    - key: identity of a record, from <field>_value; without it the event_id, else the line itself
+    - key: identity of a record, from <field>_value; without it the event_id; where it is null, the
+      record's text
     - text_kept_where: rejected lines of which a piece of text is kept; without it of none
 -#}
 {% macro land(
     source, record='line_text', each=[], left_out=none, key=none, text_kept_where='false'
 ) %}
 {{ config(
+    enabled=is_read(source),
     materialized='incremental',
     incremental_strategy='append',
     pre_hook="{{ note_files('" ~ source ~ "') }}",
@@ -210,7 +212,7 @@ named as (
         *,
         case
             when reject_reason is null and not is_blank and not is_other
-                then {{ key or "coalesce(event_id_value, 'md5:' || md5(line_text))" }}
+                then coalesce({{ key or 'event_id_value' }}, 'md5:' || md5(record_text))
         end as event_key
     from judged
 ),
@@ -241,8 +243,10 @@ final as (
                 end
         end as line_text,
         event_key,
-        case when event_key is not null then {{ 'true' if key else 'event_id_value is not null' }} end
-            as has_event_id,
+        case
+            when event_key is not null
+                then {{ "left(event_key, 4) <> 'md5:'" if key else 'event_id_value is not null' }}
+        end as has_event_id,
         {{ stored_event_columns(source) }},
         case when is_last then file_bytes end as file_bytes,
         case when is_last then modified_at end as modified_at,

@@ -7,6 +7,7 @@
 -#}
 {% macro repeated_lines(source, best=none, keeps_text=false) %}
 {{ config(
+    enabled=is_read(source),
     materialized=follows_landing(),
     unique_key='event_key',
     post_hook='{{ remember_landing() }}',
@@ -141,6 +142,7 @@ select * from final
     those of `relation` with a copy_no above 1.
 -#}
 {% macro later_copies(source, relation, landing_no, phase_id='cast(null as string)') %}
+{% do config(enabled=is_read(source)) %}
 final as (
     {% if not has_landed(source) %}
     {{ no_repeated_lines() }}

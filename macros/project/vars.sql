@@ -15,13 +15,13 @@
                 ~ ' such as {feature: metadata.feature} (docs/sources.md).'),
         ],
         'Landing': [
-            dict(name='sources', kind='words', least=1,
+            dict(name='sources', kind='words', least=0 if is_guest() else 1,
                 says='The log formats that are read: each a folder of models/staging/.'),
             dict(name='origin_log_utc_offset', kind='offset',
                 says='Of the clock that the log lines of the origin were written by.'),
             dict(name='assumed_max_tokens', kind='ceilings',
                 says='Ceilings of a source that records none, by source and model (`all`: every'
-                ~ ' other model), such as {codex: {all: 32000}}. They stay apart from recorded ones.'),
+                ~ ' other one), such as {codex: {all: 32000}}. They stay apart from recorded ones.'),
             dict(name='final', kind='flag',
                 says='A last line without a newline is torn; without it, it is in flight.'),
             dict(name='max_line_bytes', kind='whole', low=1,
@@ -243,13 +243,14 @@
 
 {#-
     Stops a run at the first var that is not of its kind or not within its bounds, and at one that a
-    run was given and nothing reads. Vars of a host project are its own.
+    run was given and nothing reads. Vars of a host project are its own, but for tokenest__<name>.
 -#}
 {% macro check_vars() %}
     {% set rules = var_rules().values() | sum(start=[]) %}
-    {% set known = ['backtest'] + rules | map(attribute='name') | list %}
+    {% set known = ['backtest'] + (['events'] if is_guest() else []) + rules | map(attribute='name') | list %}
     {% set given = invocation_args_dict.get('vars') or {} %}
-    {% for name in given if project_name == 'tokenest' and name not in known %}
+    {% set prefix = 'tokenest__' if is_guest() else '' %}
+    {% for name in given if name.startswith(prefix) and name[prefix | length:] not in known %}
         {% do exceptions.raise_compiler_error(
             'var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all'
         ) %}
@@ -257,7 +258,7 @@
     {% for rules in var_rules().values() %}
         {% for rule in rules if not var_is_well_set(rule, var(rule.name)) %}
             {% do exceptions.raise_compiler_error(
-                'var ' ~ rule.name ~ ' is ' ~ var(rule.name) ~ '; it must be ' ~ var_wants(rule)
+                'var ' ~ prefix ~ rule.name ~ ' is ' ~ var(rule.name) ~ '; it must be ' ~ var_wants(rule)
             ) %}
         {% endfor %}
     {% endfor %}

@@ -1,5 +1,5 @@
 {#- What belongs to a call depends on all records that share its ids: built anew as a whole. -#}
-{{ config(materialized='table') }}
+{{ config(enabled=is_read(), materialized='table') }}
 
 {% set columns = staged_columns() %}
 {% set known_stop_class = "case when stop_class <> 'unrecorded' then stop_class end" %}

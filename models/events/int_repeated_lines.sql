@@ -1,3 +1,5 @@
+{{ config(enabled=is_read()) }}
+
 with
 
 repeated_lines as (
@@ -8,7 +10,7 @@ repeated_lines as (
 ),
 
 completed_events as (
-    select * from {{ ref('int_completed_events').include(database=false) }}
+    select * from {{ ref('int_completed_events').include(database=is_guest()) }}
 ),
 
 final as (

@@ -1,4 +1,4 @@
-{{ config(post_hook="{{ name_unread_files(this) }}") }}
+{{ config(enabled=is_read(), post_hook="{{ name_unread_files(this) }}") }}
 
 {% set listing = source('telemetry', 'files') %}
 

@@ -25,7 +25,7 @@ def calls(name: str, count: int, tokens: int) -> bytes:
 
 
 def test_a_flood_and_ids_that_come_again(project: Project) -> None:
-    """300 calls of one token and 20 conflicts against 100 good calls: both are said."""
+    """300 calls of one token and 20 conflicts beside 100 good calls: both are said, none erased."""
     for number in (1, 2):
         path = project.telemetry(f"events-20260102T030405Z-{number}-ab-0001.ndjson")
         path.write_bytes(calls(f"good-{number}", 50, 100))

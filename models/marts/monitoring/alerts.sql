@@ -294,7 +294,7 @@ promoted as (
     where
         demand.is_first_under_quantile
         and demand.is_first_truncated is not null
-        and coalesce(demand.excluded_reason, '') not in ('synthetic', 'repeated')
+        and {{ is_real_call('demand.excluded_reason') }}
         and {{ is_until_as_of('demand.occurred_at') }}
     group by demand.first_coefficients_id
 ),

@@ -1,3 +1,5 @@
+{{ config(enabled=is_read()) }}
+
 with
 
 lines as (

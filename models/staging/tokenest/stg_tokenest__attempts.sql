@@ -1,3 +1,5 @@
+{{ config(enabled=is_read('tokenest')) }}
+
 with
 
 lines as (

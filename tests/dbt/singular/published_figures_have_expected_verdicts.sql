@@ -1,3 +1,5 @@
+{{ config(enabled=not is_guest()) }}
+
 -- A published figure that the rows no longer correct, or no longer reproduce: a formula or a
 -- sample has changed. Silent for telemetry that does not hold the samples.
 with

@@ -41,7 +41,7 @@ class Files:
                 self._warn(message)
 
     def to_land(self, landing: Landing, decided: Callable[[Sql], str]) -> bool:
-        """Open the files of a source that may have new lines; whether there are any."""
+        """Open the files that have lines which have not landed; whether there are any."""
         compared = [path for (path,) in self._session.run(decided(landing.compared)).fetchall()]
         self._open(compared, "packed_lines", self._plan.packed_lines)
         found = self._session.run(decided(landing.contents)).fetchall()

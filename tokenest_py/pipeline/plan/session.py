@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
@@ -44,6 +45,7 @@ class Session:
         self.words = {
             "['@telemetry@']": f"[{', '.join(map(literal, settings.telemetry))}]",
             "@exports@": str(settings.exports).replace("'", "''"),
+            "@a_day_ahead@": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d %H:%M:%S}",
         }
         for name, value in plan.settings.items():
             connection.execute(f'set "{name}" = {literal(value)}')

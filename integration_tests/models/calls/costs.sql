@@ -1,0 +1,4 @@
+select
+    call_no,
+    minutes * 2 as cost
+from {{ ref('calls') }}

@@ -1,0 +1,55 @@
+{#- Boolean: the package is a guest, in the project of somebody else. -#}
+{% macro is_guest() %}
+    {{ return(project_name != 'tokenest') }}
+{% endmacro %}
+
+{#-
+    Boolean: what belongs to a source, or to files at all, has a place here. A host has it for the
+    sources that it names.
+-#}
+{% macro is_read(source=none) %}
+    {{ return(not is_guest() or (source in var('sources') if source else var('sources') | length > 0)) }}
+{% endmacro %}
+
+{#-
+    dbt looks a name up among the models of the root project first; what a model of the package reads is
+    the package's own. The one model that reads what a host names (tokenest__events) means the host's.
+-#}
+{% macro ref(name, of_package=none) %}
+    {% if of_package %}{{ return(builtins.ref(name, of_package)) }}{% endif %}
+    {% if project_name == 'tokenest' or model['name'] == 'base_relation__calls' %}
+        {{ return(builtins.ref(name)) }}
+    {% endif %}
+    {{ return(builtins.ref('tokenest', name)) }}
+{% endmacro %}
+
+{#-
+    A var of the package. A host has names of its own, so that there it is tokenest__<name>; the default
+    is that of the package, but for the sources: without a word of the host no file is looked for.
+-#}
+{% macro var(name, default=none) %}
+    {% if project_name == 'tokenest' %}
+        {{ return(builtins.var(name) if default is none else builtins.var(name, default)) }}
+    {% endif %}
+    {% set defaults = dict(builtins.var('tokenest__defaults'), sources=[]) %}
+    {{ return(builtins.var('tokenest__' ~ name, defaults.get(name, default))) }}
+{% endmacro %}
+
+{#-
+    Stops a run in a host before a test of the package looks at a model of the host that has the same
+    name: the one place where the package cannot say whose it means.
+-#}
+{% macro check_names() %}
+    {% for node in (graph.nodes.values() if execute and is_guest() else [])
+        if node.package_name == 'tokenest' and node.resource_type == 'test'
+        and node.unique_id in selected_resources %}
+        {% for read in node.depends_on.nodes if read.split('.')[1] != 'tokenest' %}
+            {% do exceptions.raise_compiler_error(
+                'tokenest and ' ~ project_name ~ ' both have ' ~ read.split('.')[2] ~ ', and dbt takes yours for'
+                ~ ' that of tokenest in the test ' ~ node.name ~ '. Set `flags:'
+                ~ ' {require_ref_searches_node_package_before_root: true}` in dbt_project.yml (dbt 1.11),'
+                ~ ' or `data_tests: {tokenest: {+enabled: false}}`'
+            ) %}
+        {% endfor %}
+    {% endfor %}
+{% endmacro %}

@@ -1,0 +1,240 @@
+"""tokenest as a dbt package in somebody else's project: it harms nothing there, and works.
+
+The project is integration_tests/: it has models, macros, tests, seeds and vars that are named as
+those of tokenest are, schemas of its own, a model that reads a file, and calls in a table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from dbt_project import BIN, ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+HOST = ["dev_ana.lake", "dev_ana.llm_calls", "dev_ana_marts.calls", "dev_ana_marts.costs"]
+EVENTS = "tokenest__events"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A copy of the project in a folder of its own."""
+
+    folder: Path
+
+    def dbt(self, *arguments: str, code: int = 0) -> str:
+        """Run dbt, which has to end with the exit code; return what it printed."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST", "DBT_"))}
+        done = subprocess.run(
+            [BIN / "dbt", "--no-use-colors", *arguments],
+            cwd=self.folder,
+            env=kept | {"DO_NOT_TRACK": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout[-6000:]
+        return done.stdout
+
+    def build_of(self, relation: str, *selected: str, code: int = 0) -> str:
+        """Build some models with another relation of events."""
+        variables = json.dumps({EVENTS: relation})
+        return self.dbt("build", "-s", *selected, "--vars", variables, code=code)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        with duckdb.connect(str(self.folder / "acme.duckdb"), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection.execute(query).fetchall()
+
+    def content(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of the tables of the host."""
+        return {table: self.rows(f"select * from {table} order by all") for table in HOST}
+
+    def manifest(self) -> dict[str, Any]:
+        """What dbt parsed last."""
+        found: dict[str, Any] = json.loads((self.folder / "target/manifest.json").read_text())
+        return found
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> tuple[Host, dict[str, Any]]:
+    """The project without tokenest, built, and what its tables held."""
+    host = Host(tmp_path_factory.mktemp("host") / "acme")
+    ignored = shutil.ignore_patterns("target", "logs", "dbt_packages", "*.duckdb*")
+    shutil.copytree(ROOT / "integration_tests", host.folder, ignore=ignored)
+    (host.folder / "packages.yml").unlink()
+    host.dbt("build")
+    return host, host.content()
+
+
+@pytest.fixture(scope="module")
+def host(before: tuple[Host, dict[str, Any]]) -> Host:
+    """The project after tokenest was added, built again."""
+    host, _ = before
+    packages = json.dumps({"packages": [{"local": str(ROOT)}]})
+    (host.folder / "packages.yml").write_text(packages, encoding="utf-8")
+    host.dbt("deps")
+    said = host.dbt("build")
+    assert "WARN=0 ERROR=0 SKIP=0" in said
+    assert "WARNING" not in said
+    return host
+
+
+@pytest.fixture(scope="module")
+def built(host: Host) -> dict[str, Any]:
+    """Its manifest."""
+    return host.manifest()
+
+
+def own(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The nodes of tokenest that are no operations."""
+    return {
+        name: node
+        for name, node in manifest["nodes"].items()
+        if node["package_name"] == "tokenest" and node["resource_type"] != "operation"
+    }
+
+
+def test_the_host_is_as_it_was(
+    before: tuple[Host, dict[str, Any]], host: Host, built: dict[str, Any]
+) -> None:
+    """Its tables hold what they held, its vars are its own, its file is read, its tests pass."""
+    assert host.content() == before[1]
+    assert [node["name"] for node in built["nodes"].values() if node["package_name"] == "acme"]
+
+
+def test_what_tokenest_reads_is_its_own(built: dict[str, Any]) -> None:
+    """Every model and test of it, but for the one that reads the calls of the host."""
+    foreign = {
+        (name, read)
+        for name, node in own(built).items()
+        for read in node.get("depends_on", {}).get("nodes", [])
+        if read.split(".")[1] != "tokenest"
+    }
+    assert foreign == {("model.tokenest.base_relation__calls", "model.acme.llm_calls")}
+    assert not [
+        (name, macro)
+        for name, node in own(built).items()
+        for macro in node["depends_on"]["macros"]
+        if macro.startswith("macro.acme.")
+    ]
+
+
+def test_tokenest_writes_to_one_schema(host: Host, built: dict[str, Any]) -> None:
+    """As the host names its own, so that targets do not overwrite each other."""
+    tables = {"model", "seed"}
+    schemas = {n["schema"] for n in own(built).values() if n["resource_type"] in tables}
+    assert schemas == {"dev_ana_tokenest"}
+    found = {schema for (schema,) in host.rows("select distinct schema_name from duckdb_tables()")}
+    assert found == {"dev_ana", "dev_ana_marts", "dev_ana_tokenest"}
+    host.dbt("parse", "--target", "prod")
+    schemas = {n["schema"] for n in own(host.manifest()).values() if n["resource_type"] in tables}
+    assert schemas == {"tokenest"}
+
+
+def test_what_is_for_the_checkout_stays_there(built: dict[str, Any]) -> None:
+    """No unit test, metric, exposure or report of ours, no file, nothing that reads files."""
+    for kind in ("unit_tests", "metrics", "exposures", "semantic_models"):
+        assert not [n for n in built[kind].values() if n["package_name"] == "tokenest"], kind
+    folders = {node["fqn"][1] for node in own(built).values() if node["resource_type"] == "model"}
+    assert folders == {"staging", "events", "intermediate", "marts", "exports"}
+    staging = {n["name"] for n in own(built).values() if n["fqn"][1] == "staging"
+               and n["resource_type"] == "model"}  # fmt: skip
+    assert staging == {"base_relation__calls", "stg_relation__events"}
+
+
+def test_the_calls_of_the_relation_reach_the_marts(host: Host) -> None:
+    """Counted, judged, grouped by a column of the host, and answered for."""
+    marts = "dev_ana_tokenest"
+    assert host.rows(
+        f"select count(*), sum(cast(is_truncated as int)), min(occurred_at)::varchar"
+        f" from {marts}.calls"
+    ) == host.rows(
+        "select count(*), sum(cast(stop_reason = 'length' as int)),"
+        " min(occurred_at at time zone 'UTC')::varchar from dev_ana.llm_calls"
+    )
+    groups = host.rows(
+        f"select subject, n, n_truncated from {marts}.advice where figure = 'ceiling' order by all"
+    )
+    assert groups == host.rows(
+        "select tenant || ' / ' || category, count(*), count(*) filter (stop_reason = 'length')"
+        " from dev_ana.llm_calls group by all order by all"
+    )
+    assert host.rows(f"select count(*) from {marts}.coefficients where kind = 'budget'") != [(0,)]
+    assert not (host.folder / "exports").exists()
+
+
+def test_a_relation_that_is_none_is_named_in_words(host: Host) -> None:
+    """All that is wrong with it in one sentence, before anything reads it."""
+    said = host.build_of("{{ ref('no_calls') }}", "base_relation__calls", code=1)
+    sentence = " ".join(said.split())
+    assert "it has no column occurred_at, when a call ended" in sentence
+    assert "actual_output_tokens is text and has to be a whole number" in sentence
+    assert "It has event_id, actual_output_tokens, day" in sentence
+
+
+def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
+    """Each reason in words; what is a call is taken as it was meant."""
+    said = host.build_of("{{ ref('odd_calls') }}", "base_relation__calls", "stg_relation__events")
+    for reason in ("event_id came before", "occurred_at is missing",
+                   "actual_output_tokens is out of range"):  # fmt: skip
+        assert f"tokenest left out 1 row(s) of acme.dev_ana.odd_calls: {reason}" in said
+    found = host.rows(
+        "select event_id[:4], has_event_id, occurred_at::varchar, actual_output_tokens, labels,"
+        " deliverables, stop_class, is_truncated, phase_id = event_id"
+        " from dev_ana_tokenest.stg_relation__events order by occurred_at"
+    )
+    assert found == [
+        ("a", True, "2026-03-01 12:00:00", 120, '{"tenant":"acme, inc."}',
+         ["src/a.py", "src/b.py"], "unrecorded", None, True),
+        ("md5:", False, "2026-03-01 15:00:00", 150, None, None, "unrecorded", None, True),
+    ]  # fmt: skip
+
+
+def test_a_time_and_the_output_tokens_are_enough(host: Host) -> None:
+    """Of a source that dbt does not build; equal rows without an id are calls of their own."""
+    with duckdb.connect(str(host.folder / "acme.duckdb")) as connection:
+        connection.execute(
+            "create table main.spend as select timestamp '2026-03-01 00:00:00' as occurred_at,"
+            " 100 as actual_output_tokens from range(3)"
+        )
+    host.build_of("{{ source('llm', 'spend') }}", "base_relation__calls", "stg_relation__events")
+    assert host.rows(
+        "select count(*), count(distinct event_id) from dev_ana_tokenest.stg_relation__events"
+    ) == [(3, 3)]
+
+
+def test_a_name_that_dbt_would_mistake_is_named(host: Host) -> None:
+    """Without the flag a test of ours would look at a model of theirs: nothing runs before."""
+    path = host.folder / "dbt_project.yml"
+    text = path.read_text(encoding="utf-8")
+    flag = "require_ref_searches_node_package_before_root: "
+    path.write_text(text.replace(f"{flag}true", f"{flag}false"), encoding="utf-8")
+    said = " ".join(host.dbt("build", code=2).split())
+    assert "tokenest and acme both have " in said
+    assert flag in said
+    models = own(host.manifest())
+    assert {
+        read
+        for node in models.values()
+        if node["resource_type"] == "model"
+        for read in node["depends_on"]["nodes"]
+        if read.split(".")[1] != "tokenest"
+    } == {"model.acme.llm_calls"}
+    # the other way out that the sentence names, which older dbt has too
+    without = "data_tests: {tokenest: {+enabled: false}}"
+    assert without in said
+    path.write_text(f"{text.replace('true', 'false')}\n{without}\n", encoding="utf-8")
+    host.dbt("build", "-s", "package:acme", "calls")
