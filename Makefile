@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 REFEREE := .venv-bench
+PEERS := .venv-peers
 SPARK := .venv-spark
 CLIENTS := .venv-clients
 TELEMETRY ?=
@@ -30,6 +31,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m tokenest_py.pipeline.plan.store
 	@touch $(STAMP)
 
 build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/**/*.ndjson'
@@ -93,12 +95,14 @@ fields: $(STAMP)  ## write macros/record/source_fields.sql from models/staging/*
 demo: $(STAMP)  ## plan, drain, build and report on a recorded agent that costs nothing
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
-bench: $(STAMP) $(REFEREE)/.installed $(CLIENTS)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000 FOLDER=/large
+bench: $(STAMP) $(REFEREE)/.installed $(PEERS)/.installed $(CLIENTS)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000 FOLDER=/large
 	@$(BIN)/python benchmarks/estimator.py
 	@$(BIN)/python benchmarks/recorder.py
 	@$(BIN)/python benchmarks/service.py
 	@PYTHONPATH=.:tests/support:tests/clients $(CLIENTS)/bin/python benchmarks/clients.py
 	@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
+	@$(BIN)/python benchmarks/growth.py --most-lines $(lastword $(LINES)) $(if $(FOLDER),--folder $(FOLDER))
+	@$(BIN)/python benchmarks/sessions.py --ccusage $(PEERS)/node_modules/.bin/ccusage --polars $(PEERS)/bin/python
 	@PYTHONPATH=tests/support $(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
 
 # Where LightGBM cannot be installed the benchmark says so and leaves its columns out.
@@ -107,9 +111,17 @@ $(REFEREE)/.installed: benchmarks/requirements-calibration.lock
 	@-$(REFEREE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
+# What users have instead; one that cannot be installed is left out, and the benchmark says so.
+$(PEERS)/.installed:
+	@$(PYTHON) -m venv --clear $(PEERS)
+	@-$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check polars==2.1.0
+	@-npm install --silent --no-audit --no-fund --prefix $(PEERS) ccusage@20.0.26
+	@touch $@
+
 soak: $(STAMP)  ## the kill trials in large
 	@$(BIN)/python benchmarks/recorder_kill_trials.py --kills 2000 --control-kills 100
 	@$(BIN)/python benchmarks/landing_kill_trials.py --landing 180 --whole 20
+	@$(BIN)/python benchmarks/file_history_trials.py --histories 1000
 
 docs: $(STAMP)  ## the dbt documentation as one page: target/static_index.html
 	@$(BIN)/dbt docs generate --static --quiet

@@ -13,6 +13,10 @@ import json
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FILE_BYTES = 64 * 1024 * 1024
 CATEGORIES = ["implementation", "testing", "documentation", "refactoring", "configuration"]
@@ -32,14 +36,15 @@ def path(random_: random.Random, distinct: int) -> str:
 
 
 def event(
-    number: int, random_: random.Random, first: int = 0, distinct_paths: int = 1000
-) -> dict[str, object]:
+    number: int, random_: random.Random, first: int = 0, distinct_paths: int = 1000,
+    categories: Sequence[str] = CATEGORIES,
+) -> dict[str, object]:  # fmt: skip
     """The record of one call; `first` calls were made before the first of the file."""
     call = first + number
-    category = random_.choice(CATEGORIES)
+    category = random_.choice(categories)
     complexity = random_.choice(COMPLEXITIES)
     count = 1 if random_.random() < 0.8 else 2
-    centre = 600 * (1 + CATEGORIES.index(category)) * (1 + COMPLEXITIES.index(complexity))
+    centre = 600 * (1 + categories.index(category) % 5) * (1 + COMPLEXITIES.index(complexity))
     demand = max(1, int(random_.lognormvariate(0, 0.6) * centre))
     ceiling = random_.choice([4096, 8192, 16384])
     truncated = demand >= ceiling
@@ -70,22 +75,39 @@ def event(
     }
 
 
-def write(folder: Path, lines: int, *, seed: int = 1, prefix: str = "ev", first: int = 0) -> int:
-    """Write that many lines below the folder; return the bytes written."""
+def write(
+    folder: Path, lines: int, *, seed: int = 1, prefix: str = "ev", first: int = 0,
+    bad: float = 0.001, categories: int = 0, files: int = 0,
+) -> int:  # fmt: skip
+    """Write that many lines below the folder; return the bytes written.
+
+    Args:
+        folder: Where to.
+        lines: How many lines.
+        seed: The same gives the same bytes.
+        prefix: What the names of the files begin with.
+        first: How many calls were made before.
+        bad: The share of bad lines.
+        categories: How many distinct categories; 0: the usual five.
+        files: How many files; 0: as many of 64 MiB as it takes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    names = [f"category_{number}" for number in range(categories)] or CATEGORIES
+    share = lines // files if files else lines
     random_ = random.Random(seed)  # the same bytes at every run; nothing secret
     total = number = file_no = 0
     previous = b""
     while number < lines:
         with (folder / f"{prefix}-{file_no:04d}.ndjson").open("wb") as file:
-            while number < lines and file.tell() < FILE_BYTES:
+            end = min(lines, number + share)
+            while number < end and file.tell() < FILE_BYTES:
                 draw = random_.random()
-                if draw < 0.001:
+                if draw < bad:
                     text = random_.choice(BAD_LINES)
-                elif draw < 0.011 and previous:
+                elif draw < bad + 0.01 and previous:
                     text = previous
                 else:
-                    record = event(number, random_, first, max(1000, lines // 10))
+                    record = event(number, random_, first, max(1000, lines // 10), names)
                     text = previous = json.dumps(record, separators=(",", ":")).encode()
                 total += file.write(text + b"\n")
                 number += 1

@@ -1,69 +1,91 @@
 """The yardstick of the build: every model's SELECT in one DuckDB session, in order.
 
-    python benchmarks/one_script.py TARGET BUILT [MODEL ...]
+    python benchmarks/one_script.py PLAN [MODEL ...]
 
-TARGET is dbt's target folder after a build, BUILT the database that it built, whose seeds are
-taken over. With MODELs only those are computed, in BUILT itself and for nobody to keep.
+No test, no contract, no key, nothing kept from before. With MODELs only those are computed, in a
+database that was built, and for nobody to keep.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
+from tokenest_py.pipeline.plan.landing import Files
+from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING, Plan
+from tokenest_py.pipeline.plan.session import Session
+from tokenest_py.pipeline.settings import Settings
 
-def compiled_models(target: Path) -> dict[str, str]:
-    """Return the SELECT of each model that the last build ran, in its order."""
-    done = json.loads((target / "run_results.json").read_text())["results"]
-    return {
-        result["unique_id"]: result["compiled_code"]
-        for result in done
-        if result["unique_id"].startswith("model.")
-    }
+if TYPE_CHECKING:
+    from tokenest_py.pipeline.plan.plan import Sql, Step
 
 
-def compute(connection: duckdb.DuckDBPyConnection, target: Path, names: tuple[str, ...]) -> None:
-    """Compute some models from what is built."""
-    for model, select in compiled_models(target).items():
-        name = model.rpartition(".")[2]
-        if name in names:
-            connection.execute(f"create temp table {name} as {select}")
+class Script:
+    """The statements, and what they ask first."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+        """Open the session of a run."""
+        self.plan = plan
+        self.session = Session(connection, plan, Settings.read())
+        self.files = Files(self.session, plan, print)
+        self.landings = 0
+
+    def build(self) -> None:
+        """Build every seed and every model."""
+        for schema in self.plan.schemas:
+            self.session.run(f"create schema if not exists {schema}")
+        for step in self.plan.steps:
+            if step.kind == "seed":
+                self.session.run(f"create table {step.relation} as {step.sql}")
+            elif step.kind == "model":
+                kind = "view" if step.materialized == "view" else "table"
+                self.session.run(f"create {kind} {step.relation} as {self.select(step)}")
+
+    def compute(self, names: tuple[str, ...]) -> None:
+        """Compute some models from what is built."""
+        for step in self.plan.steps:
+            if step.kind == "model" and step.name in names:
+                self.session.run(f"create temp table {step.name} as {self.select(step)}")
+
+    def select(self, step: Step) -> str:
+        """The SELECT of a model that is built as a whole."""
+        answers = {FOLLOWING: False}
+        words = {"@landed_before@": "0", "@landing_no@": str(self.landings + 1)}
+        self.session.words.update(words)
+        if step.recognises:
+            self.files.recognise(step.recognises)
+        if step.landing:
+            answers[FILES] = self.files.to_land(
+                step.landing, lambda sql: self.decided(sql, answers)
+            )
+            self.landings += answers[FILES]
+        for hook in step.pre_hooks:
+            if text := self.decided(hook, answers):
+                self.session.run(text)
+        return self.decided(step.sql, answers)
+
+    def decided(self, sql: Sql, answers: dict[str, bool]) -> str:
+        """The text for what the database answers."""
+        while not isinstance(sql, str):
+            question = sql["ask"]
+            if question not in answers:
+                answers[question] = self.session.run(question).fetchone() is not None
+            sql = sql["yes" if answers[question] else "no"]
+        return sql
 
 
-def build(connection: duckdb.DuckDBPyConnection, target: Path, built: Path) -> None:
-    """Build every model, with the seeds of the built database."""
-    connection.execute(f"attach '{built}' as built (read_only)")
-    for schema in ("seeds", "staging", "intermediate", "marts", "exports", "semantic"):
-        connection.execute(f"create schema if not exists {schema}")
-    seeds = connection.execute(
-        "select table_name from duckdb_tables()"
-        " where database_name = 'built' and schema_name = 'seeds'"
-    ).fetchall()
-    for (seed,) in seeds:
-        connection.execute(f"create table seeds.{seed} as from built.seeds.{seed}")
-    connection.execute("detach built")
-    nodes = json.loads((target / "manifest.json").read_text())["nodes"]
-    for model, select in compiled_models(target).items():
-        node = nodes[model]
-        kind = "view" if node["config"]["materialized"] == "view" else "table"
-        connection.execute(f"create {kind} {node['schema']}.{node['alias']} as {select}")
-
-
-def main(target: Path, built: Path, *names: str) -> None:
-    """Run the script, with the settings of the profile."""
-    with duckdb.connect(os.environ["TOKENEST_DB"]) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute("set preserve_insertion_order = false")
-        connection.execute(f"set memory_limit = '{os.environ['TOKENEST_MEMORY_LIMIT']}'")
+def main(path: Path, *names: str) -> None:
+    """Run the script."""
+    with duckdb.connect(str(Settings.read().database)) as connection:
+        script = Script(connection, Plan.read(path, {}))
         if names:
-            compute(connection, target, names)
+            script.compute(names)
         else:
-            build(connection, target, built)
+            script.build()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+    main(Path(sys.argv[1]), *sys.argv[2:])

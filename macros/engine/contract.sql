@@ -228,24 +228,33 @@
 {% macro default__inlined() -%}
 {%- endmacro %}
 
-{#- Statement that deletes the rows of a table for which the condition holds. -#}
-{% macro delete_rows(relation, condition) -%}
-    {{ return(adapter.dispatch('delete_rows', 'tokenest')(relation, condition)) }}
-{%- endmacro %}
-
 {#-
-    Reads whole files as bytes and gives one row per line, numbered from 1: source_file,
+    Reads whole files as bytes and gives one row per line, numbered from 1: source_file, file_path,
     file_bytes, modified_at, first_line_md5, has_open_tail, line_no, is_last (of those that land
-    now), is_tail (no newline ends it), is_utf8 and line_text (with \x escapes when it is not).
+    now), is_tail (no newline ends it), is_utf8 and line_text (with \x escapes when it is not);
+    landed_bytes and landed_md5, of the file up to its last line that lands.
     Lines that have landed, and a last line still being written (unless `final`), are left out.
 -#}
 {% macro telemetry_lines(files, documents=false) -%}
     {{ return(adapter.dispatch('telemetry_lines', 'tokenest')(files, documents)) }}
 {%- endmacro %}
 
-{#- The md5 of the first line of each of the files. -#}
-{% macro first_line_md5s(paths, documents=false) -%}
-    {{ return(adapter.dispatch('first_line_md5s', 'tokenest')(paths, documents)) }}
+{#-
+    Query: those rows of `candidates`, of contents_to_compare(), whose file at file_path begins with
+    what had landed of the content. Unless it is the file's own, its first line is compared before.
+-#}
+{% macro matched_contents(paths, candidates) -%}
+    {{ return(adapter.dispatch('matched_contents', 'tokenest')(paths, candidates)) }}
+{%- endmacro %}
+
+{#-
+    Statements before a landing into `relation`: torn tails that were completed are deleted, and where
+    each of the files is and how it looks is noted on its last line, as is what no file holds any more
+    (file_path is empty). An engine that cannot change a row leaves the notes out: a file that was
+    touched, or renamed, and has no more lines is then opened again by each build, with the same end.
+-#}
+{% macro note_landed(relation, listing, files) -%}
+    {{ return(adapter.dispatch('note_landed', 'tokenest')(relation, listing, files)) }}
 {%- endmacro %}
 
 {#-

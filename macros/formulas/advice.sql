@@ -33,7 +33,7 @@
         when 'too_few_cut_off' then 'too much is cut off, in too few calls to say what they need'
         when 'too_few'
             then
-                'too few calls: ' || cast(cast(ceil(1 / max_truncation - 1e-9) as bigint) - 1 as string)
+                'too few calls: ' || cast({{ events_needed('max_truncation') }} as string)
                 || ' that ended by themselves show ' || {{ plain_number('100 * max_truncation') }}
                 || ' %'
         when 'no_ceiling' then 'the records hold no ceiling to compare with'

@@ -63,6 +63,11 @@
     (({{ n_event }} + 1) * cast({{ rate }} as double) >= 1 - 1e-9)
 {%- endmacro %}
 
+{#- How many observed calls a quantile at the rate needs: 1/rate − 1, rounded up. -#}
+{% macro events_needed(rate) -%}
+    cast(ceil(1 / {{ rate }} - 1e-9) as bigint) - 1
+{%- endmacro %}
+
 {#- The share, var interval_z standard errors of it lower (-) or higher (+) with n calls. -#}
 {% macro share_bound(share, n, sign) -%}
     (

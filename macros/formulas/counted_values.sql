@@ -95,15 +95,29 @@ ranked as (
     {{ 'inner join ' ~ strata ~ ' on wanted_values.cell_key = ' ~ strata ~ '.cell_key' if strata }}
     inner join wanted_buckets
         on
+        {%- if strata %}
+            {#- as one text: thousands of strata share a bucket, and no value is to meet them all #}
+            {{ bucket_key(strata, 'wanted_values', names) }}
+            = {{ bucket_key('wanted_buckets', 'wanted_buckets', names) }}
+        {%- else %}
             wanted_values.measure = wanted_buckets.measure
             and wanted_values.bucket = wanted_buckets.bucket
             {%- for name in names %}
-            and {{ strata or 'wanted_values' }}.{{ name }} is not distinct from wanted_buckets.{{ name }}
+            and wanted_values.{{ name }} is not distinct from wanted_buckets.{{ name }}
             {%- endfor %}
+        {%- endif %}
     group by
         wanted_buckets.{{ group | join(', wanted_buckets.') }}, wanted_values.value,
         wanted_buckets.bucket, wanted_buckets.n, wanted_buckets.n_up_to, wanted_buckets.n_values
 )
+{%- endmacro %}
+
+{#- Text: a bucket of a measure within a group, which `names` of `group` tell, none of them null. -#}
+{% macro bucket_key(group, relation, names) -%}
+    concat_ws(
+        '|', {{ group }}.{{ names | join(', ' ~ group ~ '.') }}, {{ relation }}.measure,
+        cast({{ relation }}.bucket as string)
+    )
 {%- endmacro %}
 
 {#- Where a quantile lies among n_values sorted values, counted from 0: often between two. -#}

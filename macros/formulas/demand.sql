@@ -21,6 +21,16 @@
     )
 {%- endmacro %}
 
+{#- Boolean: a call that an application made once: no test's, and no copy of another. -#}
+{% macro is_real_call(excluded_reason) -%}
+    coalesce({{ excluded_reason }}, '') not in ('synthetic', 'repeated')
+{%- endmacro %}
+
+{#- Tokens: the ceiling that was sent, or that is declared for the source and the model. -#}
+{% macro known_ceiling(relation='') -%}
+    coalesce({{ relation }}actual_max_tokens, {{ relation }}assumed_max_tokens)
+{%- endmacro %}
+
 {#-
     Boolean: cut off by a ceiling that is known, so that it needed at least that, whatever was
     counted.
@@ -69,6 +79,16 @@
     end
 {%- endmacro %}
 
+{#- Class of a size of at least 1, so many classes to each doubling: floor(k·log2(size)). -#}
+{% macro size_class(size, per_doubling) -%}
+    cast(floor({{ per_doubling }} * log2(cast({{ size }} as double))) as bigint)
+{%- endmacro %}
+
+{#- The smallest size of a class, the other way round: 2 to the power class / k. -#}
+{% macro least_of_class(size_class, per_doubling) -%}
+    power(cast(2 as double), {{ size_class }} / cast({{ per_doubling }} as double))
+{%- endmacro %}
+
 {#-
     Text: class of what the estimator makes of the deliverables, two to each doubling:
     floor(2·log2(tokens)). Null without deliverables.
@@ -76,7 +96,7 @@
 {% macro estimate_bin(base_estimate) -%}
     case
         when {{ base_estimate }} >= 1
-            then cast(cast(floor(2 * log2(cast({{ base_estimate }} as double))) as bigint) as string)
+            then cast({{ size_class(base_estimate, 2) }} as string)
     end
 {%- endmacro %}
 
@@ -84,7 +104,7 @@
 {% macro input_bin(input_tokens) -%}
     case
         when {{ input_tokens }} >= 1
-            then cast(floor(4 * log2(cast({{ input_tokens }} as double))) as bigint)
+            then {{ size_class(input_tokens, 4) }}
     end
 {%- endmacro %}
 

@@ -21,7 +21,7 @@
 
 {#- Class of how many calls of the run came before: floor(2·log2(1 + n)), at most 12. -#}
 {% macro turn_bin(calls_before) -%}
-    cast(least(12, floor(2 * log2(1 + cast({{ calls_before }} as double)))) as bigint)
+    least(12, {{ size_class('1 + ' ~ calls_before, 2) }})
 {%- endmacro %}
 
 {#- The steps that fit one table to the calls of `calls` with `condition`: cells `name`_factors. -#}

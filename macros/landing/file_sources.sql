@@ -10,19 +10,27 @@
 {% macro landed_sources() %}
     {% if not execute %}{{ return('') }}{% endif %}
     {% set landed = landed_relations() %}
+    select
+        source_file,
+        {{ value_of_largest('source_name', 'landing_no') }} as source_name
+    from (
     {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed -%}
-        select distinct
-            source_file,
-            '{{ source }}' as source_name
+        select
+            coalesce(file_path, source_file) as source_file,
+            '{{ source }}' as source_name,
+            landing_no
         from {{ relation_named('base_' ~ source ~ '__lines') }}
         where file_bytes is not null
         {{ 'union all' if not loop.last }}
     {% else -%}
         select
             cast(null as string) as source_file,
-            cast(null as string) as source_name
+            cast(null as string) as source_name,
+            0 as landing_no
         where false
     {% endfor %}
+    )
+    group by source_file
 {% endmacro %}
 
 {#- Files of the listing that have not landed yet, of whose beginning the source has to be read. -#}

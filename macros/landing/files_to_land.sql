@@ -1,88 +1,228 @@
 {#-
-    The files of a source that hold lines which have not landed, as a list of dictionaries:
-    path, landed_lines, has_torn_tail. A file is opened when it is new, has grown, was modified
-    since it landed or, with `final`, still ends in a line without a newline.
-    A file that shrank, or whose first line changed, is named and set aside.
+    The files of a source to open, as a list of dictionaries: source_file (the content, under whose
+    name its lines land), file_path, landed_lines, has_torn_tail. A file is opened when it is new, when
+    its size or its time is another than when it was last read or, with `final`, while it ends in a
+    line without a newline. What it holds then is told by the md5 of what had landed.
 -#}
 {% macro files_to_land(source) %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return([]) }}{% endif %}
-    {% set to_open = [] %}
-    {% for file in run_query(changed_files(ref('base_telemetry__files'), source)).rows %}
-        {% if file['what_happened'] %}
-            {% do set_aside_as_changed(file['source_file'], file['what_happened']) %}
-        {% else %}
-            {% do to_open.append({
-                'path': file['source_file'],
-                'landed_lines': file['landed_lines'],
-                'first_line_md5': file['first_line_md5'],
-                'has_torn_tail': file['has_torn_tail'],
-            }) %}
-        {% endif %}
+    {% set listing = ref('base_telemetry__files') %}
+    {% set paths = run_query(files_to_compare(listing, source)).columns[0].values() | list %}
+    {% set files = [] %}
+    {% for file in run_query(contents_of_files(listing, source, paths)).rows %}
+        {% do files.append({
+            'source_file': file['source_file'],
+            'file_path': file['file_path'],
+            'landed_lines': file['landed_lines'],
+            'has_torn_tail': file['has_torn_tail'],
+        }) %}
     {% endfor %}
-    {% set replaced = files_with_another_first_line(
-        to_open | selectattr('first_line_md5') | list, holds_documents(source)
-    ) %}
-    {{ return(to_open | rejectattr('path', 'in', replaced) | list) }}
+    {{ return(files) }}
 {% endmacro %}
 
 {#-
-    Query: the files of a source that are not as they landed, by name, so that every build opens them
-    in one order. what_happened is null for those that may have more lines.
+    Query: the files of a source that are not as they were last read, and the content that was there
+    then: null for a new one.
 -#}
-{% macro changed_files(relation, source) %}
-    {% if is_incremental() %}
+{% macro touched_files(listing, source) %}
     select
-        files.source_file,
-        coalesce(landed.landed_lines, 0) as landed_lines,
-        landed.first_line_md5,
-        coalesce(landed.has_torn_tail and files.file_bytes > landed.file_bytes, false) as has_torn_tail,
-        case
-            when files.file_bytes < landed.file_bytes
-                then
-                    'shrank from ' || cast(landed.file_bytes as string)
-                    || ' to ' || cast(files.file_bytes as string) || ' bytes'
-        end as what_happened
-    from {{ relation }} as files
-    left join ({{ landed_files(this) }}) as landed
-        on files.source_file = landed.source_file
+        files.source_file as file_path,
+        {{ 'landed.source_file' if is_incremental() else 'cast(null as string)' }} as landed_content
+    from {{ listing }} as files
+    {% if is_incremental() %}
+    left join ({{ landed_contents(this) }}) as landed
+        on files.source_file = landed.file_path and landed.is_newest
+    {% endif %}
     where
         files.source_name = '{{ source }}'
+        {% if is_incremental() %}
         and (
             landed.source_file is null
             or files.file_bytes <> landed.file_bytes
             or files.modified_at <> landed.modified_at
             {% if var('final') %}or landed.has_open_tail{% endif %}
         )
-    order by files.source_file
-    {% else %}
+        {% endif %}
+{% endmacro %}
+
+{#-
+    Query: which landed content each of those files may hold: the one that was there, or one whose own
+    place has changed or is gone, since files are renamed and copied as they are rotated.
+-#}
+{% macro contents_to_compare(listing, source) %}
     select
-        source_file,
-        0 as landed_lines,
-        cast(null as string) as first_line_md5,
-        false as has_torn_tail,
-        cast(null as string) as what_happened
-    from {{ relation }}
-    where source_name = '{{ source }}'
-    order by source_file
+        touched.file_path,
+        coalesce(touched.landed_content = landed.source_file, false) as is_own,
+        landed.source_file,
+        landed.landed_lines,
+        landed.file_bytes,
+        landed.landed_bytes,
+        landed.landed_md5,
+        landed.first_line_md5
+    from ({{ touched_files(listing, source) }}) as touched
+    inner join ({{ landed_contents(this) }}) as landed
+        on
+            touched.landed_content = landed.source_file
+            or not landed.is_newest
+            or landed.file_path not in (
+                select files.source_file
+                from {{ listing }} as files
+                where files.source_file not in (
+                    select touched_too.file_path from ({{ touched_files(listing, source) }}) as touched_too
+                )
+            )
+{% endmacro %}
+
+{#- Query: the paths of files to open, to compare them with what has landed; by name. -#}
+{% macro files_to_compare(listing, source) %}
+    {% if is_incremental() %}
+    select distinct file_path
+    from ({{ contents_to_compare(listing, source) }})
+    order by file_path
+    {% else %}
+    select cast(null as string) as file_path
+    where false
     {% endif %}
 {% endmacro %}
 
 {#-
-    One row per file that has landed: how far, and how the file looked then. What a landing saw of
-    a file stands on the last line that it landed from it.
+    Query: the files to land, by path. A content lands once, wherever it is now: of several places of it
+    the one where it was counts, else the first by name. A file that holds no content that has landed
+    is a content of its own, and so is one that was written anew: under the path, and the number of
+    the landing where the path alone is taken.
 -#}
-{% macro landed_files(relation) %}
+{% macro contents_of_files(listing, source, paths) %}
+    {% set path = 'touched.file_path' %}
+    {% set numbered = path ~ " || '#" ~ this_landing_no() ~ "'" %}
+    {% if is_incremental() %}
     select
-        source_file,
-        max(line_no) as landed_lines,
-        max(file_bytes) as file_bytes,
-        max(modified_at) as modified_at,
-        max(first_line_md5) as first_line_md5,
-        max_by(has_open_tail, line_no) as has_open_tail,
-        bool_or(coalesce(reject_reason = 'torn_tail', false)) as has_torn_tail
-    from {{ relation }}
-    where file_bytes is not null
-    group by source_file
+        touched.file_path,
+        case
+            when held.source_file is not null then held.source_file
+            when {{ path }} in (select names.source_file from ({{ landed_contents(this) }}) as names)
+                then {{ numbered }}
+            when {{ has_landing_no(path) }} then {{ numbered }}
+            else touched.file_path
+        end as source_file,
+        coalesce(landed.landed_lines, 0) as landed_lines,
+        coalesce(
+            landed.has_torn_tail and files.file_bytes > coalesce(landed.landed_bytes, landed.file_bytes), false
+        ) as has_torn_tail
+    from ({{ touched_files(listing, source) }}) as touched
+    inner join {{ listing }} as files
+        on touched.file_path = files.source_file
+    left join (
+        select
+            file_path,
+            source_file,
+            row_number() over (
+                partition by source_file
+                order by case when is_own then 0 else 1 end asc, file_path asc
+            ) as place_no
+        from (
+            select
+                *,
+                row_number() over (
+                    partition by file_path
+                    order by case when is_own then 0 else 1 end asc, landed_lines desc, source_file asc
+                ) as match_no
+            from ({{ matched_contents(paths, contents_to_compare(listing, source)) }})
+        )
+        where match_no = 1
+    ) as held
+        on touched.file_path = held.file_path and held.place_no = 1
+    left join ({{ landed_contents(this) }}) as landed
+        on held.source_file = landed.source_file
+    order by touched.file_path
+    {% else %}
+    select
+        touched.file_path,
+        case when {{ has_landing_no(path) }} then {{ numbered }} else touched.file_path end as source_file,
+        0 as landed_lines,
+        false as has_torn_tail
+    from ({{ touched_files(listing, source) }}) as touched
+    order by touched.file_path
+    {% endif %}
+{% endmacro %}
+
+{#- Boolean: the name ends as that of a content which was not the first of its path. -#}
+{% macro has_landing_no(path) -%}
+    {{ regex_test(path, '#[0-9]+$') }}
+{%- endmacro %}
+
+{#-
+    Text: who wrote a file: the recorder that numbered it, whose name is that of the file without the
+    number; of other files the path.
+-#}
+{% macro producer_of(source_file) -%}
+    {{ regex_replace_all(source_file, '(-[0-9]{4})?[.]ndjson(#[0-9]+)?$', '') }}
+{%- endmacro %}
+
+{#- The path where a content was first found. -#}
+{% macro path_of_content(source_file) -%}
+    {{ regex_replace_all(source_file, '#[0-9]+$', '') }}
+{%- endmacro %}
+
+{#-
+    One row per content that has landed: where it is, how far it has landed, and how the file looked
+    then. What a landing saw of a file stands on the last line that it landed from it.
+    is_newest: no later content was at that place.
+-#}
+{% macro landed_contents(relation) %}
+    select
+        *,
+        row_number() over (partition by file_path order by landing_no desc, source_file desc) = 1
+            as is_newest
+    from (
+        select
+            source_file,
+            max_by(coalesce(file_path, source_file), line_no) as file_path,
+            max(line_no) as landed_lines,
+            max(landing_no) as landing_no,
+            max_by(file_bytes, line_no) as file_bytes,
+            max_by(landed_bytes, line_no) as landed_bytes,
+            max_by(landed_md5, line_no) as landed_md5,
+            max_by(modified_at, line_no) as modified_at,
+            max_by(first_line_md5, line_no) as first_line_md5,
+            max_by(has_open_tail, line_no) as has_open_tail,
+            bool_or(coalesce(reject_reason = 'torn_tail', false)) as has_torn_tail
+        from {{ relation }}
+        where file_bytes is not null
+        group by source_file
+    )
+{% endmacro %}
+
+{#- The files to land as rows. -#}
+{% macro files_as_rows(files) %}
+    {% for file in files -%}
+    select
+        {{ text_literals([file['source_file']]) }} as source_file,
+        {{ text_literals([file['file_path']]) }} as file_path,
+        {{ file['landed_lines'] }} as landed_lines,
+        {{ file['has_torn_tail'] | string | lower }} as has_torn_tail
+    {{ 'union all' if not loop.last }}
+    {% else -%}
+    select
+        cast(null as string) as source_file,
+        cast(null as string) as file_path,
+        0 as landed_lines,
+        false as has_torn_tail
+    where false
+    {% endfor %}
+{% endmacro %}
+
+{#-
+    A pre-hook, in the transaction of the landing. A tail that landed as torn and was completed since
+    lands again as a whole line; where a file is now and how it looks is noted on its last line, whether
+    or not more lines land.
+-#}
+{% macro note_files(source) %}
+    {% if execute and is_incremental() %}
+        {% set files = files_to_land(source) %}
+        {% if files %}
+            {{ note_landed(this, ref('base_telemetry__files'), files) }}
+        {% endif %}
+    {% endif %}
 {% endmacro %}
 
 {#-
@@ -124,50 +264,4 @@
 {% macro holds_documents(source) %}
     {% set lines = graph.nodes['model.tokenest.base_' ~ source ~ '__lines'] %}
     {{ return(lines.config.meta.get('documents', false)) }}
-{% endmacro %}
-
-{#- Paths of files of which the first line is not the one that landed: each is set aside. -#}
-{% macro files_with_another_first_line(files, documents) %}
-    {% set replaced, now = [], {} %}
-    {% if files %}
-        {% set paths = files | map(attribute='path') | list %}
-        {% for file in run_query(first_line_md5s(paths, documents)).rows %}
-            {% do now.update({file['source_file']: file['first_line_md5']}) %}
-        {% endfor %}
-    {% endif %}
-    {% for file in files if now.get(file['path']) != file['first_line_md5'] %}
-        {% do set_aside_as_changed(file['path'], 'no longer begins with the line that landed') %}
-        {% do replaced.append(file['path']) %}
-    {% endfor %}
-    {{ return(replaced) }}
-{% endmacro %}
-
-{#- Warns of a file that is not append-only. -#}
-{% macro set_aside_as_changed(path, what_happened) %}
-    {% do set_aside(
-        path,
-        'it ' ~ what_happened ~ '. What had landed stays. Files are append-only:'
-        ~ ' restore it, or give the new content a name of its own'
-    ) %}
-{% endmacro %}
-
-{#-
-    A tail that landed as torn and was completed since lands again as a whole line. Runs as a
-    pre-hook, in the transaction of the landing.
--#}
-{% macro forget_completed_tails(source) %}
-    {% if execute and is_incremental() %}
-        {% set completed = files_to_land(source) | selectattr('has_torn_tail') | list %}
-        {% if completed %}
-            {{ delete_rows(
-                this,
-                "reject_reason = 'torn_tail' and source_file in (" ~ paths_of(completed) ~ ')',
-            ) }}
-        {% endif %}
-    {% endif %}
-{% endmacro %}
-
-{#- The paths of files to land, as literals. -#}
-{% macro paths_of(files) %}
-    {{ return(text_literals(files | map(attribute='path') | list)) }}
 {% endmacro %}

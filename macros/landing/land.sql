@@ -7,7 +7,8 @@
     - each: the lists that hold the records of a line, where it may hold several (json_records);
       then a row is a record, and a line without one is a row too
     - left_out: over <field>_value, why a record is no call, in a few words; null for a call
-    - key: identity of a record, from <field>_value; without it the event_id, else the line itself
+    - key: identity of a record, from <field>_value; without it the event_id; where it is null, the
+      record's text
     - text_kept_where: rejected lines of which a piece of text is kept; without it of none
 -#}
 {% macro land(
@@ -17,7 +18,7 @@
     enabled=is_read(source),
     materialized='incremental',
     incremental_strategy='append',
-    pre_hook="{{ forget_completed_tails('" ~ source ~ "') }}",
+    pre_hook="{{ note_files('" ~ source ~ "') }}",
     post_hook='{{ mark_first_landing() }}',
 ) }}
 {% do ref('base_telemetry__files') %}
@@ -43,6 +44,9 @@ cleaned as (
         modified_at,
         first_line_md5,
         has_open_tail,
+        file_path,
+        landed_bytes,
+        landed_md5,
         line_no,
         is_last,
         is_tail,
@@ -130,6 +134,9 @@ members as (
         modified_at,
         first_line_md5,
         has_open_tail,
+        file_path,
+        landed_bytes,
+        landed_md5,
         line_no,
         is_last,
         is_tail,
@@ -205,7 +212,7 @@ named as (
         *,
         case
             when reject_reason is null and not is_blank and not is_other
-                then {{ key or "coalesce(event_id_value, 'md5:' || md5(line_text))" }}
+                then coalesce({{ key or 'event_id_value' }}, 'md5:' || md5(record_text))
         end as event_key
     from judged
 ),
@@ -236,13 +243,18 @@ final as (
                 end
         end as line_text,
         event_key,
-        case when event_key is not null then {{ 'true' if key else 'event_id_value is not null' }} end
-            as has_event_id,
+        case
+            when event_key is not null
+                then {{ "left(event_key, 4) <> 'md5:'" if key else 'event_id_value is not null' }}
+        end as has_event_id,
         {{ stored_event_columns(source) }},
         case when is_last then file_bytes end as file_bytes,
         case when is_last then modified_at end as modified_at,
         case when is_last then first_line_md5 end as first_line_md5,
-        case when is_last then has_open_tail end as has_open_tail
+        case when is_last then has_open_tail end as has_open_tail,
+        case when is_last then file_path end as file_path,
+        case when is_last then landed_bytes end as landed_bytes,
+        case when is_last then landed_md5 end as landed_md5
     from named
 )
 
@@ -262,6 +274,7 @@ select * from final
     {% endfor %}
     {% do columns.update({
         'file_bytes': 'whole', 'modified_at': 'time', 'first_line_md5': 'text', 'has_open_tail': 'flag',
+        'file_path': 'text', 'landed_bytes': 'whole', 'landed_md5': 'text',
     }) %}
     {{ no_rows(columns) }}
 {% endmacro %}

@@ -21,7 +21,7 @@
                 says='Of the clock that the log lines of the origin were written by.'),
             dict(name='assumed_max_tokens', kind='ceilings',
                 says='Ceilings of a source that records none, by source and model (`all`: every'
-                ~ ' other model), such as {codex: {all: 32000}}. They stay apart from recorded ones.'),
+                ~ ' other one), such as {codex: {all: 32000}}. They stay apart from recorded ones.'),
             dict(name='final', kind='flag',
                 says='A last line without a newline is torn; without it, it is in flight.'),
             dict(name='max_line_bytes', kind='whole', low=1,

@@ -140,7 +140,7 @@ measured as (
     select
         *,
         coalesce(
-            {{ reaches_ceiling('actual_output_tokens', 'coalesce(actual_max_tokens, assumed_max_tokens)', 'stop_class') }},
+            {{ reaches_ceiling('actual_output_tokens', known_ceiling(), 'stop_class') }},
             false
         ) as reached_ceiling
     from {{ calls }}
@@ -161,7 +161,7 @@ final as (
             when not recorded_truncated and stop_class = 'unrecorded' then false
             when
                 stop_class in ('unknown', 'unrecorded')
-                and coalesce(actual_max_tokens, assumed_max_tokens) is null
+                and {{ known_ceiling() }} is null
                 then cast(null as boolean)
             else false
         end as is_truncated
@@ -186,7 +186,8 @@ final as (
     holds none; it stands apart from a recorded one.
 -#}
 {% macro assumed_max_tokens(model_name) -%}
-    {%- set declared = var('assumed_max_tokens').get(model['name'].split('__')[0][4:], {}) -%}
+    {%- set ceilings = var('assumed_max_tokens') -%}
+    {%- set declared = ceilings.get(model['name'].split('__')[0][4:], ceilings.get('all', {})) -%}
     {%- if declared %}
     cast(
         case

@@ -48,7 +48,7 @@ recognised as (
     {{ recognised_sources('heads') }}
 ),
 
-final as (
+placed as (
     select
         files.source_file,
         coalesce(
@@ -68,6 +68,19 @@ final as (
         on files.source_file = said.source_file
     left join recognised
         on files.source_file = recognised.source_file
+),
+
+final as (
+    select
+        *,
+        case
+            when source_name in ('unrecognised', 'ambiguous') then 'unrecognised'
+            when source_name <> 'set_aside' then cast(null as string)
+            when {{ text_starts_with('looks_like', "'its name '") }} then 'bad_name'
+            when {{ text_starts_with('looks_like', "'it is no file'") }} then 'not_a_file'
+            else 'unreadable'
+        end as state
+    from placed
 )
 
 select * from final

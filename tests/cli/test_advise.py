@@ -20,15 +20,15 @@ pytestmark = pytest.mark.slow
 SECRET = "canary-51fe"
 
 
-def advise(folder: Path, *arguments: str, parsed: str = "") -> subprocess.CompletedProcess[str]:
-    """The command in a folder of its own; the parsed project is kept by what options make of it."""
+def advise(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command in a folder of its own; the plans are those of the session."""
     environment = Project(folder).environment()
     del environment["TOKENEST_DB"], environment["TOKENEST_EXPORTS"]
     del environment["TOKENEST_TELEMETRY"]
     return subprocess.run(
         [BIN / "tokenest", "advise", *arguments],
         cwd=folder,
-        env=environment | {"DBT_TARGET_PATH": str(DBT.target(f"advise {parsed}"))},
+        env=environment | {"DBT_TARGET_PATH": str(DBT.target())},
         capture_output=True,
         text=True,
         check=False,
@@ -158,7 +158,7 @@ def test_groups_are_a_path_of_the_log_too(gateway: Path) -> None:
     """A member of the record that no field map knows; at another rate."""
     done = advise(
         gateway, "logs", "--group-by", "metadata.tenant.name", "--max-truncation", "0.07",
-        "--format", "csv", parsed="path",
+        "--format", "csv",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     head, *rows = [line.split(",") for line in done.stdout.splitlines()]
@@ -194,7 +194,7 @@ def test_without_evidence_nothing_is_safe(tmp_path: Path) -> None:
 def test_a_declared_ceiling_is_evidence(tmp_path: Path) -> None:
     """It stands apart from a recorded one, and makes known what stayed below it."""
     write(tmp_path / "s.jsonl", *(session(n, 900 + n) for n in range(60)))
-    done = advise(tmp_path, "s.jsonl", "--max-tokens", "32000", parsed="ceiling")
+    done = advise(tmp_path, "s.jsonl", "--max-tokens", "32000")
     assert done.returncode == 0, done.stderr
     assert "ceiling 0 %, ceiling assumed 100 %, stop reason 0 %" in done.stdout
     [main] = [line for line in done.stdout.splitlines() if line.startswith("main")]

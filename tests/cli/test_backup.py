@@ -34,6 +34,8 @@ def test_there_and_back(built: Project, tmp_path: Path) -> None:
     """While another reads; what came later is gone, and kept beside."""
     copy = tmp_path / "copy.duckdb"
     events, state = built.rows(EVENTS), built.rows(STATE)
+    assert events, "the build landed nothing"
+    assert state, "the build kept no state"
     with duckdb.connect(str(built.database), read_only=True):
         done = built.tokenest("backup", str(copy))
     assert done.returncode == 0, done.stderr

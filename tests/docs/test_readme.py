@@ -16,6 +16,7 @@ from dbt_project import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -37,7 +38,7 @@ def as_pattern(shown: str) -> str:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tracked files in a folder of their own."""
+    """The tracked files in a folder of their own, with the plan that `make setup` makes."""
     folder = tmp_path_factory.mktemp("clone") / "tokenest"
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -47,6 +48,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target)
+    [compiling] = re.findall(r"BIN\)/(python -m tokenest_py.pipeline.plan.store)", MAKEFILE)
+    run(folder, sys.executable, *compiling.split()[1:])
     return folder
 
 

@@ -112,15 +112,14 @@ def test_dbt_has_the_same_defaults() -> None:
 
 
 def test_the_environment_is_read_in_one_place() -> None:
-    """Beside it, one sets it for a run of dbt, and two hand it on: to a worker, to a compiler."""
+    """Beside it, two hand it on: to a worker, and to dbt, which compiles a plan."""
     readers = {
         path.relative_to(ROOT / "tokenest_py").as_posix()
         for path, text in texts("tokenest_py/pipeline", "tokenest_py/cli").items()
         if "environ" in re.findall(r"\w+", text) or "getenv" in text
     }
     assert readers == {
-        "pipeline/settings.py", "pipeline/dbt.py", "pipeline/plan/store.py",
-        "pipeline/collection/worker.py",
+        "pipeline/settings.py", "pipeline/plan/store.py", "pipeline/collection/worker.py",
     }  # fmt: skip
 
 
@@ -145,5 +144,4 @@ def test_an_empty_variable_is_not_set_and_an_option_goes_before() -> None:
     read = Settings.read({"TOKENEST_TELEMETRY": "a, ~/logs/**/*.ndjson", "TOKENEST_DB": "~/t.db"})
     assert read.telemetry == ("a", f"{home}/logs/**/*.ndjson")
     assert str(read.database) == f"{home}/t.db"
-    assert read.of_dbt()["TOKENEST_EXPORTS"] is None
-    assert read.replaced(TOKENEST_EXPORTS="e").of_dbt()["TOKENEST_EXPORTS"] == "e"
+    assert read.replaced(TOKENEST_EXPORTS="e").exports.name == "e"

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 # What says when and how a line landed, and not what it says.
 OF_THE_LANDING = {
     "landing_no", "file_bytes", "modified_at", "first_line_md5", "has_open_tail",
+    "file_path", "landed_bytes", "landed_md5",
     "newest_landing_no", "content_key", "looks_like",
 }  # fmt: skip
 

@@ -319,34 +319,6 @@ def test_only_new_and_grown_files_are_opened(project: Project) -> None:
     assert [key for (key,) in keys] == ["b-1", "b-2", "n-1", "q-1"]
 
 
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (line(event_id="s-1"), "shrank"),
-        (
-            line(event_id="other-1") + line(event_id="s-2") + line(event_id="s-3"),
-            "no longer begins",
-        ),
-    ],
-    ids=["shrunk", "replaced"],
-)
-def test_a_changed_file_is_set_aside_and_loses_nothing(
-    project: Project, content: bytes, what: str
-) -> None:
-    """A warning names the file; what had landed stays, and the other files land."""
-    path = project.telemetry()
-    path.write_bytes(line(event_id="s-1") + line(event_id="s-2"))
-    project.land()
-    path.write_bytes(content)
-    project.telemetry("other.ndjson").write_bytes(line(event_id="s-9"))
-    done = project.tokenest("build")
-    assert done.returncode == 3
-    [warning] = [text for text in done.stderr.splitlines() if text.startswith("warning:")]
-    assert f"telemetry/{path.name} was set aside: it {what}" in warning
-    assert account(project, "events.ndjson") == (2, 2, 0, 0, 0)
-    assert account(project, "other.ndjson") == (1, 1, 0, 0, 0)
-
-
 def test_a_file_that_is_gone_keeps_what_it_brought(project: Project) -> None:
     """Raw files may be archived after they landed."""
     path = project.telemetry()

@@ -25,45 +25,15 @@ if TYPE_CHECKING:
 
     from tokenest_py import Budget
 
-CONSTANTS = {
-    "online_calls": 3,
-    "online_most": 1.5,
-    "online_step": 0.02,
-    "so_far_half_life": 200,
-    "so_far_shrinkage": 3,
-}
 RATE = 0.05
-
-
-def so_far_quantile(name: str, class_: int, ln_factor: float) -> dict[str, Any]:
-    """A row of what the next call needs above what is known."""
-    return {
-        "kind": "so_far_quantile", "name": name, "labels": {}, "position": class_,
-        "max_truncation": RATE, "label": "identified", "value": ln_factor, "n": 40,
-    }  # fmt: skip
-
-
-def rows() -> list[dict[str, Any]]:
-    """A table that knows the category chat and the model m, of all calls the median 100."""
-    known = {"category": "chat"}
-    return [
-        *({"kind": "constant", "name": name, "value": value} for name, value in CONSTANTS.items()),
-        {"kind": "median", "labels": {}, "value": 100, "n": 50},
-        {"kind": "median", "labels": known, "value": 200, "n": 50},
-        {"kind": "so_far", "labels": known, "value": 0.5, "n": 40},
-        {"kind": "so_far", "labels": {}, "model": "m", "value": 0.1, "n": 40},
-        *(so_far_quantile("label", class_, 2 - 0.1 * class_) for class_ in range(7)),
-        *(so_far_quantile("model", class_, 1 - 0.1 * class_) for class_ in range(7)),
-        vintages.budget(RATE, 600, n=50),
-        vintages.budget(RATE, 900, n=30, confidence=0.6, category="chat"),
-        vintages.budget(RATE, 1000, n=10, confidence=0.5, category="chat", model="m"),
-    ]
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """The table's file."""
-    return vintages.write(tmp_path, lambda packaged: vintages.still(packaged) + rows())
+    return vintages.write(
+        tmp_path, lambda packaged: vintages.still(packaged) + vintages.learned(RATE)
+    )
 
 
 def asked(estimator: Estimator, category: str, model: str | None = None) -> Budget:
@@ -158,7 +128,7 @@ def test_a_newer_table_begins_anew(path: Path) -> None:
     moved = {"kind": "online_rate", "labels": {"category": "chat"}, "max_truncation": RATE}
     changed = [
         *vintages.still(vintages.packaged_rows()),
-        *rows(),
+        *vintages.learned(RATE),
         moved | {"value": 0.25, "n": 100},
     ]
     path.write_bytes(vintages.encode(changed))
@@ -244,7 +214,9 @@ def test_a_run_moves_its_own_next_budget(tmp_path: Path) -> None:
         factor | {"name": "same", "position": 9, "value": -0.2},
         factor | {"name": "turn", "position": 2, "value": 0.1},
     ]
-    changed = vintages.write(tmp_path, lambda packaged: vintages.still(packaged) + rows() + factors)
+    changed = vintages.write(
+        tmp_path, lambda packaged: vintages.still(packaged) + vintages.learned(RATE) + factors
+    )
     estimator = Estimator.load(changed, strict=True)
 
     def sized(run: str | None) -> float:

@@ -20,36 +20,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 RATE = 0.05
-CONSTANTS = {
-    "online_calls": 3, "online_most": 1.5, "online_step": 0.02,
-    "so_far_half_life": 200, "so_far_shrinkage": 3,
-}  # fmt: skip
-
-
-def rows() -> list[dict[str, Any]]:
-    """A table that knows the category chat and the model m, and what new ones needed so far."""
-    known = {"category": "chat"}
-    return [
-        *({"kind": "constant", "name": name, "value": value} for name, value in CONSTANTS.items()),
-        {"kind": "median", "labels": {}, "value": 100, "n": 50},
-        {"kind": "median", "labels": known, "value": 200, "n": 50},
-        {"kind": "so_far", "labels": known, "value": 0.5, "n": 40},
-        *(
-            {
-                "kind": "so_far_quantile", "name": "label", "labels": {}, "position": class_,
-                "max_truncation": RATE, "label": "identified", "value": 2 - 0.1 * class_, "n": 40,
-            }
-            for class_ in range(7)
-        ),
-        vintages.budget(RATE, 600, n=50),
-        vintages.budget(RATE, 900, n=30, confidence=0.6, category="chat"),
-    ]  # fmt: skip
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     """The table's file."""
-    return vintages.write(tmp_path, lambda packaged: vintages.still(packaged) + rows())
+    return vintages.write(
+        tmp_path, lambda packaged: vintages.still(packaged) + vintages.learned(RATE)
+    )
 
 
 @pytest.fixture
@@ -63,7 +41,9 @@ def service(tmp_path: Path, table: Path) -> Iterator[Service]:
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for the tests that only ask."""
     folder = tmp_path_factory.mktemp("asked")
-    table = vintages.write(folder, lambda packaged: vintages.still(packaged) + rows())
+    table = vintages.write(
+        folder, lambda packaged: vintages.still(packaged) + vintages.learned(RATE)
+    )
     with serving(folder, TOKENEST_COEFFICIENTS=str(table)) as running:
         yield running
 
@@ -176,7 +156,7 @@ def test_a_promoted_table_is_taken_up(tmp_path: Path, table: Path) -> None:
     ) as service:
         question = {"category": "chat", "max_truncation": RATE}
         assert service.ask("POST", "/v1/budget", question).json["max_tokens"] == 900
-        other = [*rows()[:-1], vintages.budget(RATE, 1234, n=30, category="chat")]
+        other = [*vintages.learned(RATE)[:-2], vintages.budget(RATE, 1234, n=30, category="chat")]
         new = vintages.write(tmp_path, lambda packaged: vintages.still(packaged) + other, "new")
         new.replace(table)
         assert service.ask("POST", "/v1/budget", question).json["max_tokens"] == 1234

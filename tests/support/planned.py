@@ -28,10 +28,10 @@ def settings(**values: str) -> Settings:
     return Settings.read({"DBT_TARGET_PATH": str(DBT.target())}, **(given | values))
 
 
-def planned(variables: dict[str, object]) -> Plan:
+def planned(variables: dict[str, object], words: dict[str, str] | None = None) -> Plan:
     """The plan of the checkout, compiled once a session."""
     with contextlib.chdir(ROOT):
-        return current_plan(settings(), variables, lambda _: None)
+        return current_plan(settings(), variables, lambda _: None, words)
 
 
 def run(project: Project, plan: Plan, *, full_refresh: bool = False) -> Outcome:

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 
     Rows = list[dict[str, Any]]
 
+# What the runtime makes of calls that it saw, small enough to be worked by hand.
+SO_FAR = {
+    "online_calls": 3,
+    "online_most": 1.5,
+    "online_step": 0.02,
+    "so_far_half_life": 200,
+    "so_far_shrinkage": 3,
+}
+
 # The six calls of the origin's first collection, with the deliverables as recorded.
 SIX_CALLS: list[tuple[list[str], str, str]] = [
     (["src/import_autofix.py", "tests/test_import_autofix.py"], "implementation", "low"),
@@ -133,3 +142,28 @@ def set_value(rows: Rows, value: float, **keys: str) -> Rows:
 def still(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows without those that move budgets by what was seen since the table was made."""
     return [row for row in rows if not str(row.get("name")).startswith(("online_", "so_far_"))]
+
+
+def so_far_quantile(rate: float, name: str, class_: int, ln_factor: float) -> dict[str, Any]:
+    """A row of what the next call needs above what is known."""
+    return {
+        "kind": "so_far_quantile", "name": name, "labels": {}, "position": class_,
+        "max_truncation": rate, "label": "identified", "value": ln_factor, "n": 40,
+    }  # fmt: skip
+
+
+def learned(rate: float) -> list[dict[str, Any]]:
+    """A table that knows the category chat and the model m, of all calls the median 100."""
+    known = {"category": "chat"}
+    return [
+        *({"kind": "constant", "name": name, "value": value} for name, value in SO_FAR.items()),
+        {"kind": "median", "labels": {}, "value": 100, "n": 50},
+        {"kind": "median", "labels": known, "value": 200, "n": 50},
+        {"kind": "so_far", "labels": known, "value": 0.5, "n": 40},
+        {"kind": "so_far", "labels": {}, "model": "m", "value": 0.1, "n": 40},
+        *(so_far_quantile(rate, "label", class_, 2 - 0.1 * class_) for class_ in range(7)),
+        *(so_far_quantile(rate, "model", class_, 1 - 0.1 * class_) for class_ in range(7)),
+        budget(rate, 600, n=50),
+        budget(rate, 900, n=30, confidence=0.6, category="chat"),
+        budget(rate, 1000, n=10, confidence=0.5, category="chat", model="m"),
+    ]

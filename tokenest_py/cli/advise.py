@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,13 +15,15 @@ from rich.console import Console
 from tokenest_py.cli import output
 from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
-from tokenest_py.cli.progress import run_dbt
+from tokenest_py.cli.progress import run_with_progress
 from tokenest_py.cli.say import say
 from tokenest_py.errors import DatabaseError, NoDataError, UsageError
 from tokenest_py.pipeline.advice.advice import VIEWS, read_advice
-from tokenest_py.pipeline.advice.logs import find_logs, sources
+from tokenest_py.pipeline.advice.logs import find_logs
 from tokenest_py.pipeline.database import check_file, open_database, wait_for
 from tokenest_py.pipeline.files import files_to_set_aside
+from tokenest_py.pipeline.plan.open_vars import open_vars
+from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.rates import USUAL_RATE
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
@@ -64,20 +65,29 @@ def advise(
 ) -> None:
     """Say what is cut off in logs, and which max_tokens to set."""
     logs = find_logs(paths)
+    variables, words = _vars(max_truncation, group_by, max_tokens)
     console = Console(stderr=True)
-    console.print(f"reading {count(logs.files, 'file')}", highlight=False)
-    with _place(database, logs) as placed:
-        settings = placed
-        variables = _variables(settings, max_truncation, group_by, max_tokens)
+
+    def tell(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    tell(f"reading {count(logs.files, 'file')}")
+    with _place(database, logs) as settings:
         if settings.database.exists():
             _check_own(settings.database, lock_timeout, is_read_anew="label_paths" in variables)
+        plan = current_plan(
+            settings,
+            variables,
+            lambda text: console.print(text, highlight=False, soft_wrap=True),
+            words,
+        )
         aside = json.dumps(files_to_set_aside(settings))
-        settings = settings.replaced(TOKENEST_SET_ASIDE=aside)
-        arguments = ["build", "--exclude-resource-type", "unit_test", "test", "--select"]
-        arguments += [f"+{view}" for view in VIEWS]
-        if variables:
-            arguments += ["--vars", json.dumps(variables)]
-        run_dbt(settings, arguments, console, scratch=_scratch(settings), warn=False)
+        run_with_progress(
+            plan.leading_to(VIEWS),
+            settings.replaced(TOKENEST_SET_ASIDE=aside),
+            console,
+            lock_timeout=lock_timeout,
+        )
         with open_database(
             settings.database, lock_timeout=lock_timeout, allow_empty=True
         ) as connection:
@@ -111,23 +121,17 @@ def as_text(advice: Advice, logs: Logs | None = None, *, most: int = MOST_GROUPS
     return "\n".join(parts)
 
 
-def _variables(
-    settings: Settings, rate: float, group_by: str | None, max_tokens: int | None
-) -> dict[str, object]:
-    """The vars of dbt that the options mean."""
-    variables: dict[str, object] = {}
-    if rate != USUAL_RATE:
-        variables["truncation_rates"] = [rate]
-    if max_tokens is not None:
-        every_model = {"all": max_tokens}
-        variables["assumed_max_tokens"] = dict.fromkeys(sources(settings.project), every_model)
-    if group_by is not None and re.fullmatch(LABEL, group_by):
-        variables["labels"] = [group_by]
-    elif group_by is not None:
-        if not re.fullmatch(PATH, group_by):
-            raise UsageError("group-by", group_by, "a label such as category, or a path")
-        variables |= {"labels": ["path"], "label_paths": {"path": group_by}}
-    return variables
+def _vars(
+    rate: float, group_by: str | None, max_tokens: int | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The vars that the options mean, and what is put into their plan; none for a build's own."""
+    if (rate, group_by, max_tokens) == (USUAL_RATE, None, None):
+        return {}, {}
+    if group_by is None or re.fullmatch(LABEL, group_by):
+        return open_vars(rate, max_tokens, label=group_by)
+    if re.fullmatch(PATH, group_by):
+        return open_vars(rate, max_tokens, path=group_by)
+    raise UsageError("group-by", group_by, "a label such as category, or a path")
 
 
 def _check_own(path: Path, lock_timeout: float, *, is_read_anew: bool) -> None:
@@ -151,30 +155,10 @@ def _check_own(path: Path, lock_timeout: float, *, is_read_anew: bool) -> None:
 @contextlib.contextmanager
 def _place(database: Path | None, logs: Logs) -> Iterator[Settings]:
     """The settings of a build with a database of its own, which goes away unless it is named."""
-    telemetry = ",".join(logs.globs)
     with tempfile.TemporaryDirectory(prefix="tokenest-advise-") as folder:
-        exports = str(Path(folder, "exports"))
-        if database is not None:
-            path = str(database.expanduser().absolute())
-            yield Settings.read(
-                TOKENEST_TELEMETRY=telemetry, TOKENEST_DB=path, TOKENEST_EXPORTS=exports
-            )
-            return
-        # dbt reads the whole project again where the name of the database is another one
-        with contextlib.chdir(folder):
-            yield Settings.read(
-                TOKENEST_TELEMETRY=telemetry, TOKENEST_DB="calls.duckdb", TOKENEST_EXPORTS="exports"
-            )
-
-
-def _scratch(settings: Settings) -> Path | None:
-    """Where the parsed project is kept between two calls; with another one of its own, there."""
-    if settings.values["DBT_TARGET_PATH"]:
-        return None
-    name = hashlib.sha256(str(settings.project).encode()).hexdigest()[:8]
-    cache = Path("~/.cache/tokenest").expanduser() / name
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return settings.database.parent / ".tokenest"
-    return cache
+        path = Path(folder, "calls.duckdb") if database is None else database.expanduser()
+        yield Settings.read(
+            TOKENEST_TELEMETRY=",".join(logs.globs),
+            TOKENEST_DB=str(path.absolute()),
+            TOKENEST_EXPORTS=str(Path(folder, "exports")),
+        )

@@ -23,6 +23,7 @@ from tokenest_py.pipeline.calibration.backtest import backtest as run_backtest
 from tokenest_py.pipeline.calibration.backtest import read_calls, rounds_of
 from tokenest_py.pipeline.calibration.refit import Refit
 from tokenest_py.pipeline.database import open_database
+from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def scores_of(
         calls = read_calls(connection)
     parts = rounds_of(calls, share=share, rounds=rounds)
     with tempfile.TemporaryDirectory(prefix="tokenest-") as folder:
-        refit = Refit(settings, Path(folder))
+        refit = Refit(settings, Path(folder), current_plan(settings, {}, say))
         tables = {} if table is None else {"given table": table}
         return run_backtest(refit, parts, rates, tables, _progress())
 

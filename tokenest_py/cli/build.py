@@ -16,7 +16,7 @@ from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOptio
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.progress import run_with_progress
 from tokenest_py.cli.summary import print_summary
-from tokenest_py.errors import BuildError, GateError, NoDataError
+from tokenest_py.errors import BuildError, GateError, NoDataError, UsageError
 from tokenest_py.pipeline.advice.advice import read_advice
 from tokenest_py.pipeline.calibration.export_guard import guarded
 from tokenest_py.pipeline.database import (
@@ -47,11 +47,30 @@ def build(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Forget what landed and read every file again.")
     ] = False,
+    variables: Annotated[
+        str | None, typer.Option("--vars", help="Vars of this run, such as '{min_samples: 10}'.")
+    ] = None,
+    min_samples: Annotated[
+        int | None, typer.Option(help="Calls that a multiplier or a verdict needs.")
+    ] = None,
+    confidence_threshold: Annotated[
+        float | None, typer.Option(help="The confidence that a multiplier needs, 0 to 1.")
+    ] = None,
+    under_multiplier: Annotated[
+        float | None, typer.Option(help="A call above so many predictions is underestimated.")
+    ] = None,
     form: FormatOption = Format.TABLE,
     output_file: OutputOption = None,
     lock_timeout: LockTimeoutOption = 30.0,
 ) -> None:
     """Land, score, calibrate, and export the coefficients."""
+    given = _variables(
+        variables,
+        final=final or None,
+        min_samples=min_samples,
+        confidence_threshold=confidence_threshold,
+        under_multiplier=under_multiplier,
+    )
     settings = Settings.read(TOKENEST_TELEMETRY=telemetry)
     path = settings.database
     is_new = not path.exists()
@@ -65,13 +84,15 @@ def build(
     started = time.monotonic()
     plan = current_plan(
         settings,
-        {"final": True} if final else {},
+        given,
         lambda text: console.print(text, highlight=False, soft_wrap=True),
     )
     with guarded(settings.exported_table) as guard:
-        set_aside = run_with_progress(
+        outcome = run_with_progress(
             plan, settings, console, lock_timeout=lock_timeout, full_refresh=full_refresh
         )
+    for warning in outcome.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     with open_database(path, lock_timeout=lock_timeout, allow_empty=True) as connection:
         landed = read_view(connection, "rpt_landing")[0]
         # the multiplier that is exported, beside the origin's; the mart has every method
@@ -92,9 +113,24 @@ def build(
     print_summary(content, console, most_lines=0)
     console.file.write(f"\n{as_text(advice, most=MOST_GROUPS)}")
     left_out = "the telemetry files named above were set aside; the rest landed"
-    faults = [guard.fault] * bool(guard.fault) + [left_out] * bool(set_aside)
+    faults = [guard.fault] * bool(guard.fault) + [left_out] * outcome.has_left_out
     if faults:
         raise GateError("; ".join(faults))
+
+
+def _variables(text: str | None, **options: float | None) -> dict[str, Any]:
+    """Return the vars of the run: what --vars says, and the options with a name of their own."""
+    given: Any = {}
+    if text is not None:
+        import yaml  # a run with other vars is compiled, by dbt, which brings it along
+
+        try:
+            given = yaml.safe_load(text)
+        except yaml.YAMLError:
+            given = None
+        if not isinstance(given, dict):
+            raise UsageError("--vars", text, "vars with a value each, such as {min_samples: 10}")
+    return {**given, **{name: value for name, value in options.items() if value is not None}}
 
 
 def _refuse_nothing_to_build(settings: Settings) -> None:

@@ -13,9 +13,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from tokenest_py.cli.guard import show_folder
 from tokenest_py.cli.say import say
 from tokenest_py.errors import GateError, NoDataError, TokenestError
-from tokenest_py.pipeline.advice.logs import sources
 from tokenest_py.pipeline.importing.importing import Imported, import_file
-from tokenest_py.pipeline.importing.mapped import read_sources
+from tokenest_py.pipeline.importing.mapped import read_sources, sources
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -111,8 +112,8 @@ VARIABLES = (
     ),
     Variable(
         "DBT_TARGET_PATH", "a folder", "",
-        "dbt's own: where it keeps the parsed project; without it `tokenest build` uses"
-        " `.tokenest` beside the database.", ("commands", "dbt"),
+        "dbt's own: where it keeps the parsed project, and tokenest its plans; without it they are"
+        " in `target` of a checkout, or in `~/.cache/tokenest`.", ("commands", "dbt"),
     ),
 )  # fmt: skip
 
@@ -205,21 +206,23 @@ class Settings:
         return candidates[0]
 
     @property
-    def scratch(self) -> Path | None:
-        """A folder for dbt's own files; None where it has one: in the project, or as asked."""
-        if self.project == Path.cwd() or self.values["DBT_TARGET_PATH"]:
-            return None
-        return self.database.parent / ".tokenest"
+    def plans(self) -> tuple[Path, ...]:
+        """Where compiled plans are kept: in the first of these folders that can be written to.
+
+        That is where dbt keeps its own files, as asked or in the project; the project in the
+        package has a folder in the user's cache.
+        """
+        if path := self.values["DBT_TARGET_PATH"]:
+            return (Path(path).absolute(),)
+        if self.project != Path(__file__).parents[1] / "project":
+            return (self.project / "target",)
+        key = hashlib.sha256(str(self.project).encode()).hexdigest()[:8]
+        cache, beside = _expanded("~/.cache/tokenest"), self.database.parent / ".tokenest"
+        return (beside,) if cache.startswith("~") else (Path(cache, key), beside)
 
     def replaced(self, **values: str) -> Settings:
         """Return the same settings but for these variables."""
         return Settings(MappingProxyType({**self.values, **values}))
-
-    def of_dbt(self) -> dict[str, str | None]:
-        """The variables that a run of dbt reads; None for those that keep their default."""
-        given = {v.name: self.values[v.name] for v in VARIABLES if "dbt" in v.readers}
-        defaults = {variable.name: variable.default for variable in VARIABLES}
-        return {name: None if value == defaults[name] else value for name, value in given.items()}
 
 
 def _expanded(path: str) -> str:

@@ -17,14 +17,14 @@ from tokenest_py.errors import CollectionError, LeaseLostError, RunBusyError
 from tokenest_py.pipeline.collection.board import judged
 from tokenest_py.pipeline.collection.leases import Lease, read_leases, write_leases
 from tokenest_py.pipeline.collection.runs import PHASES, Run, find_run
-from tokenest_py.pipeline.collection.triage import Candidate, queue, verdict
+from tokenest_py.pipeline.collection.triage import named, queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from tokenest_py.pipeline.collection.journal import Attempt, Journal
-    from tokenest_py.pipeline.collection.triage import Limits
+    from tokenest_py.pipeline.collection.triage import Candidate, Limits
 
 __all__ = ["Leases"]
 
@@ -272,9 +272,7 @@ def _named(held: Held, phase_id: str) -> Candidate:
     """
     if any(lease.phase_id == phase_id for lease in held.leases.values()):
         raise RunBusyError(held.run.folder, f"phase {phase_id} is out to another drain")
-    attempts = held.journal.attempts
-    of_phase = tuple(one for one in attempts if one.phase_id == phase_id)
-    for phase in held.run.phases:
-        if phase.phase_id == phase_id:
-            return Candidate(phase, verdict(attempts), of_phase)
-    raise CollectionError(held.run.folder, f"has no phase {phase_id}")
+    found = named(phase_id, held.run.phases, held.journal.attempts)
+    if found is None:
+        raise CollectionError(held.run.folder, f"has no phase {phase_id}")
+    return found

@@ -58,7 +58,8 @@ async def _post(request: Request, signal: Signal) -> Response:
     response = signal.response()
     if rejected:
         response.partial_success.error_message = message
-        name = "rejected_spans" if signal is TRACES else "rejected_log_records"
+        # in protobuf a member has the same name, in small letters
+        name = re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", signal.rejected)
         setattr(response.partial_success, name, rejected)
     return Response(response.SerializeToString(), media_type=PROTOBUF)
 

@@ -15,7 +15,7 @@ from tokenest_py.errors import DroppedEventError
 from tokenest_py.pipeline.collection.events import is_writable
 from tokenest_py.runtime.recorder.file import EventFile
 from tokenest_py.runtime.recorder.record import PATH_MODES, path_privacy
-from tokenest_py.runtime.recorder.recorder import MAX_FILE_BYTES, MAX_FILE_SECONDS
+from tokenest_py.runtime.recorder.recorder import MAX_FILE_BYTES, MAX_FILE_SECONDS, is_on
 from tokenest_py.service.requests import RefusedError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["EVENTS", "OTLP", "Recording"]
 
 EVENTS, OTLP = "events", "otlp"
-ON = ("1", "true", "yes")
 
 
 class Recording:
@@ -42,7 +41,7 @@ class Recording:
         self._files = {
             prefix: EventFile(
                 self.folder,
-                fsync=values["TOKENEST_TELEMETRY_FSYNC"].strip().lower() in ON,
+                fsync=is_on(values["TOKENEST_TELEMETRY_FSYNC"]),
                 max_bytes=MAX_FILE_BYTES,
                 max_age_seconds=MAX_FILE_SECONDS,
                 prefix=prefix,

@@ -15,6 +15,7 @@ from anyio import CapacityLimiter, to_thread
 from starlette.responses import Response
 
 from tokenest_py.pipeline.printable import plain
+from tokenest_py.runtime.strict_json import RepeatedKeyError, decode_strictly
 from tokenest_py.service.bounds import (
     BODY_SECONDS,
     MAX_BODY,
@@ -169,14 +170,13 @@ def parsed(text: bytes) -> object:
         ValueError: With the reason, in the words of landing.
     """
     try:
-        value: object = _decode(text.decode("utf-8"))
+        value: object = decode_strictly(text.decode("utf-8"))
     except UnicodeDecodeError:
         raise ValueError("not_utf8") from None
-    except RecursionError:
+    except RepeatedKeyError:
+        raise ValueError("duplicate_key") from None
+    except (ValueError, RecursionError):
         raise ValueError("not_json") from None
-    except ValueError as error:
-        reason = "duplicate_key" if str(error) == "duplicate_key" else "not_json"
-        raise ValueError(reason) from None
     return value
 
 
@@ -194,17 +194,3 @@ async def parsed_object(request: Request, most: int = MAX_SMALL_BODY) -> dict[st
     if not isinstance(value, dict):
         raise RefusedError(400, "the body is no JSON object: not_an_object")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("duplicate_key")
-    return found
-
-
-def _no_constant(_: str) -> object:
-    raise ValueError("not_json")
-
-
-_decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode

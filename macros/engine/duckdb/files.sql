@@ -2,10 +2,35 @@
     not materialized
 {%- endmacro %}
 
-{% macro duckdb__delete_rows(relation, condition) -%}
+{#- A packed file has landed as a whole: its lines are complete. -#}
+{% macro duckdb__note_landed(relation, listing, files) %}
+    {%- set is_packed -%}
+        regexp_matches(files.file_path, '(?i)[.](gz|zst)$')
+    {%- endset -%}
     delete from {{ relation }}
-    where {{ condition }}
-{%- endmacro %}
+    where
+        reject_reason = 'torn_tail'
+        and source_file in (select files.source_file from ({{ files_as_rows(files) }}) as files where files.has_torn_tail);
+    update {{ relation }} as landed
+    set
+        file_path = files.file_path,
+        file_bytes = listed.file_bytes,
+        modified_at = listed.modified_at,
+        landed_bytes = case when {{ is_packed }} then listed.file_bytes else landed.landed_bytes end,
+        has_open_tail = not {{ is_packed }} and listed.file_bytes > landed.landed_bytes
+    from ({{ files_as_rows(files) }}) as files, {{ listing }} as listed
+    where
+        landed.source_file = files.source_file
+        and landed.line_no = files.landed_lines
+        and landed.file_bytes is not null
+        and files.file_path = listed.source_file;
+    update {{ relation }}
+    set file_path = ''
+    where
+        file_bytes is not null
+        and coalesce(file_path, source_file) in (select files.file_path from ({{ files_as_rows(files) }}) as files)
+        and source_file not in (select files.source_file from ({{ files_as_rows(files) }}) as files)
+{% endmacro %}
 
 {% macro duckdb__list_telemetry() %}{% endmacro %}
 

@@ -1,11 +1,14 @@
-{#- first_line_md5 and has_open_tail come before unnest: once a file, not once a line. -#}
+{#- What is of the file comes before unnest: once a file, not once a line. -#}
 {% macro duckdb__telemetry_lines(files, documents) %}
     select
         source_file,
+        file_path,
         file_bytes,
         modified_at,
         first_line_md5,
         has_open_tail,
+        landed_bytes,
+        landed_md5,
         line_no,
         line_no = last_line_no as is_last,
         line_no = piece_count as is_tail,
@@ -23,42 +26,75 @@
             unnest(escaped_pieces) as escaped_piece
         from (
             select
-                split.* exclude (first_line),
-                landed.landed_lines,
+                split.* exclude (first_line, file_path, content, whole_bytes),
+                files.source_file,
+                files.file_path,
+                files.landed_lines - cast(files.has_torn_tail as bigint) as landed_lines,
                 md5(split.first_line) as first_line_md5,
+                coalesce(split.whole_bytes, split.file_bytes) as landed_bytes,
+                {{ duckdb__landed_md5('split.content', 'split.whole_bytes', 'split.pieces', 'split.piece_count - 1') }}
+                    as landed_md5,
                 {% if var('final') -%}
                     split.piece_count - case when split.has_open_tail then 0 else 1 end
                 {%- else -%}
                     split.piece_count - 1
                 {%- endif %} as last_line_no
-            from ({{ duckdb__split_files(files | map(attribute='path') | list, documents) }}) as split
-            inner join (
-                {{ duckdb__landed_lines(files) }}
-            ) as landed
-                on split.source_file = landed.source_file
+            from ({{ duckdb__split_files(files | map(attribute='file_path') | list, documents) }}) as split
+            inner join ({{ files_as_rows(files) }}) as files
+                on split.file_path = files.file_path
         )
         )
     )
     where line_no > landed_lines and line_no <= last_line_no
 {% endmacro %}
 
-{#- The files to land, each with how many of its lines have landed for good. -#}
-{% macro duckdb__landed_lines(files) %}
-    {% for file in files -%}
-        select
-            {{ text_literals([file['path']]) }} as source_file,
-            {{ file['landed_lines'] - (1 if file['has_torn_tail'] else 0) }} as landed_lines
-        {{ 'union all' if not loop.last }}
-    {% else -%}
-        select null as source_file, 0 as landed_lines
-    {% endfor %}
+{#- md5 of the first bytes of a file; of one that was packed, of its first lines. -#}
+{% macro duckdb__landed_md5(content, bytes, pieces, lines) -%}
+    case
+        when {{ content }} is not null then md5({{ content }}[1:{{ bytes }}])
+        else md5(array_to_string({{ pieces }}[1:{{ lines }}], chr(10)) || chr(10))
+    end
+{%- endmacro %}
+
+{#- One row per file: its bytes, the lines of a packed one, and the md5 of its first line. -#}
+{% macro duckdb__files_with_first_line(paths) %}
+    {%- set packed, plain = [], [] -%}
+    {%- for path in paths -%}
+        {%- do (packed if duckdb__is_packed(path) else plain).append(path) -%}
+    {%- endfor %}
+    select
+        filename as file_path,
+        size as file_bytes,
+        content,
+        cast(null as varchar[]) as pieces,
+        md5(split_part(decode(content[1:{{ var('max_line_bytes') }}], 'replace'), chr(10), 1)) as first_line_md5
+    from {{ duckdb__blobs(plain) }}
+    {%- for path in packed %}
+    union all
+    select
+        file_path,
+        file_bytes,
+        cast(null as blob) as content,
+        pieces,
+        md5(pieces[1]) as first_line_md5
+    from ({{ duckdb__split_packed_file(path) }})
+    {%- endfor %}
 {% endmacro %}
 
-{% macro duckdb__first_line_md5s(paths, documents) %}
-    select
-        source_file,
-        md5(first_line) as first_line_md5
-    from ({{ duckdb__split_files(paths, documents) }})
+{#- The size alone tells of what an older version landed: it knew no md5. -#}
+{% macro duckdb__matched_contents(paths, candidates) %}
+    select candidates.*
+    from ({{ duckdb__files_with_first_line(paths) }}) as files
+    inner join ({{ candidates }}) as candidates
+        on files.file_path = candidates.file_path
+    where
+        case
+            when candidates.landed_md5 is null then candidates.is_own and files.file_bytes >= candidates.file_bytes
+            when not candidates.is_own and files.first_line_md5 <> candidates.first_line_md5 then false
+            else {{ duckdb__landed_md5(
+                'files.content', 'candidates.landed_bytes', 'files.pieces', 'candidates.landed_lines'
+            ) }} = candidates.landed_md5
+        end
 {% endmacro %}
 
 {#-
@@ -81,7 +117,11 @@
         *,
         coalesce(escaped_pieces[piece_count], pieces[piece_count]) <> '' as has_open_tail,
         coalesce({{ duckdb__line_as_text('pieces[1]', 'escaped_pieces[1]') }}, escaped_pieces[1])
-            as first_line
+            as first_line,
+        octet_length(content)
+        {%- if not var('final') %}
+        - coalesce(octet_length(cast(escaped_pieces[piece_count] as blob)), strlen(pieces[piece_count]))
+        {%- endif %} as whole_bytes
     from (
         select
             * exclude (pieces),
@@ -91,7 +131,7 @@
                 as pieces
         from (
         select
-            source_file,
+            file_path,
             file_bytes,
             modified_at,
             case
@@ -101,14 +141,15 @@
                 when true then string_split(coalesce(whole, decode(content, 'replace')), chr(10))
             end as pieces,
             case when whole is null then string_split(cast(content as varchar), '\x0A') end
-                as escaped_pieces
+                as escaped_pieces,
+            content
         from (
             {% for reader in range(readers) -%}
             {%- set own_paths = paths[reader::readers] -%}
             {%- if own_paths or loop.first %}
             {{ 'union all' if not loop.first }}
             select
-                filename as source_file,
+                filename as file_path,
                 size as file_bytes,
                 cast(last_modified as timestamp) as modified_at,
                 content,
@@ -119,7 +160,10 @@
         )
         {%- for path in packed %}
         union all
-        {{ duckdb__split_packed_file(path) }}
+        select
+            *,
+            cast(null as blob) as content
+        from ({{ duckdb__split_packed_file(path) }})
         {%- endfor %}
         )
     )
@@ -152,7 +196,7 @@
 -#}
 {% macro duckdb__split_packed_file(path) %}
     select
-        {{ text_literals([path]) }} as source_file,
+        {{ text_literals([path]) }} as file_path,
         (select size from {{ duckdb__blobs([path]) }}) as file_bytes,
         (select cast(last_modified as timestamp) from {{ duckdb__blobs([path]) }}) as modified_at,
         list_append(list(decode(bytes, 'replace') order by line_no asc), '') as pieces,

@@ -44,10 +44,13 @@
 {% macro spark__telemetry_lines(files, documents) %}
     select
         source_file,
+        file_path,
         file_bytes,
         modified_at,
         first_line_md5,
         has_open_tail,
+        landed_bytes,
+        landed_md5,
         line_no,
         line_no = last_line_no as is_last,
         line_no = piece_count as is_tail,
@@ -55,48 +58,63 @@
         {{ spark_line_text('piece') }} as line_text
     from (
         select
-            contents.*,
-            landed.landed_lines,
-            size(pieces) as piece_count,
-            element_at(pieces, -1) <> '' as has_open_tail,
-            md5({{ spark_line_text('pieces[0]') }}) as first_line_md5,
-            {% if var('final') -%}
-                size(pieces) - case when element_at(pieces, -1) = '' then 1 else 0 end
-            {%- else -%}
-                size(pieces) - 1
-            {%- endif %} as last_line_no
-        from ({{ spark_contents(files | map(attribute='path') | list) }}) as contents
-        inner join (
-            {% for file in files -%}
-                select
-                    {{ text_literals([file['path']]) }} as source_file,
-                    {{ file['landed_lines'] - (1 if file['has_torn_tail'] else 0) }}
-                        as landed_lines
-                {{ 'union all' if not loop.last }}
-            {% else -%}
-                select cast(null as string) as source_file, 0 as landed_lines
-            {% endfor %}
-        ) as landed
-            on contents.source_file = landed.source_file
+            measured.*,
+            md5(substring(content, 1, cast(landed_bytes as int))) as landed_md5
+        from (
+            select
+                files.source_file,
+                contents.*,
+                files.landed_lines - cast(files.has_torn_tail as int) as landed_lines,
+                size(pieces) as piece_count,
+                element_at(pieces, -1) <> '' as has_open_tail,
+                md5({{ spark_line_text('pieces[0]') }}) as first_line_md5,
+                {% if var('final') -%}
+                    contents.file_bytes as landed_bytes,
+                    size(pieces) - case when element_at(pieces, -1) = '' then 1 else 0 end
+                {%- else -%}
+                    contents.file_bytes
+                    - case
+                        when is_text then octet_length(element_at(pieces, -1))
+                        else octet_length(unhex(replace(element_at(pieces, -1), ' ', '')))
+                    end as landed_bytes,
+                    size(pieces) - 1
+                {%- endif %} as last_line_no
+            from ({{ spark_contents(files | map(attribute='file_path') | list) }}) as contents
+            inner join ({{ files_as_rows(files) }}) as files
+                on contents.file_path = files.file_path
+        ) as measured
     )
     lateral view posexplode(pieces) as position, piece
     lateral view explode(array(cast(position + 1 as bigint))) as line_no
     where line_no > landed_lines and line_no <= last_line_no
 {% endmacro %}
 
-{% macro spark__first_line_md5s(paths, documents) %}
-    select
-        source_file,
-        md5({{ spark_line_text('pieces[0]') }}) as first_line_md5
-    from ({{ spark_contents(paths) }})
+{% macro spark__matched_contents(paths, candidates) %}
+    select candidates.*
+    from (
+        select
+            filename as file_path,
+            content,
+            md5(split(make_valid_utf8(cast(content as string)), '\n')[0]) as first_line_md5
+        from {{ source('telemetry', 'files') }}
+        where filename in ({{ text_literals(paths) if paths else "''" }})
+    ) as files
+    inner join ({{ candidates }}) as candidates
+        on files.file_path = candidates.file_path
+    where
+        case
+            when not candidates.is_own and files.first_line_md5 <> candidates.first_line_md5 then false
+            else md5(substring(files.content, 1, cast(candidates.landed_bytes as int))) = candidates.landed_md5
+        end
 {% endmacro %}
 
 {#- One row per file, with its lines as a list; is_text: they are text and not escaped. -#}
 {% macro spark_contents(paths) %}
     select
-        source_file,
+        file_path,
         file_bytes,
         modified_at,
+        content,
         whole is not null as is_text,
         case
             when whole is not null then split(whole, '\n')
@@ -104,7 +122,7 @@
         end as pieces
     from (
         select
-            filename as source_file,
+            filename as file_path,
             size as file_bytes,
             last_modified as modified_at,
             content,

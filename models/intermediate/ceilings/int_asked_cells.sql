@@ -23,7 +23,7 @@ calls as (
         cast(null as bigint) as input_bin,
         count(*) as n
     from demand
-    where coalesce(excluded_reason, '') not in ('synthetic', 'repeated')
+    where {{ is_real_call('excluded_reason') }}
     group by {{ columns[:-1] | join(', ') }}, model
     union all
     select

@@ -27,7 +27,7 @@ placed as (
         max_tokens.max_tokens as proposed_tokens,
         max_tokens.most_cost_per_1000,
         events.actual_output_tokens,
-        coalesce(events.actual_max_tokens, events.assumed_max_tokens) as ceiling_tokens
+        {{ known_ceiling('events.') }} as ceiling_tokens
     from history
     left join max_tokens
         on

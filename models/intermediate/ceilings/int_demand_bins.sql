@@ -19,7 +19,7 @@ named as (
     select
         {{ label_object(most=label_level()) }} as labels,
         is_observed,
-        cast(floor(2 * log2(cast(greatest(demand_tokens, 1) as double))) as bigint) as demand_bin
+        {{ size_class('greatest(demand_tokens, 1)', 2) }} as demand_bin
     from placed
 ),
 
@@ -28,7 +28,7 @@ final as (
         {{ key_of(['labels', 'demand_bin']) }} as bin_key,
         labels,
         demand_bin,
-        power(cast(2 as double), demand_bin / cast(2 as double)) as low_tokens,
+        {{ least_of_class('demand_bin', 2) }} as low_tokens,
         count(case when is_observed then 1 end) as n_observed,
         count(case when not is_observed then 1 end) as n_censored
     from named

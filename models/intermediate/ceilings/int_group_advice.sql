@@ -32,14 +32,14 @@ calls as (
         events.occurred_at > {{ recent_from('clock.ends_at') }} as is_recent,
         history.is_observed,
         demand.excluded_reason is not null as is_left_out,
-        coalesce(events.actual_max_tokens, events.assumed_max_tokens) as ceiling_tokens
+        {{ known_ceiling('events.') }} as ceiling_tokens
     from events
     cross join clock
     left join demand
         on events.event_id = demand.event_id
     left join history
         on events.event_id = history.event_id
-    where coalesce(demand.excluded_reason, '') not in ('synthetic', 'repeated')
+    where {{ is_real_call('demand.excluded_reason') }}
 ),
 
 placed as (

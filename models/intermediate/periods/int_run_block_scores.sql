@@ -41,6 +41,7 @@ placed as (
         on calls.run_id = new_runs.run_id
 ),
 
+-- grouping sets are unknown to sqlfluff
 {{ period_scores('run_block') }}  -- noqa: PRS
 
 select * from final

@@ -33,6 +33,7 @@ placed as (
         on calls.week_start = new_weeks.week_start
 ),
 
+-- grouping sets are unknown to sqlfluff
 {{ period_scores('week_start') }}  -- noqa: PRS
 
 select * from final

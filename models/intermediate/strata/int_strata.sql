@@ -38,7 +38,7 @@ sliced as (
         cell_key,
         {{ columns | join(', ') }}
     from sampled
-    -- sqlfluff knows no grouping sets
+    -- grouping sets are unknown to sqlfluff
     {{ group_by_slices(slices(), ['period', 'scope', 'cell_key']) }}  -- noqa: PRS
 ),
 

@@ -49,8 +49,7 @@ rated as (
         models.context_window,
         models.max_input,
         models.output_price,
-        cast(ceil(power(cast(2 as double), asked.input_bin / cast(4 as double)) - 1e-9) as bigint)
-            as input_tokens,
+        cast(ceil({{ least_of_class('asked.input_bin', 4) }} - 1e-9) as bigint) as input_tokens,
         -- too few calls are known in all for the rate: the strictest one answers, and the floor
         resolved.asked_key is null
         or (

@@ -22,7 +22,7 @@ judged as (
         demand.is_first_under_quantile
         and demand.is_first_truncated is not null
         and {{ is_in_window('demand.occurred_at', 'horizon.ends_at') }}
-        and coalesce(demand.excluded_reason, '') not in ('synthetic', 'repeated')
+        and {{ is_real_call('demand.excluded_reason') }}
 ),
 
 -- a table's calls are judged by themselves: each table starts where the one before it ended

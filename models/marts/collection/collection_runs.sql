@@ -53,6 +53,7 @@ measured as (
         min(occurred_at) as first_seen,
         max(occurred_at) as last_seen
     from attempts
+    -- grouping sets are unknown to sqlfluff
     group by grouping sets (  -- noqa: PRS
         (),
         (run_id),

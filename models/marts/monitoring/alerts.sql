@@ -66,6 +66,10 @@ clock as (
     select * from {{ ref('int_window') }}
 ),
 
+trust_signals as (
+    select * from {{ ref('int_trust_signals') }}
+),
+
 analysed as {{ inlined() }} (
     select * from estimates
     where {{ is_analysed() }} and {{ is_until_as_of('occurred_at') }}
@@ -290,7 +294,7 @@ promoted as (
     where
         demand.is_first_under_quantile
         and demand.is_first_truncated is not null
-        and coalesce(demand.excluded_reason, '') not in ('synthetic', 'repeated')
+        and {{ is_real_call('demand.excluded_reason') }}
         and {{ is_until_as_of('demand.occurred_at') }}
     group by demand.first_coefficients_id
 ),
@@ -332,6 +336,14 @@ word_alerts as (
     group by stop_reason
 ),
 
+trust_alerts as (
+    select trust_signals.*
+    from trust_signals
+    inner join rules
+        on trust_signals.rule_name = rules.rule_name
+    where trust_signals.figure > rules.threshold
+),
+
 alerts as (
     select * from call_alerts
     union all
@@ -342,6 +354,8 @@ alerts as (
     select * from promotion_alerts
     union all
     select * from word_alerts
+    union all
+    select * from trust_alerts
 ),
 
 shared as (

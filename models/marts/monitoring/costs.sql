@@ -25,7 +25,7 @@ calls as (
     left join demand
         on events.event_id = demand.event_id
     where
-        coalesce(demand.excluded_reason, '') not in ('synthetic', 'repeated')
+        {{ is_real_call('demand.excluded_reason') }}
         and {{ is_until_as_of('events.occurred_at') }}
 ),
 

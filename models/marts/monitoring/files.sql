@@ -66,10 +66,20 @@ lines_by_file as (
         count(case when is_other then 1 end) as other_count,
         count(reject_reason) as unreadable_count,
         count(event_key) as readable_count,
-        max(file_bytes) as landed_bytes,
+        max_by(coalesce(file_path, source_file), line_no) as file_path,
+        max(landing_no) as landing_no,
+        max_by(coalesce(landed_bytes, file_bytes), line_no) as landed_bytes,
         max_by(has_open_tail, line_no) as has_open_tail
     from lines
     group by source_file
+),
+
+-- of several contents that were at one path the newest is there now
+placed as (
+    select
+        *,
+        row_number() over (partition by file_path order by landing_no desc, source_file desc) = 1 as is_newest
+    from lines_by_file
 ),
 
 repeated_by_file as (
@@ -82,14 +92,23 @@ repeated_by_file as (
 ),
 
 -- files that are gone keep their row, and so do files of which nothing has landed yet
-final as (
+joined as (
     select
-        coalesce(files.source_file, lines_by_file.source_file) as source_file,
-        coalesce(lines_by_file.source_name, files.source_name) as source_name,
-        coalesce(lines_by_file.last_line_no, 0) as lines,
+        coalesce(
+            placed.source_file,
+            case
+                when taken.source_file is null and not {{ has_landing_no('files.source_file') }}
+                    then files.source_file
+                else files.source_file || '#0'
+            end
+        ) as source_file,
+        coalesce(placed.source_name, files.source_name) as source_name,
+        coalesce(nullif(placed.file_path, ''), files.source_file, {{ path_of_content('placed.source_file') }})
+            as file_path,
+        coalesce(placed.last_line_no, 0) as lines,
         coalesce(
             ranked_by_file.accepted,
-            lines_by_file.readable_count
+            placed.readable_count
             - coalesce(repeated_by_file.duplicate_count, 0)
             - coalesce(repeated_by_file.conflict_count, 0),
             0
@@ -97,33 +116,60 @@ final as (
         coalesce(ranked_by_file.duplicate, repeated_by_file.duplicate_count, 0) as duplicate,
         coalesce(
             ranked_by_file.quarantined,
-            lines_by_file.unreadable_count + coalesce(repeated_by_file.conflict_count, 0),
+            placed.unreadable_count + coalesce(repeated_by_file.conflict_count, 0),
             0
         ) as quarantined,
-        coalesce(lines_by_file.blank_count, 0) as blank,
-        coalesce(ranked_by_file.other, lines_by_file.other_count, 0) as other,
+        coalesce(placed.blank_count, 0) as blank,
+        coalesce(ranked_by_file.other, placed.other_count, 0) as other,
         coalesce(
-            lines_by_file.readable_count
+            placed.readable_count
             - coalesce(repeated_by_file.duplicate_count, 0)
             - coalesce(repeated_by_file.conflict_count, 0),
             0
         ) as records,
-        coalesce(lines_by_file.landed_bytes, 0) as landed_bytes,
+        coalesce(placed.landed_bytes, 0) as landed_bytes,
+        coalesce(placed.has_open_tail, false) as has_open_tail,
         files.source_file is not null as is_present,
-        -- a tail that came after whole lines had landed shows by the size alone
-        coalesce(lines_by_file.has_open_tail, false)
-        or coalesce(
-            files.file_bytes > coalesce(lines_by_file.landed_bytes, 0)
-            and coalesce(files.source_name, '') not in ('unrecognised', 'ambiguous', 'set_aside'),
-            false
-        ) as is_in_flight
+        case when files.state is null then files.file_bytes end as file_bytes,
+        files.state as state_of_unread,
+        coalesce(placed.file_path = '' or not placed.is_newest, false) as is_superseded
     from files
-    full outer join lines_by_file
-        on files.source_file = lines_by_file.source_file
+    full outer join placed
+        on files.source_file = placed.file_path and placed.is_newest
+    left join lines_by_file as taken
+        on files.source_file = taken.source_file
     left join repeated_by_file
-        on lines_by_file.source_file = repeated_by_file.source_file
+        on placed.source_file = repeated_by_file.source_file
     left join ranked_by_file
-        on lines_by_file.source_file = ranked_by_file.source_file
+        on placed.source_file = ranked_by_file.source_file
+),
+
+-- a tail that came after whole lines had landed shows by the size alone
+final as (
+    select
+        source_file,
+        source_name,
+        file_path,
+        case
+            when state_of_unread is not null then state_of_unread
+            when is_present and file_bytes > landed_bytes then 'growing'
+            when is_present and file_path <> {{ path_of_content('source_file') }} then 'rotated'
+            when is_present then 'landed'
+            when is_superseded then 'rewritten'
+            else 'gone'
+        end as state,
+        lines,
+        accepted,
+        duplicate,
+        quarantined,
+        blank,
+        other,
+        records,
+        landed_bytes,
+        coalesce(file_bytes - landed_bytes, 0) as in_flight_bytes,
+        is_present,
+        coalesce(file_bytes > landed_bytes, not is_present and has_open_tail) as is_in_flight
+    from joined
 )
 
 select * from final

@@ -3,7 +3,7 @@ case
     when coalesce(line_type_value, '') <> 'assistant' then 'no answer'
     when is_error_value = 'true' and said_maximum_value is null then 'error message'
     when model_value = '<synthetic>' and said_maximum_value is null then 'message of the program'
-    when phase_id is null or actual_output_tokens is null then 'no output counted'
+    when phase_id_value is null or actual_output_tokens is null then 'no output counted'
 end
 {% endset %}
 

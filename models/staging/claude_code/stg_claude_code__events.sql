@@ -70,9 +70,9 @@ described as (
     select
         counted.*,
         homes.occurred_at,
-        homes.run_id,
         homes.source_file,
         homes.line_no,
+        coalesce(homes.run_id, homes.source_file) as run_id,
         case
             when homes.is_compaction then 'compaction'
             when homes.is_in_sidechain then 'subagent'

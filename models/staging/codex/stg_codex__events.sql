@@ -39,7 +39,6 @@ calls as (
             ],
         ) }}
     from grown_calls
-    where grown_calls.output_tokens > 0
 ),
 
 {{ canonical_events('calls') }}

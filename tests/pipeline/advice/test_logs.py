@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dbt_project import ROOT
 from tokenest_py.errors import NoDataError, UsageError
-from tokenest_py.pipeline.advice.logs import find_logs, sources
+from tokenest_py.pipeline.advice.logs import find_logs
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -87,9 +85,3 @@ def test_the_home_folder_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
     (tmp_path / "x.jsonl").write_text("{}\n")
     assert find_logs(["~/x.jsonl"]).globs == (f"{tmp_path}/x.jsonl",)
-
-
-def test_the_sources_are_those_of_the_project() -> None:
-    """The words of var sources."""
-    variables = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
-    assert sources(ROOT) == variables["sources"]

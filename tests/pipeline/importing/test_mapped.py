@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbt_project import ROOT
-from tokenest_py.pipeline.advice.logs import sources
-from tokenest_py.pipeline.importing.mapped import Source, read_sources
+from tokenest_py.pipeline.importing.mapped import Source, read_sources, sources
 
 SECRET = "canary-8b2d"
 SOURCES = {source.name: source for source in read_sources(ROOT, sources(ROOT))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -86,8 +87,9 @@ class History:
                 content += line(event_id=f"tail-{step + 1}")[:25]
             self.contents[name] = content
         self.contents[f"o{step}.ndjson"] = b"".join(self.exported() for _ in range(4))
-        if step == 1:  # a file that shrank: it is set aside, and what had landed stays
+        if step == 1:  # a file that was cut off is read anew
             self.contents["o0.ndjson"] = self.contents["o0.ndjson"][:-30]
+            self.contents[os.fsdecode(b"odd-\xff.ndjson")] = self.event()  # it is set aside
 
 
 def differences(project: Project) -> dict[str, object]:

@@ -71,7 +71,7 @@ def test_a_plan_of_another_version_is_compiled_anew_and_says_so(tmp_path: Path) 
         assert said == ["compiling the plan: the project, the vars or the version of dbt changed"]
     (tmp_path / "plan-default.json").write_text("{}")
     with pytest.raises(ValueError, match="steps"):
-        Plan.read(tmp_path / "plan-default.json")
+        Plan.read(tmp_path / "plan-default.json", {})
 
 
 def test_a_project_that_dbt_cannot_read_is_one_line(small: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tokenest_py.errors import NoDataError, UsageError
 from tokenest_py.pipeline.files import PACKED
 
-__all__ = ["Logs", "find_logs", "sources"]
+__all__ = ["Logs", "find_logs"]
 
 # what SQL reads where it lies; the rest goes through `tokenest import`
 SUFFIXES = (".ndjson", ".jsonl", ".json", ".log")
@@ -98,11 +98,3 @@ def _below(folder: Path) -> tuple[dict[str, int], list[Path]]:
 def _literal(path: Path) -> str:
     """The absolute path as a glob. What would mean something in it matches as any character."""
     return re.sub(r"[*?\[\]{},:\\]", "?", str(path.absolute()))
-
-
-def sources(project: Path) -> list[str]:
-    """The words of the log formats that the project reads, in its order."""
-    import yaml
-
-    settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
-    return list(settings["vars"]["sources"])

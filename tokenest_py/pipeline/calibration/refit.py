@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
-from tokenest_py.pipeline import dbt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
     import duckdb
 
+    from tokenest_py.pipeline.plan.plan import Plan
     from tokenest_py.pipeline.settings import Settings
 
 __all__ = ["Refit"]
@@ -49,6 +49,7 @@ class Refit:
 
     settings: Settings
     folder: Path
+    plan: Plan
 
     @property
     def database(self) -> Path:
@@ -63,15 +64,12 @@ class Refit:
         exports = self.folder / before.strftime("%Y%m%dT%H%M%S%f")
         exports.mkdir()
         self._copy(before)
-        self._build(
-            ["build", "--full-refresh", "--select", *MODELS, "--exclude-resource-type", "unit_test",
-             "--indirect-selection", "cautious"], exports,
-        )  # fmt: skip
+        self._run(self.plan.only(MODELS, exports=True), exports)
         return exports / "coefficients.ndjson"
 
     def score(self) -> None:
         """Build backtest.backtest_scores from backtest.scored_calls."""
-        self._build(["run", "--select", "backtest_scores"], self.folder)
+        self._run(self.plan.only(["backtest_scores"]), self.folder)
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -106,14 +104,15 @@ class Refit:
                     {"before": before} if key == "occurred_at" else {},
                 )
 
-    def _build(self, arguments: Sequence[str], exports: Path) -> None:
-        run = dbt.run(
-            self.settings.replaced(TOKENEST_DB=str(self.database), TOKENEST_EXPORTS=str(exports)),
-            [*arguments, "--vars", "{backtest: true}"],
-            scratch=self.folder,
-        )
-        if run.failure:
-            raise BuildError(f"back-test: {run.failure}")
+    def _run(self, plan: Plan, exports: Path) -> None:
+        from tokenest_py.pipeline.plan.run import run_plan
+
+        settings = self.settings.replaced(TOKENEST_EXPORTS=str(exports))
+        try:
+            with self.connect() as connection:
+                run_plan(plan, settings, connection, full_refresh=True)
+        except BuildError as error:
+            raise BuildError(f"back-test: {error}") from error
 
 
 def _quoted(path: Path) -> str:

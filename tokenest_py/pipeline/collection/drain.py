@@ -15,7 +15,7 @@ from tokenest_py.pipeline.collection.events import count_events, file_sizes, is_
 from tokenest_py.pipeline.collection.fingerprint import fingerprint
 from tokenest_py.pipeline.collection.journal import Attempt
 from tokenest_py.pipeline.collection.reasons import find_failure, read_tail, zero_yield_reason
-from tokenest_py.pipeline.collection.triage import Candidate, Limits, may_escalate, queue, verdict
+from tokenest_py.pipeline.collection.triage import Limits, may_escalate, named, queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.collection.events import Yield
     from tokenest_py.pipeline.collection.phases import Phase
     from tokenest_py.pipeline.collection.reasons import FailurePattern
-    from tokenest_py.pipeline.collection.triage import Skipped
+    from tokenest_py.pipeline.collection.triage import Candidate, Skipped
     from tokenest_py.runtime.estimator import Estimator
 
 __all__ = ["Drain", "Stops", "new_session", "newest_session"]
@@ -113,14 +113,13 @@ class Drain:
                 other phases are queued.
         """
         for phases, attempts in self._board.runs():
-            attempted = {attempt.phase_id for attempt in attempts}
-            for phase in phases:
-                if phase.phase_id == phase_id:
-                    of_phase = tuple(a for a in attempts if a.phase_id == phase_id)
-                    others = sum(p.phase_id not in {*attempted, phase_id} for p in phases)
-                    if not force:
-                        _refuse(phase_id, of_phase, others)
-                    return Candidate(phase, verdict(attempts), of_phase)
+            found = named(phase_id, phases, attempts)
+            if found is not None:
+                attempted = {attempt.phase_id for attempt in attempts}
+                others = sum(p.phase_id not in {*attempted, phase_id} for p in phases)
+                if not force:
+                    _refuse(phase_id, found.attempts, others)
+                return found
         raise ExclusiveDrainError(f"phase {phase_id} is in no run given; see its phases.ndjson")
 
     def suggested_tokens(self, candidate: Candidate) -> tuple[int, int]:

@@ -67,7 +67,7 @@ class RemoteBoard:
         self._names = list(names)
         self._identity = identity
         self._patience = patience
-        self._lease: Lease | None = None
+        self._lease: Renewal | None = None
         if not self._url.startswith(("http://", "https://")):
             raise CollectionError(url, "is no address; give --api-url http://127.0.0.1:8000")
         theirs = self._ask("GET", "/v1/runs")
@@ -133,7 +133,7 @@ class RemoteBoard:
         attempts = tuple(parse_attempt(one, phase.run_id, self._url) for one in given["attempts"])
         path = f"/v1/runs/{quote(phase.run_id)}/leases/{given['lease_id']}"
         self.lost.clear()
-        self._lease = Lease(self, path, given["seconds"], began)
+        self._lease = Renewal(self, path, given["seconds"], began)
         candidate = Candidate(phase, given["verdict"], attempts)
         self._prepare(candidate)
         return candidate
@@ -220,7 +220,7 @@ class RemoteBoard:
             raise kind(self._url, f"answers {error.code}: {message}") from error
 
 
-class Lease:
+class Renewal:
     """One phase that is out, and the thread that renews it."""
 
     def __init__(self, board: RemoteBoard, path: str, seconds: float, began: float) -> None:

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.collection.journal import Attempt
     from tokenest_py.pipeline.collection.phases import Phase
 
-__all__ = ["VERDICTS", "Candidate", "Limits", "Skipped", "may_escalate", "queue", "verdict"]
+__all__ = [
+    "VERDICTS",
+    "Candidate",
+    "Limits",
+    "Skipped",
+    "may_escalate",
+    "named",
+    "queue",
+    "verdict",
+]
 
 # In the order in which runs are served.
 VERDICTS = ("unsampled", "promising", "undecided", "deprioritised")
@@ -100,6 +109,15 @@ def queue(
             Skipped(phases[0].run_id, reason, tuple(names)) for reason, names in reasons.items()
         ]
     return sorted(candidates, key=_rank), skipped
+
+
+def named(phase_id: str, phases: Sequence[Phase], attempts: Sequence[Attempt]) -> Candidate | None:
+    """Return the phase of this name of a run, whatever the limits say; None where it has none."""
+    of_phase = tuple(one for one in attempts if one.phase_id == phase_id)
+    for phase in phases:
+        if phase.phase_id == phase_id:
+            return Candidate(phase, verdict(attempts), of_phase)
+    return None
 
 
 def may_escalate(of_phase: Sequence[Attempt]) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Source", "read_sources"]
+__all__ = ["Source", "read_sources", "sources"]
 
 Record = dict[str, Any]
 
@@ -165,6 +165,14 @@ class Source:
     @cached_property
     def _named(self) -> set[str]:
         return {key for way in self.ways for key in way["keys"] if "." not in key}
+
+
+def sources(project: Path) -> list[str]:
+    """The words of the log formats that the project reads, in its order."""
+    import yaml
+
+    settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
+    return list(settings["vars"]["sources"])
 
 
 def read_sources(project: Path, names: Iterable[str]) -> list[Source]:

@@ -3,13 +3,13 @@
     python -m tokenest_py.pipeline.plan.compiling PROJECT CHECKSUM VARS FILE
 
 What a macro asks of the database, dbt would answer while it compiles. Here each such macro has a
-stand-in: a question becomes a branch of the plan, a list of files a temporary table that the run
-fills, a number a word that the run replaces.
+stand-in (standins.py).
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from itertools import chain
 from pathlib import Path
@@ -28,14 +28,13 @@ from dbt.flags import set_flags
 from dbt.graph.graph import UniqueId
 from dbt.task.build import BuildTask
 from dbt_common.clients.jinja import get_template, render_template
-from dbt_common.exceptions import CompilationError, DbtRuntimeError
+from dbt_common.exceptions import DbtRuntimeError
 
 from tokenest_py.errors import BuildError, TokenestError
-from tokenest_py.pipeline import dbt
-from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING, READERS, Landing, Plan, Sql, Step
+from tokenest_py.pipeline.plan.plan import Landing, Plan, Sql, Step
 from tokenest_py.pipeline.plan.session import literal
+from tokenest_py.pipeline.plan.standins import PATH, PATHS, Stand, here
 from tokenest_py.pipeline.plan.store import versions
-from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,153 +45,9 @@ if TYPE_CHECKING:
 __all__ = ["compile_plan"]
 
 Node = Any  # of dbt: a seed, a model or a test
-PATH, GLOB = "@path@", "@glob@"
-_READERS = [f"@paths_{reader}@" for reader in range(READERS)]
-_PACKED = "@packed@"
 _KINDS = {"seed", "model", "test"}
-_SESSION = {"TOKENEST_TELEMETRY": "@telemetry@", "TOKENEST_DB": "plan.duckdb",
-            "TOKENEST_EXPORTS": "@exports@"}  # fmt: skip
-
-
-class _Stand:
-    """The stand-ins of one node, and what they were called with."""
-
-    def __init__(self, node: Node, context: dict[str, Any]) -> None:
-        """Put the stand-ins in the place of the macros, for everything that the node calls."""
-        self.answers: dict[str, bool] = {}
-        self.undecided = ""
-        self.source: str | None = None
-        self.listing: str | None = None
-        self.remembers = False
-        self.unread: Any = None
-        self.is_incremental = node.config.materialized == "incremental"
-        self.own = {name: context[name] for name in _STANDINS if name in context}
-        self.context = context
-        context["flags"] = SimpleNamespace(WHICH="build", FULL_REFRESH=False)
-        for name in _STANDINS:
-            context[name] = getattr(self, name)
-        context["is_incremental"] = self.is_following
-
-    def ask(self, question: str) -> bool:
-        """The answer, or an end of this attempt to render."""
-        if question not in self.answers:
-            self.undecided = question
-            raise CompilationError(question)
-        return self.answers[question]
-
-    def explore(self, render: Callable[[], str]) -> Sql:
-        """The text for each course of answers."""
-        before = dict(self.answers)
-        self.undecided = ""
-        try:
-            return render().strip()
-        except CompilationError:
-            question = self.undecided
-            if not question:
-                raise
-        branches = {}
-        for name, answer in (("yes", True), ("no", False)):
-            self.answers = {**before, question: answer}
-            branches[name] = self.explore(render)
-        self.answers = before
-        if branches["yes"] == branches["no"]:
-            return branches["yes"]
-        return {"ask": question, **branches}
-
-    def own_text(self, macro: str, relation: object) -> str:
-        """What a macro of the project says of a relation among the stand-ins."""
-        return "" if relation is None else _here(str(self.context[macro](relation)))
-
-    # stand-ins, by the name of the macro
-
-    def is_following(self) -> bool:
-        return self.is_incremental and self.ask(FOLLOWING)
-
-    def has_rows(self, query: str) -> bool:
-        return self.ask(" ".join(_here(query).split()))
-
-    def landing_state(self, _relation: object) -> dict[str, str]:
-        return {"rules": "", "landings": "@landed_before@"}
-
-    def this_landing_no(self) -> str:
-        return "@landing_no@"
-
-    def load_relation(self, _relation: object) -> bool:
-        return True
-
-    def landed_sources(self) -> str:
-        return "select source_file, source_name from temp.landed_sources"
-
-    def said_sources(self) -> str:
-        return "select source_file, source_name from temp.said_sources"
-
-    def files_set_aside(self) -> str:
-        return "select source_file, reason from temp.files_set_aside"
-
-    def files_to_recognise(self, files: object) -> list[str]:
-        self.listing = str(files)
-        return [*_READERS, _PACKED]
-
-    def files_to_land(self, source: str) -> list[dict[str, Any]]:
-        self.source = source
-        if not self.ask(FILES):
-            return []
-        return [
-            {"path": path, "landed_lines": 0, "has_torn_tail": True}
-            for path in [*_READERS, _PACKED]
-        ]
-
-    def paths_of(self, _files: object) -> str:
-        return "select source_file from temp.files_to_land where has_torn_tail"
-
-    def duckdb__landed_lines(self, _files: object) -> str:
-        return (
-            "select source_file, landed_lines - cast(has_torn_tail as bigint) as landed_lines"
-            " from temp.files_to_land"
-        )
-
-    def duckdb__readers(self) -> int:
-        return READERS
-
-    def duckdb__is_packed(self, path: str) -> bool:
-        return path in {_PACKED, PATH}
-
-    def duckdb__blobs(self, paths: list[str]) -> str:
-        if paths == [PATH]:
-            return str(self.own["duckdb__blobs"](paths))
-        names = [path.strip("@") for path in paths]
-        return f"read_blob({' || '.join(f'getvariable({name!r})' for name in names)})"
-
-    def duckdb__literal_path(self, path: str) -> str:
-        return GLOB if path == PATH else path
-
-    def duckdb__split_packed_file(self, path: str) -> str:
-        own = self.own["duckdb__split_packed_file"]
-        return str(own(path)) if path == PATH else "select * from temp.packed_lines"
-
-    def duckdb__packed_heads(self, path: str) -> str:
-        own = self.own["duckdb__packed_heads"]
-        return str(own(path)) if path == PATH else "select * from temp.packed_heads"
-
-    def remember_landing(self) -> str:
-        self.remembers = True
-        return ""
-
-    def mark_first_landing(self) -> str:
-        return ""
-
-    def name_unread_files(self, relation: object) -> str:
-        self.unread = relation
-        return ""
-
-
-_STANDINS = (
-    "has_rows", "landing_state", "this_landing_no", "load_relation", "landed_sources",
-    "said_sources", "files_set_aside", "files_to_recognise", "files_to_land", "paths_of",
-    "duckdb__landed_lines", "duckdb__readers", "duckdb__is_packed", "duckdb__blobs",
-    "duckdb__literal_path", "duckdb__split_packed_file", "duckdb__packed_heads",
-    "remember_landing", "mark_first_landing", "name_unread_files",
-)  # fmt: skip
+# The var that adds what a build leaves out, and the schema of that: a back-test runs it.
+_APART = "backtest"
 
 
 def compile_plan(project: Path, checksum: str, variables: Mapping[str, object]) -> Plan:
@@ -201,16 +56,16 @@ def compile_plan(project: Path, checksum: str, variables: Mapping[str, object]) 
     Raises:
         BuildError: dbt cannot parse it, or a var is wrong.
     """
-    with dbt.environment(Settings.read({}, **_SESSION)):
-        try:
-            return _compiled(project, checksum, variables)
-        except DbtRuntimeError as error:
-            raise BuildError(dbt.first_sentence(str(error))) from error
+    try:
+        return _compiled(project, checksum, variables)
+    except DbtRuntimeError as error:
+        raise BuildError(_first_sentence(str(error))) from error
 
 
 def _compiled(project: Path, checksum: str, variables: Mapping[str, object]) -> Plan:
     places = {
-        "project_dir": str(project), "profiles_dir": str(project), "vars": dict(variables),
+        "project_dir": str(project), "profiles_dir": str(project),
+        "vars": {**variables, _APART: True},
         "target_path": str(Path.cwd() / "target"), "log_path": str(Path.cwd() / "logs"),
         "log_level": "none", "log_level_file": "none",
     }  # fmt: skip
@@ -220,7 +75,7 @@ def _compiled(project: Path, checksum: str, variables: Mapping[str, object]) -> 
         ["--no-write-json", "parse", *chain.from_iterable(zip(words, texts, strict=True))]
     )
     if parsed.exception is not None:
-        raise BuildError(dbt.first_sentence(str(parsed.exception)))
+        raise BuildError(_first_sentence(str(parsed.exception)))
     flags = Flags.from_dict(Command.BUILD, {**places, "exclude_resource_types": ["unit_test"]})
     set_flags(flags)
     config = RuntimeConfig.from_args(flags)
@@ -241,7 +96,8 @@ class _Compiler:
         """Take what dbt parsed, and the nodes in the order of a build."""
         self.config = config
         self.manifest = manifest
-        self.nodes = nodes
+        self.apart = [node for node in nodes if _is_apart(node, manifest)]
+        self.nodes = [node for node in nodes if not _is_apart(node, manifest)]
         self.models = {node.unique_id: node for node in nodes if node.resource_type == "model"}
 
     def plan(self, checksum: str) -> Plan:
@@ -252,19 +108,29 @@ class _Compiler:
         schemas = {node.schema for node in self.nodes if node.resource_type != "test"}
         return Plan(
             checksum=checksum, made_by=versions(), settings=settings,
-            rules=self.macro("project_md5()"), schemas=tuple(sorted(schemas)),
+            rules=self.rules(), schemas=tuple(sorted(schemas)),
             sources=tuple(self.macro("var('sources') | join(',')").split(",")),
             set_aside=self.set_aside(),
+            added_columns=json.loads(self.macro("tojson(columns_of_places())")),
             packed_lines=self.macro(f"duckdb__split_packed_file('{PATH}')"),
             packed_heads=self.macro(f"duckdb__packed_heads('{PATH}')"),
-            export=self.export(), steps=tuple(self.steps()),
+            export=self.export(), steps=tuple(map(self.step, self.nodes)),
+            apart=tuple(map(self.step, self.apart)),
         )  # fmt: skip
 
-    def steps(self) -> Iterator[Step]:
-        """One step a node."""
+    def step(self, node: Node) -> Step:
+        """The step of a node."""
         kinds = {"seed": self._seed, "test": self._test, "model": self._model}
-        for node in self.nodes:
-            yield kinds[node.resource_type](node)
+        return kinds[node.resource_type](node)
+
+    def rules(self) -> str:
+        """What rows depend on, as dbt has it, which does not know of what stands apart."""
+        node = next(iter(self.models.values()))
+        context = self._stand(node).context
+        apart = {node.unique_id for node in self.apart}
+        nodes = {name: at for name, at in context["graph"]["nodes"].items() if name not in apart}
+        context["graph"] = {**context["graph"], "nodes": nodes}
+        return self._render("{{ project_md5() }}", context, node)
 
     def macro(self, call: str) -> str:
         """What a macro gives that knows no node."""
@@ -272,19 +138,14 @@ class _Compiler:
         stand = self._stand(node)
         return self._render("{{ " + call + " }}", stand.context, node)
 
-    def set_aside(self) -> dict[str, str]:
-        """What is said of a file that is left out, and of one that is not as it landed."""
+    def set_aside(self) -> str:
+        """What is said of a file that is left out."""
         said: list[str] = []
         node = next(iter(self.models.values()))
         context = generate_runtime_model_context(node, self.config, self.manifest)
         context["exceptions"] = SimpleNamespace(warn=said.append)
-        for call in (
-            f"set_aside('{PATH}', '@reason@')",
-            f"set_aside_as_changed('{PATH}', '@what@')",
-            f"set_aside_as_changed('{PATH}', 'no longer begins with the line that landed')",
-        ):
-            self._render("{% do " + call + " %}", context, node)
-        return dict(zip(("left_out", "changed", "begins"), said, strict=True))
+        self._render("{% do set_aside('" + PATH + "', '@reason@') %}", context, node)
+        return said[0]
 
     def export(self) -> str:
         """The statement that writes the exported file; nothing where nothing is exported."""
@@ -297,13 +158,13 @@ class _Compiler:
         context["log"] = lambda *_args, **_options: ""
         for hook in self.config.on_run_end:
             self._render(hook, context, node)
-        return _here(found[0]) if found else ""
+        return here(found[0]) if found else ""
 
-    def _stand(self, node: Node) -> _Stand:
-        return _Stand(node, generate_runtime_model_context(node, self.config, self.manifest))
+    def _stand(self, node: Node) -> Stand:
+        return Stand(node, generate_runtime_model_context(node, self.config, self.manifest))
 
     def _render(self, text: str, context: dict[str, Any], node: Node) -> str:
-        return _here(str(get_rendered(text, context, node)))
+        return here(str(get_rendered(text, context, node)))
 
     def _seed(self, node: Node) -> Step:
         """The rows as DuckDB reads them, by the types that dbt gives the columns."""
@@ -348,7 +209,7 @@ class _Compiler:
 
         def rendered(text: str) -> Sql:
             template = get_template(text, stand.context, node)
-            return stand.explore(lambda: _here(render_template(template, stand.context, node)))
+            return stand.explore(lambda: here(render_template(template, stand.context, node)))
 
         sql = rendered(node.raw_code)
         pre_hooks = tuple(rendered(hook.sql) for hook in node.config.pre_hook)
@@ -361,7 +222,6 @@ class _Compiler:
             columns=_contract(node),
             materialized=node.config.materialized,
             unique_key=(key,) if isinstance(key, str) else tuple(key),
-            is_appended=node.config.incremental_strategy == "append",
             pre_hooks=tuple(hook for hook in pre_hooks if hook),
             follows=tuple(dict.fromkeys(self._followed(node))), remembers=stand.remembers,
             landing=self._landing(stand.source, rendered) if stand.source else None,
@@ -370,9 +230,12 @@ class _Compiler:
         )  # fmt: skip
 
     def _landing(self, source: str, rendered: Callable[[str], Sql]) -> Landing:
-        files = f"changed_files(ref('base_telemetry__files'), '{source}')"
-        lines = f"first_line_md5s({[*_READERS, _PACKED]}, holds_documents('{source}'))"
-        return Landing(source, rendered("{{ " + files + " }}"), rendered("{{ " + lines + " }}"))
+        of = f"ref('base_telemetry__files'), '{source}'"
+        return Landing(
+            source,
+            rendered("{{ files_to_compare(" + of + ") }}"),
+            rendered("{{ contents_of_files(" + of + f", {PATHS}" + ") }}"),
+        )
 
     def _followed(self, node: Node) -> Iterator[str]:
         """The models with a key that follow, and that a model is built from; also behind views."""
@@ -386,9 +249,18 @@ class _Compiler:
                 yield _relation(parent)
 
 
-def _here(sql: str) -> str:
-    """SQL names the database that dbt compiled in; a plan runs in any."""
-    return sql.replace('"plan".', "").strip()
+def _is_apart(node: Node, manifest: Manifest) -> bool:
+    """A model of the schema that stands apart, or a test of one."""
+    needed = getattr(node.depends_on, "nodes", ())  # a seed has none
+    nodes = map(manifest.nodes.get, (node.unique_id, *needed))
+    return any(found.schema == _APART for found in nodes if found is not None)
+
+
+def _first_sentence(text: str) -> str:
+    """Dbt's message without its frame: the line that says what happened."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not re.match(r"(Compilation|Runtime|Database) Error", line)]
+    return lines[0] if lines else text.strip()
 
 
 def _relation(node: Node) -> str:

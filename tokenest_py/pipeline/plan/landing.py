@@ -9,7 +9,7 @@ from tokenest_py.pipeline.files import PACKED, glob_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tokenest_py.pipeline.plan.plan import Plan
+    from tokenest_py.pipeline.plan.plan import Landing, Plan, Sql
     from tokenest_py.pipeline.plan.session import Session
 
 __all__ = ["Files"]
@@ -34,37 +34,20 @@ class Files:
         """Say which files are not read."""
         for path, reason, message in self._session.run(query).fetchall():
             if reason:
-                self._set_aside("left_out", path, reason)
+                self.left_out = True
+                said = self._plan.set_aside.replace("@reason@", reason)
+                self._warn(said.replace("@path@", path))
             else:
                 self._warn(message)
 
-    def to_land(self, query: str, first_lines: str) -> bool:
-        """Open the files of a source that have lines which have not landed; whether there are any.
-
-        A file that shrank, or begins with another line than the one that landed, is left out.
-        """
-        found = []
-        for path, landed_lines, first_line, has_torn_tail, what in self._session.run(
-            query
-        ).fetchall():
-            if what:
-                self._set_aside("changed", path, what)
-            else:
-                found.append((path, landed_lines, has_torn_tail, first_line))
-        known = {path: first_line for path, _, _, first_line in found if first_line}
-        replaced = self._replaced(known, first_lines) if known else set()
-        rows = [file[:3] for file in found if file[0] not in replaced]
-        self._session.insert("files_to_land", rows)
-        self._open([path for path, *_ in rows], "packed_lines", self._plan.packed_lines)
-        return bool(rows)
-
-    def _replaced(self, known: dict[str, str], first_lines: str) -> set[str]:
-        self._open(list(known), "packed_lines", self._plan.packed_lines)
-        now = dict(self._session.run(first_lines).fetchall())
-        replaced = {path for path, first_line in known.items() if now.get(path) != first_line}
-        for path in sorted(replaced):
-            self._set_aside("begins", path, "")
-        return replaced
+    def to_land(self, landing: Landing, decided: Callable[[Sql], str]) -> bool:
+        """Open the files that have lines which have not landed; whether there are any."""
+        compared = [path for (path,) in self._session.run(decided(landing.compared)).fetchall()]
+        self._open(compared, "packed_lines", self._plan.packed_lines)
+        found = self._session.run(decided(landing.contents)).fetchall()
+        self._session.insert("files_to_land", found)
+        self._open([path for path, *_ in found], "packed_lines", self._plan.packed_lines)
+        return bool(found)
 
     def _open(self, paths: Sequence[str], table: str, unpack: str) -> None:
         """A packed file is unpacked now; the others are read where the SQL does."""
@@ -74,13 +57,6 @@ class Files:
         for path in packed:
             sql = unpack.replace("@path@", _quoted(path)).replace("@glob@", _quoted(glob_of(path)))
             self._session.connection.execute(f"insert into temp.{table} {sql}")
-
-    def _set_aside(self, kind: str, path: str, reason: str) -> None:
-        self.left_out = True
-        said = self._plan.set_aside[kind]
-        self._warn(
-            said.replace("@reason@", reason).replace("@what@", reason).replace("@path@", path)
-        )
 
 
 def _quoted(text: str) -> str:

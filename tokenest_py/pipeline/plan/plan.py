@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 __all__ = ["FILES", "FOLLOWING", "READERS", "Landing", "Plan", "Sql", "Step"]
@@ -27,11 +27,11 @@ Sql = Any
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """How a source lands: which files, and whether each still begins as it landed."""
+    """How a source lands: the files to compare with what has landed, and the contents to land."""
 
     source: str
-    files: Sql
-    first_lines: str
+    compared: Sql
+    contents: Sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,6 @@ class Step:
     # models
     materialized: str = ""
     unique_key: tuple[str, ...] = ()
-    is_appended: bool = False
     pre_hooks: tuple[Sql, ...] = ()
     follows: tuple[str, ...] = ()
     remembers: bool = False
@@ -66,7 +65,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All steps, and what holds for all of them."""
+    """All steps, and what holds for all of them.
+
+    Attributes:
+        steps: Of a build.
+        apart: What a build leaves out: a back-test runs it by its name.
+    """
 
     checksum: str
     made_by: Mapping[str, str]
@@ -74,11 +78,33 @@ class Plan:
     rules: str
     schemas: tuple[str, ...]
     sources: tuple[str, ...]
-    set_aside: Mapping[str, str]
+    set_aside: str
+    added_columns: Mapping[str, str]
     packed_lines: str
     packed_heads: str
     export: str
     steps: tuple[Step, ...] = field(repr=False)
+    apart: tuple[Step, ...] = field(repr=False)
+
+    def leading_to(self, names: Collection[str]) -> Plan:
+        """The part that makes these models: what they are made of, no test, no export."""
+        needed: set[str] = set()
+        for step in reversed(self.steps):
+            if step.kind != "test" and (step.name in names or step.id in needed):
+                needed |= {step.id, *step.needs}
+        steps = tuple(step for step in self.steps if step.id in needed)
+        return replace(self, steps=steps, apart=(), export="")
+
+    def only(self, names: Collection[str], *, exports: bool = False) -> Plan:
+        """These models, and the tests that look at nothing else."""
+        every = (*self.steps, *self.apart)
+        models = {step.id for step in every if step.kind == "model" and step.name in names}
+        steps = tuple(
+            step
+            for step in every
+            if step.id in models or (step.kind == "test" and models.issuperset(step.needs))
+        )
+        return replace(self, steps=steps, apart=(), export=self.export if exports else "")
 
     def write(self, path: Path) -> None:
         """Write the plan, as a whole or not at all."""
@@ -88,12 +114,19 @@ class Plan:
         scratch.replace(path)
 
     @classmethod
-    def read(cls, path: Path) -> Plan:
-        """Return the plan in a file; raises OSError or ValueError where there is none."""
-        found = json.loads(path.read_text(encoding="utf-8"))
+    def read(cls, path: Path, words: Mapping[str, str]) -> Plan:
+        """Return the plan in a file, these words of it replaced.
+
+        Raises OSError or ValueError where there is none.
+        """
+        text = path.read_text(encoding="utf-8")
+        for word, value in words.items():
+            text = text.replace(word, value)
+        found = json.loads(text)
         try:
-            steps = tuple(map(_step, found.pop("steps")))
-            return cls(**found, steps=steps)
+            steps, apart = (tuple(map(_step, found.pop(name))) for name in ("steps", "apart"))
+            found["rules"] = " ".join([found["rules"], *words.values()])
+            return cls(**found, steps=steps, apart=apart)
         except (KeyError, TypeError) as error:  # of another version
             raise ValueError(f"it lacks {error}") from error
 

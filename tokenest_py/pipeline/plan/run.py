@@ -126,9 +126,9 @@ class _Run:
             self.tables.landed_sources()
             self.files.recognise(step.recognises)
         if step.landing:
-            landing = step.landing
-            files = self._decided(landing.files, answers)
-            answers[FILES] = self.files.to_land(files, landing.first_lines)
+            answers[FILES] = self.files.to_land(
+                step.landing, lambda sql: self._decided(sql, answers)
+            )
         sql = self._decided(step.sql, answers)
         key, before = self._key(step, sql), self.tables.key(step)
         if step.materialized == "table" and not step.recognises and key == before:

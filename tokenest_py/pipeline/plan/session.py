@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
@@ -23,10 +24,10 @@ create or replace temp table files_set_aside (source_file varchar, reason varcha
 create or replace temp table said_sources (source_file varchar, source_name varchar);
 create or replace temp table landed_sources (source_file varchar, source_name varchar);
 create or replace temp table files_to_land (
-    source_file varchar, landed_lines bigint, has_torn_tail boolean
+    file_path varchar, source_file varchar, landed_lines bigint, has_torn_tail boolean
 );
 create or replace temp table packed_lines (
-    source_file varchar, file_bytes bigint, modified_at timestamp, pieces varchar[],
+    file_path varchar, file_bytes bigint, modified_at timestamp, pieces varchar[],
     escaped_pieces varchar[]
 );
 create or replace temp table packed_heads (source_file varchar, line_no bigint, piece varchar);
@@ -44,6 +45,7 @@ class Session:
         self.words = {
             "['@telemetry@']": f"[{', '.join(map(literal, settings.telemetry))}]",
             "@exports@": str(settings.exports).replace("'", "''"),
+            "@a_day_ahead@": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d %H:%M:%S}",
         }
         for name, value in plan.settings.items():
             connection.execute(f'set "{name}" = {literal(value)}')

@@ -1,7 +1,11 @@
-"""Where plans are kept, and which of them is of the project as it is now."""
+"""Where plans are kept, and which of them is of the project as it is now.
+
+python -m tokenest_py.pipeline.plan.store    compiles that of a build, where there is none
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,57 +18,76 @@ from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
 from tokenest_py.pipeline.plan.plan import Plan
+from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from tokenest_py.pipeline.settings import Settings
+__all__ = ["PACKAGED", "compile_to", "current_plan", "plan_name", "project_checksum", "versions"]
 
-__all__ = ["PACKAGED", "compile_to", "current_plan", "project_checksum", "versions"]
-
-PACKAGED = "plan.json"  # beside the project in the wheel: the plan of the vars as they are there
+PACKAGED = "plans"  # beside the project in the wheel: its plans
 _PARTS = ("dbt_project.yml", "profiles.yml", "macros", "models", "seeds", "tests/dbt")
-_COMPILED_BY = "compiling.py", "plan.py"
+_COMPILED_BY = "compiling.py", "plan.py", "standins.py"
 _SOURCES = {".sql", ".yml", ".csv"}
 _MAKERS = "dbt-core", "dbt-duckdb"
+# What dbt finds in its environment: words that a run replaces, and nothing of this process.
+_COMPILED_WITH = {
+    "TOKENEST_TELEMETRY": "@telemetry@",
+    "TOKENEST_DB": "plan.duckdb",
+    "TOKENEST_EXPORTS": "@exports@",
+    "DO_NOT_TRACK": "1",
+}
 
 
 def current_plan(
-    settings: Settings, variables: Mapping[str, object], say: Callable[[str], None]
+    settings: Settings,
+    variables: Mapping[str, object],
+    say: Callable[[str], None],
+    words: Mapping[str, str] | None = None,
 ) -> Plan:
     """Return the plan of the project and these vars, compiled anew where none is there.
 
     Args:
-        settings: They name the project, and where dbt keeps its files.
+        settings: They name the project, and where plans are kept.
         variables: What differs from the vars of dbt_project.yml.
         say: Called with one line before dbt compiles.
+        words: What takes the place of the vars that stand for any (openvars.py).
 
     Raises:
         BuildError: dbt cannot compile the project, or is not there to do it.
     """
     checksum = project_checksum(settings.project, variables)
-    own = _folder(settings) / f"plan-{_key(variables)}.json"
+    name = plan_name(variables)
+    places = [*settings.plans, settings.project / PACKAGED]
     reason = "there is none yet"
-    for path in (own, settings.project / PACKAGED):
+    for folder in places:
         try:
-            found = Plan.read(path)
+            found = Plan.read(folder / name, words or {})
         except OSError:
             continue
         except ValueError:
-            reason = f"{path} cannot be read"
+            reason = f"{folder / name} cannot be read"
             continue
         if found.checksum == checksum and _is_made_by(found, versions()):
             return found
         reason = "the project, the vars or the version of dbt changed"
     if not versions():
         message = (
-            f"no plan for this build ({reason}), and dbt is not installed to compile one;"
+            f"no plan for this run ({reason}), and dbt is not installed to compile one;"
             " pip install 'tokenest[pipeline]'"
         )
         raise BuildError(message)
     say(f"compiling the plan: {reason}")
-    compile_to(settings.project, own, variables)
-    return Plan.read(own)
+    path = _writable(settings.plans) / name
+    compile_to(settings.project, path, variables)
+    return Plan.read(path, words or {})
+
+
+def plan_name(variables: Mapping[str, object]) -> str:
+    """The name of the file that holds the plan of these vars."""
+    text = json.dumps(variables, sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:8] if variables else "default"
+    return f"plan-{key}.json"
 
 
 def project_checksum(project: Path, variables: Mapping[str, object]) -> str:
@@ -97,16 +120,15 @@ def _is_made_by(plan: Plan, here: Mapping[str, str]) -> bool:
     return not here or here == plan.made_by
 
 
-def _key(variables: Mapping[str, object]) -> str:
-    text = json.dumps(variables, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8] if variables else "default"
-
-
-def _folder(settings: Settings) -> Path:
-    """Where dbt keeps what it parsed."""
-    if settings.scratch is not None:
-        return settings.scratch / "target"
-    return Path(settings.values["DBT_TARGET_PATH"] or settings.project / "target").absolute()
+def _writable(folders: Sequence[Path]) -> Path:
+    """The first folder that can be written to; raises BuildError where none can."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    message = f"no plan can be kept: {folders[0]} cannot be written; set DBT_TARGET_PATH"
+    raise BuildError(message)
 
 
 def compile_to(project: Path, path: Path, variables: Mapping[str, object] | None = None) -> None:
@@ -118,11 +140,12 @@ def compile_to(project: Path, path: Path, variables: Mapping[str, object] | None
     given = variables or {}
     checksum = project_checksum(project, given)
     command = [sys.executable, "-m", "tokenest_py.pipeline.plan.compiling"]
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST_", "DBT_"))}
     with tempfile.TemporaryDirectory(prefix="tokenest-plan-") as scratch:
         done = subprocess.run(
             [*command, str(project), checksum, json.dumps(given), str(path.absolute())],
             cwd=scratch,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=kept | _COMPILED_WITH | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             capture_output=True,
             text=True,
             check=False,
@@ -130,3 +153,7 @@ def compile_to(project: Path, path: Path, variables: Mapping[str, object] | None
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise BuildError(lines[-1] if lines else "dbt could not compile the project")
+
+
+if __name__ == "__main__":
+    current_plan(Settings.read(), {}, lambda _: None)

@@ -56,18 +56,29 @@ class Tables:
         )
         for schema in plan.schemas:
             session.connection.execute(f"create schema if not exists {schema}")
+        for name in self._landings:
+            for column, kind in plan.added_columns.items() if name in self._kinds else ():
+                session.connection.execute(
+                    f"alter table {name} add column if not exists {column} {kind}"
+                )
 
     def landed_sources(self) -> None:
         """Fill in which source has landed which files."""
         session = self._session
         session.insert("landed_sources", ())
-        for step in self._plan.steps:
-            if step.landing and step.relation in self._kinds:
-                session.connection.execute(
-                    f"insert into temp.landed_sources select distinct source_file, ?"
-                    f" from {step.relation} where file_bytes is not null",
-                    [step.landing.source],
-                )
+        landed = [
+            f"select coalesce(file_path, source_file) as source_file, landing_no,"
+            f" {literal(step.landing.source)} as source_name from {step.relation}"
+            f" where file_bytes is not null"
+            for step in self._plan.steps
+            if step.landing and step.relation in self._kinds
+        ]
+        if landed:
+            session.connection.execute(
+                "insert into temp.landed_sources"
+                " select source_file, max_by(source_name, landing_no)"
+                f" from ({' union all '.join(landed)}) group by source_file"
+            )
 
     def is_following(self, step: Step) -> bool:
         """Whether the table takes up what landed, and is not built as a whole."""

@@ -17,6 +17,7 @@ from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime.providers import call_fields
 from tokenest_py.runtime.recorder import record as event_record
 from tokenest_py.runtime.recorder.file import EventFile
+from tokenest_py.runtime.recorder.guardrails import Guardrails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,8 @@ class RecorderStatus(NamedTuple):
         dropped: Events for which it did not, by reason: the name of the system's error
             (ENOSPC), missing_<field>, invalid_<field>, or what docs/recorder.md lists.
         unknown_fields: Fields left out because the event record has none of that name.
+        guardrails: Calls with deliverables and a prediction (`predicted`), and how many of them
+            broke each rule of `marts.alerts` about single calls.
         file: The file that took the last event; None before the first.
     """
 
@@ -49,6 +52,7 @@ class RecorderStatus(NamedTuple):
     written: int
     dropped: Mapping[str, int]
     unknown_fields: int
+    guardrails: Mapping[str, int]
     file: Path | None
 
 
@@ -197,10 +201,17 @@ class Recorder:
         """Return the counts so far. `attempts - written` is the number of dropped events."""
         if not self.enabled:
             return RecorderStatus(
-                enabled=False, attempts=0, written=0, dropped={}, unknown_fields=0, file=None
+                enabled=False,
+                attempts=0,
+                written=0,
+                dropped={},
+                unknown_fields=0,
+                guardrails={},
+                file=None,
             )
         with self._counts_lock:
             written, dropped = self._written, dict(self._dropped)
+            guardrails = dict(self._guardrails.counts)
         if self._out_of_stack:
             dropped["RecursionError"] = dropped.get("RecursionError", 0) + self._out_of_stack
         return RecorderStatus(
@@ -209,6 +220,7 @@ class Recorder:
             written=written,
             dropped=dropped,
             unknown_fields=self._unknown_fields,
+            guardrails=guardrails,
             file=self._file.path,
         )
 
@@ -241,6 +253,7 @@ class Recorder:
         self._dropped: dict[str, int] = {}
         self._out_of_stack = 0  # drops where the host's stack had no room left to count them
         self._unknown_fields = 0
+        self._guardrails = Guardrails()
         self._id_prefix = os.urandom(12).hex()
         self._id_numbers = itertools.count(1)
 
@@ -250,6 +263,15 @@ class Recorder:
         if unknown:
             self._count_unknown_fields(unknown)
         self._append(line)
+        if "predicted_output_tokens" in fields:
+            self._judge(fields)
+
+    def _judge(self, fields: Mapping[str, object]) -> None:
+        """Hold the prediction against what came of it; the event is written whatever this does."""
+        with contextlib.suppress(Exception), self._counts_lock:
+            warning = self._guardrails.judge(fields)
+            if warning:
+                _warn(warning)
 
     def _append(self, line: bytes) -> None:
         lock, is_ours = self._lock, True
@@ -316,5 +338,10 @@ def _warn(message: str) -> None:
         logging.getLogger("tokenest").warning(message)
 
 
+def is_on(value: str) -> bool:
+    """Return whether the value of a setting switches it on."""
+    return value.strip().lower() in ("1", "true", "yes")
+
+
 def _is_on(variable: str) -> bool:
-    return os.environ.get(variable, "").strip().lower() in ("1", "true", "yes")
+    return is_on(os.environ.get(variable, ""))

@@ -19,10 +19,11 @@ from tokenest_py.runtime.labels import (
     NAME,
     is_value,
 )
+from tokenest_py.runtime.strict_json import decode_strictly, refuse_constant
 from tokenest_py.runtime.table.kinds import KINDS, MAX_TEXT, NUMBERS, TEXTS
 
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any
 
 FORMAT_VERSION = 2  # 1 is read too: its budgets have columns in the place of labels
 MAX_BYTES = 16 * 1024 * 1024
@@ -160,7 +161,7 @@ def _decode_at_once(lines: list[bytes]) -> list[dict[str, Any]]:
     """
     try:
         text = f"[{b','.join(lines).decode()}]"
-        rows: list[dict[str, Any]] = json.loads(text, parse_constant=_not_a_number)
+        rows: list[dict[str, Any]] = json.loads(text, parse_constant=refuse_constant)
         keys = sum(map(len, rows)) + sum([len(row["labels"]) for row in rows if "labels" in row])
     except (ValueError, TypeError, RecursionError):
         return []
@@ -172,7 +173,7 @@ def _decode_at_once(lines: list[bytes]) -> list[dict[str, Any]]:
 
 def _decode_line(line: bytes, number: int, path: str) -> dict[str, Any]:
     try:
-        row = _JSON.decode(line.decode())
+        row = decode_strictly(line.decode())
     except (ValueError, RecursionError) as error:
         raise CoefficientsError(path, f"not a JSON object ({error})", number) from error
     if not isinstance(row, dict):
@@ -261,18 +262,3 @@ def _number_fault(key: str, values: tuple[Any, ...]) -> str:
     if set(map(type, values)) <= types and low <= min(values) <= max(values) <= high:
         return ""
     return f"{key} is not a number from {low:g} to {high:g}"
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        reason = "a key stands twice in an object"
-        raise ValueError(reason)
-    return row
-
-
-def _not_a_number(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_not_a_number)

@@ -1,0 +1,49 @@
+"""Vars of one run on the command line of `tokenest build`."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dbt_project import ROOT, Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+
+def test_gates_of_what_is_exported(tmp_path: Path) -> None:
+    """Six and four calls of the sample pass lower gates; five calls and 0.7 let nothing out."""
+    project = Project(tmp_path)
+    for path in (ROOT / "telemetry").rglob("*.ndjson"):
+        shutil.copy(path, project.telemetry(path.name))
+    options = ("--min-samples", "4", "--vars", "{confidence_threshold: 0.4, under_multiplier: 1.1}")
+    done = project.tokenest("build", *options)
+    assert done.returncode == 0, done.stderr
+    multipliers = project.rows(
+        "select distinct category, complexity from report.cmd_build_multipliers"
+        " where is_exported order by all"
+    )
+    assert multipliers == [("implementation", "low"), ("implementation", "medium")]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--vars", "nonsense"), "--vars='nonsense' will not do"),
+        (("--vars", "{"), "--vars='{' will not do"),
+        (("--min-samples", "0"), "var min_samples is 0; it must be a whole number of at least 1"),
+        (("--vars", "{unheard_of: 1}"), "var unheard_of is none of tokenest"),
+    ],
+)
+def test_what_will_not_do_is_one_line(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    """Before anything is landed."""
+    project = Project(tmp_path)
+    shutil.copy(ROOT / "tests" / "cli" / "test_build_options.py", project.telemetry("a.ndjson"))
+    done = project.tokenest("build", *options)
+    assert done.returncode in {1, 2}
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

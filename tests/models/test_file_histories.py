@@ -1,0 +1,96 @@
+"""What becomes of files between builds: random histories, and each kind of change by itself."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dbt_project import Project, line
+from file_history_trials import careless, landing_plan, trial
+
+if TYPE_CHECKING:
+    from tokenest_py.pipeline.plan.plan import Plan
+
+pytestmark = pytest.mark.slow
+
+STATES = (
+    "select parse_filename(source_file), parse_filename(file_path), state, lines, accepted"
+    " from marts.files order by all"
+)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """The landing of one source."""
+    return landing_plan()
+
+
+@pytest.mark.parametrize("first", range(1, 51, 10))
+def test_every_equation_holds_after_each_build(plan: Plan, first: int) -> None:
+    """Ten histories of six builds: nothing is lost, nothing counts twice, every byte is told."""
+    assert [fault for seed in range(first, first + 10) for fault in trial(plan, seed)] == []
+
+
+def test_a_landing_that_compares_nothing_is_seen(plan: Plan) -> None:
+    """The control: without the comparison of what had landed, histories come out wrong."""
+    assert any(trial(careless(plan), seed) for seed in range(1, 10))
+
+
+def test_a_log_that_is_copied_and_cut_off(project: Project) -> None:
+    """The same first line, grown past its old size: by dbt, as by the plan in the trials."""
+    log, copy = project.telemetry("app.ndjson"), project.telemetry("app.1.ndjson")
+    log.write_bytes(line(event_id="first") + b"".join(line(event_id=f"a-{n}") for n in range(2)))
+    project.land()
+    copy.write_bytes(log.read_bytes() + line(event_id="late"))
+    log.write_bytes(line(event_id="first") + b"".join(line(event_id=f"b-{n}") for n in range(5)))
+    project.land()
+    assert project.rows(STATES) == [
+        ("app.ndjson", "app.1.ndjson", "rotated", 4, 4),
+        ("app.ndjson#2", "app.ndjson", "landed", 6, 5),
+    ]
+    before = project.rows("select count(*) from staging.base_tokenest__lines")
+    copy.with_suffix(".ndjson.gz").write_bytes(gzip.compress(copy.read_bytes()))
+    copy.unlink()
+    project.land(telemetry="telemetry/**/*.ndjson*")
+    assert project.rows(STATES)[0] == ("app.ndjson", "app.1.ndjson.gz", "rotated", 4, 4)
+    assert project.rows("select count(*) from staging.base_tokenest__lines") == before
+
+
+def test_a_landed_line_that_was_edited(project: Project) -> None:
+    """The file is read anew: what is new in it lands, and a known id keeps what it said first."""
+    path = project.telemetry()
+    path.write_bytes(line(event_id="e-1") + line(event_id="e-2") + line(event_id="e-3"))
+    project.land()
+    content = path.read_bytes().replace(b'"e-2"', b'"x-2"')
+    path.write_bytes(content.replace(b"800", b"801", 1))
+    os.utime(path, (1_700_000_000,) * 2)
+    project.land()
+    assert project.rows(STATES) == [
+        ("events.ndjson", "events.ndjson", "rewritten", 3, 3),
+        ("events.ndjson#2", "events.ndjson", "landed", 3, 1),
+    ]
+    assert project.rows(
+        "select event_id, actual_output_tokens from staging.stg_tokenest__events order by 1"
+    ) == [("e-1", 800), ("e-2", 800), ("e-3", 800), ("x-2", 800)]
+    assert project.rows("select event_id, reject_reason from marts.rejected_lines") == [
+        ("e-1", "id_conflict")
+    ]
+
+
+def test_a_file_without_a_line_of_its_own_yet(project: Project) -> None:
+    """It was emptied and has half a line: it waits under the path, beside what had landed."""
+    path = project.telemetry()
+    path.write_bytes(line(event_id="e-1"))
+    project.land()
+    path.write_bytes(b'{"half')
+    project.land()
+    assert project.rows(STATES) == [
+        ("events.ndjson", "events.ndjson", "rewritten", 1, 1),
+        ("events.ndjson#0", "events.ndjson", "growing", 0, 0),
+    ]
+    path.write_bytes(line(event_id="e-1"))
+    project.land()
+    assert project.rows(STATES) == [("events.ndjson", "events.ndjson", "landed", 1, 1)]
