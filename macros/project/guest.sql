@@ -8,7 +8,8 @@
     sources that it names.
 -#}
 {% macro is_read(source=none) %}
-    {{ return(not is_guest() or (source in var('sources') if source else var('sources') | length > 0)) }}
+    {% set read = [source] if source else var('sources') %}
+    {{ return(not is_guest() or read | select('in', var('sources')) | list | length > 0) }}
 {% endmacro %}
 
 {#-

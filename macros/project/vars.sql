@@ -247,10 +247,11 @@
 -#}
 {% macro check_vars() %}
     {% set rules = var_rules().values() | sum(start=[]) %}
-    {% set known = ['backtest'] + (['events'] if is_guest() else []) + rules | map(attribute='name') | list %}
+    {% set known = ['backtest'] + rules | map(attribute='name') | list %}
     {% set given = invocation_args_dict.get('vars') or {} %}
     {% set prefix = 'tokenest__' if is_guest() else '' %}
-    {% for name in given if name.startswith(prefix) and name[prefix | length:] not in known %}
+    {% for name in given if name.startswith(prefix) and name[prefix | length:] not in known
+        and name != 'tokenest__events' %}
         {% do exceptions.raise_compiler_error(
             'var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all'
         ) %}

@@ -23,7 +23,8 @@
     {% for field in event_fields() %}
         {% do types.update({field['name']: field['type']}) %}
     {% endfor %}
-    {{ return(dict(types, source_file='text', line_no='whole', landing_no='whole', left_out='text')) }}
+    {% set place = {'source_file': 'text', 'line_no': 'whole', 'landing_no': 'whole'} %}
+    {{ return(dict(types, left_out='text', **place)) }}
 {% endmacro %}
 
 {#-
@@ -32,16 +33,18 @@
 -#}
 {% macro relation_values(relation) %}
     {% set columns, values, wrong = {}, {}, [] %}
-    {% for column in adapter.get_column_schema_from_query('select * from ' ~ relation ~ ' where false') %}
+    {% set nothing = 'select * from ' ~ relation ~ ' where false' %}
+    {% for column in adapter.get_column_schema_from_query(nothing) %}
         {% do columns.update({column.name.lower(): column}) %}
     {% endfor %}
     {% for field in relation_fields() %}
         {% set name, column = field['name'], columns.get(field['name']) %}
         {% if column %}
             {% set wants = {
-                'whole': 'a whole number', 'number': 'a number', 'flag': 'true or false', 'time': 'a timestamp'
+                'whole': 'a whole number', 'number': 'a number', 'flag': 'true or false',
+                'time': 'a timestamp',
             }.get(field['type']) %}
-            {% set is_time = 'time' in column.data_type.lower() or 'date' in column.data_type.lower() %}
+            {% set is_time = modules.re.search('time|date', column.data_type.lower()) is not none %}
             {% if wants and (column.is_string() or is_time != (field['type'] == 'time')) %}
                 {% do wrong.append(name ~ ' is ' ~ ('text' if column.is_string() else column.data_type) ~ ' and has to be ' ~ wants) %}
             {% endif %}
@@ -73,7 +76,9 @@
     {%- elif type == 'text_list' -%}
         {{ return(column.quoted if '[' in column.data_type else json_text_list(text)) }}
     {%- elif type == 'labels' -%}
-        {{ return('case when ' ~ json_is_valid(text) ~ ' then ' ~ json_sorted(text) ~ ' else ' ~ text ~ ' end') }}
+        {{ return(
+            'case when ' ~ json_is_valid(text) ~ ' then ' ~ json_sorted(text) ~ ' else ' ~ text ~ ' end'
+        ) }}
     {%- endif -%}
     {{ return("nullif(" ~ text ~ ", '')") }}
 {%- endmacro %}
@@ -89,7 +94,9 @@
     ) || '}', '{}')
 {%- endmacro %}
 
-{#- The calls of the relation, of the values that it has (relation_values), each with why it is left out. -#}
+{#-
+    The calls of the relation, of the values that it has (relation_values), each with why it is left out.
+-#}
 {% macro relation_calls(relation, values) %}
     {% set key = [] %}
     {% for field in relation_fields() if field['name'] in values and field['type'] != 'text_list' %}
@@ -101,7 +108,8 @@
     typed as (
         select
             {%- for field in relation_fields() %}
-            {{ values.get(field['name'], typed_null(field['type'])) }} as {{ field['name'] }}{{ ',' if not loop.last }}
+            {{ values.get(field['name'], typed_null(field['type'])) }}
+                as {{ field['name'] }}{{ ',' if not loop.last }}
             {%- endfor %}
         from {{ relation }}
     ),
