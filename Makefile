@@ -102,6 +102,7 @@ bench: $(STAMP) $(REFEREE)/.installed $(PEERS)/.installed $(CLIENTS)/.installed 
 	@PYTHONPATH=.:tests/support:tests/clients $(CLIENTS)/bin/python benchmarks/clients.py
 	@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
 	@$(BIN)/python benchmarks/growth.py --most-lines $(lastword $(LINES)) $(if $(FOLDER),--folder $(FOLDER))
+	@$(BIN)/python benchmarks/sources.py --lines $(lastword $(LINES)) $(if $(FOLDER),--folder $(FOLDER))
 	@$(BIN)/python benchmarks/sessions.py --ccusage $(PEERS)/node_modules/.bin/ccusage --polars $(PEERS)/bin/python
 	@PYTHONPATH=tests/support $(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
 

@@ -8,8 +8,8 @@
     sources that it names.
 -#}
 {% macro is_read(source=none) %}
-    {% set read = [source] if source else var('sources') %}
-    {{ return(not is_guest() or read | select('in', var('sources')) | list | length > 0) }}
+    {% set is_named = source in var('sources') if source else var('sources') | length > 0 %}
+    {{ return(is_named or not is_guest()) }}
 {% endmacro %}
 
 {#-

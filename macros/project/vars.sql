@@ -248,10 +248,10 @@
 {% macro check_vars() %}
     {% set rules = var_rules().values() | sum(start=[]) %}
     {% set known = ['backtest'] + rules | map(attribute='name') | list %}
+    {% do known.append('events') if is_guest() %}
     {% set given = invocation_args_dict.get('vars') or {} %}
     {% set prefix = 'tokenest__' if is_guest() else '' %}
-    {% for name in given if name.startswith(prefix) and name[prefix | length:] not in known
-        and name != 'tokenest__events' %}
+    {% for name in given if name.startswith(prefix) and name[prefix | length:] not in known %}
         {% do exceptions.raise_compiler_error(
             'var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all'
         ) %}

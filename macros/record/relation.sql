@@ -23,8 +23,8 @@
     {% for field in event_fields() %}
         {% do types.update({field['name']: field['type']}) %}
     {% endfor %}
-    {% set place = {'source_file': 'text', 'line_no': 'whole', 'landing_no': 'whole'} %}
-    {{ return(dict(types, left_out='text', **place)) }}
+    {% do types.update(source_file='text', line_no='whole', landing_no='whole', left_out='text') %}
+    {{ return(types) }}
 {% endmacro %}
 
 {#-
@@ -33,18 +33,18 @@
 -#}
 {% macro relation_values(relation) %}
     {% set columns, values, wrong = {}, {}, [] %}
-    {% set nothing = 'select * from ' ~ relation ~ ' where false' %}
-    {% for column in adapter.get_column_schema_from_query(nothing) %}
+    {% set no_row = 'select * from ' ~ relation ~ ' where false' %}
+    {% for column in adapter.get_column_schema_from_query(no_row) %}
         {% do columns.update({column.name.lower(): column}) %}
     {% endfor %}
     {% for field in relation_fields() %}
         {% set name, column = field['name'], columns.get(field['name']) %}
         {% if column %}
             {% set wants = {
-                'whole': 'a whole number', 'number': 'a number', 'flag': 'true or false',
-                'time': 'a timestamp',
+                'whole': 'a whole number', 'number': 'a number', 'flag': 'true or false', 'time': 'a timestamp'
             }.get(field['type']) %}
-            {% set is_time = modules.re.search('time|date', column.data_type.lower()) is not none %}
+            {% set type = column.data_type.lower() %}
+            {% set is_time = 'time' in type or 'date' in type %}
             {% if wants and (column.is_string() or is_time != (field['type'] == 'time')) %}
                 {% do wrong.append(name ~ ' is ' ~ ('text' if column.is_string() else column.data_type) ~ ' and has to be ' ~ wants) %}
             {% endif %}
@@ -95,7 +95,8 @@
 {%- endmacro %}
 
 {#-
-    The calls of the relation, of the values that it has (relation_values), each with why it is left out.
+    The calls of the relation, of the values that it has (relation_values), each with why it is left
+    out.
 -#}
 {% macro relation_calls(relation, values) %}
     {% set key = [] %}
@@ -108,8 +109,8 @@
     typed as (
         select
             {%- for field in relation_fields() %}
-            {{ values.get(field['name'], typed_null(field['type'])) }}
-                as {{ field['name'] }}{{ ',' if not loop.last }}
+            {%- set name = field['name'] %}
+            {{ values.get(name, typed_null(field['type'])) }} as {{ name }}{{ ',' if not loop.last }}
             {%- endfor %}
         from {{ relation }}
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tokenest_py.errors import DatabaseError, UsageError
-from tokenest_py.pipeline.database import count, open_database, read_in_full, wait_for
+from tokenest_py.pipeline.database import check_file, count, open_database, read_in_full, wait_for
 
 __all__ = ["Copy", "back_up", "restore"]
 
@@ -41,6 +41,7 @@ def restore(backup: Path, database: Path, *, lock_timeout: float) -> Copy:
 
     The backup is copied and every value of it read before anything is replaced. Raises as back_up.
     """
+    check_file(backup, "give a file that `tokenest backup` wrote")
     with open_database(backup, lock_timeout=lock_timeout, allow_empty=True):
         fresh = _copied(backup, database.with_name(database.name + ".restored"))
     try:

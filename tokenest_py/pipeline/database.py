@@ -34,24 +34,21 @@ __all__ = [
 DUCKDB_MAGIC = b"DUCK"
 
 
-def check_file(path: Path) -> None:
-    """Raise DatabaseError, in one line, unless path is a DuckDB file."""
-    build_it = "run `tokenest build` first, or set TOKENEST_DB"
+def check_file(path: Path, fix: str = "run `tokenest build` first, or set TOKENEST_DB") -> None:
+    """Raise DatabaseError, in one line that ends with the fix, unless path is a DuckDB file."""
     if path.is_dir():
-        raise DatabaseError(f"{path} is a folder, not a database; {build_it}")
+        raise DatabaseError(f"{path} is a folder, not a database; {fix}")
     try:
         with path.open("rb") as file:
             head = file.read(16)
     except FileNotFoundError:
-        raise DatabaseError(f"there is no database at {path}; {build_it}") from None
+        raise DatabaseError(f"there is no database at {path}; {fix}") from None
     except OSError as error:
         raise DatabaseError(f"{path} cannot be read: {error.strerror}") from error
     if head[8:12] != DUCKDB_MAGIC:
         kind = "an SQLite file" if head.startswith(b"SQLite format 3") else "not a DuckDB database"
         kind = "an empty file" if not head else kind
-        raise DatabaseError(
-            f"{path} is {kind}; set TOKENEST_DB to the database of `tokenest build`"
-        )
+        raise DatabaseError(f"{path} is {kind}; {fix}")
 
 
 @contextmanager

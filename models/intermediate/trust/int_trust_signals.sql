@@ -124,7 +124,8 @@ final as (
         category,
         complexity,
         greatest(
-            {{ ratio('tokens_of_all', 'tokens_of_others') }}, {{ ratio('tokens_of_others', 'tokens_of_all') }}
+            {{ ratio('tokens_of_all', 'tokens_of_others') }},
+            {{ ratio('tokens_of_others', 'tokens_of_all') }}
         ) as figure,
         n_calls as n,
         n_largest as n_breaches,
