@@ -283,7 +283,9 @@
     the configuration as a whole cannot be locked. The connection of a host is its own.
 -#}
 {% macro limit_file_access() -%}
-    {%- if not is_guest() %}{{ return(adapter.dispatch('limit_file_access', 'tokenest')()) }}{% endif -%}
+    {%- if not is_guest() -%}
+        {{ return(adapter.dispatch('limit_file_access', 'tokenest')()) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro default__limit_file_access() -%}

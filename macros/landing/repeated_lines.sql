@@ -129,12 +129,17 @@ select * from final
 {% endif %}
 {% endmacro %}
 
-{#- No row of base_<source>__repeated_lines. -#}
-{% macro no_repeated_lines() %}
-    {{ no_rows({
+{#- The columns of base_<source>__repeated_lines with their types. -#}
+{% macro repeated_line_types() %}
+    {{ return({
         'source_file': 'text', 'line_no': 'whole', 'record_no': 'whole', 'landing_no': 'whole', 'event_key': 'text',
         'run_id': 'text', 'phase_id': 'text', 'verdict': 'text', 'line_text': 'text',
     }) }}
+{% endmacro %}
+
+{#- No row of base_<source>__repeated_lines. -#}
+{% macro no_repeated_lines() %}
+    {{ no_rows(repeated_line_types()) }}
 {% endmacro %}
 
 {#-

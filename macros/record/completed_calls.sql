@@ -54,6 +54,7 @@
 
 {#- Boolean: a call is told by several records; while nothing is built, that it may be. -#}
 {% macro are_calls_completed() %}
+    {% if not is_read() %}{{ return(false) }}{% endif %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return(true) }}{% endif %}
     {{ return(has_rows('select 1 from ' ~ ref('int_completed_events') ~ ' limit 1')) }}
 {% endmacro %}

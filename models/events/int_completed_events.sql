@@ -2,6 +2,7 @@
 {{ config(enabled=is_read(), materialized='table') }}
 
 {% set columns = staged_columns() %}
+{% set place = {'source_file': 'text', 'line_no': 'whole', 'record_no': 'whole'} %}
 {% set known_stop_class = "case when stop_class <> 'unrecorded' then stop_class end" %}
 {% set derived = ['reached_ceiling', 'truncation_evidence', 'is_truncated'] %}
 {% set completed = [
@@ -16,11 +17,11 @@ events as (
 ),
 
 lines as (
-    {{ united('base', 'lines', ['source_file', 'line_no', 'record_no', 'event_key']) }}
+    {{ united('base', 'lines', dict(place, event_key='text')) }}
 ),
 
 repeated_lines as (
-    {{ united('base', 'repeated_lines', ['source_file', 'line_no', 'record_no']) }}
+    {{ united('base', 'repeated_lines', place) }}
 ),
 
 known as (

@@ -1,34 +1,29 @@
 {% set columns = staged_columns() %}
-{% set names = columns | join(',\n        ') %}
 
 with
 
-{% if is_read() %}
-    events as (
-        {{ united('stg', 'events', columns) }}
-    ),
+events as (
+    {{ united('stg', 'events', columns) }}
+),
 
+{% if is_read() %}
     completed_events as (
         select * from {{ ref('int_completed_events').include(database=is_guest()) }}
     ),
-
-    files as (
-        {{ one_event_a_call('events', columns) }}
-    ),
-{% else %}
-    files as (
-        {{ no_rows(dict({'source_name': 'text'}, **columns)) }}
-    ),
 {% endif %}
+
+files as (
+    {{ one_event_a_call('events', columns) }}
+),
 
 final as (
     select * from files
     {% if has_events() %}
-    union all
-    select
-        'relation' as source_name,
-        {{ names }}
-    from {{ ref('stg_relation__events').include(database=is_guest()) }}
+        union all
+        select
+            'relation' as source_name,
+            {{ columns | join(',\n            ') }}
+        from {{ ref('stg_relation__events').include(database=is_guest()) }}
     {% endif %}
 )
 

@@ -1,7 +1,6 @@
-{{ config(enabled=is_read()) }}
-
-{{ united('base', 'lines', [
-    'source_file', 'line_no', 'record_no', 'landing_no', 'is_blank', 'is_other', 'left_out', 'reject_reason', 'reject_fields',
-    'line_bytes', 'line_md5', 'line_text', 'event_key', 'occurred_at', 'file_bytes', 'modified_at',
-    'has_open_tail', 'file_path', 'landed_bytes',
-]) }}
+{{ united('base', 'lines', {
+    'source_file': 'text', 'line_no': 'whole', 'record_no': 'whole', 'landing_no': 'whole', 'is_blank': 'flag',
+    'is_other': 'flag', 'left_out': 'text', 'reject_reason': 'text', 'reject_fields': 'text', 'line_bytes': 'whole',
+    'line_md5': 'text', 'line_text': 'text', 'event_key': 'text', 'occurred_at': 'time', 'file_bytes': 'whole',
+    'modified_at': 'time', 'has_open_tail': 'flag', 'file_path': 'text', 'landed_bytes': 'whole',
+}) }}
