@@ -5,7 +5,8 @@
 {% macro upgrade_landed_lines() %}
     {% if execute and flags.WHICH in ['build', 'run'] %}
         {% for relation in landed_relations() %}
-            {% set present = adapter.get_columns_in_relation(relation) | map(attribute='name') | list %}
+            {% set columns = adapter.get_columns_in_relation(relation) %}
+            {% set present = columns | map(attribute='name') | list %}
             {% for name, type in columns_of_places().items() if name not in present %}
                 {% do run_query('alter table ' ~ relation ~ ' add column ' ~ name ~ ' ' ~ type) %}
             {% endfor %}
