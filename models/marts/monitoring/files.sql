@@ -78,7 +78,10 @@ lines_by_file as (
 placed as (
     select
         *,
-        row_number() over (partition by file_path order by landing_no desc, source_file desc) = 1 as is_newest
+        row_number() over (
+            partition by file_path
+            order by landing_no desc, source_file desc
+        ) = 1 as is_newest
     from lines_by_file
 ),
 
@@ -103,8 +106,11 @@ joined as (
             end
         ) as source_file,
         coalesce(placed.source_name, files.source_name) as source_name,
-        coalesce(nullif(placed.file_path, ''), files.source_file, {{ path_of_content('placed.source_file') }})
-            as file_path,
+        coalesce(
+            nullif(placed.file_path, ''),
+            files.source_file,
+            {{ path_of_content('placed.source_file') }}
+        ) as file_path,
         coalesce(placed.last_line_no, 0) as lines,
         coalesce(
             ranked_by_file.accepted,
