@@ -112,7 +112,7 @@ ranked as (
 )
 {%- endmacro %}
 
-{#- Text: a bucket of a measure within a group, which `names` of `group` tell, none of them null. -#}
+{#- Text: a bucket of a measure in a group, which `names` of `group` tell, none of them null. -#}
 {% macro bucket_key(group, relation, names) -%}
     concat_ws(
         '|', {{ group }}.{{ names | join(', ' ~ group ~ '.') }}, {{ relation }}.measure,
