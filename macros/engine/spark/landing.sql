@@ -58,31 +58,20 @@
         {{ spark_line_text('piece') }} as line_text
     from (
         select
-            measured.*,
-            md5(substring(content, 1, cast(landed_bytes as int))) as landed_md5
-        from (
-            select
-                files.source_file,
-                contents.*,
-                files.landed_lines - cast(files.has_torn_tail as int) as landed_lines,
-                size(pieces) as piece_count,
-                element_at(pieces, -1) <> '' as has_open_tail,
-                md5({{ spark_line_text('pieces[0]') }}) as first_line_md5,
-                {% if var('final') -%}
-                    contents.file_bytes as landed_bytes,
-                    size(pieces) - case when element_at(pieces, -1) = '' then 1 else 0 end
-                {%- else -%}
-                    contents.file_bytes
-                    - case
-                        when is_text then octet_length(element_at(pieces, -1))
-                        else octet_length(unhex(replace(element_at(pieces, -1), ' ', '')))
-                    end as landed_bytes,
-                    size(pieces) - 1
-                {%- endif %} as last_line_no
-            from ({{ spark_contents(files | map(attribute='file_path') | list) }}) as contents
-            inner join ({{ files_as_rows(files) }}) as files
-                on contents.file_path = files.file_path
-        ) as measured
+            files.source_file,
+            contents.*,
+            files.landed_lines - cast(files.has_torn_tail as int) as landed_lines,
+            size(pieces) as piece_count,
+            element_at(pieces, -1) <> '' as has_open_tail,
+            md5({{ spark_line_text('pieces[0]') }}) as first_line_md5,
+            {% if var('final') -%}
+                size(pieces) - case when element_at(pieces, -1) = '' then 1 else 0 end
+            {%- else -%}
+                size(pieces) - 1
+            {%- endif %} as last_line_no
+        from ({{ spark_contents(files | map(attribute='file_path') | list) }}) as contents
+        inner join ({{ files_as_rows(files) }}) as files
+            on contents.file_path = files.file_path
     )
     lateral view posexplode(pieces) as position, piece
     lateral view explode(array(cast(position + 1 as bigint))) as line_no
@@ -108,27 +97,48 @@
         end
 {% endmacro %}
 
-{#- One row per file, with its lines as a list; is_text: they are text and not escaped. -#}
+{#-
+    One row per file, with its lines as a list; is_text: they are text and not escaped. Its bytes stay
+    here: what is joined to them would carry them to every line.
+-#}
 {% macro spark_contents(paths) %}
     select
         file_path,
         file_bytes,
         modified_at,
-        content,
         whole is not null as is_text,
         case
             when whole is not null then split(whole, '\n')
             else split(regexp_replace(hex(content), '(..)', '$1 '), '0A ')
-        end as pieces
+        end as pieces,
+        landed_bytes,
+        md5(substring(content, 1, cast(landed_bytes as int))) as landed_md5
     from (
         select
-            filename as file_path,
-            size as file_bytes,
-            last_modified as modified_at,
-            content,
-            try_validate_utf8(cast(content as string)) as whole
-        from {{ source('telemetry', 'files') }}
-        where filename in ({{ text_literals(paths) if paths else "''" }})
+            *,
+            {% if var('final') -%}
+                file_bytes
+            {%- else -%}
+                -- less what follows the last newline
+                file_bytes - case
+                    when whole is not null then octet_length(substring_index(whole, '\n', -1))
+                    else cast(
+                        length(
+                            substring_index(regexp_replace(hex(content), '(..)', '$1 '), '0A ', -1)
+                        ) / 3 as bigint
+                    )
+                end
+            {%- endif %} as landed_bytes
+        from (
+            select
+                filename as file_path,
+                size as file_bytes,
+                last_modified as modified_at,
+                content,
+                try_validate_utf8(cast(content as string)) as whole
+            from {{ source('telemetry', 'files') }}
+            where filename in ({{ text_literals(paths) if paths else "''" }})
+        )
     )
 {% endmacro %}
 
