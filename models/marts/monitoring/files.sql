@@ -171,7 +171,8 @@ final as (
         other,
         records,
         landed_bytes,
-        coalesce(file_bytes - landed_bytes, 0) as in_flight_bytes,
+        -- a file may have grown between its listing and its landing
+        coalesce(greatest(file_bytes - landed_bytes, 0), 0) as in_flight_bytes,
         is_present,
         coalesce(file_bytes > landed_bytes, not is_present and has_open_tail) as is_in_flight
     from joined

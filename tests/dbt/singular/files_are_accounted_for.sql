@@ -1,4 +1,5 @@
--- Conservation: every file that the globs match has one state, and its bytes have landed or wait.
+-- Conservation: every file that the globs match has one state, and all bytes that were listed have
+-- landed or wait; a file that grows meanwhile may have landed more.
 with
 
 listed as (
@@ -23,8 +24,7 @@ full outer join present
 where
     listed.source_file is null
     or present.file_path is null
-    or present.in_flight_bytes < 0
     or (
         present.state in ('landed', 'growing', 'rotated')
-        and listed.file_bytes <> present.landed_bytes + present.in_flight_bytes
+        and listed.file_bytes > present.landed_bytes + present.in_flight_bytes
     )
