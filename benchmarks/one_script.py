@@ -20,7 +20,7 @@ from tokenest_py.pipeline.plan.session import Session
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from tokenest_py.pipeline.plan.plan import Sql, Step
+    from tokenest_py.pipeline.plan.plan import Step
 
 
 class Script:
@@ -58,23 +58,12 @@ class Script:
         if step.recognises:
             self.files.recognise(step.recognises)
         if step.landing:
-            answers[FILES] = self.files.to_land(
-                step.landing, lambda sql: self.decided(sql, answers)
-            )
+            answers[FILES] = self.files.to_land(step.landing, answers)
             self.landings += answers[FILES]
         for hook in step.pre_hooks:
-            if text := self.decided(hook, answers):
+            if text := self.session.decided(hook, answers):
                 self.session.run(text)
-        return self.decided(step.sql, answers)
-
-    def decided(self, sql: Sql, answers: dict[str, bool]) -> str:
-        """The text for what the database answers."""
-        while not isinstance(sql, str):
-            question = sql["ask"]
-            if question not in answers:
-                answers[question] = self.session.run(question).fetchone() is not None
-            sql = sql["yes" if answers[question] else "no"]
-        return sql
+        return self.session.decided(step.sql, answers)
 
 
 def main(path: Path, *names: str) -> None:

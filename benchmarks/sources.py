@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sessions import answer
 from timing import Cost, Work, fresh
 
 if TYPE_CHECKING:
@@ -77,41 +78,14 @@ def text(rng: random.Random, words: int) -> str:
     return " ".join(rng.choices(WORDS, k=words))
 
 
-def claude_code(rng: random.Random, lines: int) -> Iterator[dict[str, object]]:
-    """Yield a session: a question, the lines of an answer, a tool's result, and so on."""
+def claude_code(rng: random.Random, lines: int) -> Iterator[str]:
+    """Yield a session: prompts and answers of three lines, a growing message each."""
     session = f"{rng.getrandbits(128):032x}"
-    shared = {
-        "sessionId": session,
-        "version": "2.1.0",
-        "cwd": "/home/user/project",
-        "userType": "external",
-    }
-    for number in range(lines):
-        at = f"2026-0{1 + number % 9}-{1 + number // 60 % 28:02}T10:{number % 60:02}:00.000Z"
-        own = {"uuid": f"{rng.getrandbits(64):016x}", "timestamp": at, "isSidechain": False}
-        if number % 3 == 0:
-            content: object = [{"type": "tool_result", "content": text(rng, 300)}]
-            yield shared | own | {"type": "user", "message": {"role": "user", "content": content}}
-            continue
-        usage = {
-            "input_tokens": rng.randrange(10, 2000),
-            "cache_read_input_tokens": rng.randrange(100_000),
-            "cache_creation_input_tokens": rng.randrange(5000),
-            "output_tokens": rng.randrange(20, 3000),
-        }
-        message = {
-            "id": f"msg_{session[:12]}{number // 3}",
-            "role": "assistant",
-            "model": rng.choice(("claude-opus-4-7", "claude-sonnet-4-6")),
-            "content": [{"type": "text", "text": text(rng, 120)}],
-            "stop_reason": rng.choice(("tool_use", "end_turn", "tool_use")),
-            "usage": usage,
-        }
-        request = f"req_{session[:12]}{number // 3}"
-        yield shared | own | {"type": "assistant", "requestId": request, "message": message}
+    for number in range(lines // 4):
+        yield from answer(number, session, rng)
 
 
-def otel(rng: random.Random, lines: int) -> Iterator[dict[str, object]]:
+def otel(rng: random.Random, lines: int) -> Iterator[str]:
     """Yield lines of a collector's file, two spans each."""
     for number in range(lines):
         spans = []
@@ -141,12 +115,11 @@ def otel(rng: random.Random, lines: int) -> Iterator[dict[str, object]]:
                 "endTimeUnixNano": str(1_777_890_002_000_000_000 + number * 1_000_000_000),
                 "attributes": attributes,
             })  # fmt: skip
-        yield {
-            "resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"spans": spans}]}]
-        }
+        resource = {"resource": {"attributes": []}, "scopeSpans": [{"spans": spans}]}
+        yield json.dumps({"resourceSpans": [resource]}, separators=(",", ":"))
 
 
-SOURCES: dict[str, tuple[Callable[[random.Random, int], Iterator[dict[str, object]]], str]] = {
+SOURCES: dict[str, tuple[Callable[[random.Random, int], Iterator[str]], str]] = {
     "claude_code": (claude_code, CLAUDE_CODE),
     "otel": (otel, OTEL),
 }
@@ -162,8 +135,8 @@ def written(folder: Path, source: str, lines: int) -> str:
         rng = random.Random(lines)
         for first in range(0, lines, 10_000):
             with (unfinished / f"{first:08}.jsonl").open("w", encoding="utf-8") as file:
-                for record in SOURCES[source][0](rng, min(10_000, lines - first)):
-                    file.write(json.dumps(record, separators=(",", ":")) + "\n")
+                for line in SOURCES[source][0](rng, min(10_000, lines - first)):
+                    file.write(f"{line}\n")
         unfinished.rename(place)
     return f"{place}/*.jsonl"
 

@@ -240,7 +240,7 @@
 {%- endmacro %}
 
 {#-
-    Query: those rows of `candidates`, of contents_to_compare(), whose file at file_path begins with
+    Query: those rows of `candidates`, of candidate_steps(), whose file at file_path begins with
     what had landed of the content. Unless it is the file's own, its first line is compared before.
 -#}
 {% macro matched_contents(paths, candidates) -%}

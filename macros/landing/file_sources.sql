@@ -16,7 +16,7 @@
     from (
     {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed -%}
         select
-            coalesce(file_path, source_file) as source_file,
+            {{ place_of_content() }} as source_file,
             '{{ source }}' as source_name,
             landing_no
         from {{ relation_named('base_' ~ source ~ '__lines') }}

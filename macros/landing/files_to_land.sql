@@ -21,35 +21,41 @@
 {% endmacro %}
 
 {#-
-    Query: the files of a source that are not as they were last read, and the content that was there
-    then: null for a new one.
+    The CTEs `landed`, `touched` (the files of a source that are not as they were last read, with the
+    content that was there then, null for a new one) and `candidates`: which landed content each of
+    these may hold. That is the one that was there, or one whose own place has changed or is gone,
+    since files are renamed and copied as they are rotated.
 -#}
-{% macro touched_files(listing, source) %}
+{% macro candidate_steps(listing, source) %}
+landed as (
+    {{ landed_contents(this) }}
+),
+
+touched as (
     select
         files.source_file as file_path,
-        {{ 'landed.source_file' if is_incremental() else 'cast(null as string)' }} as landed_content
+        files.file_bytes,
+        landed.source_file as landed_content
     from {{ listing }} as files
-    {% if is_incremental() %}
-    left join ({{ landed_contents(this) }}) as landed
+    left join landed
         on files.source_file = landed.file_path and landed.is_newest
-    {% endif %}
     where
         files.source_name = '{{ source }}'
-        {% if is_incremental() %}
         and (
             landed.source_file is null
             or files.file_bytes <> landed.file_bytes
             or files.modified_at <> landed.modified_at
             {% if var('final') %}or landed.has_open_tail{% endif %}
         )
-        {% endif %}
-{% endmacro %}
+),
 
-{#-
-    Query: which landed content each of those files may hold: the one that was there, or one whose own
-    place has changed or is gone, since files are renamed and copied as they are rotated.
--#}
-{% macro contents_to_compare(listing, source) %}
+untouched as (
+    select files.source_file
+    from {{ listing }} as files
+    where files.source_file not in (select touched.file_path from touched)
+),
+
+candidates as (
     select
         touched.file_path,
         coalesce(touched.landed_content = landed.source_file, false) as is_own,
@@ -59,25 +65,24 @@
         landed.landed_bytes,
         landed.landed_md5,
         landed.first_line_md5
-    from ({{ touched_files(listing, source) }}) as touched
-    inner join ({{ landed_contents(this) }}) as landed
+    from touched
+    inner join landed
         on
             touched.landed_content = landed.source_file
             or not landed.is_newest
-            or landed.file_path not in (
-                select files.source_file
-                from {{ listing }} as files
-                where files.source_file not in (
-                    select touched_too.file_path from ({{ touched_files(listing, source) }}) as touched_too
-                )
-            )
+            or landed.file_path not in (select untouched.source_file from untouched)
+)
 {% endmacro %}
 
 {#- Query: the paths of files to open, to compare them with what has landed; by name. -#}
 {% macro files_to_compare(listing, source) %}
     {% if is_incremental() %}
+    with
+
+    {{ candidate_steps(listing, source) }}
+
     select distinct file_path
-    from ({{ contents_to_compare(listing, source) }})
+    from candidates
     order by file_path
     {% else %}
     select cast(null as string) as file_path
@@ -92,26 +97,23 @@
     the landing where the path alone is taken.
 -#}
 {% macro contents_of_files(listing, source, paths) %}
-    {% set path = 'touched.file_path' %}
-    {% set numbered = path ~ " || '#" ~ this_landing_no() ~ "'" %}
+    {% set number = "'#" ~ this_landing_no() ~ "'" %}
     {% if is_incremental() %}
-    select
-        touched.file_path,
-        case
-            when held.source_file is not null then held.source_file
-            when {{ path }} in (select names.source_file from ({{ landed_contents(this) }}) as names)
-                then {{ numbered }}
-            when {{ has_landing_no(path) }} then {{ numbered }}
-            else touched.file_path
-        end as source_file,
-        coalesce(landed.landed_lines, 0) as landed_lines,
-        coalesce(
-            landed.has_torn_tail and files.file_bytes > coalesce(landed.landed_bytes, landed.file_bytes), false
-        ) as has_torn_tail
-    from ({{ touched_files(listing, source) }}) as touched
-    inner join {{ listing }} as files
-        on touched.file_path = files.source_file
-    left join (
+    with
+
+    {{ candidate_steps(listing, source) }},
+
+    matches as (
+        select
+            *,
+            row_number() over (
+                partition by file_path
+                order by case when is_own then 0 else 1 end asc, landed_lines desc, source_file asc
+            ) as match_no
+        from ({{ matched_contents(paths, 'select * from candidates') }})
+    ),
+
+    held as (
         select
             file_path,
             source_file,
@@ -119,29 +121,43 @@
                 partition by source_file
                 order by case when is_own then 0 else 1 end asc, file_path asc
             ) as place_no
-        from (
-            select
-                *,
-                row_number() over (
-                    partition by file_path
-                    order by case when is_own then 0 else 1 end asc, landed_lines desc, source_file asc
-                ) as match_no
-            from ({{ matched_contents(paths, contents_to_compare(listing, source)) }})
-        )
+        from matches
         where match_no = 1
-    ) as held
+    )
+
+    select
+        touched.file_path,
+        case
+            when held.source_file is not null then held.source_file
+            when touched.file_path in (select names.source_file from landed as names)
+                then touched.file_path || {{ number }}
+            when {{ has_landing_no('touched.file_path') }} then touched.file_path || {{ number }}
+            else touched.file_path
+        end as source_file,
+        coalesce(landed.landed_lines, 0) as landed_lines,
+        coalesce(
+            landed.has_torn_tail
+            and touched.file_bytes > coalesce(landed.landed_bytes, landed.file_bytes),
+            false
+        ) as has_torn_tail
+    from touched
+    left join held
         on touched.file_path = held.file_path and held.place_no = 1
-    left join ({{ landed_contents(this) }}) as landed
+    left join landed
         on held.source_file = landed.source_file
     order by touched.file_path
     {% else %}
     select
-        touched.file_path,
-        case when {{ has_landing_no(path) }} then {{ numbered }} else touched.file_path end as source_file,
+        source_file as file_path,
+        case
+            when {{ has_landing_no('source_file') }} then source_file || {{ number }}
+            else source_file
+        end as source_file,
         0 as landed_lines,
         false as has_torn_tail
-    from ({{ touched_files(listing, source) }}) as touched
-    order by touched.file_path
+    from {{ listing }}
+    where source_name = '{{ source }}'
+    order by file_path
     {% endif %}
 {% endmacro %}
 
@@ -156,6 +172,11 @@
 -#}
 {% macro producer_of(source_file) -%}
     {{ regex_replace_all(source_file, '(-[0-9]{4})?[.]ndjson(#[0-9]+)?$', '') }}
+{%- endmacro %}
+
+{#- The path where a content is: an older version noted none, and it is where it was found. -#}
+{% macro place_of_content() -%}
+    coalesce(file_path, source_file)
 {%- endmacro %}
 
 {#- The path where a content was first found. -#}
@@ -176,7 +197,7 @@
     from (
         select
             source_file,
-            max_by(coalesce(file_path, source_file), line_no) as file_path,
+            max_by({{ place_of_content() }}, line_no) as file_path,
             max(line_no) as landed_lines,
             max(landing_no) as landing_no,
             max_by(file_bytes, line_no) as file_bytes,

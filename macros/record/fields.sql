@@ -313,13 +313,18 @@
     {%- endfor %}
 {%- endmacro %}
 
+{#- JSON text: the value of a label, of at most 128 characters. -#}
+{% macro label_quoted(value) -%}
+    {{ json_quoted('left(' ~ value ~ ', 128)') }}
+{%- endmacro %}
+
 {#- Single labels as one object of texts, each of at most 128 characters; null without any. -#}
 {% macro labels_text(source) -%}
     nullif('{' || concat_ws(
         ','
         {%- for field in source_fields(source)
             | selectattr('type', 'equalto', 'label') | sort(attribute='name') %},
-        '"{{ field["name"][6:] }}":' || {{ json_quoted('left(' ~ field['name'] ~ '_value, 128)') }}
+        '"{{ field["name"][6:] }}":' || {{ label_quoted(field['name'] ~ '_value') }}
         {%- endfor %}
     ) || '}', '{}')
 {%- endmacro %}

@@ -88,7 +88,7 @@
     nullif('{' || concat_ws(
         ','
         {%- for name in further_labels() | sort if name in values %},
-        '"{{ name }}":' || {{ json_quoted('left(' ~ values[name] ~ ', 128)') }}
+        '"{{ name }}":' || {{ label_quoted(values[name]) }}
         {%- endfor %},
         cast(null as string)
     ) || '}', '{}')

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dbt_project import ROOT, Project
+from dbt_project import ROOT, Project, line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def test_gates_of_what_is_exported(tmp_path: Path) -> None:
 def test_what_will_not_do_is_one_line(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
     """Before anything is landed."""
     project = Project(tmp_path)
-    shutil.copy(ROOT / "tests" / "cli" / "test_build_options.py", project.telemetry("a.ndjson"))
+    project.telemetry().write_bytes(line())
     done = project.tokenest("build", *options)
     assert done.returncode in {1, 2}
     assert said in done.stderr.splitlines()[-1]

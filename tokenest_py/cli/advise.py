@@ -75,12 +75,7 @@ def advise(
     with _place(database, logs) as settings:
         if settings.database.exists():
             _check_own(settings.database, lock_timeout, is_read_anew="label_paths" in variables)
-        plan = current_plan(
-            settings,
-            variables,
-            lambda text: console.print(text, highlight=False, soft_wrap=True),
-            words,
-        )
+        plan = current_plan(settings, variables, tell, words)
         aside = json.dumps(files_to_set_aside(settings))
         run_with_progress(
             plan.leading_to(VIEWS),

@@ -28,7 +28,7 @@
     set file_path = ''
     where
         file_bytes is not null
-        and coalesce(file_path, source_file) in (select files.file_path from ({{ files_as_rows(files) }}) as files)
+        and {{ place_of_content() }} in (select files.file_path from ({{ files_as_rows(files) }}) as files)
         and source_file not in (select files.source_file from ({{ files_as_rows(files) }}) as files)
 {% endmacro %}
 

@@ -9,7 +9,7 @@ from tokenest_py.pipeline.files import PACKED, glob_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tokenest_py.pipeline.plan.plan import Landing, Plan, Sql
+    from tokenest_py.pipeline.plan.plan import Landing, Plan
     from tokenest_py.pipeline.plan.session import Session
 
 __all__ = ["Files"]
@@ -40,12 +40,13 @@ class Files:
             else:
                 self._warn(message)
 
-    def to_land(self, landing: Landing, decided: Callable[[Sql], str]) -> bool:
+    def to_land(self, landing: Landing, answers: dict[str, bool]) -> bool:
         """Open the files that have lines which have not landed; whether there are any."""
-        compared = [path for (path,) in self._session.run(decided(landing.compared)).fetchall()]
-        self._open(compared, "packed_lines", self._plan.packed_lines)
-        found = self._session.run(decided(landing.contents)).fetchall()
-        self._session.insert("files_to_land", found)
+        session = self._session
+        compared = session.run(session.decided(landing.compared, answers)).fetchall()
+        self._open([path for (path,) in compared], "packed_lines", self._plan.packed_lines)
+        found = session.run(session.decided(landing.contents, answers)).fetchall()
+        session.insert("files_to_land", found)
         self._open([path for path, *_ in found], "packed_lines", self._plan.packed_lines)
         return bool(found)
 

@@ -80,6 +80,7 @@ class Plan:
     sources: tuple[str, ...]
     set_aside: str
     added_columns: Mapping[str, str]
+    place: str
     packed_lines: str
     packed_heads: str
     export: str

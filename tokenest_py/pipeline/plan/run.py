@@ -21,7 +21,7 @@ from tokenest_py.pipeline.plan.tables import Tables
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tokenest_py.pipeline.plan.plan import Plan, Sql, Step
+    from tokenest_py.pipeline.plan.plan import Plan, Step
     from tokenest_py.pipeline.settings import Settings
 
 _OF_THE_MOMENT = re.compile(r"\b(now|random|uuid|get_current_timestamp)\(|\bcurrent_(date|time)")
@@ -126,16 +126,14 @@ class _Run:
             self.tables.landed_sources()
             self.files.recognise(step.recognises)
         if step.landing:
-            answers[FILES] = self.files.to_land(
-                step.landing, lambda sql: self._decided(sql, answers)
-            )
-        sql = self._decided(step.sql, answers)
+            answers[FILES] = self.files.to_land(step.landing, answers)
+        sql = self.session.decided(step.sql, answers)
         key, before = self._key(step, sql), self.tables.key(step)
         if step.materialized == "table" and not step.recognises and key == before:
             self._note(step, key, is_kept=True)
             return
         for hook in step.pre_hooks:
-            if text := self._decided(hook, answers):
+            if text := self.session.decided(hook, answers):
                 self.session.run(text)
         self.tables.build(step, sql, follows=follows)
         self._keep(step, key, before, follows=follows, has_landed=answers.get(FILES, False))
@@ -173,15 +171,6 @@ class _Run:
         self.keys[step.id] = key
         if is_kept:
             self.kept.add(step.id)
-
-    def _decided(self, sql: Sql, answers: dict[str, bool]) -> str:
-        """The text for what the database answers."""
-        while not isinstance(sql, str):
-            question = sql["ask"]
-            if question not in answers:
-                answers[question] = self.session.run(question).fetchone() is not None
-            sql = sql["yes" if answers[question] else "no"]
-        return sql
 
     def _test(self, step: Step) -> None:
         number, warns, fails = _tested(step, self.session.run)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from tokenest_py.pipeline.plan.plan import Plan
+    from tokenest_py.pipeline.plan.plan import Plan, Sql
     from tokenest_py.pipeline.settings import Settings
 
 __all__ = ["Session", "literal"]
@@ -61,6 +61,15 @@ class Session:
         for word, text in self.words.items():
             sql = sql.replace(word, text)
         return self.connection.execute(sql)
+
+    def decided(self, sql: Sql, answers: dict[str, bool]) -> str:
+        """Return the text for what the database answers; its answers are kept."""
+        while not isinstance(sql, str):
+            question = sql["ask"]
+            if question not in answers:
+                answers[question] = self.run(question).fetchone() is not None
+            sql = sql["yes" if answers[question] else "no"]
+        return sql
 
     def insert(self, table: str, rows: Iterable[Sequence[object]]) -> None:
         """Put rows into a temporary table in the place of those that it had."""

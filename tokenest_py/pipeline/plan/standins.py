@@ -36,7 +36,41 @@ def _standin(method: Method) -> Method:
     return method
 
 
-class _Macros:
+class _Questions:
+    """What the macros of a node ask of the database, and the text for each course of answers."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, bool] = {}
+        self.undecided = ""
+
+    def ask(self, question: str) -> bool:
+        """The answer, or an end of this attempt to render."""
+        if question not in self.answers:
+            self.undecided = question
+            raise CompilationError(question)
+        return self.answers[question]
+
+    def explore(self, render: Callable[[], str]) -> Sql:
+        """The text for each course of answers."""
+        before = dict(self.answers)
+        self.undecided = ""
+        try:
+            return render().strip()
+        except CompilationError:
+            question = self.undecided
+            if not question:
+                raise
+        branches = {}
+        for name, answer in (("yes", True), ("no", False)):
+            self.answers = {**before, question: answer}
+            branches[name] = self.explore(render)
+        self.answers = before
+        if branches["yes"] == branches["no"]:
+            return branches["yes"]
+        return {"ask": question, **branches}
+
+
+class _Macros(_Questions):
     """By the name of the macro, and what was said to them."""
 
     own: Mapping[str, Callable[..., object]]
@@ -44,9 +78,6 @@ class _Macros:
     listing: str | None = None
     remembers = False
     unread: Any = None
-
-    def ask(self, question: str) -> bool:
-        raise NotImplementedError
 
     @_standin
     def has_rows(self, query: str) -> bool:
@@ -148,8 +179,7 @@ class Stand(_Macros):
 
     def __init__(self, node: Node, context: dict[str, Any]) -> None:
         """Put the stand-ins in the place of the macros, for everything that the node calls."""
-        self.answers: dict[str, bool] = {}
-        self.undecided = ""
+        super().__init__()
         self.is_incremental = node.config.materialized == "incremental"
         self.own = {name: context[name] for name in _STANDINS if name in context}
         self.context = context
@@ -158,32 +188,6 @@ class Stand(_Macros):
             context[name] = getattr(self, name)
         context["is_incremental"] = lambda: self.is_incremental and self.ask(FOLLOWING)
         context.pop("run_started_at", None)  # a plan runs at another time than it is compiled
-
-    def ask(self, question: str) -> bool:
-        """The answer, or an end of this attempt to render."""
-        if question not in self.answers:
-            self.undecided = question
-            raise CompilationError(question)
-        return self.answers[question]
-
-    def explore(self, render: Callable[[], str]) -> Sql:
-        """The text for each course of answers."""
-        before = dict(self.answers)
-        self.undecided = ""
-        try:
-            return render().strip()
-        except CompilationError:
-            question = self.undecided
-            if not question:
-                raise
-        branches = {}
-        for name, answer in (("yes", True), ("no", False)):
-            self.answers = {**before, question: answer}
-            branches[name] = self.explore(render)
-        self.answers = before
-        if branches["yes"] == branches["no"]:
-            return branches["yes"]
-        return {"ask": question, **branches}
 
     def own_text(self, macro: str, relation: object) -> str:
         """What a macro of the project says of a relation among the stand-ins."""

@@ -51,7 +51,7 @@ def current_plan(
         settings: They name the project, and where plans are kept.
         variables: What differs from the vars of dbt_project.yml.
         say: Called with one line before dbt compiles.
-        words: What takes the place of the vars that stand for any (openvars.py).
+        words: What takes the place of the vars that stand for any (open_vars.py).
 
     Raises:
         BuildError: dbt cannot compile the project, or is not there to do it.

@@ -67,7 +67,7 @@ class Tables:
         session = self._session
         session.insert("landed_sources", ())
         landed = [
-            f"select coalesce(file_path, source_file) as source_file, landing_no,"
+            f"select {self._plan.place} as source_file, landing_no,"
             f" {literal(step.landing.source)} as source_name from {step.relation}"
             f" where file_bytes is not null"
             for step in self._plan.steps
