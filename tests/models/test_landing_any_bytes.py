@@ -40,6 +40,14 @@ END = st.sampled_from([b"", b"\r"])
 BLANK = st.sampled_from([b"", b" ", b"\t \r", b"\r"])
 
 
+def is_object(line: bytes) -> bool:
+    """Whether a line is a JSON object."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True)
 class Example:
     """A file, the records among its lines, and where the first build finds it cut off."""
@@ -52,6 +60,8 @@ class Example:
         """Lines, records, blank and bad lines, counted by reading the file and nothing else."""
         *lines, _ = self.content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
         records = sum(line.rstrip(b"\r") in self.records for line in lines)
+        if not records and any(map(is_object, lines)):
+            return 0, 0, 0, 0  # of no source that is known: the file is named, and not read
         blank = sum(not line.strip(b" \t\r") for line in lines)
         return len(lines), records, blank, len(lines) - records - blank
 
