@@ -1,12 +1,55 @@
 {#-
     What an engine owes. Each macro here has a body of its own in the folder of each engine
-    (`duckdb__…`, `spark__…`), or a `default__` one here where most engines have nothing to do.
+    (`duckdb__…`, `spark__…`, `postgres__…`), or a `default__` one here, which says it in the words of
+    standard SQL. Files land on DuckDB and Spark alone: what only a landing needs is empty elsewhere
+    (no_files.sql).
     tests/dbt/singular/engine_macros_agree.sql holds the engines to the same answers.
 -#}
+
+{#- Boolean: files of telemetry land on this engine; on others events stand in a relation. -#}
+{% macro lands_files() %}
+    {{ return(adapter.dispatch('lands_files', 'tokenest')()) }}
+{% endmacro %}
+{% macro default__lands_files() %}
+    {{ return(false) }}
+{% endmacro %}
+
+{#-
+    Models, seeds and tests are written in the type names of DuckDB and Spark, `string` and `double`;
+    an engine that has others gets its own.
+-#}
+{% macro engine_sql(sql) %}
+    {{ return(adapter.dispatch('engine_sql', 'tokenest')(sql)) }}
+{% endmacro %}
+{% macro default__engine_sql(sql) %}
+    {{ return(sql) }}
+{% endmacro %}
+
+{#-
+    The columns of a relation, by their names in lower case: the name as SQL, the type, and whether it
+    is text.
+-#}
+{% macro relation_columns(relation) %}
+    {{ return(adapter.dispatch('relation_columns', 'tokenest')(relation)) }}
+{% endmacro %}
+{% macro default__relation_columns(relation) %}
+    {% set columns = {} %}
+    {% for column in adapter.get_column_schema_from_query('select * from ' ~ relation ~ ' where false') %}
+        {% do columns.update({column.name.lower(): {
+            'quoted': column.quoted, 'type': column.data_type.lower(), 'is_text': column.is_string(),
+        }}) %}
+    {% endfor %}
+    {{ return(columns) }}
+{% endmacro %}
 
 {#- 'a', 'b': quoted and escaped, so that a file's name can never be read as SQL. -#}
 {% macro text_literals(values) -%}
     {{ return(adapter.dispatch('text_literals', 'tokenest')(values)) }}
+{%- endmacro %}
+{% macro default__text_literals(values) -%}
+    {%- for value in values -%}
+        '{{ value | replace("'", "''") }}'{{ ', ' if not loop.last }}
+    {%- endfor -%}
 {%- endmacro %}
 
 {#- Boolean: the path of a file is text; a file system takes any bytes. -#}
@@ -35,29 +78,52 @@
     {{ return(adapter.dispatch('regex_first', 'tokenest')(text, pattern)) }}
 {%- endmacro %}
 
+{#- The same with a pattern that is SQL. -#}
+{% macro regex_first_by(text, pattern) -%}
+    {{ return(adapter.dispatch('regex_first_by', 'tokenest')(text, pattern)) }}
+{%- endmacro %}
+{% macro default__regex_first_by(text, pattern) -%}
+    regexp_extract({{ text }}, {{ pattern }}, 1)
+{%- endmacro %}
+
 {#- Text: every match of the pattern replaced. -#}
 {% macro regex_replace_all(text, pattern, replacement) -%}
     {{ return(adapter.dispatch('regex_replace_all', 'tokenest')(text, pattern, replacement)) }}
+{%- endmacro %}
+{% macro default__regex_replace_all(text, pattern, replacement) -%}
+    regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}', 'g')
 {%- endmacro %}
 
 {#- What stands for a group of the pattern in such a replacement. -#}
 {% macro group_of_match(number) -%}
     {{ return(adapter.dispatch('group_of_match', 'tokenest')(number)) }}
 {%- endmacro %}
+{% macro default__group_of_match(number) -%}
+    {{ return('\\' ~ number) }}
+{%- endmacro %}
 
 {#- Boolean: the text begins so. -#}
 {% macro text_starts_with(text, beginning) -%}
     {{ return(adapter.dispatch('text_starts_with', 'tokenest')(text, beginning)) }}
+{%- endmacro %}
+{% macro default__text_starts_with(text, beginning) -%}
+    starts_with({{ text }}, {{ beginning }})
 {%- endmacro %}
 
 {#- Boolean: the text ends so. -#}
 {% macro text_ends_with(text, ending) -%}
     {{ return(adapter.dispatch('text_ends_with', 'tokenest')(text, ending)) }}
 {%- endmacro %}
+{% macro default__text_ends_with(text, ending) -%}
+    (right({{ text }}, length({{ ending }})) = {{ ending }})
+{%- endmacro %}
 
 {#- Bytes of a text, without counting its letters. -#}
 {% macro byte_length(text) -%}
     {{ return(adapter.dispatch('byte_length', 'tokenest')(text)) }}
+{%- endmacro %}
+{% macro default__byte_length(text) -%}
+    octet_length({{ text }})
 {%- endmacro %}
 
 {#- A time with Z or an offset, or without (taken as UTC), as a timestamp in UTC; else null. -#}
@@ -82,6 +148,25 @@
 {% macro joined_text(value) -%}
     {{ return(adapter.dispatch('joined_text', 'tokenest')(value)) }}
 {%- endmacro %}
+{% macro default__joined_text(value) -%}
+    string_agg({{ value }}, ', ' order by {{ value }})
+{%- endmacro %}
+
+{#- A number from a text; null where the text is none. -#}
+{% macro number_of_text(text) -%}
+    {{ return(adapter.dispatch('number_of_text', 'tokenest')(text)) }}
+{%- endmacro %}
+{% macro default__number_of_text(text) -%}
+    try_cast({{ text }} as double)
+{%- endmacro %}
+
+{#- The logarithm to base 2 of a number, whole where the number is a power of 2. -#}
+{% macro log2_of(number) -%}
+    {{ return(adapter.dispatch('log2_of', 'tokenest')(number)) }}
+{%- endmacro %}
+{% macro default__log2_of(number) -%}
+    log2(cast({{ number }} as double))
+{%- endmacro %}
 
 {#- How many items a list has. -#}
 {% macro list_size(list) -%}
@@ -101,6 +186,9 @@
 {#- One row per item of a list, as the only such column of a select; an empty list gives no row. -#}
 {% macro unnest_list(list) -%}
     {{ return(adapter.dispatch('unnest_list', 'tokenest')(list)) }}
+{%- endmacro %}
+{% macro default__unnest_list(list) -%}
+    unnest({{ list }})
 {%- endmacro %}
 
 {#- A list of text as JSON. -#}
@@ -201,6 +289,28 @@
 -#}
 {% macro stratum_quantiles(events, names, wanted, strata=none) -%}
     {{ return(adapter.dispatch('stratum_quantiles', 'tokenest')(events, names, wanted, strata)) }}
+{%- endmacro %}
+{% macro default__stratum_quantiles(events, names, wanted, strata=none) %}
+{%- set measures = wanted.values() | map('first') | unique -%}
+{%- set ranks = [] -%}
+{%- for probability in wanted.values() | map('last') | unique -%}
+    {%- do ranks.append(quantile_ranks(probability)) -%}
+{%- endfor -%}
+counted as {{ inlined() }} (
+    {{ counted_values(events, ['cell_key'] if strata else names, measures) }}
+),
+
+{{ ranked_values(names, ranks, strata) }},
+
+quantiles as (
+    select
+        {{ names | join(', ') }},
+        {%- for column, (measure, probability) in wanted.items() %}
+        {{ counted_quantile(probability, measure) }} as {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from ranked
+    group by {{ names | join(', ') }}
+)
 {%- endmacro %}
 
 {#-

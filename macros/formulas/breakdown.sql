@@ -9,5 +9,5 @@
 
 {#- The size factor in a part's note; 1 without one, null where it is no number. -#}
 {% macro breakdown_factor(note) -%}
-    case when {{ note }} in ('', 'assumed') then 1 else try_cast({{ note }} as double) end
+    case when {{ note }} in ('', 'assumed') then 1 else {{ number_of_text(note) }} end
 {%- endmacro %}

@@ -73,7 +73,7 @@
     case {{ method }}
         when 'prefix' then left({{ lower_path }}, length({{ label }})) = {{ label }}
         when 'suffix' then right({{ lower_path }}, length({{ label }})) = {{ label }}
-        when 'contains' then instr({{ lower_path }}, {{ label }}) > 0
+        when 'contains' then position({{ label }} in {{ lower_path }}) > 0
         when 'basename_prefix' then left({{ base_name }}, length({{ label }})) = {{ label }}
         when 'basename' then {{ base_name }} = {{ label }}
         when 'suffix_cased' then right({{ path }}, length({{ label }})) = {{ label }}

@@ -81,7 +81,7 @@
 
 {#- Class of a size of at least 1, so many classes to each doubling: floor(k·log2(size)). -#}
 {% macro size_class(size, per_doubling) -%}
-    cast(floor({{ per_doubling }} * log2(cast({{ size }} as double))) as bigint)
+    cast(floor({{ per_doubling }} * {{ log2_of(size) }}) as bigint)
 {%- endmacro %}
 
 {#- The smallest size of a class, the other way round: 2 to the power class / k. -#}

@@ -8,6 +8,13 @@
     sources that it names.
 -#}
 {% macro is_read(source=none) %}
+    {% if var('sources') and not lands_files() %}
+        {% do exceptions.raise_compiler_error(
+            'tokenest reads files on DuckDB and Spark, and this is ' ~ target.type ~ ': take '
+            ~ var('sources') | join(', ') ~ ' out of the var tokenest__sources, and name a relation'
+            ~ ' of events with tokenest__events (docs/package.md)'
+        ) %}
+    {% endif %}
     {% set is_named = source in var('sources') if source else var('sources') | length > 0 %}
     {{ return(is_named or not is_guest()) }}
 {% endmacro %}

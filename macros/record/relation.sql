@@ -32,21 +32,16 @@
     the run, in words, where one that is required is missing or one is of another type.
 -#}
 {% macro relation_values(relation) %}
-    {% set columns, values, wrong = {}, {}, [] %}
-    {% set no_row = 'select * from ' ~ relation ~ ' where false' %}
-    {% for column in adapter.get_column_schema_from_query(no_row) %}
-        {% do columns.update({column.name.lower(): column}) %}
-    {% endfor %}
+    {% set columns, values, wrong = relation_columns(relation), {}, [] %}
     {% for field in relation_fields() %}
         {% set name, column = field['name'], columns.get(field['name']) %}
         {% if column %}
             {% set wants = {
                 'whole': 'a whole number', 'number': 'a number', 'flag': 'true or false', 'time': 'a timestamp'
             }.get(field['type']) %}
-            {% set type = column.data_type.lower() %}
-            {% set is_time = 'time' in type or 'date' in type %}
-            {% if wants and (column.is_string() or is_time != (field['type'] == 'time')) %}
-                {% do wrong.append(name ~ ' is ' ~ ('text' if column.is_string() else column.data_type) ~ ' and has to be ' ~ wants) %}
+            {% set is_time = 'time' in column['type'] or 'date' in column['type'] %}
+            {% if wants and (column['is_text'] or is_time != (field['type'] == 'time')) %}
+                {% do wrong.append(name ~ ' is ' ~ ('text' if column['is_text'] else column['type']) ~ ' and has to be ' ~ wants) %}
             {% endif %}
             {% do values.update({name: relation_value(column, field['type'])}) %}
         {% elif name in ['occurred_at', 'actual_output_tokens'] %}
@@ -65,16 +60,16 @@
     {{ return(values) }}
 {% endmacro %}
 
-{#- One column of the relation as a value of its type; times are UTC. -#}
+{#- One column of the relation (relation_columns) as a value of its type; times are UTC. -#}
 {% macro relation_value(column, type) -%}
-    {%- set text = 'cast(' ~ column.quoted ~ ' as string)' -%}
-    {%- if type == 'time' and 'with time zone' in column.data_type.lower() -%}
-        {{ return('cast(' ~ column.quoted ~ " at time zone 'UTC' as timestamp)") }}
+    {%- set text = 'cast(' ~ column['quoted'] ~ ' as string)' -%}
+    {%- if type == 'time' and 'with time zone' in column['type'] -%}
+        {{ return('cast(' ~ column['quoted'] ~ " at time zone 'UTC' as timestamp)") }}
     {%- elif type in ['time', 'whole', 'number', 'flag'] -%}
         {%- set types = {'time': 'timestamp', 'whole': 'bigint', 'number': 'double', 'flag': 'boolean'} -%}
-        {{ return('cast(' ~ column.quoted ~ ' as ' ~ types[type] ~ ')') }}
+        {{ return('cast(' ~ column['quoted'] ~ ' as ' ~ types[type] ~ ')') }}
     {%- elif type == 'text_list' -%}
-        {{ return(column.quoted if '[' in column.data_type else json_text_list(text)) }}
+        {{ return(column['quoted'] if '[' in column['type'] else json_text_list(text)) }}
     {%- elif type == 'labels' -%}
         {{ return(
             'case when ' ~ json_is_valid(text) ~ ' then ' ~ json_sorted(text) ~ ' else ' ~ text ~ ' end'

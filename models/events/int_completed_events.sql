@@ -58,7 +58,7 @@ shared_keys as (
     select
         call_key,
         count(*) = count(distinct record_format)
-        and max(occurred_at) <= min(occurred_at) + interval 1 day
+        and max(occurred_at) <= min(occurred_at) + interval '1' day
         and count(distinct whole_output_tokens) <= 1 as is_one_call,
         max(landing_no) as newest_landing_no,
         min(source_rank) as best_rank

@@ -1,3 +1,7 @@
+{% macro duckdb__lands_files() %}
+    {{ return(true) }}
+{% endmacro %}
+
 {#- What is of the file comes before unnest: once a file, not once a line. -#}
 {% macro duckdb__telemetry_lines(files, documents) %}
     select

@@ -10,10 +10,6 @@
     list_has_any({{ list }}, [{{ text_literals(values) }}])
 {%- endmacro %}
 
-{% macro duckdb__unnest_list(list) -%}
-    unnest({{ list }})
-{%- endmacro %}
-
 {% macro duckdb__list_as_json(list) -%}
     cast(to_json({{ list }}) as string)
 {%- endmacro %}

@@ -1,9 +1,3 @@
-{% macro duckdb__text_literals(values) -%}
-    {%- for value in values -%}
-        '{{ value | replace("'", "''") }}'{{ ', ' if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}
-
 {% macro duckdb__is_text(path) -%}
     try(decode(encode({{ path }}))) is not null
 {%- endmacro %}
@@ -18,18 +12,6 @@
 
 {% macro duckdb__regex_first(text, pattern) -%}
     regexp_extract({{ text }}, '{{ pattern }}', 1)
-{%- endmacro %}
-
-{% macro duckdb__regex_replace_all(text, pattern, replacement) -%}
-    regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}', 'g')
-{%- endmacro %}
-
-{% macro duckdb__group_of_match(number) -%}
-    {{ return('\\' ~ number) }}
-{%- endmacro %}
-
-{% macro duckdb__text_starts_with(text, beginning) -%}
-    starts_with({{ text }}, {{ beginning }})
 {%- endmacro %}
 
 {% macro duckdb__text_ends_with(text, ending) -%}
@@ -50,8 +32,4 @@
 
 {% macro duckdb__key_hash(text) -%}
     hash({{ text }})
-{%- endmacro %}
-
-{% macro duckdb__joined_text(value) -%}
-    string_agg({{ value }}, ', ' order by {{ value }})
 {%- endmacro %}

@@ -1,3 +1,7 @@
+{% macro spark__lands_files() %}
+    {{ return(true) }}
+{% endmacro %}
+
 {#-
     Makes telemetry.files, the listing of the globs, anew: Spark remembers a listing that it has
     made. The last part of a glob names files, `**` before it all folders below; the rest is a

@@ -38,10 +38,6 @@
     endswith({{ text }}, {{ ending }})
 {%- endmacro %}
 
-{% macro spark__byte_length(text) -%}
-    octet_length({{ text }})
-{%- endmacro %}
-
 {% macro spark__utc_timestamp(text) -%}
     try_cast({{ text }} as timestamp)
 {%- endmacro %}

@@ -64,8 +64,8 @@ final as (
         ) as n_cut_off_then,
         count(case when not is_observed and demand_tokens < proposed_tokens then 1 end)
             as n_undecided_then,
-        median(ceiling_tokens) as median_ceiling,
-        median(proposed_tokens) as median_proposed,
+        {{ list_item(quantiles('ceiling_tokens', [0.5]), 1) }} as median_ceiling,
+        {{ list_item(quantiles('proposed_tokens', [0.5]), 1) }} as median_proposed,
         cast(sum(ceiling_tokens) as bigint) as reserved_tokens,
         cast(sum(case when ceiling_tokens is not null then actual_output_tokens end) as bigint)
             as used_tokens,

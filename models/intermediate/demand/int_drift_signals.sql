@@ -19,7 +19,7 @@ before as (
     select
         category,
         count(*) as n_before,
-        median(demand_tokens) as median_before,
+        {{ list_item(quantiles('demand_tokens', [0.5]), 1) }} as median_before,
         {{ quantiles('demand_tokens', [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) }} as bounds
     from numbered
     where not is_now

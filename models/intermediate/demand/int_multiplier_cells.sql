@@ -26,7 +26,8 @@ demand as (
             order by case when history.is_observed then history.demand_tokens end
         ) as filtered_median_tokens,
         count(replayed_estimates.replayed_output_tokens) as n_replayed,
-        median(replayed_estimates.replayed_output_tokens) as base_estimate_tokens
+        {{ list_item(quantiles('replayed_estimates.replayed_output_tokens', [0.5]), 1) }}
+            as base_estimate_tokens
     from history
     left join replayed_estimates
         on history.event_id = replayed_estimates.event_id

@@ -40,7 +40,7 @@ marked as (
     select
         deliverable,
         phrase,
-        instr(phrase, ' ') > 0 as is_phrase,
+        position(' ' in phrase) > 0 as is_phrase,
         {{ regex_replace_all('phrase', path_pattern('note'), '') }} as bare
     from phrases
 ),
@@ -96,7 +96,7 @@ chosen as (
             paths.found_path,
             substring(
                 paths.bare,
-                1 + length(regexp_extract({{ ascii_lower('paths.bare') }}, lead_ins.pattern, 1))
+                1 + length({{ regex_first_by(ascii_lower('paths.bare'), 'lead_ins.pattern') }})
             )
         ) as file_path
     from paths
@@ -115,13 +115,13 @@ words as (
 said as (
     select
         words.deliverable,
-        min_by(
-            action_words.label,
-            instr(words.marked_text, chr(1) || action_words.name || chr(2))
-        ) as action
+        {{ value_of_largest(
+            'action_words.label',
+            '-position(chr(1) || action_words.name || chr(2) in words.marked_text)',
+        ) }} as action
     from words
     inner join action_words
-        on instr(words.marked_text, chr(1) || action_words.name || chr(2)) > 0
+        on position(chr(1) || action_words.name || chr(2) in words.marked_text) > 0
     group by words.deliverable
 ),
 

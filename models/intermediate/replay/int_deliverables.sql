@@ -74,7 +74,8 @@ classified as (
         min(read_deliverables.file_path) as file_path,
         min(read_deliverables.base_name) as base_name,
         min(read_deliverables.action) as action,
-        min_by(deliverable_classes.name, deliverable_classes.position) as deliverable_class
+        {{ value_of_largest('deliverable_classes.name', '-deliverable_classes.position') }}
+            as deliverable_class
     from read_deliverables
     inner join deliverable_classes
         on
@@ -110,7 +111,7 @@ features as (
         bool_or(document_features.name = 'research') as asks_research
     from documents
     inner join document_features
-        on instr(documents.words, document_features.phrase) > 0
+        on position(document_features.phrase in documents.words) > 0
     group by
         documents.class_category,
         documents.deliverable

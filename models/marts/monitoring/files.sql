@@ -66,10 +66,10 @@ lines_by_file as (
         count(case when is_other then 1 end) as other_count,
         count(reject_reason) as unreadable_count,
         count(event_key) as readable_count,
-        max_by({{ place_of_content() }}, line_no) as file_path,
+        {{ value_of_largest(place_of_content(), 'line_no') }} as file_path,
         max(landing_no) as landing_no,
-        max_by(coalesce(landed_bytes, file_bytes), line_no) as landed_bytes,
-        max_by(has_open_tail, line_no) as has_open_tail
+        {{ value_of_largest('coalesce(landed_bytes, file_bytes)', 'line_no') }} as landed_bytes,
+        {{ value_of_largest('has_open_tail', 'line_no') }} as has_open_tail
     from lines
     group by source_file
 ),

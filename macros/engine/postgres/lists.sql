@@ -1,0 +1,19 @@
+{% macro postgres__list_size(list) -%}
+    cast(cardinality({{ list }}) as bigint)
+{%- endmacro %}
+
+{% macro postgres__list_item(list, position) -%}
+    ({{ list }})[{{ position }}]
+{%- endmacro %}
+
+{% macro postgres__list_has_any(list, values) -%}
+    ({{ list }} && array[{{ text_literals(values) }}])
+{%- endmacro %}
+
+{% macro postgres__unnest_list(list) -%}
+    unnest({{ list }})
+{%- endmacro %}
+
+{% macro postgres__list_as_json(list) -%}
+    cast(array_to_json({{ list }}) as text)
+{%- endmacro %}
