@@ -48,7 +48,7 @@
             then
                 'frees ' || cast(
                     cast(
-                        round(100 - 100 * n_with_ceiling * budget_tokens / cast(reserved_tokens as double))
+                        {{ rounded('100 - 100 * n_with_ceiling * budget_tokens / cast(reserved_tokens as double)') }}
                         as bigint
                     ) as string
                 ) || ' % of what is reserved'

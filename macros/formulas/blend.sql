@@ -11,21 +11,40 @@
 {%- endmacro %}
 
 {#-
+    Columns <name>_0, <name>_1, ...: from where it starts (`prior`), each step moves the logarithm
+    towards its own value: `steps` are pairs of value and weight. On engines where a column cannot read
+    those beside it, each holds the one before it, once.
+-#}
+{% macro blended_columns(name, prior, steps) -%}
+    {%- set above = namespace(sql=prior) -%}
+    {{ prior }} as {{ name }}_0
+    {%- for own, weight in steps %},
+    {%- if reads_own_columns() %}
+    {{ log_blend(name ~ '_' ~ loop.index0, own, weight) }} as {{ name }}_{{ loop.index }}
+    {%- else %}
+    {%- set known = 'case when ' ~ own ~ ' is null then 0 else ' ~ weight ~ ' end' -%}
+    {%- set above.sql = '(1 - ' ~ known ~ ') * (' ~ above.sql ~ ') + ' ~ known ~ ' * coalesce(' ~ own ~ ', 0)' %}
+    {{ above.sql }} as {{ name }}_{{ loop.index }}
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro %}
+
+{#-
     Columns ln_budget_0, ln_budget_1 ...: from the root down, each level moves the logarithm of the
     budget towards its own quantile, by the weight of its own data. `prior` is where it starts, and
     `of_model` what the levels of the labels move it to where it is that of a model; null without.
 -#}
 {% macro blended_levels(rate, prior='ln(level_0.blended_tokens)', of_model=none) -%}
-    {{ prior }} as ln_budget_0
-    {%- for level in range(1, demand_levels() | length) %},
-    {%- set own = 'ln(level_' ~ level ~ '.blended_tokens)' %}
-    {{ log_blend(
-        'ln_budget_' ~ (level - 1),
-        'case when ' ~ own ~ ' is not null then coalesce(' ~ of_model ~ ', ' ~ own ~ ') end'
-        if of_model and level <= label_level() else own,
-        own_data_weight('level_' ~ level ~ '.n_event', rate),
-    ) }} as ln_budget_{{ level }}
-    {%- endfor %}
+    {%- set steps = [] -%}
+    {%- for level in range(1, demand_levels() | length) -%}
+        {%- set own = 'ln(level_' ~ level ~ '.blended_tokens)' -%}
+        {%- do steps.append((
+            'case when ' ~ own ~ ' is not null then coalesce(' ~ of_model ~ ', ' ~ own ~ ') end'
+            if of_model and level <= label_level() else own,
+            own_data_weight('level_' ~ level ~ '.n_event', rate),
+        )) -%}
+    {%- endfor -%}
+    {{ blended_columns('ln_budget', prior, steps) }}
 {%- endmacro %}
 
 {#-

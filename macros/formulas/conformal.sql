@@ -11,6 +11,11 @@
     end
 {%- endmacro %}
 
+{#- The share that need more, of its logarithm; some engines refuse a power that is next to nothing. -#}
+{% macro surviving_share(ln_survival) -%}
+    case when {{ ln_survival }} < -700 then cast(0 as double) else exp({{ ln_survival }}) end
+{%- endmacro %}
+
 {#-
     Aggregate: the smallest demand that at most 1 − share of the calls exceed; null if none is, or
     if the share is not above 0.
@@ -18,7 +23,7 @@
 {% macro survival_quantile(demand, ln_survival, share) -%}
     min(
         case
-            when {{ share }} > 0 and exp({{ ln_survival }}) <= 1 - {{ share }} + 1e-9
+            when {{ share }} > 0 and {{ surviving_share(ln_survival) }} <= 1 - {{ share }} + 1e-9
                 then {{ demand }}
         end
     )

@@ -85,7 +85,7 @@
             then
                 'the gates contradict each other: ' || cast(n_gated as string)
                 || ' calls pass min_samples, yet reach a confidence of '
-                || cast(round(reachable_confidence, 3) as string) || ' at most'
+                || {{ plain_number(rounded('reachable_confidence', 3)) }} || ' at most'
         when not passes_confidence then 'confidence below the threshold'
         when vetoes is not null then 'vetoed: ' || vetoes
         else 'passes'

@@ -60,7 +60,7 @@ exported_so_far as (
         case when subject = 'label' then {{ top_label_object('name') }} else '{}' end as labels,
         case when subject = 'model' then name end as model,
         {{ within_bounds('ln_effect', -20, 20) }} as value,
-        cast(round(n_known) as bigint) as n
+        cast({{ rounded('n_known') }} as bigint) as n
     from so_far
     where is_exported and {{ has_readable_labels(['name']) }}
 ),

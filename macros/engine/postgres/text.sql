@@ -31,6 +31,11 @@
     cast(log(2, cast({{ number }} as numeric)) as double)
 {%- endmacro %}
 
+{#- A double is rounded to the even one of two neighbours, and not to decimals. -#}
+{% macro postgres__rounded(value, decimals) -%}
+    cast(round(cast({{ value }} as numeric), {{ decimals }}) as double)
+{%- endmacro %}
+
 {% macro postgres__number_of_text(text) -%}
     case
         when {{ text }} ~ '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$'

@@ -32,7 +32,8 @@ ceilings as (
 replayed as (
     select
         *,
-        action as verdict
+        action as verdict,
+        n as n_known
     from calibration_multipliers
     where
         method = '{{ var("exported_multiplier") }}'
@@ -50,10 +51,10 @@ estimates as (
         verdict,
         coalesce(
             nullif(gate_note, ''),
-            'half of the calls need ' || {{ plain_number('round(multiplier, 2)') }} || ' of it'
+            'half of the calls need ' || {{ plain_number(rounded('multiplier', 2)) }} || ' of it'
         ) as reason,
         n,
-        n as n_known,
+        n_known,
         cast(null as bigint) as n_truncated,
         cast(null as double) as truncation_rate,
         cast(null as double) as max_truncation,

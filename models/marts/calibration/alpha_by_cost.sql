@@ -16,7 +16,7 @@ rates as (
 inputs as (
     select
         category,
-        avg(input_tokens) as mean_input_tokens
+        cast(avg(input_tokens) as double) as mean_input_tokens
     from history
     group by category
 ),
@@ -49,13 +49,11 @@ budgeted as (
         shared.n_calls,
         {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.covered_share') }}
             as budget_tokens,
-        exp(
-            max(
-                case
-                    when exp(survival.ln_survival) <= 1 - shared.covered_share + 1e-9
-                        then survival.ln_survival
-                end
-            )
+        max(
+            case
+                when {{ surviving_share('survival.ln_survival') }} <= 1 - shared.covered_share + 1e-9
+                    then {{ surviving_share('survival.ln_survival') }}
+            end
         ) as truncated_share
     from shared
     inner join survival

@@ -276,10 +276,16 @@ gated as (
     from judged
 ),
 
+passing as (
+    select
+        *,
+        passes_min_samples and passes_confidence as passes_gates
+    from gated
+),
+
 decided as (
     select
         *,
-        passes_min_samples and passes_confidence as passes_gates,
         case
             when max_truncation is not null then 'budget'
             else {{ calibration_action('multiplier', 'passes_gates') }}
@@ -291,7 +297,7 @@ decided as (
             when multiplier between 0.01 and 100 then 1
             else 0
         end as may_be_exported
-    from gated
+    from passing
 ),
 
 chosen as (

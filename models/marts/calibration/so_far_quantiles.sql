@@ -161,16 +161,11 @@ blended as (
         wanted.top_label,
         wanted.known_bin,
         of_all.max_truncation,
-        ln(of_all.blended_factor) as ln_factor_0,
-        {{ log_blend(
-            'ln_factor_0', 'ln(of_bin.blended_factor)', own_data_weight('of_bin.n_event', 'of_all.max_truncation')
-        ) }} as ln_factor_1,
-        {{ log_blend(
-            'ln_factor_1', 'ln(of_label.blended_factor)', own_data_weight('of_label.n_event', 'of_all.max_truncation')
-        ) }} as ln_factor_2,
-        {{ log_blend(
-            'ln_factor_2', 'ln(own.blended_factor)', own_data_weight('own.n_event', 'of_all.max_truncation')
-        ) }} as ln_factor_3,
+        {{ blended_columns('ln_factor', 'ln(of_all.blended_factor)', [
+            ('ln(of_bin.blended_factor)', own_data_weight('of_bin.n_event', 'of_all.max_truncation')),
+            ('ln(of_label.blended_factor)', own_data_weight('of_label.n_event', 'of_all.max_truncation')),
+            ('ln(own.blended_factor)', own_data_weight('own.n_event', 'of_all.max_truncation')),
+        ]) }},
         case
             when own.has_enough_events then own.n_event
             when of_bin.has_enough_events then of_bin.n_event
