@@ -12,12 +12,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import exp
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOCK_FREE = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off"]
+    import duckdb
+    from psycopg2 import extensions
+
+FAST = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off"]
+# numeric is what Postgres makes of sums; DuckDB keeps 18 digits of it
+TYPES = {"numeric": "double", "jsonb": "json", "timestamp without time zone": "timestamp"}
 SPEND_LOGS = """
     create schema litellm;
     create table litellm."LiteLLM_SpendLogs" (
@@ -77,41 +85,42 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[int]:
-    """A server with its data in the folder; the port that it listens on, on loopback alone.
+def server() -> Iterator[int]:
+    """A server of one's own; the port that it listens on, on loopback alone.
 
-    Texts are in the order of a language, as most servers have it: nothing may hang on it.
+    Its texts are in the order of a language and its times in a zone: nothing may hang on either.
     """
     found = programs()
     assert found is not None
     # PostgreSQL refuses to run as root
     who: dict[str, Any] = {"user": "nobody", "group": "nogroup"} if os.getuid() == 0 else {}
-    data = folder / "data"
-    folder.mkdir()
-    if who:
-        shutil.chown(folder, **who)
-    with socket.socket() as free:
+    with TemporaryDirectory(prefix="tokenest-postgres-") as place, socket.socket() as free:
+        if who:
+            shutil.chown(place, **who)
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
+        free.close()
 
-    def run(program: str, *arguments: str) -> None:
-        with (folder.parent / "said").open("a+", encoding="utf-8") as said:
-            done = subprocess.run(
-                [found / program, "-D", data, *arguments],
-                cwd=folder, stdout=said, stderr=said, check=False, **who,
-            )  # fmt: skip
-            said.seek(0)
-            assert done.returncode == 0, said.read()
+        def run(program: str, *arguments: str) -> None:
+            # a file, since the server that pg_ctl leaves behind would keep a pipe open
+            with TemporaryFile("w+", encoding="utf-8") as said:
+                done = subprocess.run(
+                    [found / program, "-D", f"{place}/data", *arguments],
+                    cwd=place, stdout=said, stderr=said, check=False, **who,
+                )  # fmt: skip
+                said.seek(0)
+                assert done.returncode == 0, said.read()
 
-    run("initdb", "--username=tokenest", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
-        "--locale-provider=icu", "--icu-locale=en-US")  # fmt: skip
-    options = ["-c", "listen_addresses=127.0.0.1", "-p", str(port),
-               "-c", f"unix_socket_directories={folder}", *LOCK_FREE]  # fmt: skip
-    run("pg_ctl", "--wait", "--log", str(folder / "log"), "--options", " ".join(options), "start")
-    try:
-        yield port
-    finally:
-        run("pg_ctl", "--wait", "--mode=immediate", "stop")
+        run("initdb", "--username=tokenest", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
+            "--locale-provider=icu", "--icu-locale=en-US")  # fmt: skip
+        options = ["-c", "listen_addresses=127.0.0.1", "-p", str(port),
+                   "-c", "timezone=Pacific/Chatham",
+                   "-c", f"unix_socket_directories={place}", *FAST]  # fmt: skip
+        run("pg_ctl", "--wait", "--log", f"{place}/log", "--options", " ".join(options), "start")
+        try:
+            yield port
+        finally:
+            run("pg_ctl", "--wait", "--mode=immediate", "stop")
 
 
 def answers(seed: int, count: int) -> Iterator[dict[str, Any]]:
@@ -119,7 +128,7 @@ def answers(seed: int, count: int) -> Iterator[dict[str, Any]]:
     chance = random.Random(seed)
     teams = ["ops", 'r&d "north"', "zürich"]
     works = {"summary": 5.2, "extraction": 6.1, "code": 7.3}
-    started = datetime(2026, 3, 1, tzinfo=UTC)
+    started = datetime(2025, 3, 1, tzinfo=UTC)
     for number in range(count):
         started += timedelta(minutes=chance.expovariate(1 / 40))
         team, work = chance.choice(teams), chance.choice(list(works))
@@ -147,7 +156,7 @@ def answers(seed: int, count: int) -> Iterator[dict[str, Any]]:
 
 
 def spend_logs(count: int) -> Iterator[dict[str, Any]]:
-    """Rows of LiteLLM's table; of every fifth it has stored the request and the answer's stop word."""
+    """Rows of LiteLLM's table, which stored request and answer of four in five."""
     for call in answers(7, count):
         known = call["number"] % 5 > 0
         yield {
@@ -169,9 +178,7 @@ def spend_logs(count: int) -> Iterator[dict[str, Any]]:
             "team_id": call["team"],
             "session_id": call["session"],
             "status": "failure" if call["number"] % 83 == 0 else "success",
-            "response": json.dumps(
-                {"choices": [{"finish_reason": call["stop"]}]} if known else {}
-            ),
+            "response": json.dumps({"choices": [{"finish_reason": call["stop"]}]} if known else {}),
             "proxy_server_request": json.dumps({"max_tokens": call["ceiling"]} if known else {}),
         }
 
@@ -205,3 +212,38 @@ def calls(count: int) -> Iterator[dict[str, Any]]:
             "success": call["stop"] != "length",
             "prompt": "what nobody asked for",
         }
+
+
+def fill(
+    connection: extensions.connection, ddl: str, table: str, rows: Iterator[dict[str, Any]]
+) -> None:
+    """Make a table in Postgres and write the rows into it."""
+    with connection.cursor() as cursor:
+        cursor.execute(ddl)
+        for row in rows:
+            names = ", ".join(f'"{name}"' for name in row)
+            places = ", ".join(["%s"] * len(row))
+            cursor.execute(f"insert into {table} ({names}) values ({places})", list(row.values()))
+
+
+def copy(
+    connection: extensions.connection, table: str, database: duckdb.DuckDBPyConnection, copied: str
+) -> None:
+    """Copy a table of Postgres into DuckDB as it stands, in the types that both have."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select attname, format_type(atttypid, null) from pg_attribute where attnum > 0"
+            " and not attisdropped and attrelid = cast(%s as regclass) order by attnum",
+            [table],
+        )
+        types = {name: TYPES.get(kind, kind) for name, kind in cursor.fetchall()}
+        names = [f'"{name}"' for name in types]
+        kept = [f"cast({n} as text)" if types[n[1:-1]] == "json" else n for n in names]
+        cursor.execute(f"select {', '.join(kept)} from {table}")
+        values = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
+    columns = ", ".join(f"{name} {kind}" for name, kind in zip(names, types.values(), strict=True))
+    database.execute(f"create table {copied} ({columns})")
+    held = pa.table(dict(zip(types, map(list, values), strict=True)))
+    database.register("held", held)
+    database.execute(f"insert into {copied} select * from held")
+    database.unregister("held")

@@ -26,7 +26,12 @@
 {% macro postgres__json_sorted(json) -%}
     (
         select '{' || coalesce(
-            string_agg(cast(to_json(key) as text) || ':' || cast(value as text), ',' order by key collate "C"),
+            string_agg(
+                cast(to_json(key) as text) || ':' || cast(
+                    case when json_typeof(value) = 'string' then to_json(value #>> '{}') else value end as text
+                ),
+                ',' order by key collate "C"
+            ),
             ''
         ) || '}'
         from json_each(cast({{ json }} as json))

@@ -37,10 +37,10 @@
 {%- endmacro %}
 
 {% macro postgres__number_of_text(text) -%}
-    case
-        when {{ text }} ~ '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$'
-            then cast({{ text }} as double)
-    end
+    cast(
+        case when {{ text }} ~ '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$' then {{ text }} end
+        as double
+    )
 {%- endmacro %}
 
 {#- The catalog knows what the driver does not: text[], json, timestamp with time zone. -#}

@@ -169,7 +169,9 @@ final as (
         cast(saved.n_known_saved as bigint) as n_known_saved,
         cast(saved.n_given_more_room as bigint) as n_saved_at_most,
         cast(coalesce(reserved.extra_reserved_tokens, 0) as double) as extra_reserved_tokens,
-        {{ key_of(['ceilings.category', 'ceilings.complexity', 'ceilings.quantile']) }}
+        {{ key_of([
+            'ceilings.category', 'ceilings.complexity', plain_number('ceilings.quantile')
+        ]) }}
             as ceiling_key
     from ceilings
     inner join saved
