@@ -78,7 +78,7 @@
     {{ return(adapter.dispatch('regex_first', 'tokenest')(text, pattern)) }}
 {%- endmacro %}
 
-{#- The same with a pattern that is SQL. -#}
+{#- The same first group, of a pattern that is SQL itself. -#}
 {% macro regex_first_by(text, pattern) -%}
     {{ return(adapter.dispatch('regex_first_by', 'tokenest')(text, pattern)) }}
 {%- endmacro %}
