@@ -34,7 +34,8 @@
 {% endmacro %}
 {% macro default__relation_columns(relation) %}
     {% set columns = {} %}
-    {% for column in adapter.get_column_schema_from_query('select * from ' ~ relation ~ ' where false') %}
+    {% set no_row = 'select * from ' ~ relation ~ ' where false' %}
+    {% for column in adapter.get_column_schema_from_query(no_row) %}
         {% do columns.update({column.name.lower(): {
             'quoted': column.quoted, 'type': column.data_type.lower(), 'is_text': column.is_string(),
         }}) %}

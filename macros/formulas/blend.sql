@@ -23,7 +23,8 @@
     {{ log_blend(name ~ '_' ~ loop.index0, own, weight) }} as {{ name }}_{{ loop.index }}
     {%- else %}
     {%- set known = 'case when ' ~ own ~ ' is null then 0 else ' ~ weight ~ ' end' -%}
-    {%- set above.sql = '(1 - ' ~ known ~ ') * (' ~ above.sql ~ ') + ' ~ known ~ ' * coalesce(' ~ own ~ ', 0)' %}
+    {%- set above.sql = '(1 - ' ~ known ~ ') * (' ~ above.sql ~ ') + '
+        ~ known ~ ' * coalesce(' ~ own ~ ', 0)' %}
     {{ above.sql }} as {{ name }}_{{ loop.index }}
     {%- endif %}
     {%- endfor %}

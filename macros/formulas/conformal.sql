@@ -11,7 +11,9 @@
     end
 {%- endmacro %}
 
-{#- The share that need more, of its logarithm; some engines refuse a power that is next to nothing. -#}
+{#-
+    The share that need more, of its logarithm; some engines refuse a power that is next to nothing.
+-#}
 {% macro surviving_share(ln_survival) -%}
     case when {{ ln_survival }} < -700 then cast(0 as double) else exp({{ ln_survival }}) end
 {%- endmacro %}

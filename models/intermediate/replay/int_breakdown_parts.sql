@@ -44,7 +44,8 @@ read_parts as (
     select
         part,
         {{ regex_first('part', breakdown_pattern('coefficient')) }} as coefficient,
-        cast({{ number_of_text(regex_first('part', breakdown_pattern('count'))) }} as bigint) as part_count,
+        cast({{ number_of_text(regex_first('part', breakdown_pattern('count'))) }} as bigint)
+            as part_count,
         {{ regex_first('part', breakdown_pattern('note')) }} as note
     from parts
 ),

@@ -51,7 +51,9 @@ budgeted as (
             as budget_tokens,
         max(
             case
-                when {{ surviving_share('survival.ln_survival') }} <= 1 - shared.covered_share + 1e-9
+                when
+                    {{ surviving_share('survival.ln_survival') }}
+                    <= 1 - shared.covered_share + 1e-9
                     then {{ surviving_share('survival.ln_survival') }}
             end
         ) as truncated_share

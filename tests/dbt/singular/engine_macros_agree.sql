@@ -131,41 +131,41 @@ cases as (
         'false' as expected
     union all
     {% if lands_files() %}
-    select
-        'utc_timestamp with an offset' as macro_name,
-        cast({{ utc_timestamp("'2026-01-02T05:04:05.5+02:00'") }} as string) as found,
-        '2026-01-02 03:04:05.5' as expected
-    union all
-    select
-        'utc_timestamp without' as macro_name,
-        cast({{ utc_timestamp("'2026-01-02T03:04:05'") }} as string) as found,
-        '2026-01-02 03:04:05' as expected
-    union all
-    select
-        'utc_timestamp of no time' as macro_name,
-        cast({{ utc_timestamp("'2026-02-30T00:00:00Z'") }} as string) as found,
-        cast(null as string) as expected
-    union all
-    select
-        'json_is_valid' as macro_name,
-        cast({{ json_is_valid("'{\"a\": [1, {\"b\": null}]}'") }} as string) as found,
-        'true' as expected
-    union all
-    select
-        'json_is_valid of two values' as macro_name,
-        cast({{ json_is_valid("'{} {}'") }} as string) as found,
-        'false' as expected
-    union all
-    select
-        'json_is_valid of half a pair' as macro_name,
-        cast({{ json_is_valid("'[\"' || chr(92) || 'ud800\"]'") }} as string) as found,
-        'false' as expected
-    union all
-    select
-        'json_key_count' as macro_name,
-        cast({{ json_key_count("'{\"a\": 1, \"a\": {\"b\": 2}}'") }} as string) as found,
-        '2' as expected
-    union all
+        select
+            'utc_timestamp with an offset' as macro_name,
+            cast({{ utc_timestamp("'2026-01-02T05:04:05.5+02:00'") }} as string) as found,
+            '2026-01-02 03:04:05.5' as expected
+        union all
+        select
+            'utc_timestamp without' as macro_name,
+            cast({{ utc_timestamp("'2026-01-02T03:04:05'") }} as string) as found,
+            '2026-01-02 03:04:05' as expected
+        union all
+        select
+            'utc_timestamp of no time' as macro_name,
+            cast({{ utc_timestamp("'2026-02-30T00:00:00Z'") }} as string) as found,
+            cast(null as string) as expected
+        union all
+        select
+            'json_is_valid' as macro_name,
+            cast({{ json_is_valid("'{\"a\": [1, {\"b\": null}]}'") }} as string) as found,
+            'true' as expected
+        union all
+        select
+            'json_is_valid of two values' as macro_name,
+            cast({{ json_is_valid("'{} {}'") }} as string) as found,
+            'false' as expected
+        union all
+        select
+            'json_is_valid of half a pair' as macro_name,
+            cast({{ json_is_valid("'[\"' || chr(92) || 'ud800\"]'") }} as string) as found,
+            'false' as expected
+        union all
+        select
+            'json_key_count' as macro_name,
+            cast({{ json_key_count("'{\"a\": 1, \"a\": {\"b\": 2}}'") }} as string) as found,
+            '2' as expected
+        union all
     {% endif %}
     select
         'list_size' as macro_name,
