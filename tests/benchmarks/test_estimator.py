@@ -7,6 +7,7 @@ from tokenest_py.runtime.table import parse
 
 
 def test_the_learned_table_loads() -> None:
+    """No key stands twice, and every kind is there."""
     table = parse(encoded([*packaged_rows(), *learned_rows()]), "benchmark")
     assert len(table.cells) == 1 + len(LABELS) * (1 + len(MODELS))
     assert {name for name, *_ in table.run_factors} == {"same", "any", "turn"}
