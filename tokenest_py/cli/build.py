@@ -29,6 +29,7 @@ from tokenest_py.pipeline.files import any_file_matches, files_to_set_aside, lis
 from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.report.words import count
+from tokenest_py.pipeline.schema import refuse_newer
 from tokenest_py.pipeline.settings import Settings
 
 __all__ = ["build"]
@@ -158,7 +159,8 @@ def _prepare(settings: Settings, lock_timeout: float) -> None:
     path = settings.database
     if path.exists():
         check_file(path)
-        wait_for(path, lock_timeout, read_only=False).close()
+        with wait_for(path, lock_timeout, read_only=False) as connection:
+            refuse_newer(path, connection)
     for folder in (path.parent, settings.exports):
         try:
             folder.mkdir(parents=True, exist_ok=True)
