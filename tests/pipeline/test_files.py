@@ -195,8 +195,8 @@ def test_the_others_land_and_the_build_exits_with_3(project: Project, tmp_path: 
     project.telemetry("out.ndjson").symlink_to(secret)
     project.telemetry("back\\slash.ndjson").write_bytes(line(event_id="back"))
     project.telemetry("torn.ndjson.gz").write_bytes(PACKED[:-90])
-    for name in (b"/\xff.ndjson", b"/\\\xff.ndjson"):
-        Path(os.fsdecode(os.fsencode(folder) + name)).write_bytes(line(event_id="bytes"))
+    for raw in (b"/\xff.ndjson", b"/\\\xff.ndjson"):
+        Path(os.fsdecode(os.fsencode(folder) + raw)).write_bytes(line(event_id="bytes"))
     no_file = no_files(folder)
     done = project.tokenest("build", telemetry="tokenest:telemetry/*.ndjson*")
     assert done.returncode == 3, done.stderr
