@@ -35,14 +35,15 @@ def test_every_command_under_a_fault(built: Project, number: int) -> None:
 
 
 def test_a_signal_within_code_that_is_made_as_it_runs(tmp_path: Path) -> None:
-    """Python would kill itself as it exits, as it does by KeyboardInterrupt within exec()."""
+    """After KeyboardInterrupt has left an exec(), `python -m` would kill itself as it exits."""
     program = (
         "import os, signal\n"
         "from tokenest_py.cli.frame import framed\n"
         "def command(): exec('os.kill(os.getpid(), signal.SIGTERM)\\nwhile True: pass')\n"
         "raise SystemExit(framed(command))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True,
+    (tmp_path / "interrupted.py").write_text(program, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, capture_output=True,
                           text=True, check=False)  # fmt: skip
     assert (done.returncode, done.stderr) == (143, "tokenest: interrupted\n")
 

@@ -29,7 +29,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """Its own kind: where KeyboardInterrupt itself leaves an exec(), Python kills itself at its exit."""
+    """Of its own kind: once a KeyboardInterrupt has left an exec(), `python -m` dies of SIGINT."""
 
 
 class Interrupts:
