@@ -96,15 +96,15 @@ demo: $(STAMP)  ## plan, drain, build and report on a recorded agent that costs 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 bench: $(STAMP) $(REFEREE)/.installed $(PEERS)/.installed $(CLIENTS)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000 FOLDER=/large
-	@$(BIN)/python benchmarks/estimator.py
-	@$(BIN)/python benchmarks/recorder.py
-	@$(BIN)/python benchmarks/service.py
-	@PYTHONPATH=.:tests/support:tests/clients $(CLIENTS)/bin/python benchmarks/clients.py
-	@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
-	@$(BIN)/python benchmarks/growth.py --most-lines $(lastword $(LINES)) $(if $(FOLDER),--folder $(FOLDER))
-	@$(BIN)/python benchmarks/sources.py --lines $(lastword $(LINES)) $(if $(FOLDER),--folder $(FOLDER))
-	@$(BIN)/python benchmarks/sessions.py --ccusage $(PEERS)/node_modules/.bin/ccusage --polars $(PEERS)/bin/python
-	@PYTHONPATH=tests/support $(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
+	-@$(BIN)/python benchmarks/estimator.py
+	-@$(BIN)/python benchmarks/recorder.py
+	-@$(BIN)/python benchmarks/service.py
+	-@PYTHONPATH=.:tests/support:tests/clients $(CLIENTS)/bin/python benchmarks/clients.py
+	-@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
+	-@$(BIN)/python benchmarks/growth.py --most-lines $(lastword $(LINES)) $(if $(FOLDER),--folder $(FOLDER))
+	-@$(BIN)/python benchmarks/sources.py --lines $(lastword $(LINES)) $(if $(FOLDER),--folder $(FOLDER))
+	-@$(BIN)/python benchmarks/sessions.py --ccusage $(PEERS)/node_modules/.bin/ccusage --polars $(PEERS)/bin/python
+	-@PYTHONPATH=tests/support $(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
 
 # Where LightGBM cannot be installed the benchmark says so and leaves its columns out.
 $(REFEREE)/.installed: benchmarks/requirements-calibration.lock
