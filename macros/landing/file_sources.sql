@@ -39,7 +39,9 @@
     {{ return(run_query(unrecognised_files(files)).columns[0].values() | list) }}
 {% endmacro %}
 
-{#- Query: those files, by name. Nothing is asked of an empty one: it may be a FIFO, which would wait. -#}
+{#-
+    Query: those files, by name. Nothing is asked of an empty one: it may be a FIFO, which would wait.
+-#}
 {% macro unrecognised_files(files) %}
     select distinct filename
     from {{ files }}

@@ -30,7 +30,7 @@
 {% macro refuse_other_versions() %}
     {% set version = relation_named('base_telemetry__schema_version') %}
     {% if load_relation(version) %}
-        {% set found = run_query('select max(schema_version) from ' ~ version).columns[0].values()[0] %}
+        {% set found = run_query('select max(schema_version) from ' ~ version).rows[0][0] %}
         {% if found | int > schema_version() %}
             {% do exceptions.raise_compiler_error(
                 'the database was built by a newer tokenest (schema ' ~ found ~ ', this one knows '
@@ -39,7 +39,7 @@
         {% endif %}
     {% elif load_relation(version.incorporate(path={'identifier': 'base_telemetry__lines'})) %}
         {% do exceptions.raise_compiler_error(
-            'the database was built by version 1; run `tokenest build` once, which keeps what has landed'
+            'the database was built by version 1; run `tokenest build`, which keeps what has landed'
         ) %}
     {% endif %}
 {% endmacro %}

@@ -4,7 +4,7 @@ events as (
     select * from {{ ref('int_events') }}
 ),
 
--- events with an id are calls of their own; one whose run nobody knows belongs to the run of its like
+-- events with an id are calls of their own; one of an unknown run belongs to the run of its like
 placed as (
     select
         event_id,
