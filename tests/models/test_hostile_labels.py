@@ -57,7 +57,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     ]
     project = Project(tmp_path_factory.mktemp("labels"))
     project.telemetry().write_bytes(b"".join(events + attempts))
-    project.dbt_build()
+    project.build()
     return project
 
 

@@ -37,7 +37,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Four events, e-1 to e-4, in one file."""
     project = Project(tmp_path_factory.mktemp("keys"))
     project.telemetry().write_bytes(events(range(1, 5)))
-    project.dbt_build()
+    project.build()
     return project
 
 
@@ -48,7 +48,7 @@ def test_an_id_that_lands_again_is_found(built: Project, tmp_path: Path, number:
     project.database.write_bytes(built.database.read_bytes())
     project.telemetry().write_bytes(events(range(1, 5)))
     project.telemetry("later.ndjson").write_bytes(events(range(5, 6)))
-    project.dbt_build("-s", "+int_events")
+    project.build("int_events")
     keys = ("test", "-s", "test_name:new_keys_are_unique")
     assert project.dbt(*keys).returncode == 0
     with duckdb.connect(str(project.database)) as connection:

@@ -38,7 +38,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
              actual_output_tokens=1400),
     ]  # fmt: skip
     project.telemetry().write_bytes(b"".join(lines))
-    project.dbt_build("-s", "+coefficients")
+    project.build("coefficients")
     return project
 
 
