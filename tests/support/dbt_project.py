@@ -117,8 +117,8 @@ class Project:
                 for step in plan.steps
                 if step.id in made or (step.kind == "test" and made.issuperset(step.needs))
             )
-            export = plan.export if "coefficients" in names else ""
-            plan = replace(part, steps=steps, export=export)
+            exports = any(step.name == "coefficients" for step in steps)
+            plan = replace(part, steps=steps, export=plan.export if exports else "")
         if not tests:
             plan = replace(plan, steps=tuple(step for step in plan.steps if step.kind != "test"))
         settings = Settings.read(self.environment(telemetry))
