@@ -142,9 +142,9 @@ def stepwise(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Built on the first files, then on the later ones."""
     project = Project(tmp_path_factory.mktemp("stepwise"))
     write(project, FIRST)
-    project.dbt_build()
+    project.build()
     write(project, LATER)
-    project.dbt_build()
+    project.build()
     return project
 
 
@@ -153,7 +153,7 @@ def at_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Built on all of them in one build."""
     project = Project(tmp_path_factory.mktemp("once"))
     write(project, FIRST | LATER)
-    project.dbt_build()
+    project.build()
     return project
 
 
@@ -197,11 +197,10 @@ def test_a_changed_rule_builds_all_rows_anew(
     """Rows of earlier landings follow a var as those of the last one do."""
     changed = Project(tmp_path)
     write(changed, FIRST | LATER)
-    variables = ("--vars", "{stub_max_tokens: 5000}")
-    changed.dbt_build(*variables)
+    changed.build(stub_max_tokens=5000)
     copy = Project(tmp_path / "copy")
     write(copy, FIRST | LATER)
     copy.database.write_bytes(stepwise.database.read_bytes())
-    copy.dbt_build(*variables)
+    copy.build(stub_max_tokens=5000)
     assert differences(copy, changed) == {}
     assert "marts.calls" in differences(copy, at_once)
