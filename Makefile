@@ -119,10 +119,14 @@ $(PEERS)/.installed:
 	@-npm install --silent --no-audit --no-fund --prefix $(PEERS) ccusage@20.0.26
 	@touch $@
 
-soak: $(STAMP)  ## the kill trials in large
-	@$(BIN)/python benchmarks/recorder_kill_trials.py --kills 2000 --control-kills 100
-	@$(BIN)/python benchmarks/landing_kill_trials.py --landing 180 --whole 20
+soak: $(STAMP)  ## the trials in large: kills, histories of files, I/O errors, readers, commands
+	@$(BIN)/python benchmarks/recorder_kill_trials.py --kills 5000 --control-kills 100
+	@$(BIN)/python benchmarks/landing_kill_trials.py --landing 450 --whole 50
+	@$(BIN)/python benchmarks/publishing_kill_trials.py --kills 100
 	@$(BIN)/python benchmarks/file_history_trials.py --histories 1000
+	@$(BIN)/python benchmarks/io_error_trials.py --landing 120 --export 80
+	@$(BIN)/python benchmarks/reader_trials.py --builds 50
+	@$(BIN)/python benchmarks/frame_trials.py --signals 10
 
 docs: $(STAMP)  ## the dbt documentation as one page: target/static_index.html
 	@$(BIN)/dbt docs generate --static --quiet

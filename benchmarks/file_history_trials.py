@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.plan.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[1]
-WANTED = ("files", "stg_tokenest__events", "files_are_accounted_for", "lines_are_accounted_for")
+WANTED = ("base_telemetry__schema_version", "files", "stg_tokenest__events",
+          "files_are_accounted_for", "lines_are_accounted_for")  # fmt: skip
 PRESENT = "select file_path, state, landed_bytes, in_flight_bytes from marts.files where is_present"
 EVENTS = "select event_id, actual_output_tokens from staging.stg_tokenest__events"
 BUILDS = 6

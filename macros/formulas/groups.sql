@@ -13,7 +13,7 @@
 {#- The columns of var labels: those of the level in column cell_level, and null for the others. -#}
 {% macro group_columns(relation=none) -%}
     {%- set of = relation ~ '.' if relation else '' -%}
-    {%- for name in var('labels') -%}
+    {%- for name in labels() -%}
     case when {{ of }}cell_level >= {{ loop.index }} then {{ of }}{{ label_column(name) }} end
         as {{ label_column(name) }}{{ ', ' if not loop.last }}
     {%- endfor -%}
@@ -23,6 +23,6 @@
 {% macro group_name() -%}
     concat_ws(
         ' / '
-        {%- for name in var('labels') %}, {{ label_column(name) }}{% endfor -%}
+        {%- for name in labels() %}, {{ label_column(name) }}{% endfor -%}
     )
 {%- endmacro %}

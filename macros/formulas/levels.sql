@@ -4,7 +4,7 @@
 -#}
 {% macro demand_levels() %}
     {% set columns = [] %}
-    {% for name in var('labels') %}{% do columns.append(label_column(name)) %}{% endfor %}
+    {% for name in labels() %}{% do columns.append(label_column(name)) %}{% endfor %}
     {% do columns.extend(['estimate_bin', 'model', 'input_bin']) %}
     {% set levels = [] %}
     {% for n in range(columns | length + 1) %}{% do levels.append(columns[:n]) %}{% endfor %}
@@ -35,7 +35,7 @@
 
 {#- The number of the level that has all labels, and neither sizes nor model. -#}
 {% macro label_level() %}
-    {{ return(var('labels') | length) }}
+    {{ return(labels() | length) }}
 {% endmacro %}
 
 {#-

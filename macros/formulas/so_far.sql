@@ -75,7 +75,7 @@
     move what they give.
 -#}
 {% macro effect_level() %}
-    {{ return(2 if var('labels')[:2] == ['category', 'complexity'] else 1) }}
+    {{ return(2 if labels()[:2] == ['category', 'complexity'] else 1) }}
 {% endmacro %}
 
 {#- Columns effect_cell_level and effect_cell: the narrowest cell up to effect_level of a row. -#}

@@ -28,12 +28,20 @@
 
 {#-
     The same for rows that depend on the other events of their phase: all rows of the phases that
-    new lines are about. Looked up by name instead of ref(), so that
-    unit tests need no fixtures for both tables.
+    new lines are about, and of their like whose run is unknown, which a known run takes over. Looked
+    up by name instead of ref(), so that unit tests need no fixtures for both tables.
 -#}
 {% macro of_changed_phases() -%}
     {%- if is_incremental() -%}
-        where (run_id, phase_id) in ({{ changed_phases() }})
+        where (run_id, phase_id) in (
+            {{ changed_phases() }}
+            union distinct
+            select
+                'unknown' as run_id,
+                phase_id
+            from {{ relation_named('int_events') }}
+            {{ since_last_landing() }}
+        )
     {%- endif -%}
 {%- endmacro %}
 

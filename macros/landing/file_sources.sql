@@ -39,12 +39,15 @@
     {{ return(run_query(unrecognised_files(files)).columns[0].values() | list) }}
 {% endmacro %}
 
-{#- Query: those files, by name. -#}
+{#-
+    Query: those files, by name. Nothing is asked of an empty one: it may be a FIFO, which would wait.
+-#}
 {% macro unrecognised_files(files) %}
     select distinct filename
     from {{ files }}
     where
         {{ is_text('filename') }}
+        and size > 0
         and filename not in (
             select source_file from ({{ landed_sources() }})
             union all

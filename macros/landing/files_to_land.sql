@@ -42,7 +42,7 @@ touched as (
     where
         files.source_name = '{{ source }}'
         and (
-            landed.source_file is null
+            (landed.source_file is null and files.file_bytes > 0)
             or files.file_bytes <> landed.file_bytes
             or files.modified_at <> landed.modified_at
             {% if var('final') %}or landed.has_open_tail{% endif %}
@@ -156,7 +156,7 @@ candidates as (
         0 as landed_lines,
         false as has_torn_tail
     from {{ listing }}
-    where source_name = '{{ source }}'
+    where source_name = '{{ source }}' and file_bytes > 0
     order by file_path
     {% endif %}
 {% endmacro %}

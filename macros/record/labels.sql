@@ -7,9 +7,22 @@
     {{ return(name if name in estimator_labels() else 'label_' ~ name) }}
 {% endmacro %}
 
+{#- Var labels, which is refused where it is no list: dbt reads models before it looks at vars. -#}
+{% macro labels() %}
+    {% set given = var('labels') %}
+    {% if given is string or given is mapping or given is not iterable %}
+        {% for rule in var_rules().values() | sum(start=[]) if rule.name == 'labels' %}
+            {% do exceptions.raise_compiler_error(
+                'var labels is ' ~ given ~ '; it must be ' ~ var_wants(rule)
+            ) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(given) }}
+{% endmacro %}
+
 {#- The column of the widest label, the first of var labels: what kind of call it is. -#}
 {% macro top_label() %}
-    {{ return(label_column(var('labels')[0])) }}
+    {{ return(label_column(labels()[0])) }}
 {% endmacro %}
 
 {#- The labels that the estimator's own rules (floors, overheads, multipliers) tell apart. -#}
@@ -19,7 +32,7 @@
 
 {#- The labels of var labels that the record keeps in its object `labels`. -#}
 {% macro further_labels() %}
-    {{ return(var('labels') | reject('in', estimator_labels()) | list) }}
+    {{ return(labels() | reject('in', estimator_labels()) | list) }}
 {% endmacro %}
 
 {#- All columns of labels: category, complexity and the further ones, joined by commas. -#}
@@ -67,8 +80,8 @@
 {% macro label_object(prefix='', most=none) -%}
     '{' || concat_ws(
         ','
-        {%- for name in (var('labels') | list + ['estimate_bin'])[:most] %},
-        {%- set column = label_column(name) if name in var('labels') else name %}
+        {%- for name in (labels() | list + ['estimate_bin'])[:most] %},
+        {%- set column = label_column(name) if name in labels() else name %}
         '"{{ name }}":' || {{ json_quoted(prefix ~ column) }}
         {%- endfor %}
         {%- if most == 0 %}, cast(null as string){% endif %}

@@ -26,7 +26,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("built"))
     lines = (line(event_id=f"e-{n}", phase_id=f"p-{n}") for n in range(20))
     project.telemetry().write_bytes(b"".join(lines))
-    project.dbt_build("-s", "+int_events")
+    project.build("int_events")
     return project
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-VIEWS = ["+cmd_export_events", "+cmd_export_ceilings", "--exclude-resource-type", "test"]
+VIEWS = ["cmd_export_events", "cmd_export_ceilings"]
 EVENTS = [
     {
         "event_id": "e-1", "occurred_at": "2026-06-01T10:00:00.250000Z", "run_id": "r",
@@ -67,7 +67,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
         *calls("short", "gpt-y", short),
         *calls("long", "gpt-y", long),
     )
-    project.dbt_build("-s", *VIEWS)
+    project.build(*VIEWS, tests=False)
     return project
 
 
@@ -103,7 +103,7 @@ def test_events_land_again_as_the_same(built: Project, tmp_path: Path) -> None:
     done = built.tokenest("export", "events", "--output", "all.ndjson")
     assert done.returncode == 0, done.stderr
     again.telemetry().write_bytes((built.folder / "all.ndjson").read_bytes())
-    again.dbt_build("-s", "+int_events", "--exclude-resource-type", "test")
+    again.build("int_events", tests=False)
     columns = "* exclude (source_file, line_no, landing_no)"
     query = f"select {columns} from events.int_events order by event_id"
     assert again.rows(query) == built.rows(query)
@@ -130,7 +130,7 @@ def test_the_origins_own_export_comes_out_as_it_came_in(tmp_path: Path) -> None:
     project = Project(tmp_path)
     text = (REAL_DATA / "autopack" / "build132_telemetry_export.ndjson").read_bytes()
     project.telemetry().write_bytes(text)
-    project.dbt_build("-s", "+cmd_export_events", "--exclude-resource-type", "test")
+    project.build("cmd_export_events", tests=False)
     assert exported(project, "events", "--for", "origin").encode() == text
 
 

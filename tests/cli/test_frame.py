@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
-import random
-import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dbt_project import BIN, ROOT, Project
+from frame_trials import commands, furnish, kinds, start, trial
 
 pytestmark = pytest.mark.slow
 
-CODES = {0, 1, 2, 3, 4, 75, 130, 143}
-COMMANDS = [
-    ["build", "--lock-timeout", "0"],
-    ["calibrate"],
-    ["backtest", "--rounds", "1"],
-    ["promote", "--to", "live.ndjson", "--yes", "--rounds", "1"],
-    ["rollback", "--to", "live.ndjson", "--yes"],
-    ["estimate", "src/ä.py", "--explain"],
-    ["identity", "--deep"],
-    ["plan", "--run", "r"],
-    ["drain", "no-such-run", "--worker", "true"],
-    ["replay"],
-    ["report", "--format", "md"],
-    ["--help"],
-]
-BY_NAME = {words[0]: words for words in COMMANDS}
+NAMES = list(commands())
+TELL = ["estimate", "identity", "replay", "report", "--help", "build"]  # each has a result
 
 
 @pytest.fixture
@@ -47,77 +27,44 @@ def built(samples: Project, project: Project) -> Project:
     return project
 
 
-def start(built: Project, words: list[str], **options: object) -> subprocess.Popen[bytes]:
-    """Start a command whose errors can be read."""
-    given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **options}
-    return subprocess.Popen(
-        [BIN / "tokenest", *words],
-        cwd=built.folder,
-        env=given.pop("env", built.environment()),
-        stderr=subprocess.PIPE,
-        **given,
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+def test_every_command_under_a_fault(built: Project, number: int) -> None:
+    """Each command once, each fault in turn: `make soak` tries all of them with all."""
+    kind = list(kinds())[number % len(kinds())]
+    assert trial(built.folder, built.environment(), kind, NAMES[number]) == []
+
+
+def test_a_signal_within_code_that_is_made_as_it_runs(tmp_path: Path) -> None:
+    """After KeyboardInterrupt has left an exec(), `python -m` would kill itself as it exits."""
+    program = (
+        "import os, signal\n"
+        "from tokenest_py.cli.frame import framed\n"
+        "def command(): exec('os.kill(os.getpid(), signal.SIGTERM)\\nwhile True: pass')\n"
+        "raise SystemExit(framed(command))\n"
     )
+    (tmp_path / "interrupted.py").write_text(program, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (143, "tokenest: interrupted\n")
 
 
-def ended(process: subprocess.Popen[bytes]) -> tuple[int, list[str]]:
-    """Its exit code and its lines of error; no traceback among what it said."""
-    said = process.communicate(timeout=200)[1].decode()
-    assert "Traceback" not in said, said
-    assert "Exception ignored" not in said, said
-    errors = [text for text in said.splitlines() if text.startswith("tokenest: ")]
-    assert len(errors) <= 1, said
-    assert process.returncode in CODES, (process.returncode, said)
-    return process.returncode, errors
-
-
-def listens(process: subprocess.Popen[bytes]) -> bool:
-    """Whether the process has a handler of its own for SIGTERM, as the frame sets first."""
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-    caught = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
-    return bool(caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells by /proc when to signal")
-@pytest.mark.parametrize("name", BY_NAME)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_at_any_time(built: Project, name: str, number: signal.Signals) -> None:
-    """130 or 143 and "interrupted", unless the command was over before."""
-    draw = random.Random(f"{name} {number}")
-    longest = 6.0 if name in {"build", "backtest", "promote"} else 1.0
-    for _ in range(2):
-        process = start(built, BY_NAME[name])
-        with contextlib.suppress(OSError):
-            while process.poll() is None and not listens(process):
-                time.sleep(0.001)
-        time.sleep(draw.uniform(0, longest))
-        was_over = process.poll() is not None
-        process.send_signal(number)
-        code, errors = ended(process)
-        if not was_over and code == 128 + number:
-            assert errors == ["tokenest: interrupted"]
-        assert not (code in {130, 143} and code != 128 + number)
-
-
-@pytest.mark.parametrize("name", BY_NAME)
-def test_a_full_output(built: Project, name: str) -> None:
-    """A result that cannot be written is an error, and no result is not."""
-    with Path("/dev/full").open("wb") as full:
-        code, errors = ended(start(built, BY_NAME[name], stdout=full))
-    if code == 1:
-        assert len(errors) == 1
-    if name in {"estimate", "identity", "replay", "report", "--help", "build"}:
-        assert code == 1
-        assert errors == ["tokenest: standard output cannot be written: No space left on device"]
-
-
-@pytest.mark.parametrize("name", BY_NAME)
-def test_a_narrow_encoding_and_no_input(built: Project, name: str) -> None:
-    """ASCII leaves no command without its result; nobody can be asked where there is no input."""
-    environment = built.environment() | {"PYTHONIOENCODING": "ascii"}
-    closed = functools.partial(os.close, 0)
-    code, _ = ended(start(built, BY_NAME[name], env=environment, stdin=None, preexec_fn=closed))
-    if name in {"estimate", "identity", "replay", "report", "--help", "build"}:
-        assert code == 0
+@pytest.mark.parametrize("name", TELL)
+def test_a_result_that_cannot_be_written_is_an_error(built: Project, name: str) -> None:
+    """And one that can is written in any encoding, without anybody to ask."""
+    words = commands()[name]
+    furnish(built.folder)
+    with Path("/dev/full").open("wb") as device:
+        process = start(built.folder, built.environment(), words, stdout=device)
+        said = process.communicate()[1].decode()
+    assert process.returncode == 1
+    assert [text for text in said.splitlines() if text.startswith("tokenest: ")] == [
+        "tokenest: standard output cannot be written: No space left on device"
+    ]
+    ascii_alone = built.environment() | {"PYTHONIOENCODING": "ascii"}
+    process = start(built.folder, ascii_alone, words, stdout=subprocess.PIPE)
+    result = process.communicate()[0]
+    assert process.returncode == 0
+    assert result.decode("ascii")
 
 
 def test_a_surprise_is_one_line_that_names_a_log(tmp_path: Path) -> None:

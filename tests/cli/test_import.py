@@ -130,7 +130,7 @@ def test_it_lands(
 ) -> None:
     """The events are those of the rows, with ceilings and stop words; nothing is quarantined."""
     project, _, _ = imported
-    project.dbt_build("-s", "+files", "+int_events", "--exclude-resource-type", "test")
+    project.build("files", "int_events", tests=False)
     assert project.rows("select sum(quarantined) from marts.files") == [(0,)]
     found = project.rows(
         "select event_id, actual_output_tokens, actual_max_tokens, stop_reason, is_truncated,"

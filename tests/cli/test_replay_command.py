@@ -86,15 +86,14 @@ def test_nothing_to_replay_is_said(project: Project) -> None:
     project.telemetry().write_bytes(
         line(event_id="e-1", deliverables=None) + line(event_id="e-2", deliverables=["ab" * 8])
     )
-    models_only = ["--exclude-resource-type", "test"]
-    project.dbt_build("-s", "+int_events", *models_only)
+    project.build("int_events", tests=False)
     done = project.tokenest("replay")
     assert (done.returncode, done.stdout) == (1, "")
     [message] = done.stderr.splitlines()
     assert "the database needs a newer build" in message
     assert message.endswith("run `tokenest build`")
     views = ["cmd_replay_bases", "cmd_replay_samples", "cmd_replay_sums"]
-    project.dbt_build("-s", "+scores", *views, *models_only)
+    project.build("scores", *views, tests=False)
     done = project.tokenest("replay")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == (

@@ -79,7 +79,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Project:
         put(shared / "samples" / name, project)
     for path in (shared / "real").iterdir():
         shutil.copy(path, project.telemetry(path.name))
-    project.dbt_build("-s", "+int_events", "+files", telemetry="telemetry/*")
+    project.build("int_events", "files", telemetry="telemetry/*")
     return project
 
 

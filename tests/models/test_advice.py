@@ -12,7 +12,7 @@ from dbt_project import Project, event
 
 pytestmark = pytest.mark.slow
 
-TABLES = ["+alerts", "+cmd_advise", "+cmd_export_ceilings"]
+TABLES = ["alerts", "cmd_advise", "cmd_export_ceilings"]
 HISTORIES = 24
 NEITHER = {"raise": "lower", "lower": "raise"}
 
@@ -59,7 +59,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     records = [record for number in range(HISTORIES) for record in history(number)]
     text = "".join(json.dumps(record) + "\n" for record in records)
     project.telemetry().write_text(text, encoding="utf-8")
-    project.dbt_build("-s", *TABLES)
+    project.build(*TABLES)
     return project
 
 

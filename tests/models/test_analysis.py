@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-ANALYSIS = ["-s", "+int_verdicts", "+score_bands", "+truncated_phases", "+alerts",
-            "+acceptance_scorecards", "+coefficient_versions", "+truncation_what_if"]  # fmt: skip
+ANALYSIS = ["int_verdicts", "score_bands", "truncated_phases", "alerts", "acceptance_scorecards",
+            "coefficient_versions", "truncation_what_if"]  # fmt: skip
 SUCCESSES = "period = 'all' and scope = 'success' and slice = 'all'"
 
 
-def built(folder: Path, lines: Iterable[bytes], *arguments: str) -> Project:
+def built(folder: Path, lines: Iterable[bytes], **variables: object) -> Project:
     """A project built on the given lines, as far as the analysis reads."""
     project = Project(folder)
     project.telemetry().write_bytes(b"".join(lines))
-    project.dbt_build(*ANALYSIS, *arguments)
+    project.build(*ANALYSIS, **variables)
     return project
 
 
@@ -41,8 +41,7 @@ def s1(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return built(
         tmp_path_factory.mktemp("s1"),
         published("s1_collected_samples.ndjson"),
-        "--vars",
-        "{under_multiplier: 1.1}",
+        under_multiplier=1.1,
     )
 
 
@@ -213,7 +212,7 @@ def test_the_real_triage_rows_are_one_phase(tmp_path: Path) -> None:
         project = Project(tmp_path)
         for name in ("events.ndjson", "build132_telemetry_export.ndjson"):
             shutil.copy(REAL_DATA / "autopack" / name, project.telemetry(name))
-        project.dbt_build(*ANALYSIS)
+        project.build(*ANALYSIS)
         phase = "build129-p3-w1.9-documentation-low-5files"
     else:
         project = built(tmp_path, rerun("docs", 5200, 16384, 3) + rerun("docs", 12168, 16384, 4))
@@ -240,5 +239,5 @@ def test_the_past_can_be_looked_at(tmp_path: Path) -> None:
         "truncation_in_week",
         "truncation_over_target",
     }
-    project.dbt_build(*ANALYSIS, "--vars", "{as_of: '2026-01-31 00:00:00'}")
+    project.build(*ANALYSIS, as_of="2026-01-31 00:00:00")
     assert project.rows(query) == []

@@ -58,8 +58,7 @@ def estimator(tmp_path_factory: pytest.TempPathFactory) -> Estimator:
                 actual_max_tokens=64_000,
             )
             file.write(json.dumps(record) + "\n")
-    labels = '{"labels": ["category", "complexity", "project"]}'
-    project.dbt_build("-s", "+coefficients", "--vars", labels)
+    project.build("coefficients", labels=["category", "complexity", "project"])
     return Estimator.load(project.coefficients, strict=True)
 
 

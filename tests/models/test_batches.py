@@ -46,7 +46,7 @@ def write(path: Path, *lines: str) -> None:
 
 def build(project: Project) -> None:
     """All files below telemetry, as far as the events."""
-    project.dbt_build("-s", "+int_events", "+files", telemetry="telemetry/**/*")
+    project.build("int_events", "files", telemetry="telemetry/**/*")
 
 
 def test_a_ceiling_joins_in_its_folder_whenever_its_request_lands(tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_a_declared_ceiling_stands_apart(tmp_path: Path) -> None:
     project = Project(tmp_path)
     write(project.telemetry("out.jsonl"), result(1, "a-1"), result(2, "b-1"))
     write(project.telemetry("in.jsonl"), request("b-1", 900))
-    declared = "{assumed_max_tokens: {openai_batch: {m: 40, all: 8}}}"
-    project.dbt_build("-s", "+int_events", "--vars", declared, telemetry="telemetry/*")
+    declared = {"openai_batch": {"m": 40, "all": 8}}
+    project.build("int_events", telemetry="telemetry/*", assumed_max_tokens=declared)
     assert project.rows(
         "select phase_id, actual_max_tokens, assumed_max_tokens, truncation_evidence, is_truncated"
         " from events.int_events order by phase_id"

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 RATES = [0.01, 0.02, 0.05, 0.1]
-BUILD = ("-s", "+coefficients")
 QUERY = """
     select cell_level, category, complexity, labels ->> 'estimate_bin', model, input_bin,
         max_truncation, n, n_observed, own_quantile_tokens, budget_blend_tokens, is_exported,
@@ -114,7 +113,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A build over the random calls."""
     project = Project(tmp_path_factory.mktemp("budgets"))
     write(project, random_calls(1))
-    project.dbt_build(*BUILD)
+    project.build("coefficients")
     return project
 
 
@@ -174,7 +173,7 @@ def test_the_order_of_the_input_does_not_matter(built: Project, tmp_path: Path) 
     project = Project(tmp_path)
     write(project, shuffled[:300], "b.ndjson")
     write(project, shuffled[300:], "a.ndjson")
-    project.dbt_build(*BUILD)
+    project.build("coefficients")
     assert sorted(project.rows(QUERY), key=repr) == sorted(built.rows(QUERY), key=repr)
 
 
@@ -222,7 +221,7 @@ def test_without_enough_calls_there_is_no_budget(tmp_path: Path) -> None:
     """Two calls: the floors hold."""
     project = Project(tmp_path)
     write(project, random_calls(3)[:2])
-    project.dbt_build(*BUILD)
+    project.build("coefficients")
     found = project.rows(QUERY)
     assert {row[7] for row in found} <= {1, 2}
     assert {row[10] for row in found} == {None}

@@ -55,7 +55,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
                 truncated=cut,
             )
             file.write(json.dumps(record) + "\n")
-    project.dbt_build("-s", "+coefficients", "+demand_accounting")
+    project.build("coefficients", "demand_accounting")
     return project
 
 
@@ -135,7 +135,7 @@ def test_few_calls_reserve_little(tmp_path: Path) -> None:
                 actual_max_tokens=64_000,
             )
             file.write(json.dumps(record) + "\n")
-    project.dbt_build("-s", "+coefficients")
+    project.build("coefficients")
     learned, packaged = Estimator.load(project.coefficients, strict=True), Estimator.load()
     judges = mixed(2000, 5)
     used = sum(need for _, need in judges)

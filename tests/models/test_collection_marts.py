@@ -86,8 +86,7 @@ def drained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     other = Journal(project.telemetry("attempts-old.ndjson"), "old")
     for item in (attempt("p1"), attempt("p2"), succeeded("p3", events=0)):
         other.append(replace(item, run_id="old", event_id=f"old-{item.phase_id}"))
-    marts = ("collection_runs", "calls", "files", "rejected_lines")
-    project.dbt_build("-s", *(f"+{m}" for m in marts))
+    project.build("collection_runs", "calls", "files", "rejected_lines")
     return project
 
 

@@ -126,8 +126,7 @@ def built(project: Project, *groups: Sequence[str]) -> Project:
         for name in names:
             lines = "".join(json.dumps(record) + "\n" for record in FILES[name])
             project.telemetry(name).write_text(lines, encoding="utf-8")
-        project.dbt_build("-s", "+calls", "+int_demand", "+files",
-                          telemetry="telemetry/*")  # fmt: skip
+        project.build("calls", "int_demand", "files", telemetry="telemetry/*")
     return project
 
 

@@ -66,6 +66,9 @@ FIRST = {
     + line(event_id="clash", phase_id="clashing", deliverables=["src/clash.py"])
     + line(event_id="twin", phase_id="twins")
     + line(event_id=None, phase_id="told", occurred_at="2026-01-02T05:00:00Z")
+    # told under its run later, and told before it under none
+    + line(event_id=None, phase_id="taken over", run_id=None)
+    + line(event_id=None, phase_id="known", run_id="known")
     # alone in its week and in its run; its id comes again with other content
     + line(event_id="lonely", run_id="lonely", phase_id="a", occurred_at="2025-06-01T00:00:00Z"),
     "n.ndjson": line(event_id="whole") + line(event_id="tail")[:50],
@@ -84,6 +87,8 @@ LATER = {
     "a.ndjson": line(event_id="late", occurred_at="2025-12-01T00:00:00Z")
     + line(event_id="twin", phase_id="twins")
     + line(event_id=None, phase_id="told", occurred_at="2026-01-02T04:00:00Z", model="another")
+    + line(event_id=None, phase_id="taken over", run_id="sprint")
+    + line(event_id=None, phase_id="known", run_id=None, occurred_at="2026-01-02T03:04:00Z")
     + b"{not json\n",
     "z.ndjson": line(event_id="clash", phase_id="clashing", actual_output_tokens=1)
     + line(event_id="again", phase_id="retried", attempt=2, occurred_at="2026-01-02T03:05:05Z")
@@ -137,9 +142,9 @@ def stepwise(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Built on the first files, then on the later ones."""
     project = Project(tmp_path_factory.mktemp("stepwise"))
     write(project, FIRST)
-    project.dbt_build()
+    project.build()
     write(project, LATER)
-    project.dbt_build()
+    project.build()
     return project
 
 
@@ -148,14 +153,22 @@ def at_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Built on all of them in one build."""
     project = Project(tmp_path_factory.mktemp("once"))
     write(project, FIRST | LATER)
-    project.dbt_build()
+    project.build()
     return project
 
 
 def test_two_builds_give_the_rows_of_one(stepwise: Project, at_once: Project) -> None:
     """Late, repeated, conflicting, retried and completed lines included."""
-    assert at_once.rows("select count(*) from marts.calls") == [(63,)]
+    assert at_once.rows("select count(*) from marts.calls") == [(67,)]
     assert differences(stepwise, at_once) == {}
+
+
+def test_a_call_under_its_run_and_under_none_counts_once(stepwise: Project) -> None:
+    """Under its run, whichever was told first."""
+    assert stepwise.rows(
+        "select phase_id, run_id from marts.calls where not is_repeated"
+        " and phase_id in ('taken over', 'known') order by all"
+    ) == [("known", "known"), ("taken over", "sprint")]
 
 
 def test_calls_of_no_known_run_move_to_the_last_run_of_their_phase(stepwise: Project) -> None:
@@ -175,7 +188,7 @@ def test_the_later_build_left_the_other_rows_alone(stepwise: Project) -> None:
     """A negative control: a full refresh would number every row with the last landings."""
     assert stepwise.rows(
         "select landing_no > 2, count(*) from marts.calls group by all order by all"
-    ) == [(False, 51), (True, 12)]
+    ) == [(False, 53), (True, 14)]
 
 
 def test_a_changed_rule_builds_all_rows_anew(
@@ -184,11 +197,10 @@ def test_a_changed_rule_builds_all_rows_anew(
     """Rows of earlier landings follow a var as those of the last one do."""
     changed = Project(tmp_path)
     write(changed, FIRST | LATER)
-    variables = ("--vars", "{stub_max_tokens: 5000}")
-    changed.dbt_build(*variables)
+    changed.build(stub_max_tokens=5000)
     copy = Project(tmp_path / "copy")
     write(copy, FIRST | LATER)
     copy.database.write_bytes(stepwise.database.read_bytes())
-    copy.dbt_build(*variables)
+    copy.build(stub_max_tokens=5000)
     assert differences(copy, changed) == {}
     assert "marts.calls" in differences(copy, at_once)

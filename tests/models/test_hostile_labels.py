@@ -57,7 +57,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     ]
     project = Project(tmp_path_factory.mktemp("labels"))
     project.telemetry().write_bytes(b"".join(events + attempts))
-    project.dbt_build()
+    project.build()
     return project
 
 
@@ -103,8 +103,7 @@ def test_only_the_cells_with_the_most_calls_are_exported(built: Project, tmp_pat
     """With all their rates; so the table never grows beyond what the runtime reads."""
     project = Project(tmp_path)
     project.database.write_bytes(built.database.read_bytes())
-    options = ("-s", "budget_quantiles", "coefficients", "--vars", "{max_exported_cells: 2}")
-    assert project.dbt("run", *options).returncode == 0
+    project.build("coefficients", max_exported_cells=2)
     assert project.rows(
         "select count(*) <= 2 and count(*) > 0 from (select distinct category, complexity, model,"
         " input_bin from exports.coefficients where kind = 'budget')"

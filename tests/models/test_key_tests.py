@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
-from dbt_project import Project, line
+from dbt_project import Project, line, plan_of
+from tokenest_py.pipeline.plan.run import failing_tests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +27,7 @@ TABLES = [
     "staging.stg_tokenest__events",
     "staging.base_tokenest__lines",
 ]
+KEY_TESTS = ("has_every_key_once", "counts_from_one")
 
 
 def events(numbers: range) -> bytes:
@@ -32,12 +35,27 @@ def events(numbers: range) -> bytes:
     return b"".join(line(event_id=f"e-{n}", phase_id=f"p-{n}") for n in numbers)
 
 
+def failing(project: Project, model: str, *tests: str) -> list[str]:
+    """What these generic tests of a model find wrong in the database as it stands."""
+    plan = plan_of("{}")
+    steps = tuple(
+        step
+        for step in plan.steps
+        if step.kind == "test"
+        and step.name.startswith(tests)
+        and any(need.endswith(f".{model}") for need in step.needs)
+    )
+    assert steps
+    with duckdb.connect(str(project.database), read_only=True) as connection:
+        return failing_tests(replace(plan, steps=steps), connection)
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Four events, e-1 to e-4, in one file."""
     project = Project(tmp_path_factory.mktemp("keys"))
     project.telemetry().write_bytes(events(range(1, 5)))
-    project.dbt_build()
+    project.build()
     return project
 
 
@@ -48,18 +66,16 @@ def test_an_id_that_lands_again_is_found(built: Project, tmp_path: Path, number:
     project.database.write_bytes(built.database.read_bytes())
     project.telemetry().write_bytes(events(range(1, 5)))
     project.telemetry("later.ndjson").write_bytes(events(range(5, 6)))
-    project.dbt_build("-s", "+int_events")
-    keys = ("test", "-s", "test_name:new_keys_are_unique")
-    assert project.dbt(*keys).returncode == 0
+    project.build("int_events")
+    assert failing(project, "int_events", "new_keys_are_unique") == []
     with duckdb.connect(str(project.database)) as connection:
         connection.execute(
             "insert into staging.stg_tokenest__events"
             " select * replace (2 as landing_no) from staging.stg_tokenest__events"
             f" where event_id = 'e-{number}'"
         )
-    done = project.dbt(*keys)
-    assert done.returncode == 1, done.stdout
-    assert "FAIL 1" in done.stdout
+    [found] = failing(project, "int_events", "new_keys_are_unique")
+    assert "Got 1 result" in found
 
 
 @pytest.mark.parametrize("change", [LOST, TWICE, TWICE_FOR_ANOTHER])
@@ -72,10 +88,9 @@ def test_a_changed_row_is_found(built: Project, tmp_path: Path, table: str, chan
     model = table.rpartition(".")[2].replace("stg_tokenest__events", "int_events")
     model = model.replace("base_tokenest__lines", "int_lines")
     number = "line_no" if model == "int_lines" else "cast(right(event_id, 1) as integer)"
-    keys = ("test", "-s", f"{model},test_name:has_every_key_once {model},test_name:counts_from_one")
-    assert project.dbt(*keys).returncode == 0
+    assert failing(project, model, *KEY_TESTS) == []
     with duckdb.connect(str(project.database)) as connection:
         connection.execute(change.format(table=table, number=number))
-    done = project.dbt(*keys)
-    assert done.returncode == 1, done.stdout
-    assert "FAIL 1" in done.stdout
+    found = failing(project, model, *KEY_TESTS)
+    assert found
+    assert all("Got 1 result" in fault for fault in found)

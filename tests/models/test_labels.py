@@ -14,10 +14,10 @@ from tokenest_py import Estimator
 if TYPE_CHECKING:
     from pathlib import Path
 
-BUILD = ("-s", "+coefficients", "+calls", "--vars")
+MODELS = ("coefficients", "calls")
 CENTRES = {"web": 400, "batch": 3000, None: 1000}
-BEHIND = "{labels: [category, complexity, project]}"
-IN_FRONT = "{labels: [project, category, complexity]}"
+BEHIND = ["category", "complexity", "project"]
+IN_FRONT = ["project", "category", "complexity"]
 
 
 def telemetry() -> bytes:
@@ -56,7 +56,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module", params=[BEHIND, IN_FRONT])
 def built(request: pytest.FixtureRequest, project: Project) -> Project:
     """A build with one label more than the default, over the build before it."""
-    project.dbt_build(*BUILD, request.param)
+    project.build(*MODELS, labels=request.param)
     return project
 
 
@@ -131,11 +131,11 @@ def test_a_label_behind_changes_no_figure_of_the_wider_cells(
 ) -> None:
     """What the default exports for category and complexity stays."""
     figures = []
-    for number, labels in enumerate(("{labels: [category, complexity]}", BEHIND)):
+    for number, labels in enumerate((["category", "complexity"], BEHIND)):
         other = Project(tmp_path / str(number))
         other.folder.mkdir()
         other.telemetry().write_bytes(project.telemetry().read_bytes())
-        other.dbt_build(*BUILD, labels)
+        other.build(*MODELS, labels=labels)
         figures.append(
             other.rows(
                 """
@@ -150,7 +150,7 @@ def test_a_label_behind_changes_no_figure_of_the_wider_cells(
 
 
 @pytest.mark.parametrize(
-    "labels", ["[]", "[a, a]", "[model]", "category", "[A]", "[a, b, c, d, e, f, g, h, i]"]
+    "labels", ["[]", "[a, a]", "[model]", "{a: 1}", "[a, b, c, d, e, f, g, h, i]"]
 )
 def test_other_vars_are_refused(project: Project, labels: str) -> None:
     """One line says what the var may be."""

@@ -167,7 +167,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.telemetry("it's [a] *.ndjson").write_bytes(line(event_id="n-1"))
     (project.folder / "telemetry" / "folder.ndjson").mkdir()
     (project.folder / "telemetry" / "dangling.ndjson").symlink_to("nowhere")
-    project.dbt_build("-s", "+files", "+rejected_lines", "+int_events")
+    project.build("files", "rejected_lines", "int_events")
     return project
 
 
@@ -290,7 +290,7 @@ def test_final_takes_the_tail_as_torn_and_a_completed_tail_lands_again(project: 
     path = project.telemetry()
     path.write_bytes(line(event_id="f-1") + line(event_id="f-2")[:50])
     project.land()
-    project.land("--vars", "{final: true}")
+    project.land(final=True)
     assert account(project, "events.ndjson") == (2, 1, 0, 1, 0)
     assert project.rows("select line_no, reject_reason from marts.rejected_lines") == [
         (2, "torn_tail")
@@ -391,7 +391,7 @@ def test_the_order_of_landing_does_not_matter(tmp_path: Path) -> None:
 def test_real_telemetry_adds_up(tmp_path: Path, real_data: Path) -> None:
     """Everything beside the checkout, unchanged. docs/event_record.md says what becomes of it."""
     project = Project(tmp_path)
-    project.dbt_build(telemetry=f"{real_data}/**/*.ndjson")
+    project.build(telemetry=f"{real_data}/**/*.ndjson")
     found = {
         name: (lines, accepted, quarantined)
         for name, lines, accepted, quarantined in project.rows(

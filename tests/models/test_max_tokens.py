@@ -73,7 +73,7 @@ class Built:
         """Build over so many calls."""
         text = "".join(json.dumps(record) + "\n" for record in calls(count, count))
         project.telemetry().write_text(text, encoding="utf-8")
-        project.dbt_build("-s", "+max_tokens")
+        project.build("max_tokens")
         self.rows: dict[tuple[Cell, float], tuple[Any, ...]] = {}
         for *cell, rate, tokens, source, n, identified, clamped in project.rows(
             "select category, complexity, estimate_bin, model, input_bin, max_truncation,"
@@ -163,7 +163,7 @@ def test_names_of_models_are_read_as_the_runtime_reads_them(project: Project) ->
         for number, name in enumerate(names)
     ]
     project.telemetry().write_bytes(b"".join(lines))
-    project.dbt_build("-s", "+int_models")
+    project.build("int_models")
     found = project.rows(
         "select model, canonical_name, max_output, context_window, max_input"
         " from intermediate.int_models"

@@ -38,7 +38,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
              actual_output_tokens=1400),
     ]  # fmt: skip
     project.telemetry().write_bytes(b"".join(lines))
-    project.dbt_build("-s", "+coefficients")
+    project.build("coefficients")
     return project
 
 
@@ -93,9 +93,7 @@ def test_the_cells_with_the_most_calls_are_exported(
     """A multiplier and its range; so the table never grows beyond what the runtime reads."""
     project = Project(tmp_path)
     project.database.write_bytes(built.database.read_bytes())
-    variables = f"{{max_exported_cells: {most}, confidence_threshold: 0.1}}"
-    options = ("-s", "calibration_multipliers coefficients", "--vars", variables)
-    assert project.dbt("run", *options).returncode == 0
+    project.build("coefficients", max_exported_cells=most, confidence_threshold=0.1)
     for kind in ("multiplier", "multiplier_low", "multiplier_high"):
         assert project.rows(
             "select category from exports.coefficients where kind = ? order by category", kind

@@ -61,7 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
             )
         )  # fmt: skip
     project.telemetry().write_bytes(b"".join(lines))
-    project.dbt_build("-s", "+scores", "+coefficient_versions", "+calibration_multipliers")
+    project.build("scores", "coefficient_versions", "calibration_multipliers")
     return project
 
 

@@ -214,7 +214,7 @@ def replayed(
     write(project, "by_hand.ndjson", BY_HAND)
     for samples in (ROOT / "telemetry").glob("*.ndjson"):
         shutil.copy(samples, project.telemetry(samples.name))
-    project.dbt_build("-s", "+int_replayed_estimates")
+    project.build("int_replayed_estimates")
     return project
 
 

@@ -50,7 +50,7 @@ def build(folder: Path, runs: list[list[int]]) -> Project:
                     truncated=cut,
                 )
                 file.write(json.dumps(record) + "\n")
-    project.dbt_build("-s", "+coefficients")
+    project.build("coefficients")
     return project
 
 

@@ -83,7 +83,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     zstd(project.telemetry("packed.json.zst"), PAYLOAD | {"id": "z"})
     write(project.telemetry("foreign.ndjson"), {"speaker": SECRET, "words": 4})
     write(project.telemetry("mixed.ndjson"), SESSION, PAYLOAD)
-    project.dbt_build(telemetry="telemetry/*")
+    project.build(telemetry="telemetry/*")
     return project
 
 
@@ -214,7 +214,7 @@ def test_what_a_file_is_can_be_said(tmp_path: Path) -> None:
     """A word before the glob, and ~ for the home folder; a word that is none stops the build."""
     project = Project(tmp_path)
     write(project.telemetry("mixed.ndjson"), SESSION, PAYLOAD)
-    project.dbt_build("-s", "+files", telemetry="litellm:telemetry/*")
+    project.build("files", telemetry="litellm:telemetry/*")
     assert project.rows("select source_name, accepted, quarantined, other from marts.files") == [
         ("litellm", 1, 0, 1)
     ]

@@ -52,8 +52,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A database of one event. Copy it, do not change it."""
     project = Project(tmp_path_factory.mktemp("landed"))
     project.telemetry().write_bytes(line())
-    project.dbt_build("-s", "+files", "+rejected_lines", "+int_events",
-                      "cmd_identity_landing")  # fmt: skip
+    project.build("files", "rejected_lines", "int_events", "cmd_identity_landing")
     return project
 
 

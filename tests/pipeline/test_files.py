@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
+import socket
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dbt_project import Project, line
-from tokenest_py.pipeline.files import files_to_set_aside
+from tokenest_py.pipeline.files import files_to_set_aside, listable
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,8 +58,9 @@ def test_what_can_be_read_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "empty.ndjson").touch()
     (tmp_path / "st*ar [1].ndjson.gz").write_bytes(PACKED)
     (tmp_path / "link.ndjson").symlink_to("plain.ndjson")
-    (tmp_path / "folder.ndjson").mkdir()
+    (tmp_path / "folder").mkdir()
     assert set_aside(tmp_path) == {}
+    assert set_aside(tmp_path, "*") == {}
 
 
 @pytest.mark.parametrize(
@@ -95,16 +99,90 @@ def test_what_is_closed_to_the_user_is_named() -> None:
         }
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def no_files(folder: Path) -> dict[str, str]:
+    """Make one of each kind that a name may stand for, with what is said of it."""
+    os.mkfifo(folder / "fifo.ndjson")
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(folder):
+        listener.bind("socket.ndjson")
+    (folder / "folder.ndjson").mkdir()
+    for name, target in {"to-fifo": "fifo.ndjson", "nothing": "nowhere", "device": "/dev/zero",
+                         "circle": "circle.ndjson"}.items():  # fmt: skip
+        (folder / f"{name}.ndjson").symlink_to(target)
+    no_file = {"fifo": "FIFO", "to-fifo": "FIFO", "socket": "socket", "folder": "folder",
+               "nothing": "link to nothing", "device": "device"}  # fmt: skip
+    said = {f"{name}.ndjson": f"it is no file but a {kind}" for name, kind in no_file.items()}
+    said["nothing.ndjson"] = "it is no file but a link to nothing"
+    return said | {"circle.ndjson": "too many levels of symbolic links"}
+
+
+@pytest.mark.parametrize("glob", ["*.ndjson", "**/*.ndjson", "in/*.ndjson", "*/*.ndjson"])
+def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path, glob: str) -> None:
+    """A FIFO would wait for a writer, and a device has no end."""
+    inner = tmp_path / "in" if "in/" in glob or "*/*" in glob else tmp_path
+    inner.mkdir(exist_ok=True)
+    (inner / "good.ndjson").write_bytes(line())
+    said = no_files(inner)
+    (inner / "deeper").mkdir()
+    os.mkfifo(inner / "deeper" / "fifo.ndjson")
+    if "**" in glob:
+        said["deeper/fifo.ndjson"] = said["fifo.ndjson"]
+    found = set_aside(tmp_path, glob)
+    assert {name.removeprefix("in/"): reason for name, reason in found.items()} == said
+
+
+def test_one_that_is_named_by_itself(tmp_path: Path) -> None:
+    """DuckDB lists a FIFO that no wildcard stands for."""
+    no_files(tmp_path)
+    assert set_aside(tmp_path, "fifo.ndjson") == {"fifo.ndjson": "it is no file but a FIFO"}
+    assert set_aside(tmp_path, "nothing.ndjson") == {
+        "nothing.ndjson": "it is no file but a link to nothing"
+    }
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "other"])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=1, max_size=12).filter(lambda name: not set(name) & set(b"/\0")))
-def test_no_name_of_a_file_stops_anything(name: bytes) -> None:
-    """A name is listed by DuckDB, or named here; what is no UTF-8 the landing names itself."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.fsencode(folder) + b"/f" + name + b".ndjson"
+@example(b"\\")
+@example(b"\\\xff")
+@example(b"a\\[\xfe")
+def test_no_name_stops_anything(kind: str, name: bytes) -> None:
+    """What DuckDB cannot list is named, and the file beside it is listed all the same.
+
+    A name that is no UTF-8 the landing names itself.
+    """
+    if name in {b".", b".."}:
+        return
+    with tempfile.TemporaryDirectory() as text:
+        folder = os.fsencode(text)
+        Path(text, "good.ndjson").write_bytes(line())
+        path = folder + b"/" + name + {"file": b".ndjson", "folder": b"", "other": b"x"}[kind]
+        if kind == "folder":
+            os.mkdir(path)  # noqa: PTH102 - pathlib takes text
+            path += b"/in.ndjson"
         with open(path, "wb") as file:  # noqa: PTH123 - pathlib takes text
             file.write(line())
-        reasons = set_aside(Path(folder))
-        assert list(reasons) == ([os.fsdecode(b"f" + name + b".ndjson")] if b"\\" in name else [])
+        said = Settings.read({"TOKENEST_TELEMETRY": f"{text}/**/*.ndjson",
+                              "TOKENEST_DB": f"{text}/none.duckdb"})  # fmt: skip
+        reasons = files_to_set_aside(said)
+        is_missed = kind != "other" and b"\\" in name
+        assert list(reasons.values()) == ["its name holds a backslash; rename it"] * is_missed
+        for shown in reasons:
+            assert shown.encode().decode() == shown  # bytes that are no text are told as text
+        with duckdb.connect() as connection:
+            globs = list(listable(said).telemetry)
+            listed = connection.execute(
+                "select encode(filename) from read_blob(?)", [globs]
+            ).fetchall()
+        expected = {folder + b"/good.ndjson"} | ({path} if kind != "other" else set())
+        is_shown = b"\\" not in name[:1] or not (set(name) & set(b"*?[,:") or _is_no_text(name))
+        assert {found for (found,) in listed} <= expected
+        assert folder + b"/good.ndjson" in {found for (found,) in listed}
+        if not is_missed and is_shown:
+            assert {found for (found,) in listed} == expected
+
+
+def _is_no_text(name: bytes) -> bool:
+    return b"\\x" in name.decode(errors="backslashreplace").encode()
 
 
 @pytest.mark.slow
@@ -117,8 +195,10 @@ def test_the_others_land_and_the_build_exits_with_3(project: Project, tmp_path: 
     project.telemetry("out.ndjson").symlink_to(secret)
     project.telemetry("back\\slash.ndjson").write_bytes(line(event_id="back"))
     project.telemetry("torn.ndjson.gz").write_bytes(PACKED[:-90])
-    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.ndjson")).write_bytes(line(event_id="bytes"))
-    done = project.tokenest("build", telemetry="telemetry/*.ndjson*")
+    for raw in (b"/\xff.ndjson", b"/\\\xff.ndjson"):
+        Path(os.fsdecode(os.fsencode(folder) + raw)).write_bytes(line(event_id="bytes"))
+    no_file = no_files(folder)
+    done = project.tokenest("build", telemetry="tokenest:telemetry/*.ndjson*")
     assert done.returncode == 3, done.stderr
     warnings = [text for text in done.stderr.splitlines() if text.startswith("warning: ")]
     for name, reason in {
@@ -126,17 +206,37 @@ def test_the_others_land_and_the_build_exits_with_3(project: Project, tmp_path: 
         "\\xFF.ndjson": "its name is no UTF-8",
         "out.ndjson": "it is a link that leads out",
         "torn.ndjson.gz": "it does not unpack",
+        "\\\\xFF.ndjson": "its name holds a backslash",
+        **no_file,
     }.items():
         [warning] = [text for text in warnings if f"telemetry/{name} was set aside" in text]
         assert reason in warning
-    assert len(warnings) == 4
+    assert len(warnings) == 5 + len(no_file)
+    states = "select parse_filename(source_file), state from marts.files where state = 'not_a_file'"
+    assert {name for name, _ in project.rows(states)} == no_file.keys() - {"circle.ndjson"}
     accepted = "select source_file, accepted from marts.files where lines > 0"
     assert project.rows(accepted) == [("telemetry/good.ndjson", 1)]
     assert project.rows("select count(*) from marts.files where is_in_flight") == [(0,)]
 
     project.telemetry("torn.ndjson.gz").write_bytes(PACKED)
+    Path(os.fsdecode(os.fsencode(folder) + b"/\\\xff.ndjson")).unlink()  # it ends plain dbt
     project.land(telemetry="telemetry/[gt]*.ndjson*")
     assert project.rows(f"{accepted} order by 1") == [
         ("telemetry/good.ndjson", 1),
         ("telemetry/torn.ndjson.gz", 50),
     ]
+
+
+@pytest.mark.slow
+def test_plain_dbt_waits_for_no_fifo(project: Project) -> None:
+    """It passes over what no wildcard lists, and takes a FIFO that is named for an empty file."""
+    project.telemetry("good.ndjson").write_bytes(line(event_id="good"))
+    no_files(project.telemetry().parent)
+    for number, glob in enumerate(
+        ["telemetry/*.ndjson", "telemetry/good.ndjson,telemetry/fifo.ndjson"]
+    ):
+        project.telemetry("good.ndjson").write_bytes(line(event_id="good") + line() * number)
+        project.land(telemetry=glob)
+        assert project.rows(
+            "select parse_filename(source_file), lines from marts.files where lines > 0"
+        ) == [("good.ndjson", 1 + number)]

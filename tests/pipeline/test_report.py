@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dbt_project import Project, line
-from reported import HOSTILE, MARTS, cut_off, events
+from reported import HOSTILE, cut_off, events
 from tokenest_py.pipeline.report.charts import _checked
 from tokenest_py.pipeline.report.queries import COPY, HEADLINE, SECTIONS
 from tokenest_py.pipeline.report.words import cell, count, factor, percent
@@ -37,7 +37,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Project:
         b"not json\n",
     ]
     project.telemetry().write_bytes(b"".join(lines))
-    project.dbt_build(*MARTS)
+    project.build()
     return project
 
 
@@ -46,7 +46,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Two hundred calls, all of them finished, none of them underestimated."""
     project = Project(tmp_path_factory.mktemp("calm"))
     project.telemetry().write_bytes(b"".join(events(200)))
-    project.dbt_build(*MARTS)
+    project.build()
     return project
 
 
@@ -231,7 +231,7 @@ def test_a_build_that_lacks_marts_is_named(tmp_path: Path) -> None:
     """One line that says to build again."""
     project = Project(tmp_path)
     project.telemetry().write_bytes(line())
-    project.dbt_build("-s", "+calls")
+    project.build("calls")
     done = project.tokenest("report")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

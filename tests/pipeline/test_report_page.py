@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from applications import APPLICATIONS, application
 from dbt_project import ROOT, Project
-from reported import HOSTILE, MARTS, cut_off, events
+from reported import HOSTILE, cut_off, events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         b"not json\n",
     ]  # fmt: skip
     project.telemetry().write_bytes(b"".join(lines))
-    project.dbt_build(*MARTS)
+    project.build()
     done = project.tokenest("report")
     assert done.returncode == 0, done.stderr
     return project
@@ -169,7 +169,7 @@ def applications(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]
     for name in APPLICATIONS:
         project = found[name] = Project(tmp_path_factory.mktemp(name.replace(" ", "_")))
         project.telemetry().write_bytes(application(name))
-        project.dbt_build(*MARTS, "--exclude-resource-type", "test")
+        project.build(tests=False)
         done = project.tokenest("report")
         assert done.returncode == 0, done.stderr
     return found

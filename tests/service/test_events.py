@@ -166,7 +166,7 @@ def test_what_is_sent_twice_lands_once(tmp_path: Path) -> None:
         for _ in range(2):
             assert service.ask("POST", "/v1/events", body, NDJSON).json["accepted"] == 20
         assert service.stop() == 0
-    project.dbt_build("-s", "+int_events", "+files")
+    project.build("int_events", "files")
     assert project.rows("select count(*), count(distinct event_id) from events.int_events") == [
         (20, 20)
     ]

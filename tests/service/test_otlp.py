@@ -68,7 +68,7 @@ def landed(service: Service) -> Project:
     """The service's files as calls."""
     assert service.stop() == 0
     project = Project(service.folder)
-    project.dbt_build("-s", "+stg_otel__events", "+files")
+    project.build("stg_otel__events", "files")
     return project
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from dbt_project import DBT, ROOT, Project
+from dbt_project import PLANS, ROOT, Project
 from tokenest_py.pipeline.plan.run import Outcome, run_plan
 from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.settings import Settings
@@ -25,7 +25,7 @@ def settings(**values: str) -> Settings:
         "TOKENEST_EXPORTS": "planned",
         "TOKENEST_TELEMETRY": "telemetry/**/*.ndjson",
     }
-    return Settings.read({"DBT_TARGET_PATH": str(DBT.target())}, **(given | values))
+    return Settings.read({"DBT_TARGET_PATH": str(PLANS)}, **(given | values))
 
 
 def planned(variables: dict[str, object], words: dict[str, str] | None = None) -> Plan:

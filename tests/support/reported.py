@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dbt_project import line
 
-__all__ = ["HOSTILE", "MARTS", "cut_off", "events"]
+__all__ = ["HOSTILE", "cut_off", "events"]
 
-MARTS = ["-s", "+path:models/marts", "+path:models/report"]
 HOSTILE = "</script><script>alert(1)</script>"
 
 

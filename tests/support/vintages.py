@@ -167,3 +167,9 @@ def learned(rate: float) -> list[dict[str, Any]]:
         budget(rate, 900, n=30, confidence=0.6, category="chat"),
         budget(rate, 1000, n=10, confidence=0.5, category="chat", model="m"),
     ]
+
+
+def one_budget(folder: Path, tokens: int) -> Path:
+    """A table with one budget."""
+    rows = [budget(0.02, tokens, n=60, confidence=0.5, method="budget_blend")]
+    return write(folder, lambda packaged: still(packaged) + rows, f"table-{tokens}.ndjson")

@@ -25,10 +25,11 @@ from tokenest_py.pipeline.database import (
     read_view,
     wait_for,
 )
-from tokenest_py.pipeline.files import any_file_matches, files_to_set_aside
+from tokenest_py.pipeline.files import any_file_matches, files_to_set_aside, listable
 from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.report.words import count
+from tokenest_py.pipeline.schema import refuse_newer
 from tokenest_py.pipeline.settings import Settings
 
 __all__ = ["build"]
@@ -77,7 +78,8 @@ def build(
     _refuse_nothing_to_build(settings)
     _check_memory_limit(settings.memory_limit)
     _prepare(settings, lock_timeout)
-    settings = settings.replaced(TOKENEST_SET_ASIDE=json.dumps(files_to_set_aside(settings)))
+    left_out = json.dumps(files_to_set_aside(settings))
+    settings = listable(settings).replaced(TOKENEST_SET_ASIDE=left_out)
     console = Console(stderr=True)
     if is_new:
         console.print(f"creating database {path}", highlight=False, soft_wrap=True)
@@ -112,8 +114,8 @@ def build(
     output.write(output.render(calibration, form), output_file)
     print_summary(content, console, most_lines=0)
     console.file.write(f"\n{as_text(advice, most=MOST_GROUPS)}")
-    left_out = "the telemetry files named above were set aside; the rest landed"
-    faults = [guard.fault] * bool(guard.fault) + [left_out] * outcome.has_left_out
+    set_aside = "the telemetry files named above were set aside; the rest landed"
+    faults = [guard.fault] * bool(guard.fault) + [set_aside] * outcome.has_left_out
     if faults:
         raise GateError("; ".join(faults))
 
@@ -157,7 +159,8 @@ def _prepare(settings: Settings, lock_timeout: float) -> None:
     path = settings.database
     if path.exists():
         check_file(path)
-        wait_for(path, lock_timeout, read_only=False).close()
+        with wait_for(path, lock_timeout, read_only=False) as connection:
+            refuse_newer(path, connection)
     for folder in (path.parent, settings.exports):
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,10 @@ __all__ = ["framed"]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Interrupted(KeyboardInterrupt):
+    """Of its own kind: once a KeyboardInterrupt has left an exec(), `python -m` dies of SIGINT."""
+
+
 class Interrupts:
     """Turns the first signal into KeyboardInterrupt, and remembers it: libraries swallow some."""
 
@@ -47,7 +51,7 @@ class Interrupts:
         self.number = number
         # An interrupt within a destructor would be printed with its traceback.
         sys.unraisablehook = lambda _: None
-        raise KeyboardInterrupt
+        raise Interrupted
 
 
 class Output(io.FileIO):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import DatabaseBusyError, DatabaseError, NoDataError
+from tokenest_py.pipeline.schema import is_of_version_1, refuse_newer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,9 +184,15 @@ def busy(path: Path, message: str, timeout: float) -> DatabaseBusyError:
 def _check_ours(connection: duckdb.DuckDBPyConnection, path: Path, *, allow_empty: bool) -> None:
     import duckdb
 
+    refuse_newer(path, connection)
     try:
         found = connection.execute("select count(*) from events.int_events").fetchone()
     except duckdb.CatalogException:
+        if is_of_version_1(connection):
+            message = (
+                f"{path} was built by version 1; run `tokenest build`, which keeps what has landed"
+            )
+            raise DatabaseError(message) from None
         raise DatabaseError(
             f"{path} was not made by `tokenest build`: it has no events.int_events; set TOKENEST_DB"
         ) from None

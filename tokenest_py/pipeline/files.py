@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import fnmatch
+import glob as glob_module
 import os
 import re
+import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["PACKED", "any_file_matches", "files_to_set_aside", "folder_of", "glob_of"]
+__all__ = ["PACKED", "any_file_matches", "files_to_set_aside", "folder_of", "glob_of", "listable"]
 
+_NOTHING = "x" * 256  # no file has a name of this length
 PACKED = (".gz", ".zst")  # what DuckDB unpacks as it reads
+_UNLISTED = "a name that begins with a backslash keeps it from being listed; rename that"
 _SEEN = """
 select source_file, file_bytes, modified_at
 from staging.base_telemetry__files
@@ -38,24 +41,30 @@ def files_to_set_aside(settings: Settings) -> dict[str, str]:
     seen = _seen(settings.database)
     found = {}
     with duckdb.connect() as connection:
-        for path, *state in _listed(connection, globs):
+        for path, *state in _listed(connection, listable(settings).telemetry):
             reason = _unreadable(path, folders)
             if not reason and path.lower().endswith(PACKED) and seen.get(path) != state:
                 reason = _damaged(connection, path)
             if reason:
                 found[path] = reason
     for glob in globs:
-        found.update(_not_listed(glob))
+        found.update(_not_listed(glob, is_listed=_can_list(glob)))
+        found.update(_closed_folders(glob))
     return found
 
 
-def any_file_matches(globs: Sequence[str]) -> bool:
-    """Whether there is a file; DuckDB's glob() itself would end at a name that is no UTF-8."""
-    import duckdb
+def listable(settings: Settings) -> Settings:
+    """The settings with globs that DuckDB can list: the files by name where it cannot."""
+    globs = []
+    for source, glob in settings.telemetry_sources:
+        paths = [glob] if _can_list(glob) else filter(_is_plain, _paths(glob))
+        globs += [f"{source}:{path}" if source else path for path in paths]
+    return settings.replaced(TOKENEST_TELEMETRY=",".join(globs or [_NOTHING]))
 
-    with duckdb.connect() as connection, contextlib.suppress(duckdb.IOException):
-        return bool(connection.execute("select 1 from read_blob(?)", [list(globs)]).fetchone())
-    return False
+
+def any_file_matches(globs: Sequence[str]) -> bool:
+    """Whether there is something of such a name."""
+    return any(_paths(glob) for glob in globs)
 
 
 def glob_of(path: str | Path) -> str:
@@ -105,12 +114,28 @@ def _unreadable(path: str, folders: Sequence[Path]) -> str:
             "it is a link that leads out of the folders of TOKENEST_TELEMETRY;"
             " name its target's folder there, or put the file in its place"
         )
+    if kind := _kind_of_no_file(file):
+        return kind  # to open one would wait for a writer, or read without end
     try:
         with file.open("rb") as content:
             content.read(1)
     except OSError as error:
         return _said(error)
     return ""
+
+
+def _kind_of_no_file(path: Path) -> str:
+    """What stands there instead of a file; nothing where there is one, or nothing."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "it is no file but a link to nothing" if path.is_symlink() else ""
+    except OSError as error:  # a link in a circle
+        return _said(error)
+    if stat.S_ISREG(mode):
+        return ""
+    kinds = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "FIFO"), (stat.S_ISSOCK, "socket"))
+    return f"it is no file but a {next((kind for is_of, kind in kinds if is_of(mode)), 'device')}"
 
 
 def _said(error: OSError) -> str:
@@ -141,16 +166,59 @@ def folder_of(glob: str) -> Path:
     return Path(*parts[:wild])
 
 
-def _not_listed(glob: str) -> Iterator[tuple[str, str]]:
-    """What a glob ought to match and DuckDB passes over in silence."""
-    folder, last = folder_of(glob), Path(glob).name
-    closed: list[OSError] = []
-    for place, _, names in os.walk(folder, onerror=closed.append):
-        for name in names if os.sep == "/" else ():
-            if "\\" in name and fnmatch.fnmatchcase(name, last):
-                yield str(Path(place, name)), "its name holds a backslash; rename it"
-        if "**" not in glob:
-            break
+def _not_listed(glob: str, *, is_listed: bool) -> Iterator[tuple[str, str]]:
+    """What a glob ought to match and DuckDB passes over in silence, or cannot list."""
+    below = len(str(folder_of(glob)))
+    # where a pattern names no ending, folders match it as a matter of course
+    takes_folders = "." not in Path(glob).name
+    for path in _paths(glob):
+        if os.sep == "/" and "\\" in path[below:]:
+            yield _shown(path), "its name holds a backslash; rename it"
+        elif not is_listed and not _is_plain(path):
+            yield _shown(path), _UNLISTED if path == _shown(path) else "its name is no UTF-8"
+        elif not (takes_folders and Path(path).is_dir()) and (kind := _kind_of_no_file(Path(path))):
+            yield _shown(path), kind
+
+
+def _closed_folders(glob: str) -> Iterator[tuple[str, str]]:
+    """The folders that a glob looks into, and that cannot be listed."""
+    folder, closed = folder_of(glob), list[OSError]()
+    depth = len(Path(glob).parts) - 1 if "**" not in glob else sys.maxsize
+    for place, folders, _ in os.walk(folder, onerror=closed.append):
+        if len(Path(place).parts) >= depth:
+            folders.clear()
     for error in closed:
         if not isinstance(error, FileNotFoundError):
-            yield f"{error.filename}/", f"the folder cannot be listed ({_said(error)})"
+            yield f"{_shown(error.filename)}/", f"the folder cannot be listed ({_said(error)})"
+
+
+def _paths(glob: str) -> list[str]:
+    """What a glob matches, of whatever kind and name."""
+    return sorted(
+        glob_module.glob(glob, recursive=True, include_hidden=True)  # noqa: PTH207 - keeps ./ and //
+    )
+
+
+def _can_list(glob: str) -> bool:
+    """Whether DuckDB lists it; a name that begins with a backslash ends it, whatever its ending."""
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("select 1 from read_blob(?) limit 1", [glob])
+    except duckdb.IOException:  # no file matches
+        return True
+    except (duckdb.InvalidInputException, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path stands for itself in TOKENEST_TELEMETRY, and its folder need not be listed."""
+    return not set(path) & set("*?[,:\\") and _shown(path) == path
+
+
+def _shown(path: str | Path) -> str:
+    r"""A path as the listing of SQL shows it: bytes that are no UTF-8 as `\xFF`."""
+    text = os.fsencode(path).decode(errors="backslashreplace")
+    return re.sub(r"\\x[0-9a-f]{2}", lambda found: "\\x" + found[0][2:].upper(), text)

@@ -348,5 +348,9 @@
 {% endmacro %}
 
 {% macro duckdb__matching_files(glob) -%}
-    (select file as filename from glob({{ text_literals([glob]) }}))
+    (
+        select filename
+        from read_blob({{ text_literals([glob]) }})
+        where {{ duckdb__is_text('filename') }}
+    )
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {% set columns = asked_columns() %}
 {% set cell = columns + ['model', 'input_bin'] %}
-{% set knows_work = var('labels')[:2] == ['category', 'complexity'] %}
+{% set knows_work = labels()[:2] == ['category', 'complexity'] %}
 with
 
 demand as {{ inlined() }} (

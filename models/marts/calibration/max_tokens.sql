@@ -110,7 +110,7 @@ final as (
     select
         {{ key_of(['asked_key', plain_number('max_truncation')]) }} as max_tokens_key,
         {% for name in estimator_labels() %}
-            {{ 'coalesce(' ~ name ~ ", 'all')" if name in var('labels') else "'all'" }}
+            {{ 'coalesce(' ~ name ~ ", 'all')" if name in labels() else "'all'" }}
                 as {{ name }},
         {% endfor %}
         labels,

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import vintages
+from publishing_kill_trials import faults, is_careless_seen
 from tokenest_py.errors import CoefficientsError, NoDataError, TokenestError
 from tokenest_py.pipeline.calibration.gates import (
     backtest_gates,
@@ -27,43 +22,14 @@ from tokenest_py.pipeline.calibration.promotion import RolledBack, publish, roll
 from tokenest_py.pipeline.calibration.report import apply_patch
 from tokenest_py.pipeline.calibration.tables import changes, read_table
 from tokenest_py.runtime.table import load
+from vintages import one_budget as table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
-KILLS = 25
-
-WRITER = """
-import sys
-from pathlib import Path
-from tokenest_py.pipeline.calibration.promotion import publish
-from tokenest_py.pipeline.calibration.tables import read_table
-tables = [read_table(path) for path in sys.argv[2:]]
-print("ready", flush=True)
-while True:
-    for table in tables:
-        publish(table, Path(sys.argv[1]))
-"""
-CARELESS_WRITER = """
-import sys
-from pathlib import Path
-contents = [Path(path).read_bytes() for path in sys.argv[2:]]
-print("ready", flush=True)
-while True:
-    for content in contents:
-        with open(sys.argv[1], "wb", buffering=0) as file:
-            for start in range(0, len(content), 512):
-                file.write(content[start:start + 512])
-"""
-
-
-def table(folder: Path, tokens: int) -> Path:
-    """A table with one budget."""
-    rows = [vintages.budget(0.02, tokens, n=60, confidence=0.5, method="budget_blend")]
-    name = f"table-{tokens}.ndjson"
-    return vintages.write(folder, lambda packaged: vintages.still(packaged) + rows, name)
+KILLS = 10  # `make soak`: 100
 
 
 def test_publish_and_roll_back(tmp_path: Path) -> None:
@@ -235,46 +201,14 @@ def test_an_unwritable_folder_leaves_the_target(tmp_path: Path) -> None:
         publish(read_table(table(tmp_path, 1000)), target)
 
 
-def _killed(writer: str, target: Path, tables: list[Path], trials: int) -> list[bytes]:
-    """What the target holds after each kill of a process that publishes without pause."""
-    chance = random.Random(5)
-    found = []
-    for _ in range(trials):
-        process = subprocess.Popen(
-            [sys.executable, "-c", writer, target, *tables], stdout=subprocess.PIPE
-        )
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(chance.uniform(0.0, 0.05))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        found.append(target.read_bytes())
-    return found
-
-
 def test_killed_while_publishing(tmp_path: Path) -> None:
     """The target is the one table or the other; rolling back still works."""
-    target = tmp_path / "coefficients.ndjson"
-    tables = [table(tmp_path, 1000), table(tmp_path, 2000)]
-    whole = {path.read_bytes() for path in tables}
-    target.write_bytes(tables[0].read_bytes())
-    assert set(_killed(WRITER, target, tables, KILLS)) <= whole
-    kept = history(target)
-    assert kept
-    assert {path.read_bytes() for path in kept} <= whole
-    roll_back(target)
-    assert target.read_bytes() in whole
-    assert not [*target.parent.rglob(".*.tmp")]
+    assert faults(tmp_path, [table(tmp_path, 1000), table(tmp_path, 2000)], KILLS) == []
 
 
 def test_the_kill_trial_sees_a_careless_writer(tmp_path: Path) -> None:
     """Written in place, a table is torn sooner or later: the trial would notice."""
-    target = tmp_path / "coefficients.ndjson"
-    tables = [table(tmp_path, 1000), table(tmp_path, 2000)]
-    whole = {path.read_bytes() for path in tables}
-    target.write_bytes(tables[0].read_bytes())
-    assert set(_killed(CARELESS_WRITER, target, tables, KILLS)) - whole
+    assert is_careless_seen(tmp_path, [table(tmp_path, 1000), table(tmp_path, 2000)], 25)
 
 
 def test_changes_and_their_patch(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ def test_the_target_and_the_filters(samples: Project, tmp_path: Path) -> None:
 def test_an_empty_database_is_refused_unless_allowed(project: Project) -> None:
     """Allowed, it plans the ten."""
     project.telemetry().write_bytes(line(run_id=7))  # quarantined: no event lands
-    project.dbt_build("-s", "+cmd_plan_gaps")
+    project.build("cmd_plan_gaps")
     code, _, said = plan(project, "--run", "first")
     assert (code, "--allow-empty-db" in said.splitlines()[-1]) == (4, True), said
     code, _, said = plan(project, "--run", "first", "--allow-empty-db")

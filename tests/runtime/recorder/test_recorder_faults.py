@@ -6,6 +6,9 @@ add up.
 
 from __future__ import annotations
 
+import asyncio
+import builtins
+import contextlib
 import itertools
 import json
 import os
@@ -18,6 +21,7 @@ import pytest
 
 from private_mount import PRIVATE_MOUNT
 from recorded import REQUIRED, events, lines
+from tokenest_py.errors import UsageError
 from tokenest_py.runtime.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -709,6 +713,49 @@ def test_hostile_values(name: str, tmp_path: Path) -> None:
     assert all(len(line) < 20_000 for line in lines(tmp_path))
 
 
+class Stopped(BaseException):
+    """What a library ends a thread with, as gevent does."""
+
+
+def errors_of_python() -> list[type[BaseException]]:
+    """Every error that can be raised without arguments, and two that are no Exception."""
+    built_in = [kind for kind in vars(builtins).values()
+                if isinstance(kind, type) and issubclass(kind, BaseException)
+                and not issubclass(kind, (BaseExceptionGroup, UnicodeError))]  # fmt: skip
+    return [*dict.fromkeys(built_in), asyncio.CancelledError, Stopped]
+
+
+@pytest.mark.parametrize("kind", errors_of_python(), ids=lambda kind: kind.__name__)
+def test_whatever_a_value_raises(kind: type[BaseException], tmp_path: Path) -> None:
+    """Only what stops the host reaches it; the event is counted, and the next one is written."""
+
+    def raising() -> Iterator[str]:
+        yield "src/api.py"
+        raise kind
+
+    class Raising:
+        def __str__(self) -> str:
+            raise kind
+
+        __int__ = __float__ = __iter__ = __str__
+
+    stops = kind in {BaseException, KeyboardInterrupt, SystemExit, Stopped}
+    recorder = Recorder(tmp_path, enabled=True)
+    values: list[dict[str, Any]] = [
+        {"deliverables": raising()},
+        {"category": Raising()},
+        {"deliverables": Raising()},
+    ]
+    for fields in values:
+        with contextlib.suppress(kind) if stops else contextlib.nullcontext():
+            recorder.record(**REQUIRED, **fields)
+    assert recorder.record(**REQUIRED)
+    status = recorder.status()
+    assert status.attempts == len(values) + 1
+    assert status.written == len(events(tmp_path))
+    assert status.dropped
+
+
 def test_interrupt_from_a_value_passes_through(tmp_path: Path) -> None:
     """A value whose evaluation is interrupted by the user does not hide that."""
 
@@ -721,3 +768,19 @@ def test_interrupt_from_a_value_passes_through(tmp_path: Path) -> None:
         recorder.record(**REQUIRED, deliverables=interrupted())
     assert recorder.record(**REQUIRED)
     assert recorder.status().dropped == {"KeyboardInterrupt": 1}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("value", ["2", None, True, -1, float("nan"), 1e30, [2]])
+@pytest.mark.parametrize("name", ["lock_timeout", "max_bytes", "max_age_seconds", "path_key"])
+def test_an_option_that_would_drop_every_event_is_refused(
+    name: str, value: object, tmp_path: Path, *, enabled: bool
+) -> None:
+    """As the recorder is made, with the bound; what is taken records."""
+    fits = {"path_key": (None, "2"), "max_bytes": (1e30,), "max_age_seconds": (1e30,)}
+    options: dict[str, Any] = {name: value}
+    if value in fits.get(name, ()):
+        assert Recorder(tmp_path, enabled=enabled, **options).record(**REQUIRED) is enabled
+        return
+    with pytest.raises(UsageError, match=f"^{name}=.* will not do; use a "):
+        Recorder(tmp_path, enabled=enabled, **options)

@@ -17,6 +17,7 @@ from tokenest_py.pipeline.plan.landing import Files
 from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING
 from tokenest_py.pipeline.plan.session import Session
 from tokenest_py.pipeline.plan.tables import Tables
+from tokenest_py.pipeline.schema import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,9 +65,12 @@ def run_plan(
     Raises:
         BuildError: A step failed, or a test of the data; the database is as it was before.
     """
-    run = _Run(plan, Session(connection, plan, settings), full_refresh=full_refresh)
+    session = Session(connection, plan, settings)
     connection.execute("begin")
     try:
+        with _named("an older database"):
+            migrate(connection)
+        run = _Run(plan, session, full_refresh=full_refresh)
         for step in plan.steps:
             on_step(step.name)
             run.step(step)

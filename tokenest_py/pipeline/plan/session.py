@@ -104,7 +104,9 @@ class Session:
             message = f"TOKENEST_TELEMETRY names the source '{source}'; it is one of {known}"
             raise BuildError(message)
         self.connection.execute(
-            "insert into temp.said_sources select file, ? from glob(?)", [source, glob]
+            "insert into temp.said_sources select filename, ? from read_blob(?)"
+            " where try(decode(encode(filename))) is not null",  # glob() would end at such a name
+            [source, glob],
         )
 
 

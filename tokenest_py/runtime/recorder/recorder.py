@@ -9,6 +9,7 @@ import contextlib
 import errno
 import itertools
 import os
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, NamedTuple
@@ -90,10 +91,15 @@ class Recorder:
                 write hangs.
 
         Raises:
-            UsageError: `paths` names no mode.
+            UsageError: An option with which every event would be dropped, or kept in the open.
         """
         if paths not in event_record.PATH_MODES:
             raise UsageError("paths", paths, event_record.PATH_MODES)
+        if not isinstance(path_key, (str, bytes, type(None))):
+            raise UsageError("path_key", path_key, "a text or bytes")
+        _check_number("max_bytes", max_bytes)
+        _check_number("max_age_seconds", max_age_seconds)
+        _check_number("lock_timeout", lock_timeout, threading.TIMEOUT_MAX)
         self.enabled = _is_on("TELEMETRY_DB_ENABLED") if enabled is None else enabled
         if not self.enabled:
             return
@@ -295,7 +301,7 @@ class Recorder:
 
     def _count_drop(self, error: BaseException) -> bool:
         """Count the event, and return whether the error is for the host: an interrupt, an exit."""
-        reason, is_interrupt = _reason(error), not isinstance(error, Exception)
+        reason, is_interrupt = _reason(error), _is_for_the_host(error)
         if reason not in self._dropped:
             self._dropped[reason] = 0
             _warn(f"telemetry events are dropped: {reason}")
@@ -320,6 +326,19 @@ def _restart_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_restart_all)
+
+
+def _check_number(name: str, value: object, most: float = float("inf")) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+        bound = "" if most == float("inf") else f" to {most:g}"
+        raise UsageError(name, value, f"a number from 0{bound}")
+
+
+def _is_for_the_host(error: BaseException) -> bool:
+    """Whether it stops more than the event. Nothing here awaits or yields: a value raised those."""
+    asyncio = sys.modules.get("asyncio")
+    raised_by_values = (Exception, GeneratorExit, *((asyncio.CancelledError,) if asyncio else ()))
+    return not isinstance(error, raised_by_values)
 
 
 def _reason(error: BaseException) -> str:
