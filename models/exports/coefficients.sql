@@ -55,7 +55,7 @@ calibration_multipliers as (
 ),
 
 budget_quantiles as (
-    select * from {{ ref('budget_quantiles') }}
+    select * from {{ ref('int_budget_quantiles') }}
 ),
 
 cell_medians as (

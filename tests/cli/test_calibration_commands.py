@@ -67,8 +67,8 @@ def build(project: Project, count: int) -> Project:
     """A database of so many calls."""
     text = "".join(json.dumps(record) + "\n" for record in calls(count))
     project.telemetry().write_text(text, encoding="utf-8")
-    project.dbt_build("-s", "+coefficients", "+int_drift_signals", "+alpha_by_cost",
-                      "+demand_accounting", "+rpt_landing", "cmd_backtest_calls",
+    project.dbt_build("-s", "+coefficients", "+int_drift_signals", "+int_rate_costs",
+                      "+int_left_out", "+rpt_landing", "cmd_backtest_calls",
                       "cmd_promote_exported", "cmd_promote_landed")  # fmt: skip
     return project
 

@@ -70,7 +70,7 @@ def calibrate(
         f" {folder / 'calibration.md'} and calibration.json"
     )
     if not facts.calls("observed") + facts.calls("censored"):
-        reason = "no call can be used to calibrate; marts.demand_accounting says why"
+        reason = "no call can be used to calibrate; marts.max_tokens_evidence says why"
         raise NoDataError(reason)
 
 
@@ -80,8 +80,7 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> Facts:
         as_of=None if newest is None else newest.isoformat(timespec="seconds") + "Z",
         demand=read(
             connection,
-            "select * from marts.demand_accounting"
-            " order by category, demand_state, excluded_reason",
+            "select * exclude (cell) from intermediate.int_left_out order by cell_level, cell",
         ),
         multipliers=read(
             connection,
@@ -90,7 +89,7 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> Facts:
         ),
         budgets=read(
             connection,
-            "select * exclude (budget_key) from marts.budget_quantiles"
+            "select * exclude (budget_key) from intermediate.int_budget_quantiles"
             " order by cell_level, category, complexity, model, input_bin, max_truncation",
         ),
         drift=read(
@@ -98,6 +97,7 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> Facts:
             "select * from intermediate.int_drift_signals order by category, signal_name",
         ),
         costs=read(
-            connection, "select * from marts.alpha_by_cost order by category, max_truncation"
+            connection,
+            "select * from intermediate.int_rate_costs order by top_label, max_truncation",
         ),
     )

@@ -1,12 +1,12 @@
 with
 
-alpha_by_cost as (
-    select * from {{ ref('alpha_by_cost') }}
+rate_costs as (
+    select * from {{ ref('int_rate_costs') }}
 ),
 
 ranked as (
     select
-        category,
+        top_label as category,
         max_truncation,
         n,
         budget_tokens,
@@ -14,8 +14,8 @@ ranked as (
         cost_ratio,
         is_cheapest,
         is_current,
-        row_number() over (order by n desc, category asc, max_truncation asc) as row_no
-    from alpha_by_cost
+        row_number() over (order by n desc, top_label asc, max_truncation asc) as row_no
+    from rate_costs
 ),
 
 final as (
