@@ -48,7 +48,7 @@
                 says='A multiplier below it asks for a lower estimate.'),
             dict(name='exported_multiplier', kind='choice',
                 values=['median_shrunk', 'moving_average', 'median', 't5_exact', 't5_damped'],
-                says='The method of marts.calibration_multipliers that is exported.'),
+                says='The method of marts.multipliers that is exported.'),
             dict(name='exported_budget', kind='choice', values=['budget_blend', 'budget_strict'],
                 says='The method that sizes the exported budgets.'),
         ],

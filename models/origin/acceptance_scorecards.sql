@@ -29,7 +29,7 @@ published_figures as (
 ),
 
 multipliers as (
-    select * from {{ ref('calibration_multipliers') }}
+    select * from {{ ref('multipliers') }}
     where method = 't5_exact'
 ),
 

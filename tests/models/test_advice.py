@@ -139,7 +139,7 @@ def test_multipliers_act_as_advised(built: Project) -> None:
     actions = {
         json.dumps({"category": category, "complexity": complexity}, separators=(",", ":")): action
         for category, complexity, action in built.rows(
-            "select category, complexity, action from marts.calibration_multipliers"
+            "select category, complexity, action from marts.multipliers"
             " where method = 'median_shrunk' and estimator_version = 'replayed'"
         )
     }

@@ -121,9 +121,9 @@ def test_the_header_and_the_marts_follow(built: Project) -> None:
         """
     )
     assert (projects, deepest) == (2, 6)
-    assert built.rows("select count(*) > 0 from intermediate.int_budget_quantiles where is_label_level") == [
-        (True,)
-    ]
+    assert built.rows(
+        "select count(*) > 0 from intermediate.int_budget_quantiles where is_label_level"
+    ) == [(True,)]
 
 
 def test_a_label_behind_changes_no_figure_of_the_wider_cells(

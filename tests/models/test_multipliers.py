@@ -46,7 +46,7 @@ def origin(project: Project, category: str) -> dict[str, Any]:
     """The row of the origin's rule for a category."""
     columns = ["n", "multiplier", "confidence", "action", "gates_contradict", "gate_note"]
     [row] = project.rows(
-        f"select {', '.join(columns)} from marts.calibration_multipliers"
+        f"select {', '.join(columns)} from marts.multipliers"
         " where method = 't5_exact' and category = ?",
         category,
     )
@@ -69,7 +69,7 @@ def test_the_origins_rule_to_the_digit(built: Project) -> None:
 def test_the_true_median_stands_beside_it(built: Project) -> None:
     """On the same logged predictions: 0.313 where the upper median is 0.321."""
     query = (
-        "select category, round(multiplier, 3) from marts.calibration_multipliers"
+        "select category, round(multiplier, 3) from marts.multipliers"
         " where method = 'median' and estimator_version = '5'"
         " and category in ('implementation', 'testing') order by category"
     )
@@ -94,7 +94,7 @@ def test_the_cells_with_the_most_calls_are_exported(
     project = Project(tmp_path)
     project.database.write_bytes(built.database.read_bytes())
     variables = f"{{max_exported_cells: {most}, confidence_threshold: 0.1}}"
-    options = ("-s", "calibration_multipliers coefficients", "--vars", variables)
+    options = ("-s", "multipliers coefficients", "--vars", variables)
     assert project.dbt("run", *options).returncode == 0
     for kind in ("multiplier", "multiplier_low", "multiplier_high"):
         assert project.rows(

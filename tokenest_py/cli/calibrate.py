@@ -84,7 +84,7 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> Facts:
         ),
         multipliers=read(
             connection,
-            "select * exclude (multiplier_key) from marts.calibration_multipliers"
+            "select * exclude (multiplier_key) from marts.multipliers"
             " order by category, complexity, method, estimator_version, max_truncation",
         ),
         budgets=read(

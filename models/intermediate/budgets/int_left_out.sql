@@ -37,15 +37,15 @@ final as (
         cell,
         {{ cell_label_columns() }},
         {{ label_object() }} as labels,
-        cast(sum(n_calls) as bigint) as n_calls,
         {% for reason in left_out_reasons() %}
             cast(sum(case when excluded_reason = '{{ reason }}' then n_calls else 0 end) as bigint)
                 as n_{{ reason }},
         {% endfor %}
         {% for state in ['observed', 'censored', 'excluded'] %}
             cast(sum(case when demand_state = '{{ state }}' then n_calls else 0 end) as bigint)
-                as n_{{ state }}{{ ',' if not loop.last }}
+                as n_{{ state }},
         {% endfor %}
+        cast(sum(n_calls) as bigint) as n_calls
     from celled
     where cell is not null
     group by cell_level, cell, {{ cell_label_columns() }}

@@ -4,8 +4,8 @@ group_advice as (
     select * from {{ ref('int_group_advice') }}
 ),
 
-calibration_multipliers as (
-    select * from {{ ref('calibration_multipliers') }}
+multipliers as (
+    select * from {{ ref('multipliers') }}
 ),
 
 ceilings as (
@@ -33,7 +33,7 @@ replayed as (
     select
         *,
         action as verdict
-    from calibration_multipliers
+    from multipliers
     where
         method = '{{ var("exported_multiplier") }}'
         and estimator_version = 'replayed'

@@ -21,6 +21,14 @@ rate_costs as (
     select * from {{ ref('int_rate_costs') }}
 ),
 
+cheapest_rates as (
+    select
+        top_label,
+        max_truncation
+    from rate_costs
+    where is_cheapest
+),
+
 rates as (
     {{ rate_rows(var('truncation_rates')) }}
 ),
@@ -66,10 +74,11 @@ placed as (
         budgets.strict_confidence,
         coalesce(budgets.is_strict_guaranteed, false) as is_strict_guaranteed,
         coalesce(budgets.is_exported, false) as is_exported,
-        counted.n_calls
-        {%- for reason in left_out_reasons() %},
-            counted.n_{{ reason }}
-        {%- endfor %}
+        {% for reason in left_out_reasons() %}
+            counted.n_{{ reason }},
+        {% endfor %}
+        counted.n_calls,
+        counted.n_excluded
     from budget_quantiles as budgets
     full outer join counted
         on budgets.budget_key = counted.budget_key
@@ -107,15 +116,15 @@ final as (
         {% for reason in left_out_reasons() %}
             placed.n_{{ reason }},
         {% endfor %}
-        placed.n_calls - placed.n
-        {%- for reason in left_out_reasons() %} - placed.n_{{ reason }}{% endfor %} as n_outside,
+        placed.n_calls - placed.n - placed.n_excluded as n_outside,
         failed_call_shift.included_quantile_tokens as quantile_with_failed_tokens,
         failed_call_shift.is_sensitive as is_sensitive_to_failed,
         coalesce(own_rate.n_calls, label_rate.n_calls) as n_judged,
         coalesce(own_rate.n_truncated, label_rate.n_truncated) as n_judged_truncated,
         coalesce(own_rate.budget_factor, label_rate.budget_factor) as budget_factor,
         rate_costs.cost_per_call,
-        rate_costs.cost_ratio
+        rate_costs.cost_ratio,
+        cheapest_rates.max_truncation as cheapest_rate
     from placed
     left join failed_call_shift
         on
@@ -137,6 +146,10 @@ final as (
             placed.cell_level = 1
             and placed.{{ top_label() }} = rate_costs.top_label
             and placed.max_truncation = rate_costs.max_truncation
+    left join cheapest_rates
+        on
+            placed.cell_level = 1
+            and placed.{{ top_label() }} = cheapest_rates.top_label
 )
 
 select * from final

@@ -40,7 +40,7 @@ MODELS = (
     "int_so_far_quantiles", "int_online_rates", "int_cell_quantiles", "int_budget_quantiles",
     "int_run_calls",
     "int_run_stage_1", "int_run_stage_2", "int_run_stage_3", "int_run_factors",
-    "calibration_multipliers", "learned_coefficients", "coefficients",
+    "multipliers", "learned_coefficients", "coefficients",
 )  # fmt: skip
 
 
