@@ -76,11 +76,11 @@ final as (
         keyed.phase_index as phase_no,
         keyed.builder_attempts as n_attempts,
         keyed.tokens_used as n_tokens,
+        cast(keyed.created_at as timestamp) as queued_at,
         lower(keyed.state) as state,
         coalesce(category_aliases.label, keyed.category_key, 'unknown') as category,
         coalesce(complexity_aliases.label, keyed.complexity_key, 'unknown') as complexity,
         coalesce(landed.n_events, 0) as n_events,
-        cast(keyed.created_at as timestamp) as queued_at,
         case
             when keyed.last_failure_reason is null then 'no reason recorded'
             else coalesce(matched.name, 'unknown')

@@ -120,6 +120,20 @@ def test_calibrate_writes_a_report_and_a_patch(many: Project, tmp_path: Path) ->
     assert budget["evidence"]["n"] > 0
 
 
+def test_reports_are_kept_by_date(many: Project, tmp_path: Path) -> None:
+    """Twice of the same calls is one; its name says until when, and what was proposed."""
+    for _ in range(2):
+        assert run(many, "calibrate", "--output-dir", str(tmp_path)).returncode == 0
+    proposed = read_table(many.coefficients).coefficients_id
+    kept = sorted((tmp_path / "calibrations").iterdir())
+    assert [path.name for path in kept] == [
+        f"20260102T005900Z-{proposed}.json",
+        f"20260102T005900Z-{proposed}.md",
+    ]
+    for path in kept:
+        assert path.read_bytes() == (tmp_path / f"calibration{path.suffix}").read_bytes()
+
+
 def test_calibrate_says_what_few_calls_can_say(few: Project, tmp_path: Path) -> None:
     """40 calls show 5 % and 10 %, not 1 % and 2 %: those stay with the floors."""
     done = run(few, "calibrate", "--output-dir", str(tmp_path))

@@ -13,7 +13,7 @@ from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutO
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.say import say
 from tokenest_py.errors import NoDataError
-from tokenest_py.pipeline.calibration.report import Facts, as_markdown, as_patch
+from tokenest_py.pipeline.calibration.report import Facts, as_markdown, as_patch, report_name
 from tokenest_py.pipeline.calibration.tables import changes, read_table
 from tokenest_py.pipeline.database import open_database, read, read_view
 from tokenest_py.pipeline.settings import Settings
@@ -44,7 +44,7 @@ def calibrate(
 ) -> None:
     """Write what the last build proposes, as a report and a patch.
 
-    calibration.md is for people, calibration.json for machines.
+    calibration.md is for people, calibration.json for machines; calibrations/ keeps both by date.
     """
     settings = Settings.read()
     folder = output_dir or settings.exports
@@ -57,12 +57,16 @@ def calibrate(
     proposed = read_table(settings.exported_table)
     found = changes(current, proposed)
     folder.mkdir(parents=True, exist_ok=True)
-    output.write(as_markdown(current, proposed, found, facts), folder / "calibration.md")
     patch = as_patch(current, proposed, found, facts)
-    output.write(
-        json.dumps(patch, indent=2, ensure_ascii=False, default=float) + "\n",
-        folder / "calibration.json",
-    )
+    texts = {
+        ".md": as_markdown(current, proposed, found, facts),
+        ".json": json.dumps(patch, indent=2, ensure_ascii=False, default=float) + "\n",
+    }
+    kept = folder / "calibrations" / report_name(facts.as_of, proposed.coefficients_id)
+    kept.parent.mkdir(exist_ok=True)
+    for suffix, text in texts.items():
+        output.write(text, folder / f"calibration{suffix}")
+        output.write(text, kept.with_name(kept.name + suffix))
     shown = [row for row in facts.multipliers if row["max_truncation"] is None]
     output.write(output.render(shown, form, columns=COLUMNS), output_file)
     say(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.calibration.tables import Change, Table
 
-__all__ = ["Facts", "apply_patch", "as_markdown", "as_patch"]
+__all__ = ["Facts", "apply_patch", "as_markdown", "as_patch", "report_name"]
 
 FORMAT_VERSION = 1
 
@@ -94,6 +94,15 @@ def as_patch(
         ],
         "groups": [dict(row) for row in facts.multipliers if row["max_truncation"] is None],
     }
+
+
+def report_name(as_of: str | None, coefficients_id: str) -> str:
+    """What a report is kept as: the time of its newest call, and the table that it proposes.
+
+    The same calls give the same name, so a report that is made twice is kept once.
+    """
+    date = "".join(filter(str.isalnum, as_of or "no-calls"))
+    return f"{date}-{coefficients_id}"
 
 
 def apply_patch(rows: Sequence[dict[str, Any]], patch: Mapping[str, Any]) -> list[dict[str, Any]]:
