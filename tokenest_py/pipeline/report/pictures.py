@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["alternative", "draw"]
 
 WIDTH, HEIGHT, BASE, TALLEST = 340, 134, 116, 84
+HALO = 'paint-order="stroke" stroke="var(--panel)" stroke-width="6"'  # a line behind words stops
 WIDEST_DIGIT = 8  # at 12 pixels, in any browser's sans-serif
 
 
@@ -63,7 +64,7 @@ def draw(ceiling: Ceiling) -> str:
             parts.append(
                 f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 8}" y2="{BASE}" stroke="var(--{colour})"'
                 f' stroke-width="2"{dash}/><text x="{x + (-5 if end == "end" else 5):.1f}" y="{y}"'
-                f' text-anchor="{end}" fill="var(--{colour})">{word} {row[name]:,}</text>'
+                f' text-anchor="{end}" fill="var(--{colour})" {HALO}>{word} {row[name]:,}</text>'
             )
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" font-size="12" font-family="sans-serif">'
