@@ -103,15 +103,15 @@ picture: $(STAMP)  ## draw docs/page.svg, the README's picture of the page, from
 		$(BIN)/tokenest build > target/picture/build.log 2>&1 && $(BIN)/python examples/page_picture.py > docs/page.svg
 
 bench: $(STAMP) $(REFEREE)/.installed $(PEERS)/.installed $(CLIENTS)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000 FOLDER=/large
-	@$(BIN)/python benchmarks/estimator.py
-	@$(BIN)/python benchmarks/recorder.py
-	@$(BIN)/python benchmarks/service.py
-	@PYTHONPATH=.:tests/support:tests/clients $(CLIENTS)/bin/python benchmarks/clients.py
-	@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
-	@$(BIN)/python benchmarks/growth.py --most-lines $(lastword $(LINES)) $(if $(FOLDER),--folder $(FOLDER))
-	@$(BIN)/python benchmarks/sources.py --lines $(lastword $(LINES)) $(if $(FOLDER),--folder $(FOLDER))
-	@$(BIN)/python benchmarks/sessions.py --ccusage $(PEERS)/node_modules/.bin/ccusage --polars $(PEERS)/bin/python
-	@PYTHONPATH=tests/support $(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
+	-@$(BIN)/python benchmarks/estimator.py
+	-@$(BIN)/python benchmarks/recorder.py
+	-@$(BIN)/python benchmarks/service.py
+	-@PYTHONPATH=.:tests/support:tests/clients $(CLIENTS)/bin/python benchmarks/clients.py
+	-@$(BIN)/python benchmarks/pipeline.py $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
+	-@$(BIN)/python benchmarks/growth.py --most-lines $(lastword $(LINES)) $(if $(FOLDER),--folder $(FOLDER))
+	-@$(BIN)/python benchmarks/sources.py --lines $(lastword $(LINES)) $(if $(FOLDER),--folder $(FOLDER))
+	-@$(BIN)/python benchmarks/sessions.py --ccusage $(PEERS)/node_modules/.bin/ccusage --polars $(PEERS)/bin/python
+	-@PYTHONPATH=tests/support $(BIN)/python benchmarks/calibration.py --referee $(REFEREE)/bin/python
 
 # Where LightGBM cannot be installed the benchmark says so and leaves its columns out.
 $(REFEREE)/.installed: benchmarks/requirements-calibration.lock

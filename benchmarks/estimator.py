@@ -272,16 +272,10 @@ def encoded(rows: list[dict[str, Any]]) -> bytes:
 LABELS: list[dict[str, str]] = [{"category": f"category{number}"} for number in range(20)]
 MODELS = [f"model-{number}" for number in range(20)]
 RATES = {0.01: 8000, 0.02: 7000, 0.05: 6000}
-CONSTANTS = {
-    "online_calls": 200, "online_most": 1.5, "online_step": 0.02,
-    "so_far_half_life": 200, "so_far_shrinkage": 3,
-}  # fmt: skip
 
 
 def learned_rows() -> Iterator[dict[str, Any]]:
     """What a build adds to the packaged rows: 20 categories, 20 models, all that moves a budget."""
-    for name, value in CONSTANTS.items():
-        yield {"kind": "constant", "name": name, "value": value}
     yield {"kind": "median", "labels": {}, "value": 800, "n": 900}
     yield from _budget_rows({"labels": {}})
     for model in MODELS:

@@ -28,7 +28,7 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The published samples, built as plain `dbt build` does. Read it, do not change it."""
+    """The published samples, built by dbt itself with every unit test. Read it, do not change it."""
     telemetry = f"{ROOT}/telemetry/**/*.ndjson"
     return shared(tmp_path_factory, "samples", lambda built: built.plain_dbt_build(telemetry))
 

@@ -178,6 +178,19 @@ def test_sources_have_one_reader_and_are_described(manifest: dict[str, Any]) -> 
         assert source["source_description"].strip()
 
 
+def test_an_everyday_build_leaves_out_the_unit_tests_alone(tmp_path: Path) -> None:
+    """The default selector takes every node but them; `deep` takes every node."""
+
+    def selected(*arguments: str) -> set[str]:
+        done = Project(tmp_path).dbt("--quiet", "ls", "--output", "name", *arguments)
+        assert done.returncode == 0, done.stdout
+        return set(done.stdout.split())
+
+    unit_tests = selected("--selector", "deep", "--resource-type", "unit_test")
+    assert unit_tests
+    assert selected() == selected("--selector", "deep") - unit_tests
+
+
 def test_no_model_joins_too_much(manifest: dict[str, Any]) -> None:
     """Seven refs or more are a model that does several things; events/ only unites the sources."""
     crowded = [

@@ -244,15 +244,18 @@ def _text_fault(key: str, values: tuple[Any, ...]) -> str:
 def _labels_fault(values: tuple[Any, ...], labels: frozenset[str]) -> str:
     if set(map(type, values)) != {dict}:
         return "labels is not an object"
+    texts: dict[str, list[Any]] = {}
     for value in values:
         if not value.keys() <= labels:
             return f"labels has other names than the levels of the header: {', '.join(value)}"
         for name, text in value.items():
-            fault = _text_fault(f"the label {name}", (text,))
-            if not fault and name not in _LABELS_1 and not is_value(text):
-                fault = f"the label {name} is not a text of 1 to {MAX_VALUE} characters"
-            if fault:
-                return fault
+            texts.setdefault(name, []).append(text)
+    for name, given in texts.items():
+        fault = _text_fault(f"the label {name}", tuple(given))
+        if not fault and name not in _LABELS_1 and not all(map(is_value, set(given))):
+            fault = f"the label {name} is not a text of 1 to {MAX_VALUE} characters"
+        if fault:
+            return fault
     return ""
 
 
