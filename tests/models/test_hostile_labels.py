@@ -103,7 +103,7 @@ def test_only_the_cells_with_the_most_calls_are_exported(built: Project, tmp_pat
     """With all their rates; so the table never grows beyond what the runtime reads."""
     project = Project(tmp_path)
     project.database.write_bytes(built.database.read_bytes())
-    options = ("-s", "budget_quantiles", "coefficients", "--vars", "{max_exported_cells: 2}")
+    options = ("-s", "int_budget_quantiles", "coefficients", "--vars", "{max_exported_cells: 2}")
     assert project.dbt("run", *options).returncode == 0
     assert project.rows(
         "select count(*) <= 2 and count(*) > 0 from (select distinct category, complexity, model,"
