@@ -1,22 +1,7 @@
-{% set table = source('origin', 'phases') %}
 with
 
 phases as (
-    {% if var('origin_phases') %}
-        select * from {{ table }}
-    {% else %}
-        select
-            {% for name in [
-                'run_id', 'phase_id', 'state', 'task_category', 'complexity', 'created_at',
-                'last_failure_reason',
-            ] %}
-                cast(null as string) as {{ name }},
-            {% endfor %}
-            cast(null as bigint) as phase_index,
-            cast(null as bigint) as builder_attempts,
-            cast(null as bigint) as tokens_used
-        where false
-    {% endif %}
+    select * from {{ ref('base_origin__phases') }}
 ),
 
 failure_patterns as (
