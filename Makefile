@@ -18,7 +18,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-fast test-clients test-spark test-spark-cluster lint lint-macros format fields demo bench soak docs reference lock clean
+.PHONY: help setup build test test-fast test-clients test-spark test-spark-cluster lint lint-macros format fields demo bench soak docs picture reference lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -94,6 +94,13 @@ fields: $(STAMP)  ## write macros/record/source_fields.sql from models/staging/*
 
 demo: $(STAMP)  ## plan, drain, build and report on a recorded agent that costs nothing
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
+
+picture: $(STAMP)  ## draw docs/page.svg, the README's picture of the page, from calls that an example makes up
+	@rm -rf target/picture && mkdir -p target/picture
+	@$(BIN)/python examples/gateway_log.py > target/picture/gateway.ndjson
+	@export TOKENEST_TELEMETRY=target/picture/gateway.ndjson TOKENEST_DB=target/picture/calls.duckdb \
+		TOKENEST_EXPORTS=target/picture/exports; \
+		$(BIN)/tokenest build > target/picture/build.log 2>&1 && $(BIN)/python examples/page_picture.py > docs/page.svg
 
 bench: $(STAMP) $(REFEREE)/.installed $(PEERS)/.installed $(CLIENTS)/.installed  ## what proves the speed and the budgets: make bench LINES=10000000 FOLDER=/large
 	-@$(BIN)/python benchmarks/estimator.py

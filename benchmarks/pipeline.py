@@ -29,7 +29,7 @@ from pathlib import Path
 from timing import ROOT, Cost, Work, fresh, median, show
 
 DBT = Path(sys.executable).with_name("dbt")
-CALIBRATION = ["int_counted_replays", "int_prediction_ratios", "calibration_multipliers"]
+CALIBRATION = ["int_counted_replays", "int_prediction_ratios", "multipliers"]
 BAD = (0.0, 0.001, 0.05)
 GOALS = {  # the figure, its goal by lines (the largest entry that is not above them)
     "26 lines, wall seconds": {0: 3.0},

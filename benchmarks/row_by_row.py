@@ -4,7 +4,7 @@
     python benchmarks/row_by_row.py calibrate ROWS
     python benchmarks/row_by_row.py compare ROWS BUILT
 
-`calibrate` reads all events as rows and computes what marts.calibration_multipliers says of the
+`calibrate` reads all events as rows and computes what marts.multipliers says of the
 methods that compare call by call, for each estimator version, category and complexity. `compare`
 fails when a figure of the mart is not the same.
 """
@@ -105,7 +105,7 @@ def compare(rows: str, built: str) -> None:
             for row in connection.execute(
                 "select method, estimator_version, category, complexity, n, multiplier,"
                 " interval_low, interval_high, min_ratio, max_ratio, ratio_deviation"
-                " from marts.calibration_multipliers"
+                " from marts.multipliers"
                 " where method in ('t5_exact', 't5_damped', 'median')"
             ).fetchall()
         }

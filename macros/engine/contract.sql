@@ -74,6 +74,14 @@
     {{ return(adapter.dispatch('regex_test', 'tokenest')(text, pattern)) }}
 {%- endmacro %}
 
+{#- Boolean: a pattern that stands in a column matches somewhere in the text. -#}
+{% macro regex_test_by(text, pattern) -%}
+    {{ return(adapter.dispatch('regex_test_by', 'tokenest')(text, pattern)) }}
+{%- endmacro %}
+{% macro default__regex_test_by(text, pattern) -%}
+    regexp_like({{ text }}, {{ pattern }})
+{%- endmacro %}
+
 {#- The first group of a pattern's first match; an empty text without a match. -#}
 {% macro regex_first(text, pattern) -%}
     {{ return(adapter.dispatch('regex_first', 'tokenest')(text, pattern)) }}

@@ -14,6 +14,14 @@
     end
 {%- endmacro %}
 
+{#- Every reason for which a call is left out of demand: the above, failed and filtered. -#}
+{% macro left_out_reasons() %}
+    {{ return([
+        'synthetic', 'repeated', 'missing', 'partial_usage', 'reasoning_above_output', 'starved',
+        'failed', 'filtered',
+    ]) }}
+{% endmacro %}
+
 {#- Boolean: its record says itself that its output tokens are a part of what was billed. -#}
 {% macro is_counted_in_part(relation='') -%}
     coalesce(

@@ -76,7 +76,7 @@
     )
 {%- endmacro %}
 
-{#- Text: what the gates say of a row of calibration_multipliers, in words. -#}
+{#- Text: what the gates say of a row of multipliers, in words. -#}
 {% macro gate_note() -%}
     case
         when not passes_min_samples

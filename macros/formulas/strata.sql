@@ -107,10 +107,26 @@
     concat_ws('|', period, cast(period_no as string), scope, stratum_key)
 {%- endmacro %}
 
+{#- Text: what people call a version of the coefficients. -#}
+{% macro version_name(relation='') -%}
+    concat_ws(
+        ' ', {{ relation }}estimator_version, nullif({{ relation }}coefficients_id, 'unknown')
+    )
+{%- endmacro %}
+
+{#- Boolean: calls of the version that var baseline pins; without one of any. -#}
+{% macro is_of_baseline() -%}
+    {%- if var('baseline') -%}
+        '{{ var("baseline") }}' in (coefficients_id, {{ version_name() }})
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
 {#- The number of a version that others are compared with: that of var baseline, or the first. -#}
 {% macro baseline_version_no() -%}
     {%- if var('baseline') -%}
-        case when '{{ var("baseline") }}' in (version_name, coefficients_id) then version_no end
+        case when {{ is_of_baseline() }} then version_no end
     {%- else -%}
         version_no
     {%- endif -%}

@@ -1,7 +1,7 @@
 {#-
     Every figure that a user may turn, in the order of docs/reference/vars.md, which `make reference`
     prints from here: its group, its name, of which kind it is (flag, number, whole, numbers, words,
-    names, paths, ceilings, choice, offset, version, time), its bounds, and what it does. dbt_project.yml has the defaults.
+    names, paths, ceilings, choice, offset, version, path, time), its bounds, and what it does. dbt_project.yml has the defaults.
 -#}
 {% macro var_rules() %}
     {% set share = {'low': 0, 'high': 1} %}
@@ -48,7 +48,7 @@
                 says='A multiplier below it asks for a lower estimate.'),
             dict(name='exported_multiplier', kind='choice',
                 values=['median_shrunk', 'moving_average', 'median', 't5_exact', 't5_damped'],
-                says='The method of marts.calibration_multipliers that is exported.'),
+                says='The method of marts.multipliers that is exported.'),
             dict(name='exported_budget', kind='choice', values=['budget_blend', 'budget_strict'],
                 says='The method that sizes the exported budgets.'),
         ],
@@ -159,6 +159,9 @@
             dict(name='baseline', kind='version',
                 says='The version of the coefficients that others are compared with, by its id or name in'
                 ~ ' marts.coefficient_versions; null: the first that was used.'),
+            dict(name='origin_phases', kind='path',
+                says='Where the origin\'s table of phases is, NDJSON in a folder of TOKENEST_TELEMETRY'
+                ~ ' (docs/collection.md); null: nowhere.'),
             dict(name='as_of', kind='time',
                 says='The analysis looks at the world as it was then; null: at the newest event.'),
         ],
@@ -184,6 +187,7 @@
         'ceilings': 'sources with their models and the tokens of each',
         'offset': 'hours and minutes such as +11:00',
         'version': 'a name of letters, digits, blanks and . _ : -, or null',
+        'path': 'a path of letters, digits, blanks and . _ / -, or null',
         'time': 'a time such as 2026-01-31 00:00:00, or null',
     }[rule.kind]) }}
 {% endmacro %}
@@ -220,13 +224,14 @@
         'choice': rule.get('values', []) | join('|'),
         'offset': '[+-][0-9]{2}:[0-9]{2}',
         'version': 'None|[A-Za-z0-9._: -]{1,300}',
+        'path': 'None|[A-Za-z0-9._/ -]{1,1000}',
         'time': 'None|[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2})?',
     }[rule.kind] %}
     {% set is_text = rule.kind in ['words', 'names', 'choice', 'offset'] %}
     {% set is_list = given is iterable and given is not string and given is not mapping %}
     {% set wrong = [] if is_list == (rule.kind in ['numbers', 'words', 'names']) else [given] %}
     {% for value in (given if is_list else [given]) %}
-        {% if rule.kind not in ['time', 'version'] and (value is string) != is_text
+        {% if rule.kind not in ['time', 'version', 'path'] and (value is string) != is_text
             or not modules.re.fullmatch(pattern, value | string)
             or value is number and not rule.get('low', value) <= value <= rule.get('high', value) %}
             {% do wrong.append(value) %}

@@ -50,12 +50,12 @@ with
 
 {% endfor %}
 
-calibration_multipliers as (
-    select * from {{ ref('calibration_multipliers') }}
+multipliers as (
+    select * from {{ ref('multipliers') }}
 ),
 
 budget_quantiles as (
-    select * from {{ ref('budget_quantiles') }}
+    select * from {{ ref('int_budget_quantiles') }}
 ),
 
 cell_medians as (
@@ -66,7 +66,7 @@ learned_coefficients as (
     select * from {{ ref('learned_coefficients') }}
 ),
 
-multipliers as (
+ranked_multipliers as (
     select
         category,
         complexity,
@@ -77,14 +77,14 @@ multipliers as (
         {{ within_bounds('range_low', 0.001, 100) }} as range_low,
         {{ within_bounds('range_high', 0.01, 1000) }} as range_high,
         row_number() over (order by n desc, category asc, complexity asc) as export_rank
-    from calibration_multipliers
+    from multipliers
     where
         is_exported and max_truncation is null
         and {{ has_readable_labels(['category', 'complexity']) }}
 ),
 
 exported_multipliers as (
-    select * from multipliers
+    select * from ranked_multipliers
     where export_rank <= {{ var('max_exported_cells') }}
 ),
 

@@ -18,19 +18,19 @@
 with
 
 online_rates as (
-    select * from {{ ref('online_rates') }}
+    select * from {{ ref('int_online_rates') }}
 ),
 
 so_far as (
-    select * from {{ ref('so_far') }}
+    select * from {{ ref('int_so_far') }}
 ),
 
 so_far_quantiles as (
-    select * from {{ ref('so_far_quantiles') }}
+    select * from {{ ref('int_so_far_quantiles') }}
 ),
 
 run_factors as (
-    select * from {{ ref('run_factors') }}
+    select * from {{ ref('int_run_factors') }}
 ),
 
 exported_rates as (

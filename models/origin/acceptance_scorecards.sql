@@ -2,6 +2,7 @@
     'landed_events', 'deliverables_share', 'mean_smape', 'samples', 'missing_mixes',
     'median_estimate_ratio', 'underestimation_rate', 'truncation_rate', 'categories',
     'successes', 'success_rate', 'confident_groups', 'groups_off_centre', 'best_confidence',
+    'p90_estimate_ratio', 'budgets_below_floor', 'docs_low_budget',
 ] %}
 
 with
@@ -29,12 +30,16 @@ published_figures as (
 ),
 
 multipliers as (
-    select * from {{ ref('calibration_multipliers') }}
+    select * from {{ ref('multipliers') }}
     where method = 't5_exact'
 ),
 
 events as (
     select * from {{ ref('int_events') }}
+),
+
+budget_floors as (
+    select * from {{ ref('budget_floors') }}
 ),
 
 landed as (
@@ -49,6 +54,7 @@ overall as (
     select
         max(scores.mean_smape) as mean_smape,
         max(scores.p50_estimate_ratio) as median_estimate_ratio,
+        max(scores.p90_estimate_ratio) as p90_estimate_ratio,
         max(scores.underestimation_rate) as underestimation_rate,
         max(scores.truncation_rate) as truncation_rate,
         max(scores.success_rate) as success_rate,
@@ -84,6 +90,17 @@ confidence as (
     from multipliers
 ),
 
+floors as (
+    select
+        sum(n_below) as budgets_below_floor,
+        min(
+            case
+                when category = 'documentation' and complexity = 'low' then least_selected_budget
+            end
+        ) as docs_low_budget
+    from budget_floors
+),
+
 measured as (
     select
         landed.landed_events,
@@ -92,6 +109,7 @@ measured as (
         overall.samples,
         overall.missing_mixes,
         overall.median_estimate_ratio,
+        overall.p90_estimate_ratio,
         overall.underestimation_rate,
         overall.truncation_rate,
         categories.categories,
@@ -99,12 +117,15 @@ measured as (
         overall.success_rate,
         confidence.confident_groups,
         confidence.best_confidence,
+        floors.budgets_below_floor,
+        floors.docs_low_budget,
         case when confidence.confident_groups > 0 then confidence.groups_off_centre end
             as groups_off_centre
     from landed
     cross join overall
     cross join categories
     cross join confidence
+    cross join floors
 ),
 
 figures as (
@@ -134,6 +155,7 @@ compared as (
 final as (
     select
         document,
+        coalesce(part, document) as part,
         cast(position as bigint) as criterion_no,
         criterion,
         measure,

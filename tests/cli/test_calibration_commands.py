@@ -67,7 +67,7 @@ def build(project: Project, count: int) -> Project:
     """A database of so many calls."""
     text = "".join(json.dumps(record) + "\n" for record in calls(count))
     project.telemetry().write_text(text, encoding="utf-8")
-    project.build("coefficients", "int_drift_signals", "alpha_by_cost", "demand_accounting",
+    project.build("coefficients", "int_drift_signals", "int_rate_costs", "int_left_out",
                   "rpt_landing", "cmd_backtest_calls", "cmd_promote_exported",
                   "cmd_promote_landed")  # fmt: skip
     return project
@@ -118,6 +118,20 @@ def test_calibrate_writes_a_report_and_a_patch(many: Project, tmp_path: Path) ->
     assert sorted(map(str, applied)) == sorted(map(str, proposed.rows.values()))
     budget = next(c for c in patch["changes"] if c["key"]["kind"] == "budget")
     assert budget["evidence"]["n"] > 0
+
+
+def test_reports_are_kept_by_date(many: Project, tmp_path: Path) -> None:
+    """Twice of the same calls is one; its name says until when, and what was proposed."""
+    for _ in range(2):
+        assert run(many, "calibrate", "--output-dir", str(tmp_path)).returncode == 0
+    proposed = read_table(many.coefficients).coefficients_id
+    kept = sorted((tmp_path / "calibrations").iterdir())
+    assert [path.name for path in kept] == [
+        f"20260102T005900Z-{proposed}.json",
+        f"20260102T005900Z-{proposed}.md",
+    ]
+    for path in kept:
+        assert path.read_bytes() == (tmp_path / f"calibration{path.suffix}").read_bytes()
 
 
 def test_calibrate_says_what_few_calls_can_say(few: Project, tmp_path: Path) -> None:

@@ -71,3 +71,14 @@ def test_numbers_that_stand_twice_are_equal() -> None:
     assert int(whole) == record.MAX_WHOLE_NUMBER
     [length] = re.findall(r"<= (\d+), true", sql("macros/export/coefficient_rows.sql"))
     assert int(length) == MAX_TEXT
+
+
+def test_every_reason_to_leave_a_call_out_is_counted() -> None:
+    """Those that int_demand may give are those that the counts by reason have."""
+    [text] = re.findall(r"macro left_out_reasons.*?(\[.*?\])", sql("macros/formulas/demand.sql"),
+                        re.DOTALL)  # fmt: skip
+    models = yaml.safe_load(sql("models/intermediate/demand/_demand__models.yml"))["models"]
+    [demand] = (model for model in models if model["name"] == "int_demand")
+    [column] = (one for one in demand["columns"] if one["name"] == "excluded_reason")
+    [test] = column["data_tests"]
+    assert set(ast.literal_eval(text)) == set(test["accepted_values"]["arguments"]["values"])

@@ -153,8 +153,8 @@ def test_data_flows_one_way(manifest: dict[str, Any]) -> None:
 
 
 def test_no_model_behind_the_seam_reads_a_source_format(manifest: dict[str, Any]) -> None:
-    """Beside it, only the list of files and the attempts of the drain are read."""
-    apart = {"base_telemetry__files", "stg_tokenest__attempts"}
+    """Beside it, only what is no event: files, attempts of the drain, the origin's phases."""
+    apart = {"base_telemetry__files", "stg_tokenest__attempts", "base_origin__phases"}
     wrong = [
         (node["name"], name)
         for node in models(manifest)

@@ -94,7 +94,7 @@ def test_the_shown_build_is_what_it_prints(clone: Path) -> None:
 
 def test_the_python_example_runs_and_prints_what_it_says(tmp_path: Path) -> None:
     """The comments that begin with a number are what the line above prints."""
-    [example] = blocks("python")
+    [_, example] = blocks("python")
     expected = re.findall(r"^# (\d.*)$", example, re.MULTILINE)
     done = subprocess.run(
         [sys.executable, "-c", example],
@@ -105,6 +105,28 @@ def test_the_python_example_runs_and_prints_what_it_says(tmp_path: Path) -> None
         check=True,
     )
     assert done.stdout.splitlines() == expected
+
+
+def test_the_three_lines_are_those_that_wire_a_client() -> None:
+    """tests/clients runs docs/wiring.md; the README shows the same."""
+    [lines, _] = blocks("python")
+    compile(lines, "README.md", "exec")
+    said = list(filter(None, lines.splitlines()))
+    assert len(said) == 3
+    wiring = (ROOT / "docs" / "wiring.md").read_text(encoding="utf-8")
+    for line in said[:2]:
+        assert line.partition("  #")[0] in wiring, line
+
+
+@pytest.mark.slow
+def test_the_picture_is_what_the_example_draws(clone: Path) -> None:
+    """`make picture` in a clean copy; the figure above it is the picture's."""
+    kept = (ROOT / "docs" / "page.svg").read_text(encoding="utf-8")
+    run(clone, "make", "--no-print-directory", "picture", "STAMP=", f"VENV={sys.prefix}")
+    assert (clone / "docs" / "page.svg").read_text(encoding="utf-8") == kept
+    [lead] = re.findall(r'aria-label="([^"]*)"', kept)
+    assert f"**{lead}**" in README
+    assert len(kept) < 150_000
 
 
 def test_every_link_leads_somewhere() -> None:

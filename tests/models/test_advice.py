@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -12,7 +14,6 @@ from dbt_project import Project, event
 
 pytestmark = pytest.mark.slow
 
-TABLES = ["alerts", "cmd_advise", "cmd_export_ceilings"]
 HISTORIES = 24
 NEITHER = {"raise": "lower", "lower": "raise"}
 
@@ -59,7 +60,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     records = [record for number in range(HISTORIES) for record in history(number)]
     text = "".join(json.dumps(record) + "\n" for record in records)
     project.telemetry().write_text(text, encoding="utf-8")
-    project.build(*TABLES)
+    project.build()
     return project
 
 
@@ -139,8 +140,73 @@ def test_multipliers_act_as_advised(built: Project) -> None:
     actions = {
         json.dumps({"category": category, "complexity": complexity}, separators=(",", ":")): action
         for category, complexity, action in built.rows(
-            "select category, complexity, action from marts.calibration_multipliers"
+            "select category, complexity, action from marts.multipliers"
             " where method = 'median_shrunk' and estimator_version = 'replayed'"
         )
     }
     assert advised == actions
+
+
+BEGINS = {"raise": {"Promote", "Raise"}, "lower": {"Promote", "Lower"}, "leave": {"Leave"},
+          "collect": {"Collect"}}  # fmt: skip
+
+
+def ceilings(project: Project) -> dict[str, str]:
+    """The verdict on the ceiling of each subject, by the name that people read."""
+    return dict(project.rows("select subject, verdict from marts.advice where figure = 'ceiling'"))
+
+
+@pytest.fixture(scope="module")
+def pages(built: Project) -> dict[str, str]:
+    """The report in each form, as the text that a person reads."""
+    found = {}
+    for form in ("html", "md", "json", "table"):
+        done = built.tokenest("report", "--format", form)
+        assert done.returncode == 0, done.stderr
+        found[form] = done.stdout
+    page = (built.folder / "exports" / "report.html").read_text(encoding="utf-8")
+    page = page.partition("</style>")[2]
+    found["html"] = " ".join(unescape(re.sub("<[^>]*>", " ", page)).split())
+    return found
+
+
+@pytest.mark.parametrize("form", ["html", "md", "json", "table"])
+def test_no_page_advises_the_opposite(built: Project, pages: dict[str, str], form: str) -> None:
+    """What a page says to raise or to lower is what marts.advice says, in every form."""
+    advised, text = ceilings(built), pages[form]
+    steps = re.findall(r"\b(Raise|Lower) (kind [^:]*?)(?: and \d+ more)?: +tokenest promote", text)
+    assert {word.lower() for word, _ in steps} == {"raise", "lower"}
+    for word, named in steps:
+        assert {advised[subject] for subject in named.split(", ")} == {word.lower()}
+    told = re.findall(r"marts\.advice says (\w+)", text)
+    assert set(told) <= {"raise", "collect"}
+
+
+def test_the_sentence_and_the_table_are_of_one_verdict(
+    built: Project, pages: dict[str, str]
+) -> None:
+    """Of each group the sentence begins as its verdict does, and so does the row to copy."""
+    advised, content = ceilings(built), json.loads(pages["json"])
+    assert {row["subject"]: row["verdict"] for row in content["ceilings"]} == advised
+    for row in content["ceilings"]:
+        assert row["sentence"].split(":")[0] in BEGINS[row["verdict"]]
+        assert f"- {row['subject']}: {row['sentence']}" in pages["md"]
+    drawn = [row for row in content["ceilings"] if row["sentence"] in pages["html"]]
+    assert len(drawn) > 3  # the page draws the largest groups, and names what is left out
+    for subject, now, proposed, verdict in built.rows(
+        "select subject, now_max_tokens, max_tokens, verdict from report.rpt_copy"
+    ):
+        assert advised[subject] == verdict
+        if now is not None and proposed is not None and verdict in NEITHER:
+            assert (proposed > now) == (verdict == "raise"), subject
+
+
+def test_advice_on_the_very_files_is_the_same(built: Project) -> None:
+    """`tokenest advise`, which lands them by itself, against the tables of the build."""
+    done = built.tokenest("advise", "telemetry/events.ndjson", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    advised = verdicts(built, "ceiling")
+    rows = json.loads(done.stdout)
+    rows = rows["groups"] if isinstance(rows, dict) else rows
+    told = {json.dumps(row["labels"], separators=(",", ":")): row["verdict"] for row in rows}
+    assert told == advised

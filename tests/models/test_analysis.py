@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 ANALYSIS = ["int_verdicts", "score_bands", "truncated_phases", "alerts", "acceptance_scorecards",
-            "coefficient_versions", "truncation_what_if"]  # fmt: skip
+            "coefficient_versions", "what_if"]  # fmt: skip
 SUCCESSES = "period = 'all' and scope = 'success' and slice = 'all'"
 
 

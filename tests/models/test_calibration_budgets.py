@@ -28,7 +28,7 @@ QUERY = """
     select cell_level, category, complexity, labels ->> 'estimate_bin', model, input_bin,
         max_truncation, n, n_observed, own_quantile_tokens, budget_blend_tokens, is_exported,
         fallback_tokens
-    from marts.budget_quantiles
+    from intermediate.int_budget_quantiles
 """
 
 

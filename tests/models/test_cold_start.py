@@ -55,7 +55,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
                 truncated=cut,
             )
             file.write(json.dumps(record) + "\n")
-    project.build("coefficients", "demand_accounting")
+    project.build("coefficients")
     return project
 
 
@@ -74,7 +74,7 @@ def test_the_first_table_keeps_each_rate(built: Project, rate: float) -> None:
 
 def test_no_floor_is_judged(built: Project) -> None:
     """No call ran under a quantile, so nothing moves the budgets."""
-    assert built.rows("select count(*) from marts.online_rates") == [(0,)]
+    assert built.rows("select count(*) from intermediate.int_online_rates") == [(0,)]
 
 
 def test_a_prediction_of_100_is_a_call_like_any_other(built: Project) -> None:

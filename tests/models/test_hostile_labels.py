@@ -86,7 +86,7 @@ def test_the_runtime_reads_what_was_exported(built: Project) -> None:
     _, _, rows = file.decode(file.read(path), path, check_hash=True)
     assert max(row["value"] for row in rows if row["kind"] == "budget") == 1e8
     assert built.rows(
-        "select count(*) > 0 from marts.budget_quantiles"
+        "select count(*) > 0 from intermediate.int_budget_quantiles"
         " where is_exported and budget_tokens > 1e8 and length(category) > 512"
     ) == [(True,)]
 

@@ -117,13 +117,13 @@ def test_the_header_and_the_marts_follow(built: Project) -> None:
     ((projects, deepest),) = built.rows(
         """
         select count(distinct labels ->> '$.project'), max(cell_level)
-        from marts.budget_quantiles
+        from intermediate.int_budget_quantiles
         """
     )
     assert (projects, deepest) == (2, 6)
-    assert built.rows("select count(*) > 0 from marts.budget_quantiles where is_label_level") == [
-        (True,)
-    ]
+    assert built.rows(
+        "select count(*) > 0 from intermediate.int_budget_quantiles where is_label_level"
+    ) == [(True,)]
 
 
 def test_a_label_behind_changes_no_figure_of_the_wider_cells(
@@ -140,7 +140,7 @@ def test_a_label_behind_changes_no_figure_of_the_wider_cells(
             other.rows(
                 """
                 select category, complexity, max_truncation, n, budget_tokens, is_exported
-                from marts.budget_quantiles
+                from intermediate.int_budget_quantiles
                 where cell_level <= 2
                 order by all
                 """

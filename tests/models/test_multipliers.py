@@ -46,7 +46,7 @@ def origin(project: Project, category: str) -> dict[str, Any]:
     """The row of the origin's rule for a category."""
     columns = ["n", "multiplier", "confidence", "action", "gates_contradict", "gate_note"]
     [row] = project.rows(
-        f"select {', '.join(columns)} from marts.calibration_multipliers"
+        f"select {', '.join(columns)} from marts.multipliers"
         " where method = 't5_exact' and category = ?",
         category,
     )
@@ -69,7 +69,7 @@ def test_the_origins_rule_to_the_digit(built: Project) -> None:
 def test_the_true_median_stands_beside_it(built: Project) -> None:
     """On the same logged predictions: 0.313 where the upper median is 0.321."""
     query = (
-        "select category, round(multiplier, 3) from marts.calibration_multipliers"
+        "select category, round(multiplier, 3) from marts.multipliers"
         " where method = 'median' and estimator_version = '5'"
         " and category in ('implementation', 'testing') order by category"
     )

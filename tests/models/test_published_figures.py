@@ -83,8 +83,32 @@ def test_the_totals_of_the_scorecards_follow(samples: Project) -> None:
     """S0 claims 6 of 8 and S1 5 of 7: so do the rows, where the rows can tell."""
     assert samples.rows(
         "select document, criteria, published_met, recomputed_met from origin.scorecard_totals"
-        " where document in ('S0', 'S1') order by document"
-    ) == [("S0", 8, 6, 6), ("S1", 7, 5, 5)]
+        " order by document"
+    ) == [("S0", 8, 6, 6), ("S1", 7, 5, 5), ("S2", 7, 2, 2), ("S3", 23, 23, 23), ("S4", 13, 0, 0)]
+
+
+def test_what_no_telemetry_shows_is_not_claimed(samples: Project) -> None:
+    """Of the tasks T1 to T5 none is a figure; each says where to look instead."""
+    found = samples.rows(
+        "select part, status, count(*), count(target) from origin.acceptance_scorecards"
+        " where document = 'S3' group by part, status order by part"
+    )
+    counts = {"T1": 3, "T2": 3, "T3": 4, "T4": 5, "T5": 8}
+    assert found == [(part, "not in telemetry", n, n) for part, n in counts.items()]
+
+
+def test_selected_budgets_are_held_against_their_floors(samples: Project) -> None:
+    """S4's floors: of 26 recorded budgets one is below, and low documentation is above its own."""
+    found = samples.rows(
+        "select category, complexity, floor_tokens, least_selected_budget, verdict"
+        " from origin.budget_floors where verdict = 'below' or category = 'documentation'"
+        " order by category"
+    )
+    assert found == [
+        ("documentation", "low", 4096, 8192, "above"),
+        ("implementation", "high", 16384, 12288, "below"),
+    ]
+    assert samples.rows("select sum(n), sum(n_below) from origin.budget_floors") == [(26, 1)]
 
 
 def test_production_samples_are_scored_row_by_row(samples: Project) -> None:

@@ -61,7 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
             )
         )  # fmt: skip
     project.telemetry().write_bytes(b"".join(lines))
-    project.build("scores", "coefficient_versions", "calibration_multipliers")
+    project.build("scores", "coefficient_versions", "multipliers")
     return project
 
 
@@ -149,7 +149,7 @@ def test_the_medians_of_the_multipliers(built: Project) -> None:
         high = math.floor(n / 2 + 1 + 0.98 * math.sqrt(n) + 0.5)
         [row] = built.rows(
             "select n, multiplier, interval_low, interval_high, min_ratio, max_ratio,"
-            " ratio_deviation from marts.calibration_multipliers where method = 't5_exact'"
+            " ratio_deviation from marts.multipliers where method = 't5_exact'"
             " and category = ? and complexity = ? and estimator_version = ?",
             *group,
         )

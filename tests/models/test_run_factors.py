@@ -79,7 +79,7 @@ def test_the_first_table_equals_the_reference(built: Project) -> None:
         groups[class_, rate].append(call)
         everyone[rate].append(call)
     rows = built.rows(
-        "select stage_bin, max_truncation, n, ln_factor from marts.run_factors"
+        "select stage_bin, max_truncation, n, ln_factor from intermediate.int_run_factors"
         " where feature = 'same' and top_label = 'agent'"
     )
     assert len(rows) == len(groups) == 40
@@ -100,7 +100,7 @@ def test_tables_that_do_not_help_are_not_kept(tmp_path: Path) -> None:
     for stage in (1, 2, 3):
         table = f"intermediate.int_run_stage_{stage}"
         assert project.rows(f"select distinct is_kept from {table}") == [(False,)]
-    assert project.rows("select count(*) from marts.run_factors") == [(0,)]
+    assert project.rows("select count(*) from intermediate.int_run_factors") == [(0,)]
 
 
 def test_a_run_that_is_followed_gets_better_budgets(built: Project) -> None:

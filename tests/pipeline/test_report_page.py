@@ -184,6 +184,14 @@ OUTSIDE = """() => {
 }"""
 
 
+CLIPPED = """() => [...document.querySelectorAll('svg text')].filter(text => {
+    const box = text.getBoundingClientRect();
+    const whole = text.ownerSVGElement.getBoundingClientRect();
+    return box.left < whole.left || box.right > whole.right
+        || box.top < whole.top || box.bottom > whole.bottom;
+}).map(text => text.textContent)"""
+
+
 @pytest.mark.parametrize("name", APPLICATIONS)
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_lies_outside_the_screen(
@@ -198,6 +206,7 @@ def test_nothing_lies_outside_the_screen(
     assert page.locator("#lead").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate(OUTSIDE) == []
+    assert page.evaluate(CLIPPED) == []
     page.close()
 
 

@@ -13,7 +13,7 @@ from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutO
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.say import say
 from tokenest_py.errors import NoDataError
-from tokenest_py.pipeline.calibration.report import Facts, as_markdown, as_patch
+from tokenest_py.pipeline.calibration.report import Facts, as_markdown, as_patch, report_name
 from tokenest_py.pipeline.calibration.tables import changes, read_table
 from tokenest_py.pipeline.database import open_database, read, read_view
 from tokenest_py.pipeline.settings import Settings
@@ -44,7 +44,7 @@ def calibrate(
 ) -> None:
     """Write what the last build proposes, as a report and a patch.
 
-    calibration.md is for people, calibration.json for machines.
+    calibration.md is for people, calibration.json for machines; calibrations/ keeps both by date.
     """
     settings = Settings.read()
     folder = output_dir or settings.exports
@@ -57,12 +57,16 @@ def calibrate(
     proposed = read_table(settings.exported_table)
     found = changes(current, proposed)
     folder.mkdir(parents=True, exist_ok=True)
-    output.write(as_markdown(current, proposed, found, facts), folder / "calibration.md")
     patch = as_patch(current, proposed, found, facts)
-    output.write(
-        json.dumps(patch, indent=2, ensure_ascii=False, default=float) + "\n",
-        folder / "calibration.json",
-    )
+    texts = {
+        ".md": as_markdown(current, proposed, found, facts),
+        ".json": json.dumps(patch, indent=2, ensure_ascii=False, default=float) + "\n",
+    }
+    kept = folder / "calibrations" / report_name(facts.as_of, proposed.coefficients_id)
+    kept.parent.mkdir(exist_ok=True)
+    for suffix, text in texts.items():
+        output.write(text, folder / f"calibration{suffix}")
+        output.write(text, kept.with_name(kept.name + suffix))
     shown = [row for row in facts.multipliers if row["max_truncation"] is None]
     output.write(output.render(shown, form, columns=COLUMNS), output_file)
     say(
@@ -70,7 +74,7 @@ def calibrate(
         f" {folder / 'calibration.md'} and calibration.json"
     )
     if not facts.calls("observed") + facts.calls("censored"):
-        reason = "no call can be used to calibrate; marts.demand_accounting says why"
+        reason = "no call can be used to calibrate; marts.max_tokens_evidence says why"
         raise NoDataError(reason)
 
 
@@ -80,17 +84,16 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> Facts:
         as_of=None if newest is None else newest.isoformat(timespec="seconds") + "Z",
         demand=read(
             connection,
-            "select * from marts.demand_accounting"
-            " order by category, demand_state, excluded_reason",
+            "select * exclude (cell) from intermediate.int_left_out order by cell_level, cell",
         ),
         multipliers=read(
             connection,
-            "select * exclude (multiplier_key) from marts.calibration_multipliers"
+            "select * exclude (multiplier_key) from marts.multipliers"
             " order by category, complexity, method, estimator_version, max_truncation",
         ),
         budgets=read(
             connection,
-            "select * exclude (budget_key) from marts.budget_quantiles"
+            "select * exclude (budget_key) from intermediate.int_budget_quantiles"
             " order by cell_level, category, complexity, model, input_bin, max_truncation",
         ),
         drift=read(
@@ -98,6 +101,7 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> Facts:
             "select * from intermediate.int_drift_signals order by category, signal_name",
         ),
         costs=read(
-            connection, "select * from marts.alpha_by_cost order by category, max_truncation"
+            connection,
+            "select * from intermediate.int_rate_costs order by top_label, max_truncation",
         ),
     )

@@ -14,6 +14,10 @@
     regexp_matches({{ text }}, '{{ pattern }}')
 {%- endmacro %}
 
+{% macro duckdb__regex_test_by(text, pattern) -%}
+    regexp_matches({{ text }}, {{ pattern }})
+{%- endmacro %}
+
 {% macro duckdb__regex_first(text, pattern) -%}
     regexp_extract({{ text }}, '{{ pattern }}', 1)
 {%- endmacro %}

@@ -5,7 +5,7 @@ calls as (
 ),
 
 budget_quantiles as (
-    select * from {{ ref('budget_quantiles') }}
+    select * from {{ ref('int_budget_quantiles') }}
 ),
 
 rates as (

@@ -5,12 +5,32 @@ blocks as (
     where period = 'runs'
 ),
 
+counted_calls as (
+    select * from {{ ref('int_counted_calls') }}
+    where {{ is_analysed() }}
+),
+
+-- the first call of the baseline: a block that begins before it is of other versions too
+pinned as (
+    select min(first_seen) as begins_at
+    from counted_calls
+    where {{ is_of_baseline() }}
+),
+
 ranked as (
     select
-        *,
-        row_number() over (partition by slice, stratum order by period_no asc) as n_before,
-        row_number() over (partition by slice, stratum order by period_no desc) as n_after
+        blocks.*,
+        row_number() over (
+            partition by blocks.slice, blocks.stratum
+            order by
+                case when blocks.period_start >= pinned.begins_at then 0 else 1 end asc,
+                blocks.period_no asc
+        ) = 1 and blocks.period_start >= pinned.begins_at as is_baseline,
+        row_number() over (
+            partition by blocks.slice, blocks.stratum order by blocks.period_no desc
+        ) as n_after
     from blocks
+    cross join pinned
 ),
 
 compared as (
@@ -32,7 +52,7 @@ compared as (
         on
             newest.slice = baseline.slice
             and newest.stratum = baseline.stratum
-            and baseline.n_before = 1
+            and baseline.is_baseline
             and baseline.n_after > 1
     where newest.n_after = 1
 ),

@@ -4,8 +4,8 @@ group_advice as (
     select * from {{ ref('int_group_advice') }}
 ),
 
-calibration_multipliers as (
-    select * from {{ ref('calibration_multipliers') }}
+multipliers as (
+    select * from {{ ref('multipliers') }}
 ),
 
 ceilings as (
@@ -34,7 +34,7 @@ replayed as (
         *,
         action as verdict,
         n as n_known
-    from calibration_multipliers
+    from multipliers
     where
         method = '{{ var("exported_multiplier") }}'
         and estimator_version = 'replayed'

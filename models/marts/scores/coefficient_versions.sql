@@ -47,8 +47,7 @@ rated as (
         quantiles.p50_estimate_ratio,
         quantiles.p50_ceiling_ratio,
         quantiles.median_abs_log_error,
-        concat_ws(' ', grouped.estimator_version, nullif(grouped.coefficients_id, 'unknown'))
-            as version_name,
+        {{ version_name('grouped.') }} as version_name,
         {{ accuracy_rates() }}
     from grouped
     left join quantiles

@@ -1,7 +1,7 @@
 with
 
-calibration_multipliers as (
-    select * from {{ ref('calibration_multipliers') }}
+multipliers as (
+    select * from {{ ref('multipliers') }}
 ),
 
 final as (
@@ -22,7 +22,7 @@ final as (
                 method asc,
                 estimator_version asc
         ) as row_no
-    from calibration_multipliers
+    from multipliers
     where method in ('t5_exact', 'median_shrunk')
 )
 

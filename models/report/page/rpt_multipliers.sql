@@ -1,7 +1,7 @@
 with
 
-calibration_multipliers as (
-    select * from {{ ref('calibration_multipliers') }}
+multipliers as (
+    select * from {{ ref('multipliers') }}
 ),
 
 ranked as (
@@ -17,7 +17,7 @@ ranked as (
         is_exported,
         gate_note,
         row_number() over (order by method asc, n desc, multiplier_key asc) as row_no
-    from calibration_multipliers
+    from multipliers
     where method in ('median_shrunk', 't5_exact')
 ),
 

@@ -1,21 +1,21 @@
 with
 
-alpha_by_cost as (
-    select * from {{ ref('alpha_by_cost') }}
+max_tokens_evidence as (
+    select * from {{ ref('max_tokens_evidence') }}
+    where cheapest_rate is not null and cost_per_call is not null
 ),
 
 ranked as (
     select
-        category,
+        {{ label_text('labels', var('labels')[0]) }} as kind,
         max_truncation,
         n,
-        budget_tokens,
+        own_quantile_tokens as budget_tokens,
         cost_per_call,
         cost_ratio,
-        is_cheapest,
-        is_current,
-        row_number() over (order by n desc, category asc, max_truncation asc) as row_no
-    from alpha_by_cost
+        cheapest_rate,
+        row_number() over (order by n desc, labels asc, max_truncation asc) as row_no
+    from max_tokens_evidence
 ),
 
 final as (

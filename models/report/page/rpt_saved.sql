@@ -1,7 +1,7 @@
 with
 
-truncation_what_if as (
-    select * from {{ ref('truncation_what_if') }}
+what_if as (
+    select * from {{ ref('what_if') }}
 ),
 
 ranked as (
@@ -21,7 +21,7 @@ ranked as (
                 complexity asc,
                 quantile asc
         ) as row_no
-    from truncation_what_if
+    from what_if
 ),
 
 final as (

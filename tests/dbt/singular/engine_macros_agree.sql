@@ -56,6 +56,12 @@ cases as (
         'false' as expected
     union all
     select
+        'regex_test_by' as macro_name,
+        cast({{ regex_test_by("'too many tokens'", "'many (input )?tokens|limit'") }} as string)
+            as found,
+        'true' as expected
+    union all
+    select
         'regex_test of a bracket' as macro_name,
         cast({{ regex_test("'[]'", '^[[][]]$') }} as string) as found,
         'true' as expected

@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collected import PATTERNS, SEEDS, attempt, phase, succeeded, timed_out
-from dbt_project import ROOT
 from tokenest_py.errors import CollectionError
-from tokenest_py.pipeline.collection.fingerprint import fingerprint, normalized_error
+from tokenest_py.pipeline.collection.fingerprint import fingerprint
 from tokenest_py.pipeline.collection.reasons import (
     REASONS,
     find_failure,
@@ -324,68 +323,6 @@ def test_the_real_failure_reasons_are_classified(real_data: Path) -> None:
         "deliverables": 8,
         "unknown": 4,
     }
-
-
-def test_the_query_on_the_page_classifies_them_in_sql(
-    real_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """docs/collection.md: the SQL runs as it stands there, and agrees with Python."""
-    page = (ROOT / "docs" / "collection.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
-    query = next(block for block in blocks if "last_failure_reason" in block)
-    monkeypatch.chdir(real_data / "autopack")
-    rows = {(row[0], row[1]): row[2] for row in CONNECTION.execute(query).fetchall()}
-    failed = {blocker: count for (state, blocker), count in rows.items() if state == "FAILED"}
-    assert sum(rows.values()) == 456
-    assert failed == {
-        "no reason recorded": 179,
-        "attempts_exhausted": 25,
-        "unknown": 2,
-        "patch_failed": 1,
-    }
-
-
-# Which failures are the same.
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("at 2026-01-02T03:04:05.678Z", "at 2025-12-31T23:59:59Z"),
-        ("2026-01-02 03:04:05,678 failed", "2025-12-31 23:59:59 failed"),
-        ("id 123e4567-e89b-12d3-a456-426614174000", "id 00000000-0000-4000-8000-00000000000a"),
-        ("commit deadbeef1", "commit 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"),
-        ("object at 0x7f00aa", "object at 0xDEADBEEF"),
-        ("in /home/ada/x.py line 3", "in /srv/y/z.py line 12345"),
-        (r"in C:\Users\ada\x.py", r"in D:\b.py"),
-        ("open src/a/b.py", "open ./tests/c.py"),
-        ("GET https://a.example/v1?x=1 failed", "GET http://127.0.0.1:8000/ failed"),
-        ("took 1.5 s and 3,000 tokens", "took 20 s and 17 tokens"),
-        ("phase alpha-1 failed", "phase beta_2 failed"),
-    ],
-)
-def test_what_differs_from_time_to_time_is_left_out(one: str, other: str) -> None:
-    """Ids, paths, numbers, times, addresses and the phase's own name."""
-    names = ("alpha-1", "beta_2")
-    assert normalized_error(one, names) == normalized_error(other, names)
-    assert fingerprint(one, 1, timed_out=False, names=names) == fingerprint(
-        other, 1, timed_out=False, names=names
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-01-02T03:04:05Z down", "time down"),
-        ("see https://a.b/c for more", "see url for more"),
-        ("Line 12 of /a/b.py:7", "line num of path:num"),
-        ("facade accede", "facade accede"),
-        ("retry 3 of 5", "retry num of num"),
-    ],
-)
-def test_normalized_errors(text: str, expected: str) -> None:
-    """The origin made "datettime" and "http:path" of the first two."""
-    assert normalized_error(text) == expected
 
 
 def test_different_failures_keep_different_fingerprints() -> None:

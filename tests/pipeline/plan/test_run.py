@@ -257,8 +257,9 @@ FAULTS = {
     "an estimate twice": "insert into intermediate.int_replayed_estimates"
     " from intermediate.int_replayed_estimates limit 1",
     "an estimate lost": "delete from intermediate.int_replayed_estimates where event_id = 'e-9'",
-    "a budget twice": "insert into marts.budget_quantiles from marts.budget_quantiles limit 1",
-    "an action that is none": "update marts.calibration_multipliers set action = 'odd'",
+    "a budget twice": "insert into intermediate.int_budget_quantiles"
+    " from intermediate.int_budget_quantiles limit 1",
+    "an action that is none": "update marts.multipliers set action = 'odd'",
     "a score twice": "insert into marts.scores from marts.scores limit 1",
     "a ceiling twice": "insert into marts.max_tokens from marts.max_tokens limit 1",
     "a version twice": "insert into marts.coefficient_versions"

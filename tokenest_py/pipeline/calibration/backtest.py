@@ -185,8 +185,8 @@ def estimates_by(estimator: Estimator) -> Callable[..., TokenEstimate]:
 
 def _baselines(refit: Refit, floors: Sizer) -> dict[str, Sizer]:
     with refit.connect() as connection:
-        multipliers = read(connection, "select * from marts.calibration_multipliers order by n")
-        budgets = read(connection, "select * from marts.budget_quantiles")
+        multipliers = read(connection, "select * from marts.multipliers order by n")
+        budgets = read(connection, "select * from intermediate.int_budget_quantiles")
     t5 = {
         (row["category"], row["complexity"]): row["multiplier"]
         for row in multipliers

@@ -36,10 +36,11 @@ MODELS = (
     "int_source_quality", "int_withheld_events", "int_repeated_events", "int_demand",
     "int_window", "int_demand_history", "int_demand_survival",
     "int_counted_replays", "int_prediction_ratios", "int_shrunk_medians",
-    "int_multiplier_cells", "int_cell_medians", "int_calls_so_far", "so_far", "so_far_quantiles",
-    "online_rates", "cell_quantiles", "budget_quantiles", "int_run_calls",
-    "int_run_stage_1", "int_run_stage_2", "int_run_stage_3", "run_factors",
-    "calibration_multipliers", "learned_coefficients", "coefficients",
+    "int_multiplier_cells", "int_cell_medians", "int_calls_so_far", "int_so_far",
+    "int_so_far_quantiles", "int_online_rates", "int_cell_quantiles", "int_budget_quantiles",
+    "int_run_calls",
+    "int_run_stage_1", "int_run_stage_2", "int_run_stage_3", "int_run_factors",
+    "multipliers", "learned_coefficients", "coefficients",
 )  # fmt: skip
 
 

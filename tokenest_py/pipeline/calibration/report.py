@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.calibration.tables import Change, Table
 
-__all__ = ["Facts", "apply_patch", "as_markdown", "as_patch"]
+__all__ = ["Facts", "apply_patch", "as_markdown", "as_patch", "report_name"]
 
 FORMAT_VERSION = 1
 
@@ -27,6 +27,7 @@ NEXT = (
     " proposed table, runs the gates and publishes it; `tokenest rollback` takes it back."
 )
 
+STATES = ("n_calls", "n_observed", "n_censored", "n_excluded")
 BUDGET_EVIDENCE = (
     "n", "n_observed", "n_censored", "own_quantile_tokens", "is_own_quantile_identified",
     "own_weight", "is_identified",
@@ -50,7 +51,7 @@ class Facts:
 
     def calls(self, state: str) -> int:
         """How many calls are in a demand state."""
-        return sum(row["n_calls"] for row in self.demand if row["demand_state"] == state)
+        return sum(row[f"n_{state}"] for row in self.demand if row["cell_level"] == 0)
 
     def labels(self) -> list[str]:
         """The names that cells are told apart by, the widest first."""
@@ -93,6 +94,15 @@ def as_patch(
         ],
         "groups": [dict(row) for row in facts.multipliers if row["max_truncation"] is None],
     }
+
+
+def report_name(as_of: str | None, coefficients_id: str) -> str:
+    """What a report is kept as: the time of its newest call, and the table that it proposes.
+
+    The same calls give the same name, so a report that is made twice is kept once.
+    """
+    date = "".join(filter(str.isalnum, as_of or "no-calls"))
+    return f"{date}-{coefficients_id}"
 
 
 def apply_patch(rows: Sequence[dict[str, Any]], patch: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -154,7 +164,7 @@ def as_markdown(current: Table, proposed: Table, changes: Sequence[Change], fact
         *_table(
             [row for row in facts.costs if row["is_cheapest"] or row["is_current"]],
             (
-                "category",
+                "top_label",
                 "max_truncation",
                 "n",
                 "budget_tokens",
@@ -261,10 +271,16 @@ def _budgets(facts: Facts) -> list[str]:
 
 
 def _excluded(facts: Facts) -> list[str]:
-    return _table(
-        [row for row in facts.demand if row["demand_state"] == "excluded"],
-        ("category", "excluded_reason", "n_calls", "n_events"),
-    )
+    reasons = [
+        name for row in facts.demand[:1] for name in row
+        if name not in STATES and name.startswith("n_") and row[name]
+    ]  # fmt: skip
+    shown = [
+        {"calls of": " / ".join(json.loads(row["labels"]).values()) or "all", **row}
+        for row in facts.demand
+        if row["cell_level"] <= 1 and row["n_excluded"]
+    ]
+    return _table(shown, ("calls of", "n_calls", *reasons))
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:

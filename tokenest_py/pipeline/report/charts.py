@@ -174,7 +174,7 @@ def _svg(chart: Chart) -> str:
         spec.setdefault("height", HEIGHT)
     spec["background"] = "transparent"
     # The browser's font may be wider than the one that the drawing was laid out with.
-    spec["padding"] = {"left": 30, "top": 5, "right": 12, "bottom": 5}
+    spec["padding"] = {"left": 40, "top": 6, "right": 16, "bottom": 10}
     spec["config"] = {
         "aria": False,
         "font": "sans-serif",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["alternative", "draw"]
 
 WIDTH, HEIGHT, BASE, TALLEST = 340, 134, 116, 84
+HALO = 'paint-order="stroke" stroke="var(--panel)" stroke-width="6"'  # a line behind words stops
+WIDEST_DIGIT = 8  # at 12 pixels, in any browser's sans-serif
 
 
 def draw(ceiling: Ceiling) -> str:
@@ -44,15 +46,17 @@ def draw(ceiling: Ceiling) -> str:
     for power in range(
         math.ceil(low / 2 / math.log2(10)), math.floor(high / 2 / math.log2(10)) + 1
     ):
-        x = across(2 * power * math.log2(10))
+        label = f"{10**power:,}"
+        half = len(label) * WIDEST_DIGIT / 2
+        x = min(max(across(2 * power * math.log2(10)), half), WIDTH - half)
         parts.append(
             f'<text x="{x:.1f}" y="{BASE + 13}" text-anchor="middle" fill="var(--muted)">'
-            f"{10**power:,}</text>"
+            f"{label}</text>"
         )
     parts.append(f'<line x1="6" x2="{WIDTH - 6}" y1="{BASE}" y2="{BASE}" stroke="var(--muted)"/>')
     for name, word, colour, dash, y in (
-        ("present_tokens", "now", "ink", "", 10),
-        ("proposed_tokens", "proposed", "green", ' stroke-dasharray="5 3"', 24),
+        ("present_tokens", "now", "ink", "", 13),
+        ("proposed_tokens", "proposed", "green", ' stroke-dasharray="5 3"', 27),
     ):
         if row[name]:
             x = across(2 * math.log2(row[name]))
@@ -60,7 +64,7 @@ def draw(ceiling: Ceiling) -> str:
             parts.append(
                 f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 8}" y2="{BASE}" stroke="var(--{colour})"'
                 f' stroke-width="2"{dash}/><text x="{x + (-5 if end == "end" else 5):.1f}" y="{y}"'
-                f' text-anchor="{end}" fill="var(--{colour})">{word} {row[name]:,}</text>'
+                f' text-anchor="{end}" fill="var(--{colour})" {HALO}>{word} {row[name]:,}</text>'
             )
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" font-size="12" font-family="sans-serif">'

@@ -9,7 +9,7 @@ cells as (
 ),
 
 budget_quantiles as (
-    select * from {{ ref('budget_quantiles') }}
+    select * from {{ ref('int_budget_quantiles') }}
 ),
 
 -- each method that compares call by call with the ratios that it keeps

@@ -1,7 +1,7 @@
 with
 
 quantiles as (
-    select * from {{ ref('cell_quantiles') }}
+    select * from {{ ref('int_cell_quantiles') }}
 ),
 
 medians as (
@@ -9,11 +9,11 @@ medians as (
 ),
 
 so_far as (
-    select * from {{ ref('so_far') }}
+    select * from {{ ref('int_so_far') }}
 ),
 
 so_far_quantiles as (
-    select * from {{ ref('so_far_quantiles') }}
+    select * from {{ ref('int_so_far_quantiles') }}
 ),
 
 base_budgets as (
@@ -197,8 +197,7 @@ final as (
         quantile_key as budget_key,
         cell_level,
         cell_level = {{ label_level() }} as is_label_level,
-        category,
-        complexity,
+        {{ cell_label_columns() }},
         labels,
         model,
         input_bin,

@@ -17,47 +17,47 @@ window_of_calls as (
 
 failed_calls as (
     select
-        demand.category,
+        demand.{{ top_label() }} as top_label,
         demand.actual_output_tokens as demand_tokens
     from demand
     cross join window_of_calls
     where
         demand.excluded_reason = 'failed'
-        and demand.category is not null
+        and demand.{{ top_label() }} is not null
         and demand.occurred_at between window_of_calls.begins_at and window_of_calls.ends_at
 ),
 
 with_failures as (
-    select distinct category
+    select distinct top_label
     from failed_calls
 ),
 
--- every category that has failed calls twice: as it is calibrated, and with them
+-- every value of the widest label that has failed calls twice: as it is calibrated, and with them
 variants as (
     select
-        history.category,
+        history.{{ top_label() }} as top_label,
         false as has_failed,
         history.demand_tokens,
         history.is_observed
     from history
     inner join with_failures
-        on history.category = with_failures.category
+        on history.{{ top_label() }} = with_failures.top_label
 
     union all
 
     select
-        history.category,
+        history.{{ top_label() }} as top_label,
         true as has_failed,
         history.demand_tokens,
         history.is_observed
     from history
     inner join with_failures
-        on history.category = with_failures.category
+        on history.{{ top_label() }} = with_failures.top_label
 
     union all
 
     select
-        category,
+        top_label,
         true as has_failed,
         demand_tokens,
         true as is_observed
@@ -66,20 +66,20 @@ variants as (
 
 counted as (
     select
-        category,
+        top_label,
         has_failed,
         demand_tokens,
         count(*) as n_calls,
         sum(case when is_observed then 1 else 0 end) as n_observed
     from variants
-    group by category, has_failed, demand_tokens
+    group by top_label, has_failed, demand_tokens
 ),
 
 at_risk as (
     select
         *,
         sum(n_calls) over (
-            partition by category, has_failed
+            partition by top_label, has_failed
             order by demand_tokens desc
             rows between unbounded preceding and current row
         ) as n_at_risk
@@ -90,7 +90,7 @@ survival as (
     select
         *,
         sum({{ ln_survival_step('n_observed', 'n_at_risk') }}) over (
-            partition by category, has_failed
+            partition by top_label, has_failed
             order by demand_tokens asc
             rows between unbounded preceding and current row
         ) as ln_survival
@@ -103,19 +103,19 @@ rates as (
 
 sized as (
     select
-        survival.category,
+        survival.top_label,
         survival.has_failed,
         rates.rate as max_truncation,
         sum(survival.n_calls) as n,
         sum(survival.n_observed) as n_observed
     from survival
     cross join rates
-    group by survival.category, survival.has_failed, rates.rate
+    group by survival.top_label, survival.has_failed, rates.rate
 ),
 
 quantiles as (
     select
-        sized.category,
+        sized.top_label,
         sized.has_failed,
         sized.max_truncation,
         sized.n,
@@ -131,10 +131,10 @@ quantiles as (
     from sized
     inner join survival
         on
-            sized.category = survival.category
+            sized.top_label = survival.top_label
             and sized.has_failed = survival.has_failed
     group by
-        sized.category,
+        sized.top_label,
         sized.has_failed,
         sized.max_truncation,
         sized.n,
@@ -143,7 +143,7 @@ quantiles as (
 
 compared as (
     select
-        included.category,
+        included.top_label,
         included.max_truncation,
         included.quantile_tokens as included_quantile_tokens,
         calibrated.quantile_tokens,
@@ -153,7 +153,7 @@ compared as (
     from quantiles as included
     left join quantiles as calibrated
         on
-            included.category = calibrated.category
+            included.top_label = calibrated.top_label
             and included.max_truncation = calibrated.max_truncation
             and not calibrated.has_failed
     where included.has_failed
@@ -161,8 +161,8 @@ compared as (
 
 final as (
     select
-        {{ key_of(['category', plain_number('max_truncation')]) }} as sensitivity_key,
-        category,
+        {{ key_of(['top_label', plain_number('max_truncation')]) }} as sensitivity_key,
+        top_label,
         max_truncation,
         cast(n as bigint) as n,
         cast(n_failed as bigint) as n_failed,

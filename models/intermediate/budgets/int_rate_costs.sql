@@ -2,7 +2,7 @@ with
 
 survival as (
     select * from {{ ref('int_demand_survival') }}
-    where cell_level = {{ level_of(['category']) }}
+    where cell_level = 1
 ),
 
 history as (
@@ -15,36 +15,36 @@ rates as (
 
 inputs as (
     select
-        category,
+        {{ top_label() }} as top_label,
         cast(avg(input_tokens) as double) as mean_input_tokens
     from history
-    group by category
+    group by {{ top_label() }}
 ),
 
-categories as (
+values_of_label as (
     select
-        category,
+        {{ top_label() }} as top_label,
         sum(n_calls) as n_calls,
         {{ effective_number('event_weight', 'squared_event_weight') }} as n_event
     from survival
-    group by category
+    group by {{ top_label() }}
 ),
 
 shared as (
     select
-        categories.category,
-        categories.n_calls,
+        values_of_label.top_label,
+        values_of_label.n_calls,
         rates.rate as max_truncation,
-        {{ conformal_share('categories.n_event', 'rates.rate') }} as covered_share
-    from categories
+        {{ conformal_share('values_of_label.n_event', 'rates.rate') }} as covered_share
+    from values_of_label
     cross join rates
-    where {{ has_enough_events('categories.n_event', 'rates.rate') }}
+    where {{ has_enough_events('values_of_label.n_event', 'rates.rate') }}
 ),
 
 -- the budget of the rate, and the share of calls that need more than it
 budgeted as (
     select
-        shared.category,
+        shared.top_label,
         shared.max_truncation,
         shared.n_calls,
         {{ survival_quantile('demand_tokens', 'ln_survival', 'shared.covered_share') }}
@@ -59,8 +59,8 @@ budgeted as (
         ) as truncated_share
     from shared
     inner join survival
-        on shared.category = survival.category
-    group by shared.category, shared.max_truncation, shared.n_calls
+        on shared.top_label = survival.{{ top_label() }}
+    group by shared.top_label, shared.max_truncation, shared.n_calls
 ),
 
 priced as (
@@ -74,16 +74,16 @@ priced as (
         ) }} as cost_per_call
     from budgeted
     inner join inputs
-        on budgeted.category = inputs.category
+        on budgeted.top_label = inputs.top_label
     where budgeted.budget_tokens is not null
 ),
 
 compared as (
     select
         *,
-        min(cost_per_call) over (partition by category) as least_cost,
+        min(cost_per_call) over (partition by top_label) as least_cost,
         row_number() over (
-            partition by category
+            partition by top_label
             order by cost_per_call asc, max_truncation asc
         ) as cost_rank
     from priced
@@ -91,8 +91,8 @@ compared as (
 
 final as (
     select
-        {{ key_of(['category', plain_number('max_truncation')]) }} as cost_key,
-        category,
+        {{ key_of(['top_label', plain_number('max_truncation')]) }} as cost_key,
+        top_label,
         max_truncation,
         cast(n_calls as bigint) as n,
         cast(budget_tokens as bigint) as budget_tokens,

@@ -1,0 +1,54 @@
+with
+
+demand as (
+    select * from {{ ref('int_demand') }}
+),
+
+counted as (
+    select
+        {{ label_columns() }},
+        cast(null as string) as estimate_bin,
+        cast(null as string) as model,
+        cast(null as bigint) as input_bin,
+        demand_state,
+        excluded_reason,
+        count(*) as n_calls
+    from demand
+    group by {{ label_columns() }}, demand_state, excluded_reason
+),
+
+celled as (
+    {% for level in range(label_level() + 1) %}
+        select
+            {{ level }} as cell_level,
+            {{ demand_cell(level) }} as cell,
+            {{ demand_level_columns(level) }},
+            demand_state,
+            excluded_reason,
+            n_calls
+        from counted
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+final as (
+    select
+        cast(cell_level as bigint) as cell_level,
+        cell,
+        {{ cell_label_columns() }},
+        {{ label_object() }} as labels,
+        {% for reason in left_out_reasons() %}
+            cast(sum(case when excluded_reason = '{{ reason }}' then n_calls else 0 end) as bigint)
+                as n_{{ reason }},
+        {% endfor %}
+        {% for state in ['observed', 'censored', 'excluded'] %}
+            cast(sum(case when demand_state = '{{ state }}' then n_calls else 0 end) as bigint)
+                as n_{{ state }},
+        {% endfor %}
+        cast(sum(n_calls) as bigint) as n_calls
+    from celled
+    where cell is not null
+    group by cell_level, cell, {{ cell_label_columns() }}
+)
+
+select * from final
