@@ -4,7 +4,9 @@
 -#}
 {% macro upgrade_landed_lines() %}
     {% if execute and flags.WHICH in ['build', 'run'] %}
-        {% do refuse_other_versions() %}
+        {% if 'model.tokenest.base_telemetry__schema_version' in graph.nodes %}
+            {% do refuse_other_versions() %}
+        {% endif %}
         {% for relation in landed_relations() %}
             {% set columns = adapter.get_columns_in_relation(relation) %}
             {% set present = columns | map(attribute='name') | list %}

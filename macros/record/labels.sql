@@ -7,10 +7,10 @@
     {{ return(name if name in estimator_labels() else 'label_' ~ name) }}
 {% endmacro %}
 
-{#- Var labels, which is refused where it is no list: dbt reads models before it looks at vars. -#}
+{#- Var labels, refused where it is no list or empty: dbt reads models before it looks at vars. -#}
 {% macro labels() %}
     {% set given = var('labels') %}
-    {% if given is string or given is mapping or given is not iterable %}
+    {% if given is string or given is mapping or given is not iterable or not given %}
         {% for rule in var_rules().values() | sum(start=[]) if rule.name == 'labels' %}
             {% do exceptions.raise_compiler_error(
                 'var labels is ' ~ given ~ '; it must be ' ~ var_wants(rule)

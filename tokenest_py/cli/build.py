@@ -75,8 +75,8 @@ def build(
     settings = Settings.read(TOKENEST_TELEMETRY=telemetry)
     path = settings.database
     is_new = not path.exists()
+    _check_memory_limit(settings.memory_limit)  # the first that needs DuckDB
     _refuse_nothing_to_build(settings)
-    _check_memory_limit(settings.memory_limit)
     _prepare(settings, lock_timeout)
     left_out = json.dumps(files_to_set_aside(settings))
     settings = listable(settings).replaced(TOKENEST_SET_ASIDE=left_out)

@@ -89,7 +89,7 @@ final as (
         placed.evidence_key,
         placed.cell_level,
         {% for name in estimator_labels() %}
-            {{ 'coalesce(placed.' ~ name ~ ", 'all')" if name in var('labels') else "'all'" }}
+            {{ 'coalesce(placed.' ~ name ~ ", 'all')" if name in labels() else "'all'" }}
                 as {{ name }},
         {% endfor %}
         placed.labels,

@@ -7,7 +7,7 @@ max_tokens_evidence as (
 
 ranked as (
     select
-        {{ label_text('labels', var('labels')[0]) }} as kind,
+        {{ label_text('labels', labels()[0]) }} as kind,
         max_truncation,
         n,
         own_quantile_tokens as budget_tokens,
