@@ -153,7 +153,7 @@ def test_a_table_of_calls(host: Host) -> None:
     found = host.compared("llm.calls")
     same(found)
     assert found["calls"].rows == CALLS - 1
-    for name in ("calibration_multipliers", "int_deliverables", "int_breakdown_parts"):
+    for name in ("multipliers", "int_deliverables", "int_breakdown_parts"):
         assert found[name].rows, name
 
 
