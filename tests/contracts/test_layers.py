@@ -103,6 +103,7 @@ def alone(*names: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_every_module_imports_alone() -> None:
     """No module needs another one to have been imported first."""
     parts = [path.relative_to(PACKAGE.parent).with_suffix("").parts for path in MODULES]

@@ -269,6 +269,7 @@ def test_every_variable_is_declared_once() -> None:
     assert set(variables) <= named
 
 
+@pytest.mark.slow
 def test_the_page_of_the_vars_is_what_the_project_prints(tmp_path: Path) -> None:
     """`make reference` has been run since a var was changed."""
     printed = Project(tmp_path).dbt("run-operation", "print_vars", "--quiet", "--target", "lint")

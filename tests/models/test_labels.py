@@ -14,6 +14,8 @@ from tokenest_py import Estimator
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("coefficients", "calls")
 CENTRES = {"web": 400, "batch": 3000, None: 1000}
 BEHIND = ["category", "complexity", "project"]

@@ -6,12 +6,15 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from dbt_project import ROOT, Project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_why_phases_failed_is_a_query(tmp_path: Path, real_data: Path) -> None:
     """docs/collection.md: the SQL runs as it stands there; nothing is made up for 179 of 207."""
     page = (ROOT / "docs" / "collection.md").read_text(encoding="utf-8")

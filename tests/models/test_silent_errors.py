@@ -210,6 +210,7 @@ def test_no_text_of_a_call_is_kept(built: Project) -> None:
         assert SECRET.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.slow
 def test_what_a_file_is_can_be_said(tmp_path: Path) -> None:
     """A word before the glob, and ~ for the home folder; a word that is none stops the build."""
     project = Project(tmp_path)

@@ -242,6 +242,7 @@ def edits(draw: st.DrawFn) -> Edit:
     return Edit(kind, what, rows)
 
 
+@pytest.mark.slow
 @given(edit=edits(), allow_rules=st.booleans())
 @settings(max_examples=250)
 def test_an_edit_is_harmless_or_refused(
