@@ -32,6 +32,8 @@ from tokenest_py.cli.app import app
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    Fault = Callable[[Path, Mapping[str, str], str, random.Random], list[str]]
+
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "telemetry" / "s0_production_samples.ndjson"
 CODES = {0, 1, 2, 3, 4, 75, 130, 143}
@@ -63,7 +65,7 @@ def commands() -> dict[str, list[str]]:
 
 
 def _parsed(program: typer.Typer) -> Iterator[tuple[str, list[str]]]:
-    def of(group: Any, names: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401
+    def of(group: Any, names: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401 - of the click that typer brings
         for name, command in group.commands.items():
             if hasattr(command, "commands"):
                 yield from of(command, (*names, name))
@@ -175,10 +177,10 @@ def _close(descriptors: list[int]) -> None:
             os.close(descriptor)
 
 
-def kinds() -> dict[str, Callable[[Path, Mapping[str, str], str, random.Random], list[str]]]:
+def kinds() -> dict[str, Fault]:
     """The faults, by name."""
 
-    def by(number: int) -> Any:  # noqa: ANN401
+    def by(number: int) -> Fault:
         return lambda place, environment, name, draw: interrupted(
             place, environment, name, number, draw
         )

@@ -191,6 +191,15 @@ def test_without_evidence_nothing_is_safe(tmp_path: Path) -> None:
     assert SECRET not in done.stdout + done.stderr
 
 
+def test_no_name_beside_a_log_stops_it(tmp_path: Path) -> None:
+    """DuckDB cannot list a folder that has a name which begins with a backslash."""
+    write(tmp_path / "all" / "s.jsonl", *(session(n, 900) for n in range(60)))
+    (tmp_path / "all" / "\\a.txt").write_bytes(b"x")
+    done = advise(tmp_path, "all")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("claude_code: 60 calls in 1 file ")
+
+
 def test_a_declared_ceiling_is_evidence(tmp_path: Path) -> None:
     """It stands apart from a recorded one, and makes known what stayed below it."""
     write(tmp_path / "s.jsonl", *(session(n, 900 + n) for n in range(60)))

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dbt_project import Project, line
-from tokenest_py.pipeline.files import files_to_set_aside, listable
+from tokenest_py.pipeline.files import readable
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def set_aside(folder: Path, glob: str = "**/*.ndjson*") -> dict[str, str]:
     """The reasons, by the path within the folder."""
     said = Settings.read({"TOKENEST_TELEMETRY": f"{folder}/{glob}",
                           "TOKENEST_DB": f"{folder}/none.duckdb"})  # fmt: skip
-    found = files_to_set_aside(said)
+    found = readable(said).set_aside
     return {path.removeprefix(f"{folder}/"): reason for path, reason in found.items()}
 
 
@@ -163,13 +163,14 @@ def test_no_name_stops_anything(kind: str, name: bytes) -> None:
             file.write(line())
         said = Settings.read({"TOKENEST_TELEMETRY": f"{text}/**/*.ndjson",
                               "TOKENEST_DB": f"{text}/none.duckdb"})  # fmt: skip
-        reasons = files_to_set_aside(said)
+        run = readable(said)
+        reasons = run.set_aside
         is_missed = kind != "other" and b"\\" in name
         assert list(reasons.values()) == ["its name holds a backslash; rename it"] * is_missed
         for shown in reasons:
             assert shown.encode().decode() == shown  # bytes that are no text are told as text
         with duckdb.connect() as connection:
-            globs = list(listable(said).telemetry)
+            globs = list(run.telemetry)
             listed = connection.execute(
                 "select encode(filename) from read_blob(?)", [globs]
             ).fetchall()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import tempfile
 from pathlib import Path
@@ -21,7 +20,7 @@ from tokenest_py.errors import DatabaseError, NoDataError, UsageError
 from tokenest_py.pipeline.advice.advice import VIEWS, read_advice
 from tokenest_py.pipeline.advice.logs import find_logs
 from tokenest_py.pipeline.database import check_file, open_database, wait_for
-from tokenest_py.pipeline.files import files_to_set_aside
+from tokenest_py.pipeline.files import readable
 from tokenest_py.pipeline.plan.open_vars import open_vars
 from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.rates import USUAL_RATE
@@ -76,10 +75,9 @@ def advise(
         if settings.database.exists():
             _check_own(settings.database, lock_timeout, is_read_anew="label_paths" in variables)
         plan = current_plan(settings, variables, tell, words)
-        aside = json.dumps(files_to_set_aside(settings))
         run_with_progress(
             plan.leading_to(VIEWS),
-            settings.replaced(TOKENEST_SET_ASIDE=aside),
+            readable(settings),
             console,
             lock_timeout=lock_timeout,
         )

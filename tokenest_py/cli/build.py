@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +24,7 @@ from tokenest_py.pipeline.database import (
     read_view,
     wait_for,
 )
-from tokenest_py.pipeline.files import any_file_matches, files_to_set_aside, listable
+from tokenest_py.pipeline.files import any_file_matches, readable
 from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.report.words import count
@@ -78,8 +77,7 @@ def build(
     _check_memory_limit(settings.memory_limit)  # the first that needs DuckDB
     _refuse_nothing_to_build(settings)
     _prepare(settings, lock_timeout)
-    left_out = json.dumps(files_to_set_aside(settings))
-    settings = listable(settings).replaced(TOKENEST_SET_ASIDE=left_out)
+    settings = readable(settings)
     console = Console(stderr=True)
     if is_new:
         console.print(f"creating database {path}", highlight=False, soft_wrap=True)

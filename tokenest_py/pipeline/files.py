@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob as glob_module
+import json
 import os
 import re
 import stat
@@ -11,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from duckdb import DuckDBPyConnection
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["PACKED", "any_file_matches", "files_to_set_aside", "folder_of", "glob_of", "listable"]
+__all__ = ["PACKED", "any_file_matches", "folder_of", "glob_of", "readable"]
 
 _NOTHING = "x" * 256  # no file has a name of this length
 PACKED = (".gz", ".zst")  # what DuckDB unpacks as it reads
@@ -29,11 +30,26 @@ where source_name <> 'set_aside'
 """
 
 
-def files_to_set_aside(settings: Settings) -> dict[str, str]:
-    """Return why each file that the globs match, or ought to, cannot be read, by its path.
+def readable(settings: Settings) -> Settings:
+    """Return the settings of a run: globs that DuckDB can list, and the files that it leaves out.
 
-    A packed file is unpacked once, and again when its size or its time changes.
+    Where it cannot list a glob the files stand by name. A packed file is unpacked once, and again
+    when its size or its time changes.
     """
+    can_list = {glob: _can_list(glob) for glob in settings.telemetry}
+    globs = []
+    for source, glob in settings.telemetry_sources:
+        paths = [glob] if can_list[glob] else filter(_is_plain, _paths(glob))
+        globs += [f"{source}:{path}" if source else path for path in paths]
+    listed = settings.replaced(TOKENEST_TELEMETRY=",".join(globs or [_NOTHING]))
+    aside = _to_set_aside(settings, listed.telemetry, can_list)
+    return listed.replaced(TOKENEST_SET_ASIDE=json.dumps(aside))
+
+
+def _to_set_aside(
+    settings: Settings, listed: Sequence[str], can_list: Mapping[str, bool]
+) -> dict[str, str]:
+    """Why each file that the globs match, or ought to, cannot be read, by its path."""
     import duckdb
 
     globs = settings.telemetry
@@ -41,25 +57,16 @@ def files_to_set_aside(settings: Settings) -> dict[str, str]:
     seen = _seen(settings.database)
     found = {}
     with duckdb.connect() as connection:
-        for path, *state in _listed(connection, listable(settings).telemetry):
+        for path, *state in _listed(connection, listed):
             reason = _unreadable(path, folders)
             if not reason and path.lower().endswith(PACKED) and seen.get(path) != state:
                 reason = _damaged(connection, path)
             if reason:
                 found[path] = reason
     for glob in globs:
-        found.update(_not_listed(glob, is_listed=_can_list(glob)))
+        found.update(_not_listed(glob, is_listed=can_list[glob]))
         found.update(_closed_folders(glob))
     return found
-
-
-def listable(settings: Settings) -> Settings:
-    """The settings with globs that DuckDB can list: the files by name where it cannot."""
-    globs = []
-    for source, glob in settings.telemetry_sources:
-        paths = [glob] if _can_list(glob) else filter(_is_plain, _paths(glob))
-        globs += [f"{source}:{path}" if source else path for path in paths]
-    return settings.replaced(TOKENEST_TELEMETRY=",".join(globs or [_NOTHING]))
 
 
 def any_file_matches(globs: Sequence[str]) -> bool:

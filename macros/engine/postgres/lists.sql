@@ -10,10 +10,6 @@
     ({{ list }} && array[{{ text_literals(values) }}])
 {%- endmacro %}
 
-{% macro postgres__unnest_list(list) -%}
-    unnest({{ list }})
-{%- endmacro %}
-
 {% macro postgres__list_as_json(list) -%}
     cast(array_to_json({{ list }}) as text)
 {%- endmacro %}
