@@ -15,8 +15,8 @@
 {% endmacro %}
 
 {#-
-    Everything besides the lines that a row depends on. A model asks a dozen times: the answer is kept
-    with the node.
+    Everything besides the lines that a row depends on. The answer is kept with the node, which asks a
+    dozen times.
 -#}
 {% macro rules_md5() %}
     {% if 'rules_md5' in model %}{{ return(model['rules_md5']) }}{% endif %}
@@ -29,8 +29,13 @@
     {{ return(model['rules_md5']) }}
 {% endmacro %}
 
-{#- Of that, what does not change while project and vars stay: all but where landing began. -#}
+{#-
+    Of that, what does not change while project and vars stay: all but where landing began. The answer
+    is kept with the graph, for all models of the run.
+-#}
 {% macro project_md5() %}
+    {% set kept = 'project_md5 ' ~ invocation_id %}
+    {% if kept in graph %}{{ return(graph[kept]) }}{% endif %}
     {% set rules = [] %}
     {% for name in following_vars() %}
         {% do rules.append(name ~ '=' ~ var(name)) %}
@@ -42,7 +47,8 @@
     {% for macro in context['tokenest'].values() if macro.macro is defined %}
         {% do rules.append(macro.macro.macro_sql) %}
     {% endfor %}
-    {{ return(local_md5(rules | sort | join('|'))) }}
+    {% do graph.update({kept: local_md5(rules | sort | join('|'))}) %}
+    {{ return(graph[kept]) }}
 {% endmacro %}
 
 {#- The vars that the rows of the models that follow depend on. -#}

@@ -75,8 +75,12 @@
     }) }}
 {% endmacro %}
 
-{#- The comments on the tables of the database, by schema and name, in one query. -#}
+{#-
+    The comments on the tables of the database, by schema and name, in one query: as they were when
+    the node asked first, since a model changes no comment but its own, and that at its end.
+-#}
 {% macro table_comments() %}
+    {% if 'table_comments' in model %}{{ return(model['table_comments']) }}{% endif %}
     {% set comments = {} %}
     {% for table in run_query(
         "select schema_name || '.' || table_name as name, comment from duckdb_tables()"
@@ -84,5 +88,6 @@
     ).rows %}
         {% do comments.update({table['name']: table['comment']}) %}
     {% endfor %}
+    {% do model.update({'table_comments': comments}) %}
     {{ return(comments) }}
 {% endmacro %}

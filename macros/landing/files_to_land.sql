@@ -268,13 +268,20 @@ candidates as (
     ).rows[0]['landing_no'] | int) }}
 {% endmacro %}
 
-{#- The base_<source>__lines that are there, of all sources. -#}
+{#-
+    The base_<source>__lines that are there, of all sources. What was there once in a run is not looked
+    for again: the answers are kept with the graph, for all models of the run.
+-#}
 {% macro landed_relations() %}
     {% if not execute %}{{ return([]) }}{% endif %}
+    {% set there = graph.setdefault('landed_relations ' ~ invocation_id, {}) %}
     {% set found = [] %}
     {% for source in var('sources') %}
-        {% set lines = relation_named('base_' ~ source ~ '__lines') %}
-        {% if load_relation(lines) %}{% do found.append(lines) %}{% endif %}
+        {% if source not in there %}
+            {% set lines = relation_named('base_' ~ source ~ '__lines') %}
+            {% if load_relation(lines) %}{% do there.update({source: lines}) %}{% endif %}
+        {% endif %}
+        {% if source in there %}{% do found.append(there[source]) %}{% endif %}
     {% endfor %}
     {{ return(found) }}
 {% endmacro %}

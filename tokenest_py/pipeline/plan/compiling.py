@@ -130,7 +130,7 @@ class _Compiler:
         context = self._stand(node).context
         apart = {node.unique_id for node in self.apart}
         nodes = {name: at for name, at in context["graph"]["nodes"].items() if name not in apart}
-        context["graph"] = {**context["graph"], "nodes": nodes}
+        context["graph"] = {"nodes": nodes}
         return self._render("{{ project_md5() }}", context, node)
 
     def macro(self, call: str) -> str:
