@@ -72,8 +72,9 @@ def test_the_description_begins_with_the_grain(manifest: dict[str, Any]) -> None
 
 
 def test_every_model_has_a_tested_key(manifest: dict[str, Any]) -> None:
-    """Unique and not null on one column, or a unique combination of columns.
+    """Unique and never null on one column, or a unique combination of columns.
 
+    A test says that a column is never null, or the contract does, which the engine enforces.
     Views of the report hold no rows of their own: they number those of tables that have a key. The
     keys of sources are tested where they are united (int_lines, int_repeated_lines, int_events), so
     that a source costs a build no tests of its own.
@@ -83,14 +84,20 @@ def test_every_model_has_a_tested_key(manifest: dict[str, Any]) -> None:
         about = node.get("test_metadata")
         if about and node.get("attached_node"):
             found = tests.setdefault(node["attached_node"], Counter())
-            found[about["name"], str(node.get("column_name") or "")] += 1
+            columns = about["kwargs"].get("columns") or [node.get("column_name") or ""]
+            found.update((about["name"], column) for column in columns)
     without = []
     for node in models(manifest):
         if layer(node) == "report" or re.search(r"__(lines|repeated_lines|events)$", node["name"]):
             continue
         found = tests.get(node["unique_id"], Counter())
         unique = {column for name, column in found if name == "unique"}
-        present = {column for name, column in found if name == "not_null"}
+        present = {column for name, column in found if name in {"not_null", "never_null"}}
+        present |= {
+            name
+            for name, column in node["columns"].items()
+            if any(constraint["type"] == "not_null" for constraint in column["constraints"])
+        }
         if not unique & present and not KEY_TESTS & {name for name, _ in found}:
             without.append(node["name"])
     assert without == []

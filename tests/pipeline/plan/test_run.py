@@ -244,7 +244,7 @@ FAULTS = {
     "a word that is none": "update seeds.alert_rules set severity = 'odd'",
     "a key twice in a seed": "insert into seeds.stop_reasons from seeds.stop_reasons",
     "a key twice": "insert into exports.coefficients from exports.coefficients limit 1",
-    "no kind": "update exports.coefficients set kind = null where kind = 'budget'",
+    "no survival": "update intermediate.int_demand_survival set ln_survival = null",
     "a line lost": "delete from staging.base_tokenest__lines where line_no = 3",
     "a class that is none": "update seeds.stop_reasons set label = 'odd'",
     "no tokens": "update seeds.base_budgets set value = null",
@@ -286,6 +286,22 @@ def test_seeded_faults_fail_the_same_tests_as_in_dbt(built: Project, plan: Plan)
     assert by_plan == by_dbt
     assert len(FAULTS) == 20
     assert len(by_plan) > 15  # some fail the same test
+
+
+def test_a_null_under_a_contract_stops_both(built: Project, plan: Plan) -> None:
+    """At its model, with the name of the column; DuckDB refuses the row, and no test looks for it."""
+    shutil.copy(built.folder / "plan.duckdb", built.database)
+    for path in (built.database, built.folder / "plan.duckdb"):
+        with duckdb.connect(str(path)) as connection:
+            for change in ("reject_reason = 'odd'", "line_no = null"):
+                connection.execute(
+                    f"update staging.base_tokenest__lines set {change} where event_key = 'e-7'"
+                )
+    refused = r"NOT NULL constraint failed: rejected_lines(__dbt_tmp)?\.line_no"
+    with pytest.raises(BuildError, match=f"^rejected_lines: Constraint Error: {refused}"):
+        run(built, plan.only(["rejected_lines"]))
+    done = built.dbt("run", "--select", "rejected_lines", "--log-level-file", "none")
+    assert re.search(rf"Error in model rejected_lines .*\n +Constraint Error: {refused}", done.stdout)
 
 
 def test_a_source_that_is_none_is_refused(built: Project, plan: Plan) -> None:

@@ -220,7 +220,7 @@ class _Compiler:
         return Step(
             kind="model", id=node.unique_id, name=node.name, relation=relation, sql=sql,
             needs=tuple(node.depends_on.nodes),
-            columns=_contract(node),
+            columns=_contract(node), never_null=_never_null(node),
             materialized=node.config.materialized,
             unique_key=(key,) if isinstance(key, str) else tuple(key),
             pre_hooks=tuple(hook for hook in pre_hooks if hook),
@@ -276,6 +276,17 @@ def _contract(node: Node) -> tuple[tuple[str, str], ...]:
     casts = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns)
     described = duckdb.execute(f"describe select {casts}").fetchall()
     return tuple((name, kind) for name, kind, *_ in described)
+
+
+def _never_null(node: Node) -> tuple[str, ...]:
+    """The columns that an enforced contract says hold no null."""
+    if not node.config.contract.enforced:
+        return ()
+    return tuple(
+        column.name
+        for column in node.columns.values()
+        if any(constraint.type == "not_null" for constraint in column.constraints)
+    )
 
 
 def _in_order(task: BuildTask) -> Iterator[Node]:

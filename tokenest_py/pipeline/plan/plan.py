@@ -46,6 +46,7 @@ class Step:
     needs: tuple[str, ...] = ()
     # name and type: all of a seed, those of a model's enforced contract
     columns: tuple[tuple[str, str], ...] = ()
+    never_null: tuple[str, ...] = ()  # columns of that contract
     # models
     materialized: str = ""
     unique_key: tuple[str, ...] = ()

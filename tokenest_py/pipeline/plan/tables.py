@@ -154,6 +154,8 @@ class Tables:
         self._make_room(step.relation, "table")
         self._session.run(f"create or replace table {step.relation} as (\n{sql}\n)")
         self._check_contract(step)
+        for column in step.never_null:
+            self._session.run(f'alter table {step.relation} alter column "{column}" set not null')
 
     def _follow(self, step: Step, sql: str) -> None:
         run = self._session.run
