@@ -21,9 +21,8 @@
 {% macro rules_md5() %}
     {% if 'rules_md5' in model %}{{ return(model['rules_md5']) }}{% endif %}
     {% set rules = [project_md5()] %}
-    {% set comments = table_comments() %}
     {% for lines in landed_relations() %}
-        {% do rules.append(comments.get(lines.schema ~ '.' ~ lines.identifier, '')) %}
+        {% do rules.append(comment_on(lines)) %}
     {% endfor %}
     {% do model.update({'rules_md5': local_md5(rules | join('|'))}) %}
     {{ return(model['rules_md5']) }}

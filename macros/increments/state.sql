@@ -67,7 +67,7 @@
 
 {#- {'rules': ..., 'landings': ...} from the comment of a table. -#}
 {% macro landing_state(relation) %}
-    {% set comment = table_comments().get(relation.schema ~ '.' ~ relation.identifier, '') %}
+    {% set comment = comment_on(relation) %}
     {% set found = modules.re.match('rules ([a-z0-9]+), landings to ([0-9]+)', comment) %}
     {{ return({
         'rules': found[1] if found else 'none',
@@ -75,16 +75,22 @@
     }) }}
 {% endmacro %}
 
+{#- The comment on a table, in whichever database it is; empty without one. -#}
+{% macro comment_on(relation) %}
+    {{ return(table_comments().get([relation.database, relation.schema, relation.identifier] | join('.'), '')) }}
+{% endmacro %}
+
 {#-
-    The comments on the tables of the database, by schema and name, in one query: as they were when
-    the node asked first, since a model changes no comment but its own, and that at its end.
+    The comments on tables, by database, schema and name, in one query: as they were when the node
+    asked first, since a model changes no comment but its own, and that at its end. A profile may
+    attach databases beside its own file, and models may be built there.
 -#}
 {% macro table_comments() %}
     {% if 'table_comments' in model %}{{ return(model['table_comments']) }}{% endif %}
     {% set comments = {} %}
     {% for table in run_query(
-        "select schema_name || '.' || table_name as name, comment from duckdb_tables()"
-        ~ " where database_name = current_database() and comment is not null"
+        "select database_name || '.' || schema_name || '.' || table_name as name, comment"
+        ~ " from duckdb_tables() where comment is not null"
     ).rows %}
         {% do comments.update({table['name']: table['comment']}) %}
     {% endfor %}
