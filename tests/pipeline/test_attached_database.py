@@ -1,4 +1,4 @@
-"""A build into a database that the profile attaches follows the landing as one into its own file."""
+"""A build into a database that the profile attaches follows the landing, as at home."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_second_build_writes_what_is_new(tmp_path: Path) -> None:
         for name, database in zip(("lake", "home"), databases, strict=True):
             connection.execute(f"attach '{database}' as {name} (read_only)")
         tables = connection.execute(
-            "select format('\"{}\".\"{}\"', schema_name, table_name) from duckdb_tables()"
+            'select format(\'"{}"."{}"\', schema_name, table_name) from duckdb_tables()'
             " where database_name = 'home' order by all"
         ).fetchall()
         different = {

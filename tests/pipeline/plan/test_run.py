@@ -289,7 +289,7 @@ def test_seeded_faults_fail_the_same_tests_as_in_dbt(built: Project, plan: Plan)
 
 
 def test_a_null_under_a_contract_stops_both(built: Project, plan: Plan) -> None:
-    """At its model, with the name of the column; DuckDB refuses the row, and no test looks for it."""
+    """At its model, with the name of the column: DuckDB refuses the row, and no test looks."""
     shutil.copy(built.folder / "plan.duckdb", built.database)
     for path in (built.database, built.folder / "plan.duckdb"):
         with duckdb.connect(str(path)) as connection:
@@ -301,7 +301,9 @@ def test_a_null_under_a_contract_stops_both(built: Project, plan: Plan) -> None:
     with pytest.raises(BuildError, match=f"^rejected_lines: Constraint Error: {refused}"):
         run(built, plan.only(["rejected_lines"]))
     done = built.dbt("run", "--select", "rejected_lines", "--log-level-file", "none")
-    assert re.search(rf"Error in model rejected_lines .*\n +Constraint Error: {refused}", done.stdout)
+    assert re.search(
+        rf"Error in model rejected_lines .*\n +Constraint Error: {refused}", done.stdout
+    )
 
 
 def test_a_source_that_is_none_is_refused(built: Project, plan: Plan) -> None:
