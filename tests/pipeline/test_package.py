@@ -237,4 +237,4 @@ def test_a_name_that_dbt_would_mistake_is_named(host: Host) -> None:
     without = "data_tests: {tokenest: {+enabled: false}}"
     assert without in said
     path.write_text(f"{text.replace('true', 'false')}\n{without}\n", encoding="utf-8")
-    host.dbt("build", "-s", "package:acme", "calls")
+    host.dbt("build", "-s", "package:acme", "+calls")
