@@ -171,6 +171,8 @@
                 end
                 || '. Say whose it is with TOKENEST_TELEMETRY=' || chr(39) || '<source>:' || source_file || chr(39)
                 || ', where <source> is one of {{ var("sources") | join(", ") }}'
+                || ', or write event records: occurred_at and actual_output_tokens are enough'
+                || ' (docs/event_record.md)'
         end as message
     from (
         select

@@ -183,6 +183,7 @@ def test_without_evidence_nothing_is_safe(tmp_path: Path) -> None:
     )
     assert second.startswith("not read: ")
     assert "no source knows its first record, which has speaker, words" in second
+    assert "or write event records: occurred_at and actual_output_tokens are enough" in second
     assert "unknown" in table
     assert "no call says how it ended" in table
     assert "CLAUDE_CODE_ENABLE_TELEMETRY=1" in below

@@ -197,3 +197,12 @@ def test_a_file_that_cannot_be_read_costs_itself(tmp_path: Path) -> None:
     done = project.tokenest("import", "foreign.csv")
     assert done.returncode == 4
     assert "left out foreign.csv: no source knows its columns" in done.stderr
+    assert "Columns named occurred_at and actual_output_tokens make a table" in done.stderr
+    (tmp_path / "own.csv").write_text(
+        "occurred_at,actual_output_tokens,actual_max_tokens,stop_reason,category\n"
+        "2026-05-01T00:00:00Z,812,1024,stop,chat\n",
+        encoding="utf-8",
+    )
+    done = project.tokenest("import", "own.csv")
+    assert done.returncode == 0, done.stderr
+    assert "own.csv: 1 line of tokenest" in done.stderr

@@ -24,7 +24,9 @@ __all__ = ["Cluster", "Session", "java_version", "tasks_by_executor"]
 # A short build of many small queries: little to gain from compiled code, much to lose.
 JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 SETTINGS = {
-    "spark.driver.memory": "2g",
+    "spark.driver.memory": "3g",
+    # Each aggregate of a plan takes a page: at 32 MB, its own choice, a wide plan fills the heap.
+    "spark.buffer.pageSize": "1m",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
@@ -139,6 +141,7 @@ class Session:
     folder: Path
     telemetry: str
     cluster: Cluster | None = None
+    settings: dict[str, str] = field(default_factory=dict)
     output: list[str] = field(default_factory=list)
     _process: subprocess.Popen[str] | None = None
 
@@ -153,6 +156,12 @@ class Session:
         return self.folder / "events"
 
     @property
+    def pid(self) -> int:
+        """The process of dbt; the JVM of the driver is its child."""
+        assert self._process
+        return self._process.pid
+
+    @property
     def coefficients(self) -> Path:
         """The exported file."""
         return self.folder / "exports" / "coefficients.ndjson"
@@ -162,20 +171,24 @@ class Session:
         for folder in ("conf", "events", "exports"):
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
         java = f"-Dderby.stream.error.file={self.folder}/derby.log {JVM}"
-        settings = SETTINGS | {
-            "spark.master": self.cluster.url if self.cluster else "local[2]",
-            "spark.sql.shuffle.partitions": "4" if self.cluster else "1",
-            "spark.sql.warehouse.dir": str(self.warehouse),
-            "spark.driver.extraJavaOptions": java,
-            "spark.eventLog.enabled": str(bool(self.cluster)).lower(),
-            "spark.eventLog.dir": f"file://{self.events}",
-            "spark.eventLog.compress": "false",
-            "spark.eventLog.rolling.enabled": "false",
-            "spark.executor.memory": "2g",
-            "spark.executor.cores": "1",
-            "spark.cores.max": str(WORKERS),
-            "spark.executor.extraJavaOptions": JVM,
-        }
+        settings = (
+            SETTINGS
+            | {
+                "spark.master": self.cluster.url if self.cluster else "local[2]",
+                "spark.sql.shuffle.partitions": "4" if self.cluster else "1",
+                "spark.sql.warehouse.dir": str(self.warehouse),
+                "spark.driver.extraJavaOptions": java,
+                "spark.eventLog.enabled": str(bool(self.cluster)).lower(),
+                "spark.eventLog.dir": f"file://{self.events}",
+                "spark.eventLog.compress": "false",
+                "spark.eventLog.rolling.enabled": "false",
+                "spark.executor.memory": "2g",
+                "spark.executor.cores": "1",
+                "spark.cores.max": str(WORKERS),
+                "spark.executor.extraJavaOptions": JVM,
+            }
+            | self.settings
+        )
         (self.folder / "conf" / "spark-defaults.conf").write_text(
             "".join(f"{name} {value}\n" for name, value in settings.items())
         )
@@ -232,8 +245,9 @@ class Session:
             self.output.append(text)
             if watch:
                 watch(text)
-        message = f"Spark: {''.join(self.output[-600:])}\nsee {self.folder}/spark.log"
-        raise RuntimeError(message)
+        said = ["Spark:", *self.output[-600:], "the end of spark.log:"]
+        said += (self.folder / "spark.log").read_text(errors="replace").splitlines()[-40:]
+        raise RuntimeError("\n".join(line.rstrip("\n") for line in said))
 
 
 def tasks_by_executor(events: Path) -> dict[str, int]:

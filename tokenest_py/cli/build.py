@@ -102,11 +102,12 @@ def build(
     seconds = time.monotonic() - started
     console.print(_summary(landed, seconds, settings), highlight=False, soft_wrap=True)
     if not landed["events"] and not guard.fault:
-        message = (
-            f"no event landed from {', '.join(settings.telemetry)}:"
-            f" {landed['quarantined']} line(s) quarantined (marts.rejected_lines)"
-        )
-        raise NoDataError(message)
+        why = "no line of it is a call"
+        if landed["quarantined"]:
+            why = f"{landed['quarantined']} line(s) quarantined (marts.rejected_lines)"
+        elif outcome.warnings:
+            why = "see the warnings above"
+        raise NoDataError(f"no event landed from {', '.join(settings.telemetry)}: {why}")
     if not calibration and form is Format.TABLE:
         console.print("no multipliers yet: no successful call carries a prediction")
     output.write(output.render(calibration, form), output_file)

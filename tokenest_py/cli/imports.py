@@ -61,7 +61,10 @@ def import_(
             for text in _said(done):
                 say(text)
     if not lines:
-        raise NoDataError("no call was imported; see above what was left out")
+        raise NoDataError(
+            "no call was imported; see above what was left out. Columns named occurred_at and"
+            " actual_output_tokens make a table one of event records (docs/event_record.md)"
+        )
     if faults:
         raise GateError(f"{count(faults, 'file')} of {len(files)} could not be imported; see above")
     say("next: tokenest build")

@@ -42,8 +42,8 @@
 {%- endmacro %}
 
 {#-
-    Whole files as bytes. A file that is not UTF-8 as a whole is split as the hexadecimal of its
-    bytes, a blank after each, at 0A, and read line by line.
+    Whole files as bytes. A file that is not UTF-8 as a whole is split as Latin-1, in which each byte
+    is a character, and read line by line.
 -#}
 {% macro spark__telemetry_lines(files, documents) %}
     select
@@ -102,7 +102,7 @@
 {% endmacro %}
 
 {#-
-    One row per file, with its lines as a list; is_text: they are text and not escaped. Its bytes stay
+    One row per file, with its lines as a list; is_text: they are text and not Latin-1. Its bytes stay
     here: what is joined to them would carry them to every line.
 -#}
 {% macro spark_contents(paths) %}
@@ -113,7 +113,7 @@
         whole is not null as is_text,
         case
             when whole is not null then split(whole, '\n')
-            else split(regexp_replace(hex(content), '(..)', '$1 '), '0A ')
+            else split({{ spark_latin_text('content') }}, '\n')
         end as pieces,
         landed_bytes,
         md5(substring(content, 1, cast(landed_bytes as int))) as landed_md5
@@ -126,11 +126,7 @@
                 -- less what follows the last newline
                 file_bytes - case
                     when whole is not null then octet_length(substring_index(whole, '\n', -1))
-                    else cast(
-                        length(
-                            substring_index(regexp_replace(hex(content), '(..)', '$1 '), '0A ', -1)
-                        ) / 3 as bigint
-                    )
+                    else length(substring_index({{ spark_latin_text('content') }}, '\n', -1))
                 end
             {%- endif %} as landed_bytes
         from (
@@ -146,9 +142,14 @@
     )
 {% endmacro %}
 
-{#- The text of an escaped line; null when it is not UTF-8. -#}
+{#- Bytes as text of one character each. -#}
+{% macro spark_latin_text(bytes) -%}
+    decode({{ bytes }}, 'ISO-8859-1')
+{%- endmacro %}
+
+{#- The text of a line in Latin-1; null when its bytes are not UTF-8. -#}
 {% macro spark_decoded(piece) -%}
-    try_validate_utf8(cast(unhex(replace({{ piece }}, ' ', '')) as string))
+    try_validate_utf8(cast(encode({{ piece }}, 'ISO-8859-1') as string))
 {%- endmacro %}
 
 {#-
@@ -161,7 +162,9 @@
             {{ spark_decoded(piece) }},
             array_join(
                 transform(
-                    split(trim({{ piece }}), ' '),
+                    split(
+                        trim(regexp_replace(hex(encode({{ piece }}, 'ISO-8859-1')), '(..)', '$1 ')), ' '
+                    ),
                     byte -> case
                         when byte between '20' and '7E' and byte not in ('22', '27', '5C')
                             then chr(cast(conv(byte, 16, 10) as int))

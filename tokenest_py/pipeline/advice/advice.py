@@ -158,7 +158,9 @@ def _files(files: Sequence[Row]) -> list[str]:
                 else f"its records are of several sources ({row['looks_like']})"
             )
             said.append(
-                f"not read: {path}: {looks}; say whose it is: tokenest advise SOURCE:{path}"
+                f"not read: {path}: {looks}; say whose it is: tokenest advise SOURCE:{path}, or"
+                " write event records: occurred_at and actual_output_tokens are enough"
+                " (docs/event_record.md)"
             )
         elif row["quarantined"]:
             said.append(
