@@ -7,6 +7,7 @@ REFEREE := .venv-bench
 PEERS := .venv-peers
 SPARK := .venv-spark
 CLIENTS := .venv-clients
+AUDIT := .venv-audit
 TELEMETRY ?=
 LINES ?= 100000 1000000
 FOLDER ?=
@@ -18,7 +19,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-fast test-clients test-spark test-spark-cluster lint lint-macros format fields demo bench soak docs picture reference lock clean
+.PHONY: help setup build test test-fast test-clients test-spark test-spark-cluster audit lint lint-macros format fields demo bench soak docs picture reference lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -67,6 +68,19 @@ $(SPARK)/.installed: requirements-spark.lock
 	@echo "setting up $(SPARK) from requirements-spark.lock (about a minute, once)"
 	@$(PYTHON) -m venv --clear $(SPARK)
 	@$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+# dbt_project_evaluator is a package of dbt's hub; its rules are held by tests/contracts/test_project_rules.py.
+audit: $(STAMP) $(AUDIT)/.installed  ## dbt-score and dbt-bouncer on the manifest (docs/decisions/0018)
+	@$(BIN)/dbt parse --quiet
+	@$(AUDIT)/bin/dbt-score lint --manifest target/manifest.json
+	@$(AUDIT)/bin/dbt-bouncer run --show-all-failures
+
+# Both read the manifest alone; dbt stays out of it, and their pins stay out of .venv.
+$(AUDIT)/.installed: requirements-audit.lock
+	@echo "setting up $(AUDIT) from requirements-audit.lock (half a minute, once)"
+	@$(PYTHON) -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
 lint: $(STAMP)  ## ruff, mypy and sqlfluff
@@ -152,6 +166,9 @@ lock: pyproject.toml  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade --constraint requirements.lock \
 		--extra spark pyproject.toml -o requirements-spark.lock
+	printf 'dbt-score\ndbt-bouncer\n' | uv pip compile --quiet --python-version 3.11 --no-strip-extras \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade \
+		- -o requirements-audit.lock
 	uv pip compile --quiet --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade \
 		tests/clients/requirements.in -o requirements-clients.lock

@@ -1,7 +1,7 @@
-"""The rules of dbt-project-evaluator, on this project's own manifest; none is set aside.
+"""The rules of dbt-project-evaluator that this project keeps, on its own manifest.
 
-Marts carry plain names: of the naming rule, what remains is that staging and intermediate models
-carry their prefix.
+docs/decisions/0018 has those that are set aside, and why. Marts carry plain names: of the naming
+rule, what remains is that staging and intermediate models carry their prefix.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from dbt_project import DBT, ROOT, Project
+from tokenest_py.pipeline.calibration.refit import EVENT_TABLES
 from tokenest_py.pipeline.report.queries import HEADLINE, SECTIONS
 
 KEY_TESTS = {
@@ -222,10 +223,15 @@ def test_nothing_names_a_table_directly(manifest: dict[str, Any]) -> None:
 
 
 def test_exposures_stand_on_public_tables(manifest: dict[str, Any]) -> None:
-    """Who reads from outside reads tables under contract, or views of the report on such tables."""
+    """Who reads from outside reads tables under contract, or views of the report on such tables.
+
+    The commands are released with the models, and read what they are made for.
+    """
     assert manifest["exposures"]
     for exposure in manifest["exposures"].values():
         assert exposure["description"].strip()
+        if exposure["name"].startswith("command_"):
+            continue
         for name in exposure["depends_on"]["nodes"]:
             node = manifest["nodes"][name]
             assert node["access"] == "public", name
@@ -234,6 +240,53 @@ def test_exposures_stand_on_public_tables(manifest: dict[str, Any]) -> None:
             for table in (manifest["nodes"][name] for name in tables if "seed." not in name):
                 assert table["config"]["materialized"] in {"table", "incremental"}, table["name"]
                 assert table["contract"]["enforced"], table["name"]
+
+
+def test_every_reader_has_an_exposure(manifest: dict[str, Any]) -> None:
+    """What Python reads of the database by name, an exposure names."""
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "tokenest_py").rglob("*.py")
+    )
+    read = set(re.findall(r"\b(?:from|join)\s+[a-z]+\.(\w+)", text))
+    read |= set(re.findall(r"\"((?:cmd|rpt)_\w+)\"", text))
+    read |= {name.partition(".")[2] for name in EVENT_TABLES}
+    exposed = {
+        name.rpartition(".")[2]
+        for exposure in manifest["exposures"].values()
+        for name in exposure["depends_on"]["nodes"]
+    }
+    read &= {node["name"] for node in models(manifest)}
+    assert {"int_left_out", "int_replayed_estimates", "base_telemetry__files"} <= read
+    assert read - exposed == set()
+
+
+def test_everything_has_an_owner(manifest: dict[str, Any]) -> None:
+    """Each model and seed that of its group; each exposure one of its own."""
+    owners = {group["name"]: group["owner"]["name"] for group in manifest["groups"].values()}
+    without = [
+        node["name"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] in {"model", "seed"}
+        and owners.get(node["config"]["group"]) != node["config"]["meta"].get("owner", "")
+    ]
+    without += [e["name"] for e in manifest["exposures"].values() if not e["owner"]["name"]]
+    assert owners
+    assert without == []
+
+
+def test_saved_queries_export_every_metric(manifest: dict[str, Any]) -> None:
+    """Each metric that is no part of another one."""
+    parts = {
+        name.rpartition(".")[2]
+        for metric in manifest["metrics"].values()
+        for name in metric["depends_on"]["nodes"]
+        if name.startswith("metric.")
+    }
+    whole = {metric["name"] for metric in manifest["metrics"].values()} - parts
+    assert manifest["saved_queries"]
+    for query in manifest["saved_queries"].values():
+        assert set(query["query_params"]["metrics"]) == whole
+        assert query["exports"]
 
 
 def test_each_view_of_the_report_answers_a_question(manifest: dict[str, Any]) -> None:

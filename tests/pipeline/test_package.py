@@ -146,8 +146,11 @@ def test_tokenest_writes_to_one_schema(host: Host, built: dict[str, Any]) -> Non
 
 def test_what_is_for_the_checkout_stays_there(built: dict[str, Any]) -> None:
     """No unit test, metric, exposure or report of ours, no file, nothing that reads files."""
-    for kind in ("unit_tests", "metrics", "exposures", "semantic_models"):
+    for kind in ("unit_tests", "metrics", "exposures", "semantic_models", "saved_queries"):
         assert not [n for n in built[kind].values() if n["package_name"] == "tokenest"], kind
+    for source in built["sources"].values():
+        if source["package_name"] == "tokenest" and (freshness := source["freshness"]):
+            assert {freshness[at]["count"] for at in ("warn_after", "error_after")} == {None}
     folders = {node["fqn"][1] for node in own(built).values() if node["resource_type"] == "model"}
     assert folders == {"staging", "events", "intermediate", "marts", "exports"}
     staging = {n["name"] for n in own(built).values() if n["fqn"][1] == "staging"

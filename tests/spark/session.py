@@ -24,9 +24,8 @@ __all__ = ["Cluster", "Session", "java_version", "tasks_by_executor"]
 # A short build of many small queries: little to gain from compiled code, much to lose.
 JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 SETTINGS = {
-    "spark.driver.memory": "3g",
-    # Each aggregate of a plan takes a page: at 32 MB, its own choice, a wide plan fills the heap.
-    "spark.buffer.pageSize": "1m",
+    # Two files of 22 MB are split at once, and each aggregate of a plan takes a page: 2g ran out.
+    "spark.driver.memory": "4g",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
