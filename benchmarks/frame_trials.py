@@ -4,7 +4,8 @@
 
 The commands are those of the argument parser, so that a new one is tried by being there. Whatever
 happens, a command says at most one line of error, no traceback, and ends with a documented code;
-one that was interrupted says so.
+one that was interrupted says so. Careless programs have to be caught: else the trial could not
+see a fault. Ends with 1 when a command was at fault or a careless program was not caught.
 """
 
 from __future__ import annotations
@@ -56,6 +57,13 @@ WORDS = {
     "serve": ["--port", "0"],
     "limits show": ["gpt-4o"],
 }
+
+CARELESS = [
+    "raise RuntimeError",
+    "raise SystemExit(9)",
+    "raise SystemExit(1)",
+    "raise SystemExit('tokenest: first\\ntokenest: second')",
+]
 
 
 def commands() -> dict[str, list[str]]:
@@ -114,6 +122,13 @@ def ended(process: subprocess.Popen[bytes], words: list[str]) -> tuple[int, list
             f"exit code {process.returncode} without a line of error: {said[-500:].strip()}"
         )
     return process.returncode, errors, wrong
+
+
+def careless() -> int:
+    """How many of the careless programs are seen."""
+    options: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    programs = [subprocess.Popen([sys.executable, "-c", code], **options) for code in CARELESS]
+    return sum(bool(ended(program, ["careless"])[2]) for program in programs)
 
 
 def listens(process: subprocess.Popen[bytes]) -> bool:
@@ -233,8 +248,10 @@ def main(arguments: list[str] | None = None) -> int:
                     faults += trial(built, environment, kind, name, seed)
                     count += 1
     print(*faults, sep="\n", end="\n" if faults else "")
-    print(f"{len(commands())} commands, {count} trials, {len(faults)} faults")
-    return 1 if faults else 0
+    seen = careless()
+    print(f"{len(commands())} commands, {count} trials, {len(faults)} faults;"
+          f" {seen} of {len(CARELESS)} careless programs seen")  # fmt: skip
+    return 1 if faults or seen < len(CARELESS) else 0
 
 
 if __name__ == "__main__":

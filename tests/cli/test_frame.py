@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dbt_project import BIN, ROOT, Project
-from frame_trials import commands, furnish, kinds, start, trial
+from frame_trials import CARELESS, careless, commands, furnish, kinds, start, trial
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +32,11 @@ def test_every_command_under_a_fault(built: Project, number: int) -> None:
     """Each command once, each fault in turn: `make soak` tries all of them with all."""
     kind = list(kinds())[number % len(kinds())]
     assert trial(built.folder, built.environment(), kind, NAMES[number]) == []
+
+
+def test_a_careless_program_is_caught() -> None:
+    """A traceback, an undocumented code, a code without a word, two lines of error."""
+    assert careless() == len(CARELESS)
 
 
 def test_a_signal_within_code_that_is_made_as_it_runs(tmp_path: Path) -> None:
