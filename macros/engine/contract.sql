@@ -1,8 +1,8 @@
 {#-
-    What an engine owes. Each macro here has a body of its own in the folder of each engine
-    (`duckdb__…`, `spark__…`, `postgres__…`), or a `default__` one here, which says it in the words of
-    standard SQL. Files land on DuckDB and Spark alone: what only a landing needs is empty elsewhere
-    (no_files.sql).
+    What an engine owes. Each macro has a `default__` body, here in the words of standard SQL as far as it
+    has any, and in no_files.sql where only a landing needs it: files land on DuckDB and Spark alone. What
+    an engine says otherwise is in its folder (`duckdb__…`, `spark__…`, `postgres__…`). A default is no
+    word that engines read differently, such as [1], which is the second item on some: they refuse it.
     tests/dbt/singular/engine_macros_agree.sql holds the engines to the same answers.
 -#}
 
@@ -73,18 +73,24 @@
 {% macro regex_test(text, pattern) -%}
     {{ return(adapter.dispatch('regex_test', 'tokenest')(text, pattern)) }}
 {%- endmacro %}
+{% macro default__regex_test(text, pattern) -%}
+    {{ regex_test_by(text, text_literals([pattern])) }}
+{%- endmacro %}
 
 {#- Boolean: a pattern that stands in a column matches somewhere in the text. -#}
 {% macro regex_test_by(text, pattern) -%}
     {{ return(adapter.dispatch('regex_test_by', 'tokenest')(text, pattern)) }}
 {%- endmacro %}
 {% macro default__regex_test_by(text, pattern) -%}
-    regexp_like({{ text }}, {{ pattern }})
+    (regexp_instr({{ text }}, {{ pattern }}) > 0)
 {%- endmacro %}
 
 {#- The first group of a pattern's first match; an empty text without a match. -#}
 {% macro regex_first(text, pattern) -%}
     {{ return(adapter.dispatch('regex_first', 'tokenest')(text, pattern)) }}
+{%- endmacro %}
+{% macro default__regex_first(text, pattern) -%}
+    {{ regex_first_by(text, text_literals([pattern])) }}
 {%- endmacro %}
 
 {#- The same first group, of a pattern that is SQL itself. -#}
@@ -127,6 +133,14 @@
     (right({{ text }}, length({{ ending }})) = {{ ending }})
 {%- endmacro %}
 
+{#- Text without the characters at its ends; `ends` is both, or trailing. -#}
+{% macro trimmed(text, characters, ends='both') -%}
+    {{ return(adapter.dispatch('trimmed', 'tokenest')(text, characters, ends)) }}
+{%- endmacro %}
+{% macro default__trimmed(text, characters, ends='both') -%}
+    {{ 'trim' if ends == 'both' else 'rtrim' }}({{ text }}, {{ text_literals([characters]) }})
+{%- endmacro %}
+
 {#- Bytes of a text, without counting its letters. -#}
 {% macro byte_length(text) -%}
     {{ return(adapter.dispatch('byte_length', 'tokenest')(text)) }}
@@ -140,6 +154,14 @@
     {{ return(adapter.dispatch('utc_timestamp', 'tokenest')(text)) }}
 {%- endmacro %}
 
+{#- So many days before a time. -#}
+{% macro days_before(days, time) -%}
+    {{ return(adapter.dispatch('days_before', 'tokenest')(days, time)) }}
+{%- endmacro %}
+{% macro default__days_before(days, time) -%}
+    {{ dbt.dateadd('day', -1 * days, time) }}
+{%- endmacro %}
+
 {#- A time in microseconds since 1970 as the text of RFC 3339, in UTC. -#}
 {% macro time_of_micros(micros) -%}
     {{ return(adapter.dispatch('time_of_micros', 'tokenest')(micros)) }}
@@ -151,6 +173,9 @@
 -#}
 {% macro key_hash(text) -%}
     {{ return(adapter.dispatch('key_hash', 'tokenest')(text)) }}
+{%- endmacro %}
+{% macro default__key_hash(text) -%}
+    hash({{ text }})
 {%- endmacro %}
 
 {#- Aggregate: the texts joined by ', ', sorted; null when there is none. -#}
@@ -197,15 +222,24 @@
 {% macro list_size(list) -%}
     {{ return(adapter.dispatch('list_size', 'tokenest')(list)) }}
 {%- endmacro %}
+{% macro default__list_size(list) -%}
+    cast(cardinality({{ list }}) as bigint)
+{%- endmacro %}
 
 {#- The item of a list, counted from 1. -#}
 {% macro list_item(list, position) -%}
     {{ return(adapter.dispatch('list_item', 'tokenest')(list, position)) }}
 {%- endmacro %}
+{% macro default__list_item(list, position) -%}
+    element_at({{ list }}, {{ position }})
+{%- endmacro %}
 
 {#- Whether a list of text holds one of the values. -#}
 {% macro list_has_any(list, values) -%}
     {{ return(adapter.dispatch('list_has_any', 'tokenest')(list, values)) }}
+{%- endmacro %}
+{% macro default__list_has_any(list, values) -%}
+    exists (select 1 from unnest({{ list }}) as item where item in ({{ text_literals(values) }}))
 {%- endmacro %}
 
 {#- One row per item of a list, as the only such column of a select; an empty list gives no row. -#}
@@ -220,6 +254,9 @@
 {% macro list_as_json(list) -%}
     {{ return(adapter.dispatch('list_as_json', 'tokenest')(list)) }}
 {%- endmacro %}
+{% macro default__list_as_json(list) -%}
+    cast(to_json({{ list }}) as string)
+{%- endmacro %}
 
 {#-
     A relation with one row per item of a list column: item and item_no in the place of the list.
@@ -232,6 +269,9 @@
 {% macro json_is_valid(text) -%}
     {{ return(adapter.dispatch('json_is_valid', 'tokenest')(text)) }}
 {%- endmacro %}
+{% macro default__json_is_valid(text) -%}
+    ({{ text }} is json)
+{%- endmacro %}
 
 {#- How many members the object has, those of one name each for itself. -#}
 {% macro json_key_count(text) -%}
@@ -242,6 +282,9 @@
 {% macro json_has_duplicate_keys(text) -%}
     {{ return(adapter.dispatch('json_has_duplicate_keys', 'tokenest')(text)) }}
 {%- endmacro %}
+{% macro default__json_has_duplicate_keys(text) -%}
+    not ({{ text }} is json with unique keys)
+{%- endmacro %}
 
 {#-
     The members of a JSON object that a tree of paths (path_tree) leads to, in one parse, each as its
@@ -251,10 +294,16 @@
 {% macro json_record(text, tree) -%}
     {{ return(adapter.dispatch('json_record', 'tokenest')(text, tree)) }}
 {%- endmacro %}
+{% macro default__json_record(text, tree) -%}
+    {{ text }}
+{%- endmacro %}
 
 {#- The member that a path leads to (macros/record/paths.sql), of a record read along a tree. -#}
 {% macro json_member(record, path, tree) -%}
     {{ return(adapter.dispatch('json_member', 'tokenest')(record, path, tree)) }}
+{%- endmacro %}
+{% macro default__json_member(record, path, tree) -%}
+    nullif(json_query({{ record }}, '$.{{ path }}'), 'null')
 {%- endmacro %}
 
 {#-
@@ -286,25 +335,44 @@
 {% macro json_sorted(json) -%}
     {{ return(adapter.dispatch('json_sorted', 'tokenest')(json)) }}
 {%- endmacro %}
+{% macro default__json_sorted(json) -%}
+    cast(to_json(parse_json({{ json }})) as string)
+{%- endmacro %}
 
 {#- "a\"b" as JSON text gives a"b. -#}
 {% macro json_text(json) -%}
     {{ return(adapter.dispatch('json_text', 'tokenest')(json)) }}
+{%- endmacro %}
+{% macro default__json_text(json) -%}
+    json_value({{ json }}, '$')
 {%- endmacro %}
 
 {#- ["a","b"] as JSON text gives a list of text. -#}
 {% macro json_text_list(json) -%}
     {{ return(adapter.dispatch('json_text_list', 'tokenest')(json)) }}
 {%- endmacro %}
+{% macro default__json_text_list(json) -%}
+    json_value_array({{ json }})
+{%- endmacro %}
 
 {#- Text as JSON text: a"b gives "a\"b"; null stays null. -#}
 {% macro json_quoted(text) -%}
     {{ return(adapter.dispatch('json_quoted', 'tokenest')(text)) }}
 {%- endmacro %}
+{% macro default__json_quoted(text) -%}
+    cast(to_json({{ text }}) as string)
+{%- endmacro %}
 
 {#- Aggregate: exact quantiles, interpolated between neighbours, as a list, in one pass. -#}
 {% macro quantiles(value, probabilities) -%}
     {{ return(adapter.dispatch('quantiles', 'tokenest')(value, probabilities)) }}
+{%- endmacro %}
+{% macro default__quantiles(value, probabilities) -%}
+    [
+        {%- for probability in probabilities %}
+        percentile_cont({{ probability }}) within group (order by {{ value }}){{ ',' if not loop.last }}
+        {%- endfor %}
+    ]
 {%- endmacro %}
 
 {#-
@@ -345,10 +413,20 @@ quantiles as (
 {% macro value_of_largest(value, measure) -%}
     {{ return(adapter.dispatch('value_of_largest', 'tokenest')(value, measure)) }}
 {%- endmacro %}
+{% macro default__value_of_largest(value, measure) -%}
+    {%- set values -%}
+        array_agg({{ value }} order by {{ measure }} desc, {{ value }} desc)
+            filter (where {{ value }} is not null and {{ measure }} is not null)
+    {%- endset -%}
+    {{ list_item(values, 1) }}
+{%- endmacro %}
 
 {#- Aggregate: sha256, in hexadecimal, of the lines in their order, each with its newline. -#}
 {% macro sha256_of_lines(line, position) -%}
     {{ return(adapter.dispatch('sha256_of_lines', 'tokenest')(line, position)) }}
+{%- endmacro %}
+{% macro default__sha256_of_lines(line, position) -%}
+    sha256(string_agg({{ line }} || chr(10), '' order by {{ position }}))
 {%- endmacro %}
 
 {#-

@@ -81,5 +81,5 @@
     engine.
 -#}
 {% macro plain_number(value) -%}
-    trim(trailing '.' from trim(trailing '0' from cast(cast({{ value }} as decimal(28, 6)) as string)))
+    {{ trimmed(trimmed('cast(cast(' ~ value ~ ' as decimal(28, 6)) as string)', '0', 'trailing'), '.', 'trailing') }}
 {%- endmacro %}

@@ -9,7 +9,7 @@
     {%- set white_space =
         '\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006'
         ~ '\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000' -%}
-    trim(both '{{ white_space }}' from {{ text }})
+    {{ trimmed(text, white_space) }}
 {%- endmacro %}
 
 {#- The characters of a deliverable that are read, on one line and with forward slashes. -#}
@@ -19,7 +19,7 @@
 
 {#- A path without quotes, end punctuation and a leading ./ -#}
 {% macro clean_path(path) -%}
-    {%- set bare = "trim(both '\"''`,; ' from " ~ path ~ ")" -%}
+    {%- set bare = trimmed(path, '"\'`,; ') -%}
     case when left({{ bare }}, 2) = './' then substring({{ bare }}, 3) else {{ bare }} end
 {%- endmacro %}
 
@@ -30,7 +30,7 @@
 
 {#- Lower-case words with one blank around each. -#}
 {% macro spaced_words(text) -%}
-    ' ' || trim(both ' ' from {{ regex_replace_all(ascii_lower(text), '[^a-z0-9]+', ' ') }}) || ' '
+    ' ' || {{ trimmed(regex_replace_all(ascii_lower(text), '[^a-z0-9]+', ' '), ' ') }} || ' '
 {%- endmacro %}
 
 {#- Text: what follows the last slash of a path. -#}

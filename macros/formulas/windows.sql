@@ -9,7 +9,7 @@
 
 {#- Timestamp: alerts and the scope `recent` look at events after it. -#}
 {% macro recent_from(ends_at) -%}
-    {{ dbt.dateadd('day', -1 * var('recent_days'), ends_at) }}
+    {{ days_before(var('recent_days'), ends_at) }}
 {%- endmacro %}
 
 {#-
@@ -20,7 +20,7 @@
     (
         {{ is_until_as_of(occurred_at) }}
         {%- if var('history_days') %}
-        and {{ occurred_at }} > {{ ends_at }} - interval '{{ var("history_days") }}' day
+        and {{ occurred_at }} > {{ days_before(var('history_days'), ends_at) }}
         {%- endif %}
     )
 {%- endmacro %}

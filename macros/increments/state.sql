@@ -11,6 +11,14 @@
     {{ return('incremental' if target.type == 'duckdb' and not has_events() else 'table') }}
 {% endmacro %}
 
+{#-
+    Boolean: the model has a table that a build adds to. dbt asks the database for the table before it
+    looks whether the model may follow at all, so that a guest could not be compiled without a server.
+-#}
+{% macro is_incremental() %}
+    {{ return(config.get('materialized') == 'incremental' and dbt.is_incremental()) }}
+{% endmacro %}
+
 {#- The number of the last landing that this model has taken up. -#}
 {% macro landed_before() %}
     {% if not execute or not is_incremental() %}{{ return(0) }}{% endif %}

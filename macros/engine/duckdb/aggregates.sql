@@ -8,7 +8,3 @@
         case when {{ value }} is not null and {{ measure }} is not null then row({{ measure }}, {{ value }}) end
     )
 {%- endmacro %}
-
-{% macro duckdb__sha256_of_lines(line, position) -%}
-    sha256(string_agg({{ line }} || chr(10), '' order by {{ position }}))
-{%- endmacro %}

@@ -195,10 +195,6 @@
     from_json({{ json }}, '["VARCHAR"]')
 {%- endmacro %}
 
-{% macro duckdb__json_quoted(text) -%}
-    cast(to_json({{ text }}) as varchar)
-{%- endmacro %}
-
 {% macro duckdb__form_visible_characters(content) -%}
     case
         when left({{ content }}, 1) = '['

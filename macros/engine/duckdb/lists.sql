@@ -10,10 +10,6 @@
     list_has_any({{ list }}, [{{ text_literals(values) }}])
 {%- endmacro %}
 
-{% macro duckdb__list_as_json(list) -%}
-    cast(to_json({{ list }}) as string)
-{%- endmacro %}
-
 {% macro duckdb__numbered_items(relation, list) -%}
     select
         * exclude ({{ list }}),

@@ -18,10 +18,6 @@
     regexp_matches({{ text }}, {{ pattern }})
 {%- endmacro %}
 
-{% macro duckdb__regex_first(text, pattern) -%}
-    regexp_extract({{ text }}, '{{ pattern }}', 1)
-{%- endmacro %}
-
 {% macro duckdb__text_ends_with(text, ending) -%}
     suffix({{ text }}, {{ ending }})
 {%- endmacro %}
@@ -36,8 +32,4 @@
 
 {% macro duckdb__time_of_micros(micros) -%}
     strftime(make_timestamp({{ micros }}), '%Y-%m-%dT%H:%M:%S.%fZ')
-{%- endmacro %}
-
-{% macro duckdb__key_hash(text) -%}
-    hash({{ text }})
 {%- endmacro %}

@@ -2,11 +2,6 @@
     (percentile_cont(array[{{ probabilities | join(', ') }}]) within group (order by {{ value }}))
 {%- endmacro %}
 
-{% macro postgres__value_of_largest(value, measure) -%}
-    (array_agg({{ value }} order by {{ measure }} desc, {{ value }} desc)
-        filter (where {{ value }} is not null and {{ measure }} is not null))[1]
-{%- endmacro %}
-
 {% macro postgres__sha256_of_lines(line, position) -%}
     encode(sha256(convert_to(string_agg({{ line }} || chr(10), '' order by {{ position }}), 'UTF8')), 'hex')
 {%- endmacro %}

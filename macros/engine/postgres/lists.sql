@@ -1,7 +1,3 @@
-{% macro postgres__list_size(list) -%}
-    cast(cardinality({{ list }}) as bigint)
-{%- endmacro %}
-
 {% macro postgres__list_item(list, position) -%}
     ({{ list }})[{{ position }}]
 {%- endmacro %}

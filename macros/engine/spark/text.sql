@@ -22,6 +22,10 @@
     regexp_like({{ text }}, {{ spark_pattern(pattern) }})
 {%- endmacro %}
 
+{% macro spark__regex_test_by(text, pattern) -%}
+    regexp_like({{ text }}, {{ pattern }})
+{%- endmacro %}
+
 {% macro spark__regex_first(text, pattern) -%}
     regexp_extract({{ text }}, {{ spark_pattern(pattern) }}, 1)
 {%- endmacro %}
@@ -40,6 +44,15 @@
 
 {% macro spark__text_ends_with(text, ending) -%}
     endswith({{ text }}, {{ ending }})
+{%- endmacro %}
+
+{% macro spark__trimmed(text, characters, ends='both') -%}
+    trim({{ ends }} {{ text_literals([characters]) }} from {{ text }})
+{%- endmacro %}
+
+{#- What Databricks says of it (dateadd) asks the server for its version. -#}
+{% macro spark__days_before(days, time) -%}
+    {{ time }} - interval '{{ days }}' day
 {%- endmacro %}
 
 {% macro spark__utc_timestamp(text) -%}

@@ -1,3 +1,7 @@
+{% set stricter -%}
+    (partition by cell_level, cell order by max_truncation desc rows between unbounded preceding and current row)
+{%- endset %}
+
 with
 
 quantiles as (
@@ -125,18 +129,13 @@ budgeted as (
         *,
         case
             when not is_cold_start
-                then max({{ rounded_budget(blended_tokens()) }}) over stricter
+                then max({{ rounded_budget(blended_tokens()) }}) over {{ stricter }}
         end as budget_blend_tokens,
         case
             when not is_cold_start
-                then max({{ rounded_budget('used_strict_tokens') }}) over stricter
+                then max({{ rounded_budget('used_strict_tokens') }}) over {{ stricter }}
         end as budget_strict_tokens
     from floored
-    window stricter as (
-        partition by cell_level, cell
-        order by max_truncation desc
-        rows between unbounded preceding and current row
-    )
 ),
 
 chosen as (

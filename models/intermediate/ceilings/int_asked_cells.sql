@@ -71,12 +71,12 @@ frequent as (
     known_categories as (
         select category from frequent
         where level_no = 1 and frequency_rank <= {{ var('max_so_far_keys') }}
-        union
+        union distinct
         select phase_overheads.category
         from phase_overheads
         cross join counted
         where counted.n_with_deliverables > 0 or counted.n_cells = 0
-        union
+        union distinct
         select {{ new_value() }} as category
     ),
 
@@ -107,7 +107,7 @@ known_labels as (
     from frequent
     where frequency_rank <= {{ var('max_so_far_keys') }}
     {% if knows_work %}
-        union
+        union distinct
         select
             {{ cut_columns(2) }},
             case when complexity is null then 1 else 2 end as level_no
@@ -121,7 +121,7 @@ new_labels as (
     from known_labels
     {% for column in columns %}
         {% set number = loop.index %}
-        union
+        union distinct
         select
             {{ with_new_value(column) }}
         from known_labels

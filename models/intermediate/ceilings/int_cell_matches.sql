@@ -53,24 +53,23 @@ matched as (
         wider.cell_text,
         known.has_budget,
         known.has_median,
-        max(case when known.has_budget then wider.level_no end) over of_asked as budget_level,
+        max(case when known.has_budget then wider.level_no end) over (partition by wider.asked_key) as budget_level,
         max(
             case
                 when known.has_budget and wider.level_no < {{ columns | length }}
                     then wider.level_no
             end
-        ) over of_asked as label_level,
-        max(case when known.has_median then wider.level_no end) over of_asked as median_level,
+        ) over (partition by wider.asked_key) as label_level,
+        max(case when known.has_median then wider.level_no end) over (partition by wider.asked_key) as median_level,
         max(
             case
                 when known.has_median and wider.level_no <= {{ columns | length }}
                     then wider.level_no
             end
-        ) over of_asked as label_median_level
+        ) over (partition by wider.asked_key) as label_median_level
     from wider
     inner join known
         on wider.cell_text = known.cell_text
-    window of_asked as (partition by wider.asked_key)
 ),
 
 final as (

@@ -5,6 +5,13 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
+{% set in_call -%}
+    (
+        partition by run_id, phase_id, call_of_phase order by attempt asc
+        rows between unbounded preceding and unbounded following
+    )
+{%- endset %}
+
 with
 
 events as {{ inlined() if not is_incremental() }} (
@@ -96,14 +103,14 @@ linked as (
 attempts as (
     select
         *,
-        first_value(event_id) over in_call as call_id,
-        first_value(is_truncated) over in_call as is_first_truncated,
-        first_value(ran_under_quantile) over in_call as is_first_under_quantile,
-        first_value(coefficients_id) over in_call as first_coefficients_id,
-        first_value(max_truncation) over in_call as first_max_truncation,
-        max(case when outcome = 'censored' then bound_tokens end) over in_call
+        first_value(event_id) over {{ in_call }} as call_id,
+        first_value(is_truncated) over {{ in_call }} as is_first_truncated,
+        first_value(ran_under_quantile) over {{ in_call }} as is_first_under_quantile,
+        first_value(coefficients_id) over {{ in_call }} as first_coefficients_id,
+        first_value(max_truncation) over {{ in_call }} as first_max_truncation,
+        max(case when outcome = 'censored' then bound_tokens end) over {{ in_call }}
             as most_bound_tokens,
-        count(*) over in_call as n_attempts,
+        count(*) over {{ in_call }} as n_attempts,
         row_number() over (
             partition by run_id, phase_id, call_of_phase
             order by
@@ -111,11 +118,6 @@ attempts as (
                 attempt desc
         ) as decides
     from linked
-    window in_call as (
-        partition by run_id, phase_id, call_of_phase
-        order by attempt asc
-        rows between unbounded preceding and unbounded following
-    )
 ),
 
 linked_calls as (

@@ -31,7 +31,7 @@ deliverables as (
 phrases as (
     select
         deliverable,
-        trim(both ' ' from {{ deliverable_phrase(stripped('deliverable')) }}) as phrase
+        {{ trimmed(deliverable_phrase(stripped('deliverable')), ' ') }} as phrase
     from deliverables
     where {{ stripped('deliverable') }} <> ''
 ),
