@@ -53,14 +53,16 @@ matched as (
         wider.cell_text,
         known.has_budget,
         known.has_median,
-        max(case when known.has_budget then wider.level_no end) over (partition by wider.asked_key) as budget_level,
+        max(case when known.has_budget then wider.level_no end)
+            over (partition by wider.asked_key) as budget_level,
         max(
             case
                 when known.has_budget and wider.level_no < {{ columns | length }}
                     then wider.level_no
             end
         ) over (partition by wider.asked_key) as label_level,
-        max(case when known.has_median then wider.level_no end) over (partition by wider.asked_key) as median_level,
+        max(case when known.has_median then wider.level_no end)
+            over (partition by wider.asked_key) as median_level,
         max(
             case
                 when known.has_median and wider.level_no <= {{ columns | length }}
