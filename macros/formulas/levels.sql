@@ -39,19 +39,14 @@
 {% endmacro %}
 
 {#-
-    Text: the cell of a row at a level; null where the column that the level adds is null, or where
-    the level has the category and the row has none.
+    Text: the cell of a row at a level; null where the column that the level adds is null.
 -#}
 {% macro demand_cell(level) -%}
     {%- set columns = survival_levels()[level] -%}
     {%- if not columns -%}
         ''
     {%- else -%}
-        case
-            when {{ 'category is not null and ' if 'category' in columns[:-1] -}}
-                {{ columns[-1] }} is not null
-                then {{ key_of(columns) }}
-        end
+        case when {{ columns[-1] }} is not null then {{ key_of(columns) }} end
     {%- endif -%}
 {%- endmacro %}
 

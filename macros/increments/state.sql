@@ -85,7 +85,8 @@
 
 {#- The comment on a table, in whichever database it is; empty without one. -#}
 {% macro comment_on(relation) %}
-    {{ return(table_comments().get([relation.database, relation.schema, relation.identifier] | join('.'), '')) }}
+    {% set name = [relation.database, relation.schema, relation.identifier] | join('.') %}
+    {{ return(table_comments().get(name, '')) }}
 {% endmacro %}
 
 {#-

@@ -27,6 +27,28 @@ def needs(count: int, seed: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
+def nameless(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A build over calls of which a gateway knows neither category nor complexity."""
+    project = Project(tmp_path_factory.mktemp("nameless"))
+    with project.telemetry().open("w", encoding="utf-8") as file:
+        for number, need in enumerate(needs(CALLS, 1)):
+            record = event(
+                event_id=f"e-{number:05}",
+                occurred_at=f"2026-01-{1 + number // 200:02}T{number % 24:02}:00:00Z",
+                phase_id=f"p-{number}",
+                category=None,
+                complexity=None,
+                deliverables=None,
+                model="m",
+                actual_max_tokens=16_384,
+                actual_output_tokens=need,
+            )
+            file.write(json.dumps(record) + "\n")
+    project.build("coefficients")
+    return project
+
+
+@pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A build over calls that floors sized, as the recorder writes them down."""
     project = Project(tmp_path_factory.mktemp("cold"))
@@ -94,7 +116,7 @@ def test_an_estimate_without_deliverables_is_the_median(built: Project) -> None:
 
 
 def test_what_is_new_is_not_given_a_constant(built: Project) -> None:
-    """A new category, a new model and another complexity cost what such calls need, not 11,468."""
+    """What is new, and what has no name, costs what such calls need, not 11,468."""
     estimator = Estimator.load(built.coefficients, strict=True)
     known = estimator.budget(estimator.estimate(None, "chat", "low"), model="m").max_tokens
     for category, complexity, model, source in (
@@ -102,7 +124,7 @@ def test_what_is_new_is_not_given_a_constant(built: Project) -> None:
         ("chat", "high", "m", "so far"),
         ("chat", "high", None, "parent"),
         ("chat", "low", "new", "so far"),
-        (None, None, None, "so far"),
+        (None, None, None, "quantile cell"),
     ):
         found = estimator.budget(estimator.estimate(None, category, complexity), model=model)
         assert found.source == source
@@ -117,6 +139,21 @@ def mixed(count: int, seed: int) -> list[tuple[str, int]]:
     chance = random.Random(seed)
     drawn = [chance.choice(list(MEDIANS)) for _ in range(count)]
     return [(name, round(chance.lognormvariate(math.log(MEDIANS[name]), 0.5))) for name in drawn]
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("model", [None, "m"])
+def test_calls_without_a_category_find_their_own(
+    nameless: Project, model: str | None, rate: float
+) -> None:
+    """Nobody names them, neither in the log nor when they are sized: all calls are their cell."""
+    estimator = Estimator.load(nameless.coefficients, strict=True)
+    estimate = estimator.estimate()
+    assert estimate.category == ""
+    assert estimate.estimated_tokens == pytest.approx(1200, rel=0.1)
+    budget = estimator.budget(estimate, model=model, max_truncation=rate)
+    cut_off = sum(need > budget.max_tokens for need in needs(JUDGES, 2)) / JUDGES
+    assert cut_off == pytest.approx(rate, abs=0.01), budget
 
 
 def test_few_calls_reserve_little(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @given(
-    category=st.sampled_from(CATEGORIES),
+    category=st.sampled_from([None, *CATEGORIES]),
     complexity=st.sampled_from(COMPLEXITIES),
     files=st.sampled_from(FILES),
     model=st.sampled_from(MODELS),
@@ -112,7 +112,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 )
 @settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_mart_is_the_runtime(
-    built: Built, category: str, complexity: str | None, files: tuple[str, ...],
+    built: Built, category: str | None, complexity: str | None, files: tuple[str, ...],
     model: str | None, size: int | None, rate: float,
 ) -> None:  # fmt: skip
     """Tokens of every call; source, n and the rest of it where the very cell has a row."""
@@ -124,7 +124,7 @@ def test_the_mart_is_the_runtime(
         size = math.ceil(2 ** (bin_ / 4) - 1e-9)
     budget = built.estimator.budget(estimate, model=model, input_tokens=size, max_truncation=rate)
     asked = (
-        estimate.category,
+        estimate.category or "all",
         estimate.complexity or "all",
         (files and estimate_bin(estimate.base_tokens)) or "all",
         model or "all",

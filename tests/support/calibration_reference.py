@@ -36,7 +36,7 @@ class Call:
         columns: Cell = (
             self.category, self.complexity, self.estimate_bin, self.model, self.input_bin,
         )[:level]  # fmt: skip
-        if level and (self.category is None or columns[-1] is None):
+        if level and columns[-1] is None:
             return None
         return columns
 

@@ -111,8 +111,8 @@ class Estimator:
         Args:
             deliverables: Paths, phrases ("Create src/foo.py"), {path, action} objects, or any of
                 these nested in mappings and iterables.
-            category: Any spelling of it; without one, implementation. Documents alone are
-                documentation.
+            category: Any spelling of it. Deliverables without one are implementation, documents
+                alone documentation; a call with neither is sized as all calls are.
             complexity: low, medium, high or maintenance, in any spelling.
             task: The task's text, in which the document models look for features.
             scope_paths: What the call is given to read; only their number counts, and only for
@@ -133,7 +133,7 @@ class Estimator:
             )  # fmt: skip
             if estimate.model == "no_deliverables":
                 rules = self._current()
-                cell = rules.cell(category or DEFAULT_CATEGORY, complexity or "")
+                cell = rules.cell(category or "", complexity or "")
                 estimate = self._without_deliverables(rules, cell, said, model, input_tokens)
             return estimate._replace(labels=said)
         assume = assume or "new"
@@ -145,6 +145,7 @@ class Estimator:
         read = rules.read
         readings = [read(text, action, class_category) for text, action in normalize(deliverables)]
         if not readings:
+            cell = cell if category else rules.cell("", complexity or "")
             return self._without_deliverables(rules, cell, NO_LABELS, model, input_tokens)
         if rules.documents and all(reading.is_document for reading in readings):
             items = [reading.deliverable for reading in readings]

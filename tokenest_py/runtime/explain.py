@@ -35,7 +35,7 @@ def _estimate(coefficients: Coefficients, estimate: TokenEstimate) -> Iterator[s
         f"{estimate.estimated_tokens} output tokens, between {estimate.low} and {estimate.high}, "
         f"confidence {estimate.confidence:.2f}"
     )
-    cell = f"{estimate.category}/{estimate.complexity or 'no complexity'}"
+    cell = f"{estimate.category or 'no category'}/{estimate.complexity or 'no complexity'}"
     if estimate.model == "no_deliverables":
         what = "median of the calls nearest to"
         if not coefficients.medians:

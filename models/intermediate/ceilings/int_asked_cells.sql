@@ -78,6 +78,8 @@ frequent as (
         where counted.n_with_deliverables > 0 or counted.n_cells = 0
         union distinct
         select {{ new_value() }} as category
+        union
+        select cast(null as string) as category
     ),
 
     complexities as (
