@@ -81,5 +81,6 @@
     engine.
 -#}
 {% macro plain_number(value) -%}
-    {{ trimmed(trimmed('cast(cast(' ~ value ~ ' as decimal(28, 6)) as string)', '0', 'trailing'), '.', 'trailing') }}
+    {%- set digits = 'cast(cast(' ~ value ~ ' as decimal(28, 6)) as string)' -%}
+    {{ trimmed(trimmed(digits, '0', 'trailing'), '.', 'trailing') }}
 {%- endmacro %}
