@@ -140,7 +140,6 @@ class Session:
     folder: Path
     telemetry: str
     cluster: Cluster | None = None
-    settings: dict[str, str] = field(default_factory=dict)
     output: list[str] = field(default_factory=list)
     _process: subprocess.Popen[str] | None = None
 
@@ -153,12 +152,6 @@ class Session:
     def events(self) -> Path:
         """The folder of the event log."""
         return self.folder / "events"
-
-    @property
-    def pid(self) -> int:
-        """The process of dbt; the JVM of the driver is its child."""
-        assert self._process
-        return self._process.pid
 
     @property
     def coefficients(self) -> Path:
