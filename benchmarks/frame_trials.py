@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
 
 from tokenest_py.cli.app import app
 
@@ -68,23 +69,21 @@ CARELESS = [
 
 def commands() -> dict[str, list[str]]:
     """The words of each command, by its name, as the parser knows them; and the help."""
-    found = {name: [*name.split(), *WORDS.get(name, needs)] for name, needs in _parsed(app)}
+    parsed = typer.main.get_command(app)
+    assert isinstance(parsed, TyperGroup)
+    found = {name: [*name.split(), *WORDS.get(name, needs)] for name, needs in _leaves(parsed)}
     return found | {"--help": ["--help"]}
 
 
-def _parsed(program: typer.Typer) -> Iterator[tuple[str, list[str]]]:
-    def of(group: Any, names: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401 - of the click that typer brings
-        for name, command in group.commands.items():
-            if hasattr(command, "commands"):
-                yield from of(command, (*names, name))
-            else:
-                needs = [p for p in command.params if p.required]
-                words = [
-                    [p.opts[0], "x"] if p.param_type_name == "option" else ["x"] for p in needs
-                ]
-                yield " ".join((*names, name)), list(itertools.chain(*words))
-
-    return of(typer.main.get_command(program), ())
+def _leaves(group: TyperGroup, above: tuple[str, ...] = ()) -> Iterator[tuple[str, list[str]]]:
+    """The commands of a group and of those in it, each with a word for what it needs."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _leaves(command, (*above, name))
+            continue
+        needs = [param for param in command.params if param.required]
+        words = [[p.opts[0], "x"] if p.param_type_name == "option" else ["x"] for p in needs]
+        yield " ".join((*above, name)), list(itertools.chain(*words))
 
 
 def start(

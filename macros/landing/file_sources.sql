@@ -171,7 +171,8 @@
                 end
                 || '. Say whose it is with TOKENEST_TELEMETRY=' || chr(39) || '<source>:' || source_file || chr(39)
                 || ', where <source> is one of {{ var("sources") | join(", ") }}'
-                || ', or write event records: occurred_at and actual_output_tokens are enough'
+                || ', or write event records: {{ event_fields() | selectattr("required", "in", ["always", "event"])
+                    | map(attribute="name") | join(" and ") }} are enough'
                 || ' (docs/event_record.md)'
         end as message
     from (

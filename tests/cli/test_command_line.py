@@ -13,6 +13,7 @@ import pytest
 
 from dbt_project import BIN, DBT, ROOT, Project, line
 from tokenest_py.cli.output import Format, render
+from tokenest_py.pipeline.files import REQUIRED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +96,7 @@ def test_telemetry_without_any_event_is_no_data(project: Project) -> None:
     [warning] = [text for text in done.stderr.splitlines() if text.startswith("warning: ")]
     assert "telemetry/odd.ndjson was not read" in warning
     assert "which has hello. Say whose it is with TOKENEST_TELEMETRY='<source>:" in warning
+    assert warning.endswith(f"or write event records: {REQUIRED} are enough (docs/event_record.md)")
     assert done.returncode == 4
     [message] = errors(done)
     assert "1 line(s) quarantined" in message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import re
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from dbt_project import ROOT
 from tokenest_py.pipeline.collection import events
+from tokenest_py.pipeline.files import REQUIRED
 from tokenest_py.runtime.recorder import record
 from tokenest_py.runtime.table import file
 from tokenest_py.runtime.table.kinds import KINDS, MAX_TEXT, NUMBERS, TEXTS
@@ -35,6 +37,13 @@ def exported() -> dict[str, set[str]]:
 def test_the_export_has_every_kind() -> None:
     """Those that the runtime reads, and no other."""
     assert exported().keys() == KINDS.keys() - RETIRED
+
+
+def test_what_an_event_record_needs() -> None:
+    """Messages name the fields that the field map calls required."""
+    with (ROOT / "models/staging/tokenest/fields.csv").open(encoding="utf-8") as file_:
+        rows = [row for row in csv.DictReader(file_) if row["required"] in {"always", "event"}]
+    assert " and ".join(dict.fromkeys(row["field"] for row in rows)) == REQUIRED
 
 
 @pytest.mark.parametrize("name", sorted(KINDS.keys() - RETIRED))

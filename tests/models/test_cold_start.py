@@ -13,6 +13,7 @@ from dbt_project import Project, event
 from tokenest_py import Estimator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CALLS = 3000
@@ -26,59 +27,59 @@ def needs(count: int, seed: int) -> list[int]:
     return [round(chance.lognormvariate(math.log(1200), 0.7)) for _ in range(count)]
 
 
-@pytest.fixture(scope="module")
-def nameless(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A build over calls of which a gateway knows neither category nor complexity."""
-    project = Project(tmp_path_factory.mktemp("nameless"))
+def build(folder: Path, fields: Callable[[int, int], dict[str, object]]) -> Project:
+    """A build over calls of one model; `fields` says the rest of a call by its number and need."""
+    project = Project(folder)
     with project.telemetry().open("w", encoding="utf-8") as file:
         for number, need in enumerate(needs(CALLS, 1)):
             record = event(
                 event_id=f"e-{number:05}",
                 occurred_at=f"2026-01-{1 + number // 200:02}T{number % 24:02}:00:00Z",
                 phase_id=f"p-{number}",
-                category=None,
-                complexity=None,
                 deliverables=None,
                 model="m",
-                actual_max_tokens=16_384,
-                actual_output_tokens=need,
+                **fields(number, need),
             )
             file.write(json.dumps(record) + "\n")
     project.build("coefficients")
     return project
+
+
+@pytest.fixture(scope="module")
+def nameless(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A build over calls of which a gateway knows neither category nor complexity."""
+
+    def fields(_number: int, need: int) -> dict[str, object]:
+        return {"category": None, "complexity": None, "actual_max_tokens": 16_384,
+                "actual_output_tokens": need}  # fmt: skip
+
+    return build(tmp_path_factory.mktemp("nameless"), fields)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A build over calls that floors sized, as the recorder writes them down."""
-    project = Project(tmp_path_factory.mktemp("cold"))
     estimator = Estimator.load()
     estimate = estimator.estimate(None, "chat", "low")
     budget = estimator.budget(estimate, model="m", max_truncation=0.05)
     assert budget.source == "cold-start floor"
-    with project.telemetry().open("w", encoding="utf-8") as file:
-        for number, need in enumerate(needs(CALLS, 1)):
-            cut = need > budget.max_tokens
-            record = event(
-                event_id=f"e-{number:05}",
-                occurred_at=f"2026-01-{1 + number // 200:02}T{number % 24:02}:00:00Z",
-                phase_id=f"p-{number}",
-                category="chat",
-                deliverables=None,
-                model="m",
-                predicted_output_tokens=100 if number % 50 == 0 else 1200,
-                coefficients_id=budget.coefficients_id,
-                selected_budget=budget.max_tokens,
-                budget_source=budget.source,
-                max_truncation=budget.max_truncation,
-                actual_max_tokens=budget.max_tokens,
-                actual_output_tokens=min(need, budget.max_tokens),
-                stop_reason="max_tokens" if cut else "end_turn",
-                truncated=cut,
-            )
-            file.write(json.dumps(record) + "\n")
-    project.build("coefficients")
-    return project
+
+    def fields(number: int, need: int) -> dict[str, object]:
+        cut = need > budget.max_tokens
+        return {
+            "category": "chat",
+            "predicted_output_tokens": 100 if number % 50 == 0 else 1200,
+            "coefficients_id": budget.coefficients_id,
+            "selected_budget": budget.max_tokens,
+            "budget_source": budget.source,
+            "max_truncation": budget.max_truncation,
+            "actual_max_tokens": budget.max_tokens,
+            "actual_output_tokens": min(need, budget.max_tokens),
+            "stop_reason": "max_tokens" if cut else "end_turn",
+            "truncated": cut,
+        }
+
+    return build(tmp_path_factory.mktemp("cold"), fields)
 
 
 @pytest.mark.parametrize("rate", RATES)

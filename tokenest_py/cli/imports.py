@@ -13,6 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from tokenest_py.cli.guard import show_folder
 from tokenest_py.cli.say import say
 from tokenest_py.errors import GateError, NoDataError, TokenestError
+from tokenest_py.pipeline.files import REQUIRED
 from tokenest_py.pipeline.importing.importing import Imported, import_file
 from tokenest_py.pipeline.importing.mapped import read_sources, sources
 from tokenest_py.pipeline.report.words import count
@@ -62,8 +63,8 @@ def import_(
                 say(text)
     if not lines:
         raise NoDataError(
-            "no call was imported; see above what was left out. Columns named occurred_at and"
-            " actual_output_tokens make a table one of event records (docs/event_record.md)"
+            f"no call was imported; see above what was left out. Columns named {REQUIRED} make a"
+            " table one of event records (docs/event_record.md)"
         )
     if faults:
         raise GateError(f"{count(faults, 'file')} of {len(files)} could not be imported; see above")

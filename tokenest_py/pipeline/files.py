@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["PACKED", "any_file_matches", "folder_of", "glob_of", "readable"]
+__all__ = ["PACKED", "REQUIRED", "any_file_matches", "folder_of", "glob_of", "readable"]
 
 _NOTHING = "x" * 256  # no file has a name of this length
+REQUIRED = "occurred_at and actual_output_tokens"  # what makes a record one of an event
 PACKED = (".gz", ".zst")  # what DuckDB unpacks as it reads
 _UNLISTED = "a name that begins with a backslash keeps it from being listed; rename that"
 _SEEN = """

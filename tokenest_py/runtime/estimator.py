@@ -132,9 +132,9 @@ class Estimator:
                 task=task, scope_paths=scope_paths, assume=assume,
             )  # fmt: skip
             if estimate.model == "no_deliverables":
-                rules = self._current()
-                cell = rules.cell(category or "", complexity or "")
-                estimate = self._without_deliverables(rules, cell, said, model, input_tokens)
+                estimate = self._without_deliverables(
+                    category, complexity, said, model, input_tokens
+                )
             return estimate._replace(labels=said)
         assume = assume or "new"
         if assume not in ("new", "modified"):
@@ -145,8 +145,7 @@ class Estimator:
         read = rules.read
         readings = [read(text, action, class_category) for text, action in normalize(deliverables)]
         if not readings:
-            cell = cell if category else rules.cell("", complexity or "")
-            return self._without_deliverables(rules, cell, NO_LABELS, model, input_tokens)
+            return self._without_deliverables(category, complexity, NO_LABELS, model, input_tokens)
         if rules.documents and all(reading.is_document for reading in readings):
             items = [reading.deliverable for reading in readings]
             model, final, found = rules.choose(items, cell.category, task or "")
@@ -312,13 +311,15 @@ class Estimator:
 
     def _without_deliverables(
         self,
-        rules: Rules,
-        cell: Cell,
+        category: str | None,
+        complexity: str | None,
         labels: Mapping[str, str],
         model: str | None,
         input_tokens: int | None,
     ) -> TokenEstimate:
         """The median of such calls; before any was seen the floor of the complexity."""
+        rules = self._current()
+        cell = rules.cell(category or "", complexity or "")
         table = rules.coefficients
         found = median(
             table,

@@ -78,7 +78,7 @@ frequent as (
         where counted.n_with_deliverables > 0 or counted.n_cells = 0
         union distinct
         select {{ new_value() }} as category
-        union
+        union distinct
         select cast(null as string) as category
     ),
 

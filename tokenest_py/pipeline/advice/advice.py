@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.pipeline.database import read_view
+from tokenest_py.pipeline.files import REQUIRED
 from tokenest_py.pipeline.rates import USUAL_RATE, at_nearest_rate
 from tokenest_py.pipeline.report.words import count, percent
 
@@ -159,8 +160,7 @@ def _files(files: Sequence[Row]) -> list[str]:
             )
             said.append(
                 f"not read: {path}: {looks}; say whose it is: tokenest advise SOURCE:{path}, or"
-                " write event records: occurred_at and actual_output_tokens are enough"
-                " (docs/event_record.md)"
+                f" write event records: {REQUIRED} are enough (docs/event_record.md)"
             )
         elif row["quarantined"]:
             said.append(
