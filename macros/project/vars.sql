@@ -42,6 +42,9 @@
                 says='A multiplier or a verdict needs so many calls.'),
             dict(share, name='confidence_threshold', kind='number',
                 says='A multiplier needs this confidence.'),
+            dict(name='success_only', kind='flag',
+                says='Budgets rest on calls recorded as successful alone, as multipliers always do:'
+                ~ ' one of unknown success counts as failed.'),
             dict(name='increase_above', kind='number', low=1,
                 says='A multiplier above it asks for a higher estimate.'),
             dict(share, name='decrease_below', kind='number',

@@ -30,6 +30,30 @@ def test_gates_of_what_is_exported(tmp_path: Path) -> None:
     assert multipliers == [("implementation", "low"), ("implementation", "medium")]
 
 
+def test_success_only_leaves_out_what_nobody_judged(tmp_path: Path) -> None:
+    """Of 30 successes and 100 longer calls of unknown success the first alone size a budget.
+
+    Two cells are gone then, which the guard of the exported table says with a 3.
+    """
+    project = Project(tmp_path)
+    judged = [(100, True)] * 30 + [(900, None)] * 100
+    project.telemetry().write_bytes(
+        b"".join(
+            line(event_id=f"e-{n}", phase_id=f"p-{n}", actual_output_tokens=tokens, success=success)
+            for n, (tokens, success) in enumerate(judged)
+        )
+    )
+    seen = []
+    for options, code in (((), 0), (("--success-only",), 3), ((), 0)):
+        done = project.tokenest("build", *options)
+        assert done.returncode == code, done.stderr
+        seen += project.rows(
+            "select n_observed, own_quantile_tokens from marts.max_tokens_evidence"
+            " where max_truncation = 0.05 and cell_level = 0"
+        )
+    assert seen == [(130, 900), (30, 100), (130, 900)]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -59,6 +59,9 @@ def build(
     under_multiplier: Annotated[
         float | None, typer.Option(help="A call above so many predictions is underestimated.")
     ] = None,
+    success_only: Annotated[
+        bool, typer.Option("--success-only", help="Leave out calls not recorded as successful.")
+    ] = False,
     form: FormatOption = Format.TABLE,
     output_file: OutputOption = None,
     lock_timeout: LockTimeoutOption = 30.0,
@@ -70,6 +73,7 @@ def build(
         min_samples=min_samples,
         confidence_threshold=confidence_threshold,
         under_multiplier=under_multiplier,
+        success_only=success_only or None,
     )
     settings = Settings.read(TOKENEST_TELEMETRY=telemetry)
     path = settings.database
