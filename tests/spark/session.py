@@ -140,8 +140,15 @@ class Session:
     folder: Path
     telemetry: str
     cluster: Cluster | None = None
+    settings: dict[str, str] = field(default_factory=dict)
     output: list[str] = field(default_factory=list)
     _process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process that runs dbt; Spark's driver is its child."""
+        assert self._process
+        return self._process.pid
 
     @property
     def warehouse(self) -> Path:
@@ -163,20 +170,24 @@ class Session:
         for folder in ("conf", "events", "exports"):
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
         java = f"-Dderby.stream.error.file={self.folder}/derby.log {JVM}"
-        settings = SETTINGS | {
-            "spark.master": self.cluster.url if self.cluster else "local[2]",
-            "spark.sql.shuffle.partitions": "4" if self.cluster else "1",
-            "spark.sql.warehouse.dir": str(self.warehouse),
-            "spark.driver.extraJavaOptions": java,
-            "spark.eventLog.enabled": str(bool(self.cluster)).lower(),
-            "spark.eventLog.dir": f"file://{self.events}",
-            "spark.eventLog.compress": "false",
-            "spark.eventLog.rolling.enabled": "false",
-            "spark.executor.memory": "2g",
-            "spark.executor.cores": "1",
-            "spark.cores.max": str(WORKERS),
-            "spark.executor.extraJavaOptions": JVM,
-        }
+        settings = (
+            SETTINGS
+            | {
+                "spark.master": self.cluster.url if self.cluster else "local[2]",
+                "spark.sql.shuffle.partitions": "4" if self.cluster else "1",
+                "spark.sql.warehouse.dir": str(self.warehouse),
+                "spark.driver.extraJavaOptions": java,
+                "spark.eventLog.enabled": str(bool(self.cluster)).lower(),
+                "spark.eventLog.dir": f"file://{self.events}",
+                "spark.eventLog.compress": "false",
+                "spark.eventLog.rolling.enabled": "false",
+                "spark.executor.memory": "2g",
+                "spark.executor.cores": "1",
+                "spark.cores.max": str(WORKERS),
+                "spark.executor.extraJavaOptions": JVM,
+            }
+            | self.settings
+        )
         (self.folder / "conf" / "spark-defaults.conf").write_text(
             "".join(f"{name} {value}\n" for name, value in settings.items())
         )
