@@ -19,7 +19,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-fast test-clients test-spark test-spark-cluster audit lint lint-macros format fields demo bench soak docs picture reference lock clean
+.PHONY: help setup build test test-fast test-clients test-spark test-spark-cluster spark-sizes audit lint lint-macros format fields demo bench soak docs picture reference lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -63,7 +63,11 @@ test-spark: $(STAMP) $(SPARK)/.installed  ## build on DuckDB and on Spark, compa
 test-spark-cluster: $(STAMP) $(SPARK)/.installed  ## the same with two workers, one of them killed
 	@PYTHONPATH=tests/support:tests/models:benchmarks $(BIN)/python tests/spark/parity.py --cluster $(SPARK)/bin/python
 
-# 0.6 GB that only these two need; the everyday install stays without.
+spark-sizes: $(STAMP) $(SPARK)/.installed  ## what a build costs on Spark and on DuckDB: make spark-sizes LINES=1000000
+	@PYTHONPATH=tests/spark:tests/support:tests/models $(BIN)/python benchmarks/spark_sizes.py \
+		$(SPARK)/bin/python $(LINES:%=--lines %) $(if $(FOLDER),--folder $(FOLDER))
+
+# 0.6 GB that only these need; the everyday install stays without.
 $(SPARK)/.installed: requirements-spark.lock
 	@echo "setting up $(SPARK) from requirements-spark.lock (about a minute, once)"
 	@$(PYTHON) -m venv --clear $(SPARK)

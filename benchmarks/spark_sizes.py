@@ -1,7 +1,6 @@
 """What a build costs on Spark and on DuckDB, by the number of lines.
 
-    PYTHONPATH=tests/spark:tests/support \
-        python benchmarks/spark_sizes.py .venv-spark/bin/python --lines 100000 --lines 1000000
+    make spark-sizes LINES='100000 1000000'
 
 Spark has a master and two workers of one core and 2 GB each on this machine; DuckDB runs the plan
 with a limit of 2 GB. Both build the same generated telemetry, then once more with 1 % new lines.
@@ -14,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from parity import BUILDS
 from session import Cluster, Session
+
 from timing import Work, fresh
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def on_duckdb(work: Work, lines: int, globs: list[str]) -> None:
 
 
 def on_spark(python: Path, work: Work, lines: int, folders: list[Path]) -> None:
-    """Build twice on a cluster of its own, and print both with the parts of driver and executors."""
+    """Build twice on a cluster of its own; print both, and what driver and executors took."""
     folder = work.folder / f"spark-{lines}"
     shutil.rmtree(folder, ignore_errors=True)
     telemetry = folder / "telemetry"
@@ -137,4 +136,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

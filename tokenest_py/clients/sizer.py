@@ -11,7 +11,7 @@ import functools
 import itertools
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tokenest_py.clients import requests
 from tokenest_py.clients.labels import AUTO, Auto, current
@@ -320,7 +320,7 @@ class Call:
     def _record(self, fields: Mapping[str, object]) -> None:
         """Write the event of one attempt. What a running process remembers is learned here."""
         self._attempt += 1
-        event = {
+        event: dict[str, Any] = {
             **self._fields,
             **{name: value for name, value in fields.items() if value is not None},
             "attempt": self._attempt,
@@ -333,7 +333,7 @@ class Call:
         several = isinstance(flags, list) and SEVERAL_ANSWERS in flags
         if several and fields.get("truncated") and self.max_tokens is not None:
             event["actual_output_tokens"] = self.max_tokens  # the longest one was cut off there
-        self._sizer.recorder.record(**event)  # type: ignore[arg-type]
+        self._sizer.recorder.record(**event)
         self._remember(event)
 
     def _remember(self, event: Mapping[str, object]) -> None:
