@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import vintages
 from dbt_project import Project
-from generated_calls import Call, record
+from generated_calls import Call, new_models, observe, record, size
 from tokenest_py import Estimator
 from tokenest_py.runtime.memory import Memory
 from tokenest_py.runtime.table import Coefficients, load
@@ -134,9 +135,9 @@ def test_estimates_without_deliverables_are_the_medians(built: Built) -> None:
         " from intermediate.int_cell_medians where is_exported"
     )
     assert len(rows) > 15
-    for category, complexity, model, size, low, median, high in rows:
+    for category, complexity, model, bin_, low, median, high in rows:
         found = estimator.estimate(
-            None, category, complexity, model=model, input_tokens=sizes[size]
+            None, category, complexity, model=model, input_tokens=sizes[bin_]
         )
         assert (found.low, found.estimated_tokens, found.high) == (
             math.floor(min(low, median)), max(1, round(median)), math.ceil(max(high, median)),
@@ -197,3 +198,25 @@ def test_the_same_calls_are_judged_at_the_same_rates(built: Built) -> None:
     assert {(label, rate): n for label, rate, _, n in rows} == {key: cut_off[key] for key in judged}
     assert sum(judged.values()) > 100
     assert sum(cut_off.values()) > 5
+
+
+def test_new_models_keep_the_rate(tmp_path: Path) -> None:
+    """Models that come after the table: with what is observed 5 %, and at most 10 % of any one."""
+    drawn = new_models(5000, seed=8)
+    project = Project(tmp_path)
+    text = "".join(json.dumps(record(call)) + "\n" for call in drawn[:3000])
+    project.telemetry().write_text(text, encoding="utf-8")
+    project.build("coefficients")
+    known = {call.model for call in drawn[:3000]}
+    judges = [call for call in drawn[3000:] if call.model not in known]
+    estimator = Estimator.load(project.coefficients, strict=True)
+    cut_off: dict[str | None, list[bool]] = defaultdict(list)
+    for call in judges:
+        budget = size(estimator, call, 0.05)
+        cut_off[call.model].append(call.need > budget.max_tokens)
+        observe(estimator, call, budget)
+    assert len(judges) > 900
+    assert sum(map(sum, cut_off.values())) / len(judges) == pytest.approx(0.05, abs=0.02)
+    shares = [fmean(cut) for cut in cut_off.values() if len(cut) >= 100]
+    assert len(shares) >= 3
+    assert max(shares) < 0.1
