@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import vintages
 from tokenest_py import Estimator
 from tokenest_py.errors import UsageError
-from tokenest_py.runtime.budget import input_bin
+from tokenest_py.runtime.budget import estimate_bin, input_bin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -310,6 +310,12 @@ def test_input_bins() -> None:
     """Four bins to each doubling, as floor(4 * log2(tokens))."""
     found = [input_bin(tokens) for tokens in (1, 2, 3, 4, 1023, 1024, 1217, 1218, 5000)]
     assert found == [0, 4, 6, 8, 39, 40, 40, 41, 49]
+
+
+def test_estimate_bins() -> None:
+    """Two bins to each doubling, as floor(2 * log2(tokens)); those of the SQL's unit test."""
+    found = [estimate_bin(tokens) for tokens in (0, 1, 4095, 4096, 5200, 33_800)]
+    assert found == [None, "0", "23", "24", "24", "30"]
 
 
 def test_limits(cold: Estimator) -> None:
