@@ -24,7 +24,17 @@ from typing import TYPE_CHECKING
 from calibration_loops import censored, closed_loop, from_nothing, shift
 from calibration_peers import RICH, SAME, has_lightgbm, referee, simple_peers
 from calibration_pipeline import CallSet, Pipeline, generated_sets, public_sets
-from calibration_scores import Page, Score, factor, geometric_mean, mean, number, percent
+from calibration_scores import (
+    Page,
+    Score,
+    factor,
+    geometric_mean,
+    mean,
+    mean_distance,
+    mean_ratio,
+    number,
+    percent,
+)
 from generated_calls import FILES, RATES, estimate, observe, size
 from tokenest_py import Estimator
 
@@ -127,20 +137,22 @@ class Benchmark:
                         *[_points(found[rate] for found in of_name) for rate in RATES],
                         *[_ratio(judged, best, name, rate) for rate in (0.05, 0.02)],
                         number(geometric_mean(found[0.05].reserved for found in of_name)),
+                        _worst(found[0.05] for found in of_name),
                         number(geometric_mean(one.factor for one in judged))
                         if name in (OURS, OBSERVING)
                         else "-",
                     ]
                 )
         self.page.table(
-            f"Few training calls, mean of {len(self.sets)} sets: distance from the rate in points,"
-            f" pinball of {best} / this",
+            f"Few training calls, mean of {len(self.sets)} sets: distance from the rate in points"
+            f" and pinball of {best} / this (± standard errors by cluster)",
             [
                 "budgets",
                 *[f"{rate:.0%}" for rate in RATES],
                 "/ at 5%",
                 "/ at 2%",
                 "reserved 5%",
+                "worst 5%",
                 "point factor",
             ],
             rows,
@@ -167,12 +179,19 @@ def _observing(estimator: Estimator, test: Iterable[Call], rate: float) -> list[
 
 
 def _points(scores: Iterable[Score]) -> str:
-    return f"{100 * mean(found.distance for found in scores):.1f}"
+    distance, error = mean_distance(scores)
+    return f"{percent(distance)} ± {percent(error)}"
 
 
 def _ratio(judged: Iterable[Judged], ours: str, name: str, rate: float) -> str:
-    ratios = [one.scores[ours][rate].loss / one.scores[name][rate].loss for one in judged]
-    return number(geometric_mean(ratios))
+    if ours == name:
+        return "-"
+    ratio, error = mean_ratio((one.scores[ours][rate], one.scores[name][rate]) for one in judged)
+    return f"{number(ratio)} ± {error:.2f}"
+
+
+def _worst(scores: Iterable[Score]) -> str:
+    return percent(max((found.worst for found in scores), key=lambda w: (w == w, w)))
 
 
 def _each_set(judged: Sequence[Judged], best: str, page: Page) -> None:
@@ -219,19 +238,19 @@ def _all_peers(judged: Sequence[Judged], best: str, page: Page) -> None:
     rows = []
     for name in judged[0].scores:
         of_name = [one.scores[name] for one in judged]
-        worst = max((found[0.05].worst for found in of_name), key=lambda w: (w == w, w))
         rows.append(
             [
                 name,
                 *[_points(found[rate] for found in of_name) for rate in RATES],
                 *[_ratio(judged, best, name, rate) for rate in RATES],
                 *[number(geometric_mean(f[rate].reserved for f in of_name)) for rate in RATES[1:3]],
-                percent(worst),
+                _worst(found[0.05] for found in of_name),
             ]
         )
     page.table(
         f"All {len(judged)} sets: mean distance from the rate in points, pinball of {best} / this"
-        " (below 1: ours is better), reserved for each token needed, worst group at 5 %",
+        " (± standard errors by cluster; below 1: ours is better), reserved for each token needed,"
+        " worst group at 5 %",
         [
             "budgets",
             *[f"{rate:.0%}" for rate in RATES],

@@ -106,6 +106,24 @@ def factor(needs: Sequence[float], estimates: Sequence[float]) -> float:
     return float(np.exp(np.median(np.abs(logs))))
 
 
+def mean_distance(scores: Iterable[Score]) -> tuple[float, float]:
+    """The mean distance from the rate over sets, and its standard error by cluster."""
+    found = list(scores)
+    return mean(one.distance for one in found), _error_of_mean([one.error for one in found])
+
+
+def mean_ratio(pairs: Iterable[tuple[Score, Score]]) -> tuple[float, float]:
+    """The geometric mean over sets of one loss to another, and its standard error by cluster."""
+    ratios, errors = zip(*(ours.against(other) for ours, other in pairs), strict=True)
+    ratio = geometric_mean(ratios)
+    of_logs = [error / one for one, error in zip(ratios, errors, strict=True)]
+    return ratio, ratio * _error_of_mean(of_logs)
+
+
+def _error_of_mean(errors: Sequence[float]) -> float:
+    return math.hypot(*errors) / len(errors)
+
+
 def mean(figures: Iterable[float]) -> float:
     """The mean."""
     return float(np.mean(list(figures)))

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tokenest_py.runtime.providers import sized_fields
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -96,14 +98,9 @@ def record(call: Call, budget: Budget | None = None) -> dict[str, Any]:
     if budget is None:
         outcome = _outcome(call.need, None)
     else:
-        outcome = _outcome(call.need, budget.max_tokens) | {
-            "coefficients_id": budget.coefficients_id,
-            "selected_budget": budget.max_tokens,
-            "actual_max_tokens": budget.max_tokens,
-            "budget_source": budget.source,
-            "max_truncation": budget.max_truncation,
-            "is_control": budget.is_control,
-        }
+        sized = sized_fields(None, budget)
+        outcome = {name: value for name, value in sized.items() if value is not None}
+        outcome |= _outcome(call.need, budget.max_tokens)
     return {name: value for name, value in (fields | outcome).items() if value is not None}
 
 

@@ -120,7 +120,8 @@
 {#-
     Boolean: the ceiling that was sent is the one that a quantile of the table gave for a rate, so
     that the truncation of the call says something about that quantile. A floor was made for no
-    rate, and a control call ran under no budget.
+    rate, and a control call ran under no budget. A call that failed, was filtered or filled the
+    context window did not end by its ceiling, nor within it.
 -#}
 {% macro ran_under_quantile() -%}
     coalesce(
@@ -128,7 +129,11 @@
         and max_truncation is not null
         and budget_source in ('quantile cell', 'parent', 'so far')
         and selected_budget = coalesce(actual_max_tokens, selected_budget)
-        and not is_control,
+        and not is_control
+        and (
+            ({{ attempt_outcome() }}) = 'observed'
+            or (is_truncated and stop_class not in ('context_window', 'filtered'))
+        ),
         false
     )
 {%- endmacro %}

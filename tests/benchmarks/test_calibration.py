@@ -12,7 +12,15 @@ import pytest
 
 import generated_calls
 from calibration_peers import moving_average, running_p95
-from calibration_scores import Page, Score, clusters, factor, pinball
+from calibration_scores import (
+    Page,
+    Score,
+    clusters,
+    factor,
+    mean_distance,
+    mean_ratio,
+    pinball,
+)
 from generated_calls import Call, cold_start, judged, record, size
 from tokenest_py import Estimator
 
@@ -134,6 +142,23 @@ def test_calls_of_one_run_count_once() -> None:
     assert score.error == pytest.approx(math.sqrt(0.25 / 40))
     apart = [replace(one, run_id=f"r{place}") for place, one in enumerate(found)]
     assert Score.of(apart, [20] * 200, 0.05).error == pytest.approx(math.sqrt(0.25 / 200))
+
+
+def test_means_over_sets_have_errors_too() -> None:
+    """Of independent sets: the root of the squares over their number; ratios in logarithms."""
+    alike = [call(10 if run % 2 else 30, run_id=f"r{run}") for run in range(40)]
+    never = [call(10, run_id=f"r{run}") for run in range(40)]
+    one, other = Score.of(alike, [20] * 40, 0.05), Score.of(never, [20] * 40, 0.05)
+    distance, error = mean_distance([one, other])
+    assert distance == pytest.approx((0.45 + 0.05) / 2)
+    assert error == pytest.approx(math.sqrt(0.25 / 40) / 2)
+    twice = Score.of(alike, [40] * 40, 0.05)
+    # losses 0.5 and 9.5 of one, 1.5 and 0.5 of the other: 5 / 1; and the same set twice is 1
+    assert one.against(twice)[0] == pytest.approx(5)
+    ratio, error = mean_ratio([(one, twice), (other, other)])
+    assert ratio == pytest.approx(math.sqrt(5))
+    assert error == pytest.approx(math.sqrt(5) * one.against(twice)[1] / 5 / 2)
+    assert error > 0
 
 
 def test_a_set_of_one_run_is_cut_into_blocks() -> None:

@@ -12,7 +12,8 @@ import pydantic
 import pytest
 from conftest import LEARNED
 
-from tokenest_py import AUTO, labels, sized, unsized
+import vintages
+from tokenest_py import AUTO, Estimator, Recorder, labels, sized, unsized
 from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
@@ -126,6 +127,25 @@ def test_what_nothing_is_known_of(wired: Wired, given: dict[str, Any]) -> None:
     assert wired.seen("actual_max_tokens", "selected_budget", "actual_output_tokens") == [
         (None, None, 20000)
     ]
+
+
+def test_what_becomes_of_a_call_moves_the_next_ceilings(wired: Wired) -> None:
+    """With recording off too: after twenty answers that were cut off the ceiling has doubled."""
+    path = vintages.write(
+        wired.folder.parent, lambda packaged: vintages.still(packaged) + vintages.learned(0.02)
+    )
+    client = sized(
+        openai.OpenAI(base_url=f"{wired.provider.url}/v1"),
+        estimator=Estimator.load(path, strict=True),
+        recorder=Recorder(enabled=False),
+        category="chat",
+        escalate=False,
+    )
+    for _ in range(20):
+        client.chat.completions.create(model=MODEL, messages=ask("needs 9000"))
+    ceilings = wired.provider.ceilings(*CEILING)
+    assert ceilings == sorted(ceilings)
+    assert ceilings[-1] > 2 * ceilings[0]
 
 
 def test_observe_changes_nothing(wired: Wired) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import vintages
 from tokenest_py import Estimator
 from tokenest_py.errors import UsageError
-from tokenest_py.runtime.budget import input_bin
+from tokenest_py.runtime.budget import estimate_bin, input_bin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,13 +173,29 @@ def test_a_wider_cell_lowers_a_floor(
     )  # fmt: skip
 
 
-def test_a_rate_that_the_table_does_not_hold_is_said(warm: Estimator) -> None:
-    """The strictest one answers; too few calls are known for one in 1,000, so the floor holds."""
-    found = warm.budget(warm.estimate(["src/a.py"], "backend", "low"), max_truncation=0.018)
-    assert (found.max_tokens, found.quantile_rate, found.identified) == (1000, 0.02, False)
-    assert found.max_truncation == 0.018
-    found = warm.budget(warm.estimate(["src/a.py"], "backend", "low"), max_truncation=0.001)
-    assert (found.max_tokens, found.source, found.quantile_rate) == (8192, "cold-start floor", None)
+@pytest.mark.parametrize(
+    ("asked", "tokens", "answers", "says"),
+    [
+        (0.02, 1000, 0.02, ""),
+        (0.03, 1000, 0.02, "the table holds no rate of 3 %: its 2 % answers"),
+        (0.018, 1000, 0.02, "the table holds no rate of 1.8 %: its 2 % answers"),
+        (0.001, 8192, None, "too few calls are known for a rate of 0.1 %"),
+    ],
+)
+def test_a_rate_that_the_table_does_not_hold_is_said(
+    warm: Estimator, asked: float, tokens: int, answers: float, says: str
+) -> None:
+    """With the one that answers: a stricter one, else the strictest, else the floor."""
+    estimate = warm.estimate(["src/a.py"], "backend", "low")
+    found = warm.budget(estimate, max_truncation=asked)
+    assert (found.max_tokens, found.quantile_rate) == (tokens, answers)
+    assert found.identified == (asked >= 0.02)
+    assert found.max_truncation == asked
+    said = warm.explain(estimate, found)
+    assert says in said
+    assert bool(says) == ("no rate of" in said or "too few calls" in said)
+    cold = Estimator.load(strict=True)
+    assert "too few" not in cold.explain(estimate, cold.budget(estimate))
 
 
 def test_a_budget_below_the_estimate_says_so(warm: Estimator) -> None:
@@ -262,10 +278,44 @@ def test_monotone(tmp_path: Path, drawn: dict[tuple[int, float], int]) -> None:
     assert found == sorted(found, reverse=True)
 
 
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    tokens=st.integers(1, 40),
+    moved=st.floats(-3, 3),
+    model=st.sampled_from([None, "gpt-4o", "claude-opus-4-1", "m"]),
+    input_tokens=st.one_of(st.none(), st.integers(0, 400_000)),
+    max_tokens=st.one_of(st.none(), st.integers(1, 40)),
+)
+def test_a_budget_is_never_1(
+    tmp_path: Path, tokens: int, moved: float, model: str | None, input_tokens: int | None,
+    max_tokens: int | None,
+) -> None:  # fmt: skip
+    """Whatever a table says and whatever moved it: at least 16, unless the caller asks for less."""
+    rate = {"kind": "online_rate", "labels": {"category": "chat"}, "max_truncation": 0.02}
+    rows = [quantile(0.02, tokens, category="chat"), rate | {"value": moved, "n": 100}]
+    estimator = Estimator.load(
+        vintages.write(tmp_path, lambda packaged: packaged + rows), strict=True
+    )
+    estimate = estimator.estimate(None, "chat")
+    found = estimator.budget(
+        estimate, model=model, input_tokens=input_tokens, max_tokens=max_tokens
+    )
+    assert found.quantile_rate == 0.02
+    assert found.max_tokens >= min(16, max_tokens or 16)
+    assert found.is_below_estimate == (found.max_tokens < estimate.low)
+    assert ("below the low end" in estimator.explain(estimate, found)) == found.is_below_estimate
+
+
 def test_input_bins() -> None:
     """Four bins to each doubling, as floor(4 * log2(tokens))."""
     found = [input_bin(tokens) for tokens in (1, 2, 3, 4, 1023, 1024, 1217, 1218, 5000)]
     assert found == [0, 4, 6, 8, 39, 40, 40, 41, 49]
+
+
+def test_estimate_bins() -> None:
+    """Two bins to each doubling, as floor(2 * log2(tokens)); those of the SQL's unit test."""
+    found = [estimate_bin(tokens) for tokens in (0, 1, 4095, 4096, 5200, 33_800)]
+    assert found == [None, "0", "23", "24", "24", "30"]
 
 
 def test_limits(cold: Estimator) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import sys
 import threading
 import tracemalloc
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,7 +54,7 @@ def test_a_category_that_the_table_has_never_seen(path: Path) -> None:
     said = estimator.explain(estimator.estimate(None, "new"), found)
     assert "the median of the calls nearest to new/no complexity" in said
     assert f"max_tokens {found.max_tokens} from what new ones needed so far" in said
-    assert "5.0% truncation, from 40 calls (identified)" in said
+    assert "5 % truncation, from 40 calls (identified)" in said
 
 
 def test_a_model_that_the_table_has_never_seen(path: Path) -> None:
@@ -149,6 +151,55 @@ def test_it_never_raises(path: Path, tokens: Any, reason: Any, run: Any) -> None
     for budget in (asked(estimator, "chat", "m"), None):
         estimator.observe(budget, output_tokens=tokens, stop_reason=reason, run_id=run)
     assert 1 < asked(estimator, "chat", "m").max_tokens <= 64_000
+
+
+class Hostile:
+    """A number that is none, with an error that nobody knows."""
+
+    def __index__(self) -> int:
+        """Raise."""
+        raise Exception("no number")  # noqa: TRY002 (what no list of errors holds)
+
+
+def test_an_unknown_error_harms_no_call(path: Path) -> None:
+    """It is counted, and the next budget is what it was."""
+    estimator = Estimator.load(path, strict=True)
+    before = asked(estimator, "chat", "m")
+    hostile: Any = Hostile()
+    estimator.observe(before, output_tokens=hostile, stop_reason="stop")
+    assert asked(estimator, "chat", "m") == before
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.02, 0.01])
+def test_the_rate_comes_back_after_a_change(tmp_path: Path, rate: float) -> None:
+    """All needs grow by 1.6 at once: the table alone cuts off three times its rate for ever."""
+    budget = math.ceil(1000 * math.exp(0.5 * NormalDist().inv_cdf(1 - rate)))
+    rows = [vintages.budget(rate, budget, n=500, confidence=0.9, category="chat")]
+    online = [
+        {"kind": "constant", "name": name, "value": value}
+        for name, value in vintages.SO_FAR.items()
+    ]
+    path = vintages.write(tmp_path, lambda packaged: vintages.still(packaged) + online + rows)
+    chance = random.Random(5)
+    needs = [round(1600 * chance.lognormvariate(0, 0.5)) for _ in range(8000)]
+    cut_off = {}
+    for memory in (True, False):
+        estimator = Estimator.load(path, strict=True, memory=memory)
+        estimate = estimator.estimate(None, "chat")
+        cuts = []
+        for need in needs:
+            sized = estimator.budget(estimate, max_truncation=rate)
+            cut = need > sized.max_tokens
+            cuts.append(cut)
+            estimator.observe(
+                sized,
+                output_tokens=min(need, sized.max_tokens),
+                stop_reason="length" if cut else "stop",
+            )
+        cut_off[memory] = sum(cuts[2000:]) / 6000
+    # what the steps allow beside the rate: ln(1.6) and one wide swing, over 6,000 steps of 0.04
+    assert cut_off[True] == pytest.approx(rate, abs=0.005)
+    assert cut_off[False] > 3 * rate
 
 
 def test_it_is_bounded(path: Path) -> None:

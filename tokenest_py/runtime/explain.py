@@ -56,6 +56,10 @@ def _estimate(coefficients: Coefficients, estimate: TokenEstimate) -> Iterator[s
     yield f"  coefficients {estimate.coefficients_id}, estimator {estimate.estimator_version}"
 
 
+def _rate(rate: float) -> str:
+    return f"{100 * rate:g} %"
+
+
 def _part(part: Part) -> str:
     item = part.deliverable
     size = f", times {part.size_factor:g} for its size" if part.size_factor != 1 else ""
@@ -69,11 +73,15 @@ def _budget(coefficients: Coefficients, estimate: TokenEstimate, budget: Budget)
     if budget.source == FLOOR:
         factor = buffer(coefficients, estimate)
         yield f"  the larger of the floor and {estimate.estimated_tokens} times {factor:g}"
+        if coefficients.n_known:
+            yield f"  too few calls are known for a rate of {_rate(budget.max_truncation)}"
     elif budget.quantile_rate is not None:
         kind = "identified" if budget.identified else "at least this much"
-        yield f"  {budget.quantile_rate:.1%} truncation, from {budget.n} calls ({kind})"
-        if budget.quantile_rate > budget.max_truncation:
-            yield f"  the table holds no rate of {budget.max_truncation:.1%}: its strictest answers"
+        rate = _rate(budget.quantile_rate)
+        yield f"  {rate} truncation, from {budget.n} calls ({kind})"
+        if budget.quantile_rate != budget.max_truncation:
+            asked = _rate(budget.max_truncation)
+            yield f"  the table holds no rate of {asked}: its {rate} answers"
         if budget.seen_factor != 1:
             yield (
                 f"  {budget.max_tokens / budget.seen_factor:.0f} from the table, times"

@@ -6,9 +6,11 @@ import csv
 import enum
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+import vintages
 from recorded import events, lines
 from tokenest_py import Estimator
 from tokenest_py.runtime.providers import APIS, BY_PROVIDER, said_limit
@@ -247,6 +249,36 @@ def test_estimate_and_budget_fill_the_prediction(recorder: Recorder, tmp_path: P
     assert event["deliverables"] == ["src/api.py", "tests/test_api.py"]
     assert (event["deliverable_count"], event["attempt"]) == (2, 1)
     assert event["breakdown"] == ["backend_new:1:assumed", "test_new:1:assumed"]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_estimator_is_told_of_the_outcome(tmp_path: Path, *, enabled: bool) -> None:
+    """Whether anything is recorded or not, and only once an answer was read."""
+    path = vintages.write(
+        tmp_path, lambda packaged: vintages.still(packaged) + vintages.learned(0.02)
+    )
+    estimator = Estimator.load(path, strict=True)
+    recorder = Recorder(tmp_path / "events", enabled=enabled)
+    estimate = estimator.estimate(None, "new")
+    budget = estimator.budget(estimate)
+    options: dict[str, Any] = {"budget": budget, "estimator": estimator, **CALL}
+    assert not recorder.record_response(estimate, object(), **options)
+    assert estimator.budget(estimate) == budget
+    assert recorder.record_response(estimate, ANTHROPIC, **options) is enabled
+    assert estimator.budget(estimate).seen_factor != 1
+    assert len(lines(tmp_path / "events")) == enabled
+
+
+def test_a_ceiling_that_a_limit_lowered_is_of_no_rate(recorder: Recorder, tmp_path: Path) -> None:
+    """It was not made for the rate that was asked for, so no build judges it by that."""
+    estimator = Estimator.load()
+    estimate = estimator.estimate(["src/a.py"] * 20, "implementation", "high")
+    for model in ("gpt-5-mini", "gpt-4o-mini"):
+        budget = estimator.budget(estimate, model=model, max_truncation=0.05)
+        assert recorder.record_response(estimate, ANTHROPIC, budget=budget, **CALL)
+    whole, lowered = events(tmp_path)
+    assert (whole["selected_budget"], whole["max_truncation"]) == (93600, 0.05)
+    assert (lowered["selected_budget"], lowered.get("max_truncation")) == (16384, None)
 
 
 def test_given_fields_win(recorder: Recorder, tmp_path: Path) -> None:

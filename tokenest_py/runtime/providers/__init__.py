@@ -80,7 +80,8 @@ def sized_fields(estimate: object, budget: object) -> dict[str, object]:
         "predicted_output_tokens": get(estimate, "estimated_tokens"),
         "selected_budget": get(budget, "max_tokens"),
         "budget_source": get(budget, "source"),
-        "max_truncation": get(budget, "max_truncation"),
+        # a ceiling that a limit lowered was made for no rate, and is judged by none
+        "max_truncation": None if get(budget, "clamped_by") else get(budget, "max_truncation"),
         "actual_max_tokens": get(budget, "max_tokens"),
         "is_control": get(budget, "is_control") or None,
     }

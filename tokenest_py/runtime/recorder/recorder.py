@@ -64,6 +64,8 @@ class Recorder:
     counts from zero.
     """
 
+    _out_of_stack = 0  # drops where the host's stack had no room left to count them
+
     def __init__(
         self,
         directory: str | os.PathLike[str] = DEFAULT_DIRECTORY,
@@ -172,26 +174,28 @@ class Recorder:
             response: What Anthropic, OpenAI (chat completions or responses) or Gemini returned,
                 as an object or a dictionary. No text of it is read.
             budget: The Budget whose `max_tokens` was sent.
-            estimator: The Estimator that made it, which is told of the outcome (`observe()`).
+            estimator: The Estimator that made it, which is told of the outcome (`observe()`), with
+                recording off too.
             fields: Fields as in `record()`, `run_id` and `phase_id` among them. They win over
                 what the estimate, the budget and the response say.
 
         Returns:
             As `record()`.
         """
-        if not self.enabled:
+        if not self.enabled and estimator is None:
             return False
         try:
             found: dict[str, Any] = {**call_fields(estimate, budget, response), **fields}
-            self._write(found)
             if estimator is not None and isinstance(budget, tuple):
                 told: Any = budget
-                estimator.observe(
+                estimator.observe(  # before the write: a full disk keeps no budget from learning
                     told,
-                    output_tokens=found["actual_output_tokens"],
+                    output_tokens=found.get("actual_output_tokens", 0),
                     stop_reason=found.get("stop_reason"),
                     run_id=found.get("run_id"),
                 )
+            if self.enabled:
+                self._write(found)
         except BaseException as error:  # again: a shared method's frame could overflow the stack
             is_interrupt = False
             try:
@@ -201,7 +205,7 @@ class Recorder:
             if is_interrupt:
                 raise
             return False
-        return True
+        return self.enabled
 
     def status(self) -> RecorderStatus:
         """Return the counts so far. `attempts - written` is the number of dropped events."""
@@ -257,7 +261,7 @@ class Recorder:
         self._counts_lock = threading.RLock()
         self._written = 0
         self._dropped: dict[str, int] = {}
-        self._out_of_stack = 0  # drops where the host's stack had no room left to count them
+        self._out_of_stack = 0
         self._unknown_fields = 0
         self._guardrails = Guardrails()
         self._id_prefix = os.urandom(12).hex()
@@ -302,6 +306,8 @@ class Recorder:
     def _count_drop(self, error: BaseException) -> bool:
         """Count the event, and return whether the error is for the host: an interrupt, an exit."""
         reason, is_interrupt = _reason(error), _is_for_the_host(error)
+        if not self.enabled:
+            return is_interrupt
         if reason not in self._dropped:
             self._dropped[reason] = 0
             _warn(f"telemetry events are dropped: {reason}")
