@@ -55,6 +55,8 @@
 {#- md5 of the first bytes of a file; of one that was packed, of its first lines. -#}
 {% macro duckdb__landed_md5(content, bytes, pieces, lines) -%}
     case
+        -- a slice is a copy
+        when octet_length({{ content }}) = {{ bytes }} then md5({{ content }})
         when {{ content }} is not null then md5({{ content }}[1:{{ bytes }}])
         else md5(array_to_string({{ pieces }}[1:{{ lines }}], chr(10)) || chr(10))
     end
