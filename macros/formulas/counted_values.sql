@@ -29,15 +29,14 @@
 {% macro ranked_values(names, ranks, strata=none) %}
 {%- set cell = ['cell_key'] if strata else names -%}
 {%- set group = names + ['measure'] -%}
-{#- fine for ratios, coarse for percentages; it only has to rise with the value -#}
-{%- set bucket = 'floor(case when value < 16 then value * 16 else value + 240 end)' -%}
+{%- set wanted = 'wanted_cells' if strata else 'wanted_buckets' -%}
 cell_buckets as (
     select
         {{ (cell + ['measure']) | join(', ') }},
-        {{ bucket }} as bucket,
+        {{ value_bucket('value') }} as bucket,
         sum(n) as n
     from counted
-    group by {{ (cell + ['measure', bucket]) | join(', ') }}
+    group by {{ (cell + ['measure', value_bucket('value')]) | join(', ') }}
 ),
 
 buckets as (
@@ -59,7 +58,9 @@ summed_buckets as (
 ),
 
 wanted_buckets as (
-    select *
+    select
+        *,
+        row_number() over (order by {{ group | join(', ') }}, bucket) as bucket_no
     from summed_buckets
     where
         {% for first, last in ranks -%}
@@ -68,13 +69,23 @@ wanted_buckets as (
         {%- endfor %}
 ),
 
-wanted_values as (
+{% if strata -%}
+-- as one text: thousands of strata share a bucket, and no cell is to meet them all
+wanted_cells as (
     select
-        *,
-        {{ bucket }} as bucket
-    from counted
+        cell_buckets.cell_key,
+        wanted_buckets.measure,
+        wanted_buckets.bucket,
+        wanted_buckets.bucket_no
+    from cell_buckets
+    inner join {{ strata }}
+        on cell_buckets.cell_key = {{ strata }}.cell_key
+    inner join wanted_buckets
+        on
+            {{ bucket_key(strata, 'cell_buckets', names) }}
+            = {{ bucket_key('wanted_buckets', 'wanted_buckets', names) }}
     where
-        (measure, {{ bucket }}) in (
+        (cell_buckets.measure, cell_buckets.bucket) in (
             select
                 wanted_buckets.measure,
                 wanted_buckets.bucket
@@ -82,33 +93,36 @@ wanted_values as (
         )
 ),
 
+{% endif -%}
+wanted_values as (
+    select
+        {{ wanted }}.bucket_no,
+        counted.value,
+        sum(counted.n) as n
+    from counted
+    inner join {{ wanted }}
+        on
+            counted.measure = {{ wanted }}.measure
+            and {{ value_bucket('counted.value') }} = {{ wanted }}.bucket
+            {%- for name in cell %}
+            and counted.{{ name }}
+                {{ '=' if strata else 'is not distinct from' }} {{ wanted }}.{{ name }}
+            {%- endfor %}
+    group by {{ wanted }}.bucket_no, counted.value
+),
+
 ranked as (
     select
         wanted_buckets.{{ group | join(', wanted_buckets.') }},
         wanted_values.value,
         wanted_buckets.n_values,
-        wanted_buckets.n_up_to - wanted_buckets.n + sum(sum(wanted_values.n)) over (
-            partition by wanted_buckets.{{ group | join(', wanted_buckets.') }}, wanted_buckets.bucket
+        wanted_buckets.n_up_to - wanted_buckets.n + sum(wanted_values.n) over (
+            partition by wanted_values.bucket_no
             order by wanted_values.value asc
         ) as n_up_to
     from wanted_values
-    {{ 'inner join ' ~ strata ~ ' on wanted_values.cell_key = ' ~ strata ~ '.cell_key' if strata }}
     inner join wanted_buckets
-        on
-        {%- if strata %}
-            {#- as one text: thousands of strata share a bucket, and no value is to meet them all #}
-            {{ bucket_key(strata, 'wanted_values', names) }}
-            = {{ bucket_key('wanted_buckets', 'wanted_buckets', names) }}
-        {%- else %}
-            wanted_values.measure = wanted_buckets.measure
-            and wanted_values.bucket = wanted_buckets.bucket
-            {%- for name in names %}
-            and wanted_values.{{ name }} is not distinct from wanted_buckets.{{ name }}
-            {%- endfor %}
-        {%- endif %}
-    group by
-        wanted_buckets.{{ group | join(', wanted_buckets.') }}, wanted_values.value,
-        wanted_buckets.bucket, wanted_buckets.n, wanted_buckets.n_up_to, wanted_buckets.n_values
+        on wanted_values.bucket_no = wanted_buckets.bucket_no
 )
 {%- endmacro %}
 
@@ -118,6 +132,11 @@ ranked as (
         '|', {{ group }}.{{ names | join(', ' ~ group ~ '.') }}, {{ relation }}.measure,
         cast({{ relation }}.bucket as string)
     )
+{%- endmacro %}
+
+{#- The coarse bucket of a value: fine for ratios, coarse for percentages; it only has to rise. -#}
+{% macro value_bucket(value) -%}
+    floor(case when {{ value }} < 16 then {{ value }} * 16 else {{ value }} + 240 end)
 {%- endmacro %}
 
 {#- Where a quantile lies among n_values sorted values, counted from 0: often between two. -#}
