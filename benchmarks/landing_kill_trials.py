@@ -34,10 +34,10 @@ from unittest import mock
 import duckdb
 from dbt.cli.main import dbtRunner
 
+from file_history_trials import plan_at_home
 from tokenest_py import Recorder
 from tokenest_py.__main__ import run
-from tokenest_py.pipeline.plan.store import current_plan, plan_name
-from tokenest_py.pipeline.settings import Settings
+from tokenest_py.pipeline.plan.store import plan_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -324,8 +324,7 @@ def main(arguments: list[str] | None = None) -> int:
         root = Path(scratch).resolve()
         places = {"DBT_TARGET_PATH": str(root / "target"), "DBT_LOG_PATH": str(root / "logs")}
         os.environ.update(SETTINGS | places)
-        at_home = Settings.read({"DBT_TARGET_PATH": str(ROOT / "target")})
-        current_plan(at_home, {}, lambda _: None).write(root / "target" / plan_name({}))
+        plan_at_home({}).write(root / "target" / plan_name({}))
         # Every build is forked from here: dbt has been imported and has read the project.
         dbtRunner().invoke(["--log-level", "none", "parse", *PLACES])
         print(f"{'build':8} {'kills':>5} {'statements':>10} {'events':>8} {'faults':>6}")

@@ -23,7 +23,7 @@ def settings(**values: str) -> Settings:
     given = {
         "TOKENEST_DB": "plan.duckdb",
         "TOKENEST_EXPORTS": "planned",
-        "TOKENEST_TELEMETRY": "telemetry/**/*.ndjson",
+        "TOKENEST_TELEMETRY": "telemetry/**/*.ndjson*",
     }
     return Settings.read({"DBT_TARGET_PATH": str(PLANS)}, **(given | values))
 
