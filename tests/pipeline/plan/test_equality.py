@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from dbt_project import Project, line
-from planned import planned, run
+from dbt_project import Project, line, plan_of
+from planned import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,7 +161,7 @@ def test_every_table_is_equal_build_by_build(tmp_path: Path, seed: int) -> None:
         # tables are compared: what only reads them is left out, and so are the tests
         given += ["--exclude-resource-type", "test", "--exclude", "path:models/report"]
         said = project.dbt_build(*given, telemetry="telemetry/**/*.ndjson*")
-        outcome = run(project, planned(variables))
+        outcome = run(project, plan_of(variables))
         assert differences(project) == {}, step
         assert ("was set aside" in said) == outcome.has_left_out == (step > 0)
     how_far = (
