@@ -146,7 +146,7 @@ $(PEERS)/.installed:
 
 soak: $(STAMP)  ## the trials in large: kills, histories of files, I/O errors, readers, commands
 	@$(BIN)/python benchmarks/recorder_kill_trials.py --kills 5000 --control-kills 100
-	@$(BIN)/python benchmarks/landing_kill_trials.py --landing 450 --whole 50
+	@$(BIN)/python benchmarks/landing_kill_trials.py --dbt 250 --plan 250
 	@$(BIN)/python benchmarks/publishing_kill_trials.py --kills 100
 	@$(BIN)/python benchmarks/file_history_trials.py --histories 1000
 	@$(BIN)/python benchmarks/io_error_trials.py --landing 120 --export 80

@@ -15,9 +15,11 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tokenest_py.pipeline.plan.open_vars import PACKAGED_VARS
-from tokenest_py.pipeline.plan.store import compile_to, plan_name
+from tokenest_py.pipeline.plan.store import current_plan, plan_name
+from tokenest_py.pipeline.settings import Settings
 for variables in PACKAGED_VARS:
-    compile_to(Path(sys.argv[1]), Path(sys.argv[2], plan_name(variables)), variables)
+    plan = current_plan(Settings.read({}), variables, print)
+    plan.write(Path(sys.argv[1], plan_name(variables)))
 """
 
 
@@ -27,9 +29,9 @@ class PlanHook(BuildHookInterface[Any]):
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, unless the wheel only points at a checkout, which has its own plans."""
+        """Compile what the target folder lacks, unless the wheel only points at a checkout."""
         if version == "editable" or importlib.util.find_spec("dbt") is None:
             return
         folder, root = tempfile.mkdtemp(), Path(self.root)
-        subprocess.run([sys.executable, "-c", PROGRAM, root, folder], cwd=root, check=True)
+        subprocess.run([sys.executable, "-c", PROGRAM, folder], cwd=root, check=True)
         build_data["force_include"][folder] = "tokenest_py/project/plans"

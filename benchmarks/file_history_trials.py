@@ -32,7 +32,7 @@ from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tokenest_py.pipeline.plan.plan import Plan
 
@@ -212,11 +212,15 @@ class History:
         )
 
 
+def plan_at_home(variables: Mapping[str, object]) -> Plan:
+    """The plan of the checkout and these vars, kept in its target folder as that of a build."""
+    with contextlib.chdir(ROOT):
+        return current_plan(Settings.read({}), variables, lambda _: None)
+
+
 def landing_plan() -> Plan:
     """The steps that landing one source needs, with the tests of its equations."""
-    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(ROOT):
-        given = Settings.read({"DBT_TARGET_PATH": os.environ.get("DBT_TARGET_PATH", scratch)})
-        plan = current_plan(given, {"sources": ["tokenest"]}, lambda _: None)
+    plan = plan_at_home({"sources": ["tokenest"]})
     steps = {step.id: step for step in plan.steps}
     wanted, left = set(), [step.id for step in plan.steps if step.name in WANTED]
     while left:

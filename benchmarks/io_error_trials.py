@@ -25,13 +25,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from file_history_trials import landing_plan
+from file_history_trials import landing_plan, plan_at_home
 from tokenest_py.cli.frame import framed
 from tokenest_py.errors import CoefficientsError
 from tokenest_py.pipeline.calibration.export_guard import guarded
 from tokenest_py.pipeline.plan.plan import Plan
 from tokenest_py.pipeline.plan.run import run_plan
-from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table import PACKAGED, load
 
@@ -166,8 +165,7 @@ def careless(place: Path) -> object:
 
 def prepare(folder: Path) -> dict[str, Kind]:
     """Databases with something to do, and what that gives."""
-    at_home = Settings.read({"DBT_TARGET_PATH": os.environ.get("DBT_TARGET_PATH", str(folder))})
-    whole = current_plan(at_home, {}, lambda _: None)
+    whole = plan_at_home({})
     landing, before = folder / "landing", folder / "export"
     (landing / "telemetry").mkdir(parents=True)
     record = ('{"event_id": "e-%d", "occurred_at": "2026-01-02T03:04:05Z", "phase_id": "p",'

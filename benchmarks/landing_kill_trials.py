@@ -1,20 +1,22 @@
 """Kill builds, and the writers beside them, with signal 9; then count every line again.
 
-    python benchmarks/landing_kill_trials.py --landing 180 --whole 20
+    python benchmarks/landing_kill_trials.py --dbt 250 --plan 250
 
-Real recorders append events while `tokenest build` runs, so that files grow before, during and
-between builds. A trial kills the builder, and every third time the writers with it: half of the
-trials at a random moment, half right before one chosen SQL statement (begin and commit are
-statements too). Then the database is opened again: the lines that it holds have to be the first
-ones of each file, each once, with a verdict. The next build has to complete, an event recorded
-after the kill has to land, and every line of every file has to be accounted for, counted by
-reading the files. Every acknowledged event is there exactly once. The same check has to catch a
-landing in two steps without a transaction: else it could not see a loss.
+Real recorders append events while a build runs, so that files grow before, during and between
+builds. A trial kills the builder, dbt's landing or `tokenest build`, and every third time the
+writers with it: half of the trials at a random moment, half right before one chosen SQL statement
+(begin and commit are statements too). Then the database is opened again: the lines that it holds
+have to be the first ones of each file, each once, with a verdict. The next `tokenest build` has to
+complete, whichever was killed; an event recorded after the kill has to land, and every line of
+every file has to be accounted for, counted by reading the files. Every acknowledged event is there
+exactly once. The same check has to catch a landing in two steps without a transaction: else it
+could not see a loss.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import mmap
 import os
 import random
@@ -30,11 +32,12 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 import duckdb
-from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from dbt.cli.main import dbtRunner
 
+from file_history_trials import plan_at_home
 from tokenest_py import Recorder
 from tokenest_py.__main__ import run
+from tokenest_py.pipeline.plan.store import plan_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,12 +50,12 @@ SETTINGS = {
     "TOKENEST_DB": "tokenest.duckdb",
     "TOKENEST_EXPORTS": "exports",
     "TOKENEST_TELEMETRY": "telemetry/*.ndjson",
-    "DBT_TARGET_PATH": "target",
-    "DBT_LOG_PATH": "logs",
     "DO_NOT_TRACK": "1",
 }
 WRITERS = 2
-PAUSE = 0.01  # seconds between two events of a writer
+SPAN = 50  # kills of one database: the next is new, so that the last kill costs what the first does
+MOST_FAULTS = 20  # more of them say nothing new
+PAUSE = 0.02  # seconds between two events of a writer
 REQUIRED = {"phase_id": "kill-trial", "category": "testing", "actual_output_tokens": 7}
 
 # The first lines of each file, each once, each with one verdict; and no account that is off.
@@ -72,11 +75,11 @@ class Place:
     """A database, its telemetry, its writers, and what went wrong with them so far."""
 
     folder: Path
-    memory: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 8))
     writers: dict[str, tuple[int, mmap.mmap]] = field(default_factory=dict)
     acknowledged: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     fresh: int = 0
+    kills: int = 0
 
     @property
     def database(self) -> Path:
@@ -123,21 +126,20 @@ class Place:
         recorder.close()
         self.fresh += 1
 
-    def start_build(self, *, whole: bool, kill_before: int = 0) -> int:
+    def start_build(self, kind: str, *, kill_before: int = 0) -> int:
         """Fork a build that notes each SQL statement and kills itself before a chosen one."""
-        struct.pack_into("<q", self.memory, 0, 0)
         child = os.fork()
         if child == 0:
             log = os.open("build.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             os.dup2(log, 1)
             os.dup2(log, 2)
-            note_statements(self.memory, kill_before)
-            os._exit(run(["build"]) if whole else land())
+            note_statements(kill_before)
+            os._exit(BUILDS[kind]())
         return child
 
-    def build(self, *, whole: bool) -> list[str]:
+    def build(self, kind: str = "plan") -> list[str]:
         """Run a build that has to complete; return its SQL statements."""
-        _, status = os.waitpid(self.start_build(whole=whole), 0)
+        _, status = os.waitpid(self.start_build(kind), 0)
         if os.waitstatus_to_exitcode(status) != 0:
             log = (self.folder / "build.log").read_text(encoding="utf-8")
             self.faults.append(f"a build after a kill did not complete: {log[-600:]}")
@@ -145,27 +147,31 @@ class Place:
 
 
 def land() -> int:
-    """Run the part of the build that lands; return its exit code."""
+    """Run the part of dbt's build that lands; return its exit code."""
     options = ["--exclude-resource-type", "unit_test", "--indirect-selection", "cautious"]
     outcome = dbtRunner().invoke(["--no-write-json", "build", *LANDING, *options, *PLACES])
     sys.stdout.flush()
     return 0 if outcome.success else 1
 
 
-def note_statements(memory: mmap.mmap, kill_before: int) -> None:
+BUILDS: dict[str, Callable[[], int]] = {"dbt": land, "plan": lambda: run(["build"])}
+
+
+def note_statements(kill_before: int) -> None:
     """Write each SQL statement of this process to a file, and kill it before the chosen one."""
-    execute: Callable[..., object] = DuckDBCursorWrapper.execute
+    execute = duckdb.DuckDBPyConnection.execute  # of dbt's connections as of the plan's
+    numbers = itertools.count(1)
     notes = os.open("statements", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
 
-    def noted(self: DuckDBCursorWrapper, sql: str, bindings: object = None) -> object:
-        number = struct.unpack_from("<q", memory)[0] + 1
-        struct.pack_into("<q", memory, 0, number)
-        if number == kill_before:
+    def noted(
+        self: duckdb.DuckDBPyConnection, sql: str, *bindings: object
+    ) -> duckdb.DuckDBPyConnection:
+        if next(numbers) == kill_before:
             os.kill(os.getpid(), signal.SIGKILL)
         os.write(notes, " ".join(sql.split())[-300:].encode() + b"\n")
-        return execute(self, sql, bindings)
+        return execute(self, sql, *bindings)
 
-    mock.patch.object(DuckDBCursorWrapper, "execute", noted).start()
+    mock.patch.object(duckdb.DuckDBPyConnection, "execute", noted).start()
 
 
 def examine_reopened(place: Place, database: Path | None = None) -> list[str]:
@@ -216,28 +222,67 @@ def examine_built(place: Place, before: dict[str, int], acknowledged: dict[str, 
     return found
 
 
-def trial(
-    place: Place, number: int, *, whole: bool, seconds: float, targets: list[int]
-) -> list[str]:
-    """Kill one build, look, build again, look; return the statements of the completed build."""
+def trial(place: Place, number: int, kind: str, *, seconds: float, targets: list[int]) -> bool:
+    """Kill one build, look, build again, look; return whether it was killed in time."""
     while len(place.writers) < WRITERS:
         place.start_writer(f"writer-{len(place.acknowledged) + len(place.writers)}")
-    if number % 2:
-        child = place.start_build(whole=whole, kill_before=random.choice(targets))
-    else:
-        child = place.start_build(whole=whole)
+    chosen = random.choice(targets) if number % 2 else 0
+    child = place.start_build(kind, kill_before=chosen)
+    if not chosen:
         time.sleep(random.uniform(0, seconds))
     if number % 3 == 0:
         place.kill_writers()
-    if number % 2 == 0:
+    if not chosen:
         os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
+    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    if chosen and not killed:
+        place.faults.append(f"{kind} ended before statement {chosen}, which was to kill it")
     place.faults += examine_reopened(place)
     place.record_fresh()
     before, acknowledged = place.newlines(), place.acknowledged_now()
-    statements = place.build(whole=whole)
+    place.build()
     place.faults += examine_built(place, before, acknowledged)
+    return killed
+
+
+def killed_often(place: Place, kind: str, kills: int) -> list[str]:
+    """Kill builds until so many were killed in time; return the statements of one that was not."""
+    place.folder.mkdir()
+    os.chdir(place.folder)
+    place.record_fresh()
+    place.build()
+    place.record_fresh()
+    started = time.monotonic()
+    statements = place.build(kind)
+    seconds, killed = time.monotonic() - started, 0
+    targets = targets_of(statements)
+    for number in itertools.count(1):
+        if killed == kills or len(place.faults) > MOST_FAULTS:
+            break
+        killed += trial(place, number, kind, seconds=seconds, targets=targets)
+    place.kills = killed
+    place.kill_writers()
+    place.build("dbt")
+    place.faults += examine_built(place, place.newlines(), place.acknowledged_now())
     return statements
+
+
+def trials(root: Path, kind: str, kills: int) -> list[Place]:
+    """Kill builds of a kind, many of each database, and print what came of it."""
+    places: list[Place] = []
+    statements: list[str] = []
+    faults = 0
+    for first in range(0, kills, SPAN):
+        places.append(Place(root / f"{kind}-{first}"))
+        statements = killed_often(places[-1], kind, min(SPAN, kills - first))
+        faults = sum(len(place.faults) for place in places)
+        said = f"{kind}: {sum(place.kills for place in places)} of {kills} kills, {faults} faults"
+        print(said, file=sys.stderr, flush=True)
+    killed = sum(place.kills for place in places)
+    events = sum(sum(place.acknowledged_now().values()) for place in places)
+    print(f"{kind:8} {killed:5} {len(statements):10} {events:8,} {faults:6}", flush=True)
+    return places
 
 
 def landing_without_transaction(place: Place) -> list[str]:
@@ -271,42 +316,24 @@ def targets_of(statements: list[str]) -> list[int]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the trials and print a line for each kind; return 0 when all went as promised."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--landing", type=int, default=180, help="kills of the landing")
-    parser.add_argument("--whole", type=int, default=20, help="kills of whole builds")
+    parser.add_argument("--dbt", type=int, default=250, help="kills of dbt's landing")
+    parser.add_argument("--plan", type=int, default=250, help="kills of `tokenest build`")
     parser.add_argument("--directory", type=Path, help="where to work (default: temporary)")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(dir=options.directory) as root:
-        place = Place(Path(root).resolve())
-        os.chdir(root)
-        os.environ.update(SETTINGS)
-        place.record_fresh()
-        place.build(whole=False)
+    with tempfile.TemporaryDirectory(dir=options.directory) as scratch:
+        root = Path(scratch).resolve()
+        places = {"DBT_TARGET_PATH": str(root / "target"), "DBT_LOG_PATH": str(root / "logs")}
+        os.environ.update(SETTINGS | places)
+        plan_at_home({}).write(root / "target" / plan_name({}))
         # Every build is forked from here: dbt has been imported and has read the project.
         dbtRunner().invoke(["--log-level", "none", "parse", *PLACES])
-        place.record_fresh()
-        started = time.monotonic()
-        statements = place.build(whole=False)
         print(f"{'build':8} {'kills':>5} {'statements':>10} {'events':>8} {'faults':>6}")
-        for whole, kills in ((False, options.landing), (True, options.whole)):
-            targets = targets_of(statements)
-            seconds = (time.monotonic() - started) * (3 if whole else 1)
-            for number in range(1, kills + 1):
-                if sys.stderr.isatty():
-                    print(f"kill {number} of {kills}", end="\r", file=sys.stderr, flush=True)
-                started = time.monotonic()
-                statements = trial(place, number, whole=whole, seconds=seconds, targets=targets)
-            events = sum(place.acknowledged_now().values())
-            print(
-                f"{'whole' if whole else 'landing':8} {kills:5} {len(statements):10} {events:8,}"
-                f" {len(place.faults):6}"
-            )
-        place.kill_writers()
-        place.build(whole=False)
-        place.faults += examine_built(place, place.newlines(), place.acknowledged_now())
-        seen = landing_without_transaction(place)
-    print(*place.faults, sep="\n", end="\n" if place.faults else "")
+        killed = [*trials(root, "dbt", options.dbt), *trials(root, "plan", options.plan)]
+        seen = landing_without_transaction(killed[-1])
+    faults = [fault for place in killed for fault in place.faults]
+    print(*faults, sep="\n", end="\n" if faults else "")
     print(f"control  {len(seen):5} files whose landing in two steps, without a transaction, shows")
-    kept = bool(seen) and not place.faults
+    kept = bool(seen) and not faults
     print(
         "kept: nothing was lost or counted twice, and the control shows it" if kept else "NOT kept"
     )

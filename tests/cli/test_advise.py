@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from dbt_project import BIN, DBT, ROOT, Project
+from dbt_project import BIN, ROOT, Project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,14 +21,14 @@ SECRET = "canary-51fe"
 
 
 def advise(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command in a folder of its own; the plans are those of the session."""
+    """The command in a folder of its own; the plans are those of the checkout."""
     environment = Project(folder).environment()
     del environment["TOKENEST_DB"], environment["TOKENEST_EXPORTS"]
     del environment["TOKENEST_TELEMETRY"]
     return subprocess.run(
         [BIN / "tokenest", "advise", *arguments],
         cwd=folder,
-        env=environment | {"DBT_TARGET_PATH": str(DBT.target())},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,

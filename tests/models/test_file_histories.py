@@ -39,19 +39,14 @@ def test_a_landing_that_compares_nothing_is_seen(plan: Plan) -> None:
     assert any(trial(careless(plan), seed) for seed in range(1, 10))
 
 
-def land(project: Project, telemetry: str | None = None) -> None:
-    """By dbt; the trials land by the plan."""
-    project.dbt_build("-s", "+files", "+rejected_lines", telemetry=telemetry)
-
-
 def test_a_log_that_is_copied_and_cut_off(project: Project) -> None:
     """The same first line, grown past its old size."""
     log, copy = project.telemetry("app.ndjson"), project.telemetry("app.1.ndjson")
     log.write_bytes(line(event_id="first") + b"".join(line(event_id=f"a-{n}") for n in range(2)))
-    land(project)
+    project.land()
     copy.write_bytes(log.read_bytes() + line(event_id="late"))
     log.write_bytes(line(event_id="first") + b"".join(line(event_id=f"b-{n}") for n in range(5)))
-    land(project)
+    project.land()
     assert project.rows(STATES) == [
         ("app.ndjson", "app.1.ndjson", "rotated", 4, 4),
         ("app.ndjson#2", "app.ndjson", "landed", 6, 5),
@@ -59,7 +54,7 @@ def test_a_log_that_is_copied_and_cut_off(project: Project) -> None:
     before = project.rows("select count(*) from staging.base_tokenest__lines")
     copy.with_suffix(".ndjson.gz").write_bytes(gzip.compress(copy.read_bytes()))
     copy.unlink()
-    land(project, telemetry="telemetry/**/*.ndjson*")
+    project.land("telemetry/**/*.ndjson*")
     assert project.rows(STATES)[0] == ("app.ndjson", "app.1.ndjson.gz", "rotated", 4, 4)
     assert project.rows("select count(*) from staging.base_tokenest__lines") == before
 
@@ -68,11 +63,11 @@ def test_a_landed_line_that_was_edited(project: Project) -> None:
     """The file is read anew: what is new in it lands, and a known id keeps what it said first."""
     path = project.telemetry()
     path.write_bytes(line(event_id="e-1") + line(event_id="e-2") + line(event_id="e-3"))
-    land(project)
+    project.land()
     content = path.read_bytes().replace(b'"e-2"', b'"x-2"')
     path.write_bytes(content.replace(b"800", b"801", 1))
     os.utime(path, (1_700_000_000,) * 2)
-    land(project)
+    project.land()
     assert project.rows(STATES) == [
         ("events.ndjson", "events.ndjson", "rewritten", 3, 3),
         ("events.ndjson#2", "events.ndjson", "landed", 3, 1),
@@ -89,13 +84,13 @@ def test_a_file_without_a_line_of_its_own_yet(project: Project) -> None:
     """It was emptied and has half a line: it waits under the path, beside what had landed."""
     path = project.telemetry()
     path.write_bytes(line(event_id="e-1"))
-    land(project)
+    project.land()
     path.write_bytes(b'{"half')
-    land(project)
+    project.land()
     assert project.rows(STATES) == [
         ("events.ndjson", "events.ndjson", "rewritten", 1, 1),
         ("events.ndjson#0", "events.ndjson", "growing", 0, 0),
     ]
     path.write_bytes(line(event_id="e-1"))
-    land(project)
+    project.land()
     assert project.rows(STATES) == [("events.ndjson", "events.ndjson", "landed", 1, 1)]

@@ -37,7 +37,7 @@ def events(numbers: range) -> bytes:
 
 def failing(project: Project, model: str, *tests: str) -> list[str]:
     """What these generic tests of a model find wrong in the database as it stands."""
-    plan = plan_of("{}")
+    plan = plan_of({})
     steps = tuple(
         step
         for step in plan.steps

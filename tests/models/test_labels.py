@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING, Any
+import shutil
+from typing import Any
 
 import pytest
 
 from dbt_project import Project, line
 from tokenest_py import Estimator
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -48,18 +46,28 @@ def telemetry() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The calls, not built yet."""
-    project = Project(tmp_path_factory.mktemp("labels"))
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A build with one label more than the default. Copy it, do not change it."""
+    project = Project(tmp_path_factory.mktemp("behind"))
     project.telemetry().write_bytes(telemetry())
+    project.build(*MODELS, labels=BEHIND)
     return project
 
 
-@pytest.fixture(scope="module", params=[BEHIND, IN_FRONT])
-def built(request: pytest.FixtureRequest, project: Project) -> Project:
-    """A build with one label more than the default, over the build before it."""
-    project.build(*MODELS, labels=request.param)
+@pytest.fixture(scope="module")
+def in_front(tmp_path_factory: pytest.TempPathFactory, behind: Project) -> Project:
+    """A build with the labels in another order, over a copy of the build before it."""
+    project = Project(tmp_path_factory.mktemp("in_front"))
+    shutil.copytree(behind.folder, project.folder, dirs_exist_ok=True)
+    project.build(*MODELS, labels=IN_FRONT)
     return project
+
+
+@pytest.fixture(params=["behind", "in_front"])
+def built(request: pytest.FixtureRequest) -> Project:
+    """One of the two."""
+    found: Project = request.getfixturevalue(request.param)
+    return found
 
 
 def exported(project: Project) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -129,25 +137,23 @@ def test_the_header_and_the_marts_follow(built: Project) -> None:
 
 
 def test_a_label_behind_changes_no_figure_of_the_wider_cells(
-    project: Project, tmp_path: Path
+    behind: Project, project: Project
 ) -> None:
-    """What the default exports for category and complexity stays."""
-    figures = []
-    for number, labels in enumerate((["category", "complexity"], BEHIND)):
-        other = Project(tmp_path / str(number))
-        other.folder.mkdir()
-        other.telemetry().write_bytes(project.telemetry().read_bytes())
-        other.build(*MODELS, labels=labels)
-        figures.append(
-            other.rows(
-                """
-                select category, complexity, max_truncation, n, budget_tokens, is_exported
-                from intermediate.int_budget_quantiles
-                where cell_level <= 2
-                order by all
-                """
-            )
+    """What the default, category and complexity, exports for them stays."""
+    project.telemetry().write_bytes(behind.telemetry().read_bytes())
+    project.build(*MODELS)
+    assert json.loads(project.coefficients.read_text().splitlines()[0])["levels"][:2] == BEHIND[:2]
+    figures = [
+        each.rows(
+            """
+            select category, complexity, max_truncation, n, budget_tokens, is_exported
+            from intermediate.int_budget_quantiles
+            where cell_level <= 2
+            order by all
+            """
         )
+        for each in (project, behind)
+    ]
     assert figures[0] == figures[1]
 
 

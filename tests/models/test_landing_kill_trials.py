@@ -13,20 +13,29 @@ pytestmark = pytest.mark.slow
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "landing_kill_trials.py"
 
 
-def test_no_kill_loses_or_repeats_an_event(tmp_path: Path) -> None:
-    """Six landings and a whole build, killed; a landing without a transaction is caught."""
+@pytest.mark.parametrize(("kind", "kills"), [("dbt", 10), ("plan", 15)])
+def test_no_kill_loses_or_repeats_an_event(tmp_path: Path, kind: str, kills: int) -> None:
+    """Each was killed by a signal; a landing without a transaction is caught."""
+    counts = {"dbt": 0, "plan": 0, kind: kills}
+    words = [word for name, n in counts.items() for word in (f"--{name}", str(n))]
     done = subprocess.run(
-        [sys.executable, str(COMMAND), "--landing", "6", "--whole", "1", "--directory", tmp_path],
+        [sys.executable, COMMAND, *words, "--directory", tmp_path],
         capture_output=True,
         text=True,
         timeout=800,
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    header, landing, whole, control, verdict = done.stdout.splitlines()
+    header, *rows, control, verdict = done.stdout.splitlines()
     assert header.split() == ["build", "kills", "statements", "events", "faults"]
-    for row, name, kills in ((landing, "landing", "6"), (whole, "whole", "1")):
-        cells = row.split()
-        assert (cells[0], cells[1], cells[4]) == (name, kills, "0")
-        assert int(cells[3].replace(",", "")) > 500
+    found = {name: list(map(_number, counted)) for name, *counted in map(str.split, rows)}
+    assert found.keys() == counts.keys()
+    killed, statements, events, faults = found[kind]
+    assert (killed, faults) == (kills, 0)
+    assert statements > 500
+    assert events > 500
     assert int(control.split()[1]) > 0
     assert verdict.startswith("kept")
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))

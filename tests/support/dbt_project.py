@@ -21,6 +21,8 @@ from tokenest_py.pipeline.settings import Settings
 from warm_dbt import PLACES, ROOT, WarmDbt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tokenest_py.pipeline.plan.plan import Plan
 
 __all__ = [
@@ -108,7 +110,7 @@ class Project:
             tests: Run the tests of the data that look at these tables alone.
             variables: Vars that differ from those of dbt_project.yml.
         """
-        plan = plan_of(json.dumps(variables, sort_keys=True))
+        plan = plan_of(variables)
         if names:
             part = plan.leading_to(names)
             made = {step.id for step in part.steps}
@@ -163,12 +165,21 @@ class Project:
             return connection.execute(query, parameters).fetchall()
 
 
+def plan_of(variables: Mapping[str, object], words: Mapping[str, str] | None = None) -> Plan:
+    """The plan of the checkout and these vars, read once a session; compiled where there is none.
+
+    Args:
+        variables: Vars that differ from those of dbt_project.yml.
+        words: What takes the place of vars that were left open.
+    """
+    return _plan_of(*(json.dumps(given or {}, sort_keys=True) for given in (variables, words)))
+
+
 @functools.cache
-def plan_of(variables: str) -> Plan:
-    """The plan of the checkout and these vars, as JSON; compiled where there is none."""
+def _plan_of(variables: str, words: str) -> Plan:
     with contextlib.chdir(ROOT):
         settings = Settings.read({"DBT_TARGET_PATH": str(PLANS)})
-        return current_plan(settings, json.loads(variables), lambda _: None)
+        return current_plan(settings, json.loads(variables), lambda _: None, json.loads(words))
 
 
 @functools.cache

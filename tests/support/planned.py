@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from dbt_project import PLANS, ROOT, Project
+from dbt_project import PLANS, Project
 from tokenest_py.pipeline.plan.run import Outcome, run_plan
-from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from tokenest_py.pipeline.plan.plan import Plan
 
-__all__ = ["planned", "run", "settings"]
+__all__ = ["run", "settings"]
 
 
 def settings(**values: str) -> Settings:
@@ -23,15 +22,9 @@ def settings(**values: str) -> Settings:
     given = {
         "TOKENEST_DB": "plan.duckdb",
         "TOKENEST_EXPORTS": "planned",
-        "TOKENEST_TELEMETRY": "telemetry/**/*.ndjson",
+        "TOKENEST_TELEMETRY": "telemetry/**/*.ndjson*",
     }
     return Settings.read({"DBT_TARGET_PATH": str(PLANS)}, **(given | values))
-
-
-def planned(variables: dict[str, object], words: dict[str, str] | None = None) -> Plan:
-    """The plan of the checkout, compiled once a session."""
-    with contextlib.chdir(ROOT):
-        return current_plan(settings(), variables, lambda _: None, words)
 
 
 def run(project: Project, plan: Plan, *, full_refresh: bool = False) -> Outcome:

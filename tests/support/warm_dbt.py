@@ -12,11 +12,14 @@ import gc
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from tokenest_py.pipeline.plan.store import project_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["PLACES", "ROOT", "WarmDbt"]
 
 ROOT = Path(__file__).parents[2]
+KEPT = ROOT / "target"
+PARSED = "partial_parse.msgpack"
 PLACES = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
 
 
@@ -35,6 +40,11 @@ class WarmDbt:
         self._scratch = tempfile.TemporaryDirectory(prefix="tokenest-dbt-")
         self.folder = Path(self._scratch.name)
         self._process: subprocess.Popen[str] | None = None
+        # what an earlier session read of the very same files: dbt looks at each of them again
+        self._kept = KEPT / f"parsed-{project_checksum(ROOT, {})}.msgpack"
+        self.target().mkdir()
+        if self._kept.is_file():
+            shutil.copy(self._kept, self.target() / PARSED)
         atexit.register(self._end)
 
     def target(self, variables: str = "") -> Path:
@@ -75,6 +85,13 @@ class WarmDbt:
     def _end(self) -> None:
         if self._process is not None:
             self._process.communicate()
+        if not self._kept.exists() and (parsed := self.target() / PARSED).exists():
+            for old in KEPT.glob("parsed-*"):
+                old.unlink(missing_ok=True)
+            KEPT.mkdir(exist_ok=True)
+            scratch = KEPT / f"scratch-{os.getpid()}"
+            shutil.copy(parsed, scratch)
+            scratch.replace(self._kept)
         self._scratch.cleanup()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from dbt_project import Project, line
-from planned import planned, run
+from dbt_project import Project, line, plan_of
+from planned import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +91,24 @@ class History:
         if step == 1:  # a file that was cut off is read anew
             self.contents["o0.ndjson"] = self.contents["o0.ndjson"][:-30]
             self.contents[os.fsdecode(b"odd-\xff.ndjson")] = self.event()  # it is set aside
+        self.turn(step)
+
+    def turn(self, step: int) -> None:
+        """What turns files over: copied and cut off, packed, edited in place, emptied."""
+        first, rest = b"".join(self.event() for _ in range(2)), self.event() + self.event()
+        kept = self.contents.get("log.ndjson", first)
+        begins = kept[: kept.find(b"\n") + 1]
+        if step == 0:
+            self.contents |= {"log.ndjson": first + rest, "edited.ndjson": rest + self.event()}
+            self.contents["emptied.ndjson"] = begins
+        elif step == 1:
+            self.contents |= {"log.1.ndjson": kept + rest, "log.ndjson": begins + 4 * first}
+            edited = self.contents["edited.ndjson"]
+            self.contents["edited.ndjson"] = edited.replace(b'"e-', b'"x-', 1)
+            self.contents["emptied.ndjson"] = b'{"half'
+        else:
+            packed = gzip.compress(self.contents.pop("log.1.ndjson"), mtime=0)
+            self.contents |= {"log.1.ndjson.gz": packed, "emptied.ndjson": first}
 
 
 def differences(project: Project) -> dict[str, object]:
@@ -134,11 +153,15 @@ def test_every_table_is_equal_build_by_build(tmp_path: Path, seed: int) -> None:
             path = project.telemetry(name)
             if not path.exists() or path.read_bytes() != content:
                 path.write_bytes(content)
+                os.utime(path, (1_700_000_000 + step,) * 2)
+        for path in (tmp_path / "telemetry").iterdir():
+            if path.name not in history.contents:
+                path.unlink()
         given = ["--vars", json.dumps(variables)] if variables else []
         # tables are compared: what only reads them is left out, and so are the tests
         given += ["--exclude-resource-type", "test", "--exclude", "path:models/report"]
-        said = project.dbt_build(*given)
-        outcome = run(project, planned(variables))
+        said = project.dbt_build(*given, telemetry="telemetry/**/*.ndjson*")
+        outcome = run(project, plan_of(variables))
         assert differences(project) == {}, step
         assert ("was set aside" in said) == outcome.has_left_out == (step > 0)
     how_far = (
@@ -148,4 +171,6 @@ def test_every_table_is_equal_build_by_build(tmp_path: Path, seed: int) -> None:
     with duckdb.connect(str(tmp_path / "plan.duckdb"), read_only=True) as connection:
         found = connection.execute(how_far).fetchall()
     assert found == project.rows(how_far)
+    states = {state for (state,) in project.rows("select distinct state from marts.files")}
+    assert states >= {"landed", "rotated", "rewritten", "growing"}
     assert len(found) > 20

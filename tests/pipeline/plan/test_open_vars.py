@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from planned import planned
+from dbt_project import plan_of
 from tokenest_py.pipeline.plan.open_vars import PACKAGED_VARS, open_vars
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow
 
 def test_a_value_put_in_is_a_value_compiled() -> None:
     """Step by step the same text, with every var that is left open."""
-    given = planned(*open_vars(0.07, 32000, label="order"))
-    compiled = planned(
+    given = plan_of(*open_vars(0.07, 32000, label="order"))
+    compiled = plan_of(
         {
             "truncation_rates": [0.07],
             "assumed_max_tokens": {"all": {"all": 32000}},
@@ -30,12 +30,12 @@ def test_a_value_put_in_is_a_value_compiled() -> None:
     assert dataclasses.replace(given, checksum="", rules="") == dataclasses.replace(
         compiled, checksum="", rules=""
     )
-    assert given.rules != planned(*open_vars(0.07, 31000, label="order")).rules
+    assert given.rules != plan_of(*open_vars(0.07, 31000, label="order")).rules
 
 
 def test_without_a_ceiling_none_is_assumed() -> None:
     """The word for it becomes null, and the rate stays open."""
-    texts = str(planned(*open_vars(0.02, None, label="order")).steps)
+    texts = str(plan_of(*open_vars(0.02, None, label="order")).steps)
     assert "when true then null" in texts
     assert "271828182" not in texts
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from dbt_project import Project, line
-from planned import planned, run, settings
+from dbt_project import Project, line, plan_of
+from planned import run, settings
 from tokenest_py.errors import BuildError
 from tokenest_py.pipeline.plan import session
 from tokenest_py.pipeline.plan.run import failing_tests, run_plan
@@ -49,7 +49,7 @@ with duckdb.connect("plan.duckdb") as connection:
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     """The plan of the project with its own vars."""
-    return planned({})
+    return plan_of({})
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dbt_project import ROOT
-from planned import planned, settings
+from dbt_project import ROOT, plan_of
+from planned import settings
 from tokenest_py.errors import BuildError
 from tokenest_py.pipeline.plan import store
 from tokenest_py.pipeline.plan.plan import Plan
@@ -58,7 +58,7 @@ def test_without_dbt_and_without_a_plan_it_says_what_to_install(
 @pytest.mark.slow
 def test_a_plan_of_another_version_is_compiled_anew_and_says_so(tmp_path: Path) -> None:
     """A damaged file and a stale one each cost one compilation, and then no more."""
-    plan = planned({})
+    plan = plan_of({})
     said: list[str] = []
     given = settings(DBT_TARGET_PATH=str(tmp_path))
     with contextlib.chdir(ROOT):
