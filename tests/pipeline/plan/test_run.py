@@ -206,6 +206,35 @@ def test_what_did_not_change_is_left_as_it_is(built: Project, plan: Plan) -> Non
     assert run(built, plan).kept < len(made) / 2
 
 
+def test_nothing_new_is_not_looked_for_again(
+    built: Project, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No table that follows the landing looks for rows, and no source without a file for files."""
+    run(built, plan)
+    said: list[str] = []
+    as_before = session.Session.run
+    monkeypatch.setattr(
+        session.Session, "run", lambda self, sql: [said.append(sql), as_before(self, sql)][1]
+    )
+
+    def asked() -> tuple[set[str], set[str]]:
+        said.clear()
+        run(built, plan)
+        text = "\n".join(said)
+        following = [step for step in plan.steps if step.remembers]
+        landings = [step.landing for step in plan.steps if step.landing]
+        return (
+            {step.name for step in following if f"describe select * from {step.relation}" in said},
+            {one.source for one in landings if f"files.source_name = '{one.source}'" in text},
+        )
+
+    assert asked() == (set(), {"tokenest"})
+    built.telemetry("more.ndjson").write_bytes(call(77))
+    followed, sources = asked()
+    assert {"int_demand", "calls"} <= followed
+    assert sources == {"tokenest"}
+
+
 def test_a_part_is_what_it_is_made_of(built: Project, plan: Plan) -> None:
     """What leads to a model is enough to make it, and nothing else is made."""
     part = plan.leading_to(["files"])

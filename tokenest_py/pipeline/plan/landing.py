@@ -24,11 +24,17 @@ class Files:
         self._plan = plan
         self._warn = warn
         self.left_out = False
+        self._sources: set[str] = set()  # those that have a file
 
     def recognise(self, query: str) -> None:
         """Open the files of which no line has landed, to tell whose they are."""
         paths = [path for (path,) in self._session.run(query).fetchall()]
         self._open(paths, "packed_heads", self._plan.packed_heads)
+
+    def note_sources(self, listing: str) -> None:
+        """Note which sources have a file; the others have nothing to land."""
+        query = f"select distinct source_name from {listing}"
+        self._sources = {source for (source,) in self._session.run(query).fetchall()}
 
     def name_unread(self, query: str) -> None:
         """Say which files are not read."""
@@ -42,6 +48,8 @@ class Files:
 
     def to_land(self, landing: Landing, answers: dict[str, bool]) -> bool:
         """Open the files that have lines which have not landed; whether there are any."""
+        if landing.source not in self._sources:
+            return False
         session = self._session
         compared = session.run(session.decided(landing.compared, answers)).fetchall()
         self._open([path for (path,) in compared], "packed_lines", self._plan.packed_lines)

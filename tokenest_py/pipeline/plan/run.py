@@ -136,10 +136,15 @@ class _Run:
         if step.materialized == "table" and not step.recognises and key == before:
             self._note(step, key, is_kept=True)
             return
+        if follows and step.remembers and self._state_key(step) == before:  # nothing has landed
+            self._note(step, before, is_kept=True)
+            return
         for hook in step.pre_hooks:
             if text := self.session.decided(hook, answers):
                 self.session.run(text)
         self.tables.build(step, sql, follows=follows)
+        if step.recognises:
+            self.files.note_sources(step.relation)
         self._keep(step, key, before, follows=follows, has_landed=answers.get(FILES, False))
         if step.unread:
             self.files.name_unread(step.unread)
@@ -153,12 +158,16 @@ class _Run:
             self._note(step, key, is_kept=follows and not has_landed)
         else:
             if step.remembers:
-                state = self.tables.state(step)
-                key = f"{state}, {self._key(step, state + str(step.sql))}"
+                key = self._state_key(step)
             elif step.recognises:
                 key = self._key(step, self.tables.content(step))
             self.tables.mark(step, key)
             self._note(step, key, is_kept=key == before)
+
+    def _state_key(self, step: Step) -> str:
+        """Of what a table that follows the landing is made, and how far it has come."""
+        state = self.tables.state(step)
+        return f"{state}, {self._key(step, state + str(step.sql))}"
 
     def _own(self, step: Step) -> list[str]:
         """The seeds and models that a model is made of."""
