@@ -213,9 +213,12 @@ def test_nothing_new_is_not_looked_for_again(
     run(built, plan)
     said: list[str] = []
     as_before = session.Session.run
-    monkeypatch.setattr(
-        session.Session, "run", lambda self, sql: [said.append(sql), as_before(self, sql)][1]
-    )
+
+    def heard(self: session.Session, sql: str) -> duckdb.DuckDBPyConnection:
+        said.append(sql)
+        return as_before(self, sql)
+
+    monkeypatch.setattr(session.Session, "run", heard)
 
     def asked() -> tuple[set[str], set[str]]:
         said.clear()
