@@ -87,9 +87,9 @@ wanted_cells as (
     where
         (cell_buckets.measure, cell_buckets.bucket) in (
             select
-                wanted_buckets.measure,
-                wanted_buckets.bucket
-            from wanted_buckets
+                wanted.measure,
+                wanted.bucket
+            from wanted_buckets as wanted
         )
 ),
 
