@@ -43,6 +43,8 @@ class Script:
             elif step.kind == "model":
                 kind = "view" if step.materialized == "view" else "table"
                 self.session.run(f"create {kind} {step.relation} as {self.select(step)}")
+                if step.recognises:
+                    self.files.note_sources(step.relation)
 
     def compute(self, names: tuple[str, ...]) -> None:
         """Compute some models from what is built."""
