@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from timing import plan_at_home
 from tokenest_py.errors import BuildError
 from tokenest_py.pipeline.plan.plan import Landing
 from tokenest_py.pipeline.plan.run import run_plan
-from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from tokenest_py.pipeline.plan.plan import Plan
 
@@ -210,12 +210,6 @@ class History:
             for path in self.closed & set(self.files())
             if rows[str(path)][0] != "unreadable"
         )
-
-
-def plan_at_home(variables: Mapping[str, object]) -> Plan:
-    """The plan of the checkout and these vars, kept in its target folder as that of a build."""
-    with contextlib.chdir(ROOT):
-        return current_plan(Settings.read({}), variables, lambda _: None)
 
 
 def landing_plan() -> Plan:

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from file_history_trials import landing_plan, plan_at_home
+from file_history_trials import landing_plan
+from timing import plan_at_home
 from tokenest_py.cli.frame import framed
 from tokenest_py.errors import CoefficientsError
 from tokenest_py.pipeline.calibration.export_guard import guarded

@@ -34,7 +34,7 @@ from unittest import mock
 import duckdb
 from dbt.cli.main import dbtRunner
 
-from file_history_trials import plan_at_home
+from timing import plan_at_home
 from tokenest_py import Recorder
 from tokenest_py.__main__ import run
 from tokenest_py.pipeline.plan.store import plan_name

@@ -59,12 +59,9 @@ def used(root: int) -> Used:
 
 def _tree(root: int) -> Iterator[int]:
     yield root
-    for child in Path(f"/proc/{root}/task/{root}/children").read_text().split():
-        yield from _tree(int(child))
     for thread in Path(f"/proc/{root}/task").iterdir():
-        if thread.name != str(root):
-            for child in (thread / "children").read_text().split():
-                yield from _tree(int(child))
+        for child in (thread / "children").read_text().split():
+            yield from _tree(int(child))
 
 
 def on_duckdb(work: Work, lines: int, globs: list[str]) -> None:

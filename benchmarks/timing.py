@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import generate
-from tokenest_py.pipeline.plan.store import compile_to
+from tokenest_py.pipeline.plan.store import current_plan
+from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["ROOT", "Cost", "Work", "fresh", "median", "show"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tokenest_py.pipeline.plan.plan import Plan
+
+__all__ = ["ROOT", "Cost", "Work", "fresh", "median", "plan_at_home", "show"]
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -28,6 +36,12 @@ class Cost:
     megabytes: float
 
 
+def plan_at_home(variables: Mapping[str, object]) -> Plan:
+    """Return the plan of the checkout and these vars, kept in its target folder as a build does."""
+    with contextlib.chdir(ROOT):
+        return current_plan(Settings.read({}), variables, lambda _: None)
+
+
 class Work:
     """The folder, with the plan of the checkout."""
 
@@ -36,7 +50,7 @@ class Work:
         self.folder = folder
         self.plan = folder / "target" / "plan-default.json"
         folder.mkdir(parents=True, exist_ok=True)
-        compile_to(ROOT, self.plan)
+        plan_at_home({}).write(self.plan)
 
     def telemetry(
         self, lines: int, *, prefix: str = "ev", first: int = 0, seed: int = 1,

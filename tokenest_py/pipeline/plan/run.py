@@ -132,12 +132,12 @@ class _Run:
         if step.landing:
             answers[FILES] = self.files.to_land(step.landing, answers)
         sql = self.session.decided(step.sql, answers)
-        key, before = self._key(step, sql), self.tables.key(step)
-        if step.materialized == "table" and not step.recognises and key == before:
+        goes_on = follows and step.remembers  # as it was where nothing has landed since
+        is_whole = step.materialized == "table" and not step.recognises
+        key = self._state_key(step) if goes_on else self._key(step, sql)
+        before = self.tables.key(step)
+        if key == before and (goes_on or is_whole):
             self._note(step, key, is_kept=True)
-            return
-        if follows and step.remembers and self._state_key(step) == before:  # nothing has landed
-            self._note(step, before, is_kept=True)
             return
         for hook in step.pre_hooks:
             if text := self.session.decided(hook, answers):

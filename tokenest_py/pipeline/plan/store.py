@@ -23,7 +23,7 @@ from tokenest_py.pipeline.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["PACKAGED", "compile_to", "current_plan", "plan_name", "project_checksum", "versions"]
+__all__ = ["PACKAGED", "current_plan", "plan_name", "project_checksum", "versions"]
 
 PACKAGED = "plans"  # beside the project in the wheel: its plans
 _PARTS = ("dbt_project.yml", "profiles.yml", "macros", "models", "seeds", "tests/dbt")
@@ -79,7 +79,7 @@ def current_plan(
         raise BuildError(message)
     say(f"compiling the plan: {reason}")
     path = _writable(settings.plans) / name
-    compile_to(settings.project, path, variables)
+    _compile_to(settings.project, path, variables)
     return Plan.read(path, words or {})
 
 
@@ -131,19 +131,18 @@ def _writable(folders: Sequence[Path]) -> Path:
     raise BuildError(message)
 
 
-def compile_to(project: Path, path: Path, variables: Mapping[str, object] | None = None) -> None:
+def _compile_to(project: Path, path: Path, variables: Mapping[str, object]) -> None:
     """Compile a plan into a file, in a process of its own: dbt's memory goes with it.
 
     Raises:
         BuildError: dbt cannot compile the project.
     """
-    given = variables or {}
-    checksum = project_checksum(project, given)
+    checksum = project_checksum(project, variables)
     command = [sys.executable, "-m", "tokenest_py.pipeline.plan.compiling"]
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST_", "DBT_"))}
     with tempfile.TemporaryDirectory(prefix="tokenest-plan-") as scratch:
         done = subprocess.run(
-            [*command, str(project), checksum, json.dumps(given), str(path.absolute())],
+            [*command, str(project), checksum, json.dumps(variables), str(path.absolute())],
             cwd=scratch,
             env=kept | _COMPILED_WITH | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             capture_output=True,
