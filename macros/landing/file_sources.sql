@@ -1,39 +1,67 @@
 {#-
-    Which source a file belongs to: the one that has landed lines of it, else the one that
+    Which source a file belongs to: the one that has landed records of it, else the one that
     TOKENEST_TELEMETRY says, else the one that recognises its first records. A record is recognised by
     `recognised_by` in the yml of a source's base model (config.meta), a list of alternatives: `keys`,
     all of which an object has (`usage.output` is a member of a member), `without`, none of which it
     has, and `words`, what a member has to say ({type: [a, b]}); or `text`, a pattern of a line that is
     no object. A file whose records no source recognises, or two, is `unrecognised` or `ambiguous`: it
-    is named and not read. A file without any object is judged line by line by the first source.
+    is named and not read. A file without any object is judged line by line by the first source, and
+    goes to another as soon as that one recognises a record.
 -#}
 {% macro landed_sources() %}
     {% if not execute %}{{ return('') }}{% endif %}
     {% set landed = landed_relations() %}
     select
         source_file,
-        {{ value_of_largest('source_name', 'landing_no') }} as source_name
+        {{ value_of_largest('source_name', 'landing_no') }} as source_name,
+        bool_or(is_sure) as is_sure
     from (
     {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed -%}
-        select
-            {{ place_of_content() }} as source_file,
-            '{{ source }}' as source_name,
-            landing_no
-        from {{ relation_named('base_' ~ source ~ '__lines') }}
-        where file_bytes is not null
+        {{ landed_places(relation_named('base_' ~ source ~ '__lines'), source) }}
         {{ 'union all' if not loop.last }}
     {% else -%}
         select
             cast(null as string) as source_file,
             cast(null as string) as source_name,
-            0 as landing_no
+            0 as landing_no,
+            false as is_sure
         where false
     {% endfor %}
     )
     group by source_file
 {% endmacro %}
 
-{#- Files of the listing that have not landed yet, of whose beginning the source has to be read. -#}
+{#-
+    source_file, source_name and landing_no of what a source has landed; is_sure: it holds an object, or
+    as many lines as are looked at to find one.
+-#}
+{% macro landed_places(relation, source) %}
+    select
+        {{ place_of_content() }} as source_file,
+        '{{ source }}' as source_name,
+        landing_no,
+        {% if source == var('sources')[0] -%}
+        line_no >= {{ head_lines() }} or source_file in (
+            select objects.source_file
+            from {{ relation }} as objects
+            where
+                objects.line_no < {{ head_lines() }}
+                and not objects.is_blank
+                and coalesce(
+                    objects.reject_reason
+                    not in ('not_json', 'not_utf8', 'not_an_object', 'line_too_long', 'torn_tail'),
+                    true
+                )
+        )
+        {%- else %}true{% endif %} as is_sure
+    from {{ relation }}
+    where file_bytes is not null
+{% endmacro %}
+
+{#- How many lines of a file are looked at to find an object. -#}
+{% macro head_lines() %}{{ return(50) }}{% endmacro %}
+
+{#- Files of the listing of which no record has landed yet, whose beginning tells of the source. -#}
 {% macro files_to_recognise(files) %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return([]) }}{% endif %}
     {{ return(run_query(unrecognised_files(files)).columns[0].values() | list) }}
@@ -49,7 +77,7 @@
         {{ is_text('filename') }}
         and size > 0
         and filename not in (
-            select source_file from ({{ landed_sources() }})
+            select source_file from ({{ landed_sources() }}) where is_sure
             union all
             select source_file from ({{ files_set_aside() }})
         )

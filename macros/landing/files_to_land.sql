@@ -235,13 +235,24 @@ candidates as (
 {#-
     A pre-hook, in the transaction of the landing. A tail that landed as torn and was completed since
     lands again as a whole line; where a file is now and how it looks is noted on its last line, whether
-    or not more lines land.
+    or not more lines land. What the first source has landed of a file that is another's lands anew.
 -#}
 {% macro note_files(source) %}
     {% if execute and is_incremental() %}
         {% set files = files_to_land(source) %}
         {% if files %}
             {{ note_landed(this, ref('base_telemetry__files'), files) }}
+            {% set first = relation_named('base_' ~ var('sources')[0] ~ '__lines') %}
+            {% if source != var('sources')[0] and first in landed_relations() %};
+            delete from {{ first }}
+            where
+                line_no < {{ head_lines() }}
+                and source_file in (
+                    select files.source_file
+                    from ({{ files_as_rows(files) }}) as files
+                    where files.landed_lines = 0
+                )
+            {% endif %}
         {% endif %}
     {% endif %}
 {% endmacro %}

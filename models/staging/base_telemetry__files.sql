@@ -53,9 +53,14 @@ placed as (
         files.source_file,
         coalesce(
             case when files.reason is not null then 'set_aside' end,
-            landed.source_name,
+            case when landed.is_sure then landed.source_name end,
             said.source_name,
-            recognised.source_name,
+            case
+                when landed.source_file is null then recognised.source_name
+                when recognised.source_name not in ('unrecognised', 'ambiguous')
+                    then recognised.source_name
+            end,
+            landed.source_name,
             '{{ var("sources")[0] }}'
         ) as source_name,
         coalesce(files.reason, recognised.looks_like) as looks_like,

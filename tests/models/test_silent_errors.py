@@ -211,6 +211,43 @@ def test_no_text_of_a_call_is_kept(built: Project) -> None:
 
 
 @pytest.mark.slow
+def test_lines_before_the_first_record_settle_nothing(tmp_path: Path) -> None:
+    """A build that met the head of a log alone leaves the file to the source of its records."""
+    project, at_once = Project(tmp_path / "grown"), Project(tmp_path / "at-once")
+    for made in (project, at_once):
+        made.folder.mkdir()
+    path, head = project.telemetry("session.jsonl"), b"ready\n\n"
+    path.write_bytes(head)
+    foreign = project.telemetry("foreign.jsonl")
+    foreign.write_bytes(head)
+    query = (
+        "select source_file, source_name, state, lines, accepted, quarantined, blank"
+        " from marts.files order by 1"
+    )
+    glob = "telemetry/*"
+    project.land(telemetry=glob)
+    assert [row[1:] for row in project.rows(query)] == [("tokenest", "landed", 2, 0, 1, 1)] * 2
+    record = json.dumps(SESSION).encode() + b"\n"
+    for content in (record, record.replace(b'"q"', b'"r"')):
+        with path.open("ab") as file:
+            file.write(content)
+        with foreign.open("ab") as file:
+            file.write(b'{"speaker": 1}\n')
+        project.build(telemetry=glob)
+    at_once.telemetry("session.jsonl").write_bytes(path.read_bytes())
+    at_once.build(telemetry=glob)
+    assert project.rows(query)[1:] == at_once.rows(query)
+    assert project.rows(query) == [
+        # no source knows these records: what has begun goes on, and nothing is counted twice
+        ("telemetry/foreign.jsonl", "tokenest", "landed", 4, 0, 3, 1),
+        ("telemetry/session.jsonl", "claude_code", "landed", 4, 2, 1, 1),
+    ]
+    events = "select event_id, source_name, actual_output_tokens from events.int_events order by 1"
+    assert project.rows(events) == at_once.rows(events)
+    assert len(project.rows(events)) == 2
+
+
+@pytest.mark.slow
 def test_what_a_file_is_can_be_said(tmp_path: Path) -> None:
     """A word before the glob, and ~ for the home folder; a word that is none stops the build."""
     project = Project(tmp_path)

@@ -300,7 +300,7 @@
             line_no,
             line_text,
             case
-                when line_no <= 50 and starts_with(ltrim(line_text, {{ "chr(65279) || ' ' || chr(9) || chr(10) || chr(13)" }}), '{')
+                when line_no <= {{ head_lines() }} and starts_with(ltrim(line_text, {{ "chr(65279) || ' ' || chr(9) || chr(10) || chr(13)" }}), '{')
                     then json_valid(line_text)
                 else false
             end as is_object
@@ -309,7 +309,7 @@
                 source_file,
                 line_no,
                 case
-                    when line_no <= 50 and starts_with(piece, '[') and json_valid(piece) then piece ->> '$[0]'
+                    when line_no <= {{ head_lines() }} and starts_with(piece, '[') and json_valid(piece) then piece ->> '$[0]'
                     else piece
                 end as line_text
             from (
@@ -346,7 +346,7 @@
         {{ text_literals([path]) }} as source_file,
         line_no,
         line as piece
-    from ({{ duckdb__packed_lines(path) }} limit 50)
+    from ({{ duckdb__packed_lines(path) }} limit {{ head_lines() }})
 {% endmacro %}
 
 {% macro duckdb__matching_files(glob) -%}

@@ -101,11 +101,13 @@ class History:
         if step == 0:
             self.contents |= {"log.ndjson": first + rest, "edited.ndjson": rest + self.event()}
             self.contents["emptied.ndjson"] = begins
+            self.contents["headed.ndjson"] = b"starting\n\n"
         elif step == 1:
             self.contents |= {"log.1.ndjson": kept + rest, "log.ndjson": begins + 4 * first}
             edited = self.contents["edited.ndjson"]
             self.contents["edited.ndjson"] = edited.replace(b'"e-', b'"x-', 1)
             self.contents["emptied.ndjson"] = b'{"half'
+            self.contents["headed.ndjson"] += self.exported()  # so it is the origin's
         else:
             packed = gzip.compress(self.contents.pop("log.1.ndjson"), mtime=0)
             self.contents |= {"log.1.ndjson.gz": packed, "emptied.ndjson": first}

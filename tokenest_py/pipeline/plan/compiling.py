@@ -112,7 +112,6 @@ class _Compiler:
             sources=tuple(self.macro("var('sources') | join(',')").split(",")),
             set_aside=self.set_aside(),
             added_columns=json.loads(self.macro("tojson(columns_of_places())")),
-            place=self.macro("place_of_content()"),
             packed_lines=self.macro(f"duckdb__split_packed_file('{PATH}')"),
             packed_heads=self.macro(f"duckdb__packed_heads('{PATH}')"),
             export=self.export(), steps=tuple(map(self.step, self.nodes)),
@@ -236,6 +235,7 @@ class _Compiler:
             source,
             rendered("{{ files_to_compare(" + of + ") }}"),
             rendered("{{ contents_of_files(" + of + f", {PATHS}" + ") }}"),
+            rendered("{{ landed_places(this, '" + source + "') }}"),
         )
 
     def _followed(self, node: Node) -> Iterator[str]:

@@ -27,11 +27,12 @@ Sql = Any
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """How a source lands: the files to compare with what has landed, and the contents to land."""
+    """How a source lands: files to compare with what has landed, contents to land, what landed."""
 
     source: str
     compared: Sql
     contents: Sql
+    places: Sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,6 @@ class Plan:
     sources: tuple[str, ...]
     set_aside: str
     added_columns: Mapping[str, str]
-    place: str
     packed_lines: str
     packed_heads: str
     export: str

@@ -101,7 +101,7 @@ class _Macros(_Questions):
 
     @_standin
     def landed_sources(self) -> str:
-        return "select source_file, source_name from temp.landed_sources"
+        return "select source_file, source_name, is_sure from temp.landed_sources"
 
     @_standin
     def said_sources(self) -> str:

@@ -67,16 +67,14 @@ class Tables:
         session = self._session
         session.insert("landed_sources", ())
         landed = [
-            f"select {self._plan.place} as source_file, landing_no,"
-            f" {literal(step.landing.source)} as source_name from {step.relation}"
-            f" where file_bytes is not null"
+            session.decided(step.landing.places, {})
             for step in self._plan.steps
             if step.landing and step.relation in self._kinds
         ]
         if landed:
             session.connection.execute(
                 "insert into temp.landed_sources"
-                " select source_file, max_by(source_name, landing_no)"
+                " select source_file, max_by(source_name, landing_no), bool_or(is_sure)"
                 f" from ({' union all '.join(landed)}) group by source_file"
             )
 
