@@ -202,14 +202,6 @@
     log2(cast({{ number }} as double))
 {%- endmacro %}
 
-{#- Boolean: in one select, a column can be read by those behind it. -#}
-{% macro reads_own_columns() %}
-    {{ return(adapter.dispatch('reads_own_columns', 'tokenest')()) }}
-{% endmacro %}
-{% macro default__reads_own_columns() %}
-    {{ return(false) }}
-{% endmacro %}
-
 {#- A number to so many decimals, halves away from 0. -#}
 {% macro rounded(value, decimals=0) -%}
     {{ return(adapter.dispatch('rounded', 'tokenest')(value, decimals)) }}

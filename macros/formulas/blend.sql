@@ -11,29 +11,24 @@
 {%- endmacro %}
 
 {#-
-    Columns <name>_0, <name>_1, ...: from where it starts (`prior`), each step moves the logarithm
-    towards its own value: `steps` are pairs of value and weight. On engines where a column cannot read
-    those beside it, each holds the one before it, once.
+    SQL, a logarithm: from where it starts (`prior`), each step moves it towards its own value, where
+    there is one: `steps` are pairs of value and weight. Each step holds the one before it once: as
+    log_blend() has it twice, many steps would make a text that doubles with each.
 -#}
-{% macro blended_columns(name, prior, steps) -%}
+{% macro blended(prior, steps) -%}
     {%- set above = namespace(sql=prior) -%}
-    {{ prior }} as {{ name }}_0
-    {%- for own, weight in steps %},
-    {%- if reads_own_columns() %}
-    {{ log_blend(name ~ '_' ~ loop.index0, own, weight) }} as {{ name }}_{{ loop.index }}
-    {%- else %}
-    {%- set known = 'case when ' ~ own ~ ' is null then 0 else ' ~ weight ~ ' end' -%}
-    {%- set above.sql = '(1 - ' ~ known ~ ') * (' ~ above.sql ~ ') + '
-        ~ known ~ ' * coalesce(' ~ own ~ ', 0)' %}
-    {{ above.sql }} as {{ name }}_{{ loop.index }}
-    {%- endif %}
-    {%- endfor %}
+    {%- for own, weight in steps -%}
+        {%- set known = 'case when ' ~ own ~ ' is null then 0 else ' ~ weight ~ ' end' -%}
+        {%- set above.sql = '(1 - ' ~ known ~ ') * (' ~ above.sql ~ ')\n        + '
+            ~ known ~ ' * coalesce(' ~ own ~ ', 0)' -%}
+    {%- endfor -%}
+    {{ above.sql }}
 {%- endmacro %}
 
 {#-
-    Columns ln_budget_0, ln_budget_1 ...: from the root down, each level moves the logarithm of the
-    budget towards its own quantile, by the weight of its own data. `prior` is where it starts, and
-    `of_model` what the levels of the labels move it to where it is that of a model; null without.
+    SQL, the logarithm of a budget: from the root down, each level moves it towards its own quantile,
+    by the weight of its own data. `prior` is where it starts, and `of_model` what the levels of the
+    labels move it to where it is that of a model; null without.
 -#}
 {% macro blended_levels(rate, prior='ln(level_0.blended_tokens)', of_model=none) -%}
     {%- set steps = [] -%}
@@ -45,7 +40,7 @@
             own_data_weight('level_' ~ level ~ '.n_event', rate),
         )) -%}
     {%- endfor -%}
-    {{ blended_columns('ln_budget', prior, steps) }}
+    {{ blended(prior, steps) }}
 {%- endmacro %}
 
 {#-
@@ -66,11 +61,6 @@
             {%- endfor %}
         {%- endfor %}
     end
-{%- endmacro %}
-
-{#- Tokens: the budget of a cell after all levels, before it is rounded. -#}
-{% macro blended_tokens() -%}
-    exp(ln_budget_{{ narrowest_level() }})
 {%- endmacro %}
 
 {#- A column of the narrowest level with enough observed calls for the rate, else of all calls. -#}

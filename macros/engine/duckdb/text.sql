@@ -1,7 +1,3 @@
-{% macro duckdb__reads_own_columns() %}
-    {{ return(true) }}
-{% endmacro %}
-
 {% macro duckdb__is_text(path) -%}
     try(decode(encode({{ path }}))) is not null
 {%- endmacro %}

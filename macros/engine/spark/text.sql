@@ -1,7 +1,3 @@
-{% macro spark__reads_own_columns() %}
-    {{ return(true) }}
-{% endmacro %}
-
 {#- A text as Spark reads it back: a backslash in a literal escapes there. -#}
 {% macro spark__text_literals(values) -%}
     {%- for value in values -%}

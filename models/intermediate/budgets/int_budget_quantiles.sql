@@ -90,7 +90,7 @@ blended as (
             'case when expected.cell_level = 0 then ln(level_0.blended_tokens)'
             ~ ' else coalesce(expected.ln_label_so_far, ln(level_0.blended_tokens)) end',
             'expected.ln_model_so_far',
-        ) }},
+        ) }} as ln_budget,
         {{ own_data_weight('expected.n_event', 'expected.max_truncation') }} as own_weight,
         {{ share_of_own_cells('expected.max_truncation', 'expected') }} as own_cells_share,
         not level_0.has_enough_events as is_cold_start,
@@ -129,7 +129,7 @@ budgeted as (
         *,
         case
             when not is_cold_start
-                then max({{ rounded_budget(blended_tokens()) }}) over {{ stricter }}
+                then max({{ rounded_budget('exp(ln_budget)') }}) over {{ stricter }}
         end as budget_blend_tokens,
         case
             when not is_cold_start

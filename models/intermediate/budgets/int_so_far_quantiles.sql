@@ -161,11 +161,11 @@ blended as (
         wanted.top_label,
         wanted.known_bin,
         of_all.max_truncation,
-        {{ blended_columns('ln_factor', 'ln(of_all.blended_factor)', [
+        {{ blended('ln(of_all.blended_factor)', [
             ('ln(of_bin.blended_factor)', own_data_weight('of_bin.n_event', 'of_all.max_truncation')),
             ('ln(of_label.blended_factor)', own_data_weight('of_label.n_event', 'of_all.max_truncation')),
             ('ln(own.blended_factor)', own_data_weight('own.n_event', 'of_all.max_truncation')),
-        ]) }},
+        ]) }} as ln_blended_factor,
         case
             when own.has_enough_events then own.n_event
             when of_bin.has_enough_events then of_bin.n_event
@@ -208,7 +208,7 @@ blended as (
 ordered as (
     select
         *,
-        max(ln_factor_3) over (
+        max(ln_blended_factor) over (
             partition by subject, top_label, known_bin
             order by max_truncation desc
             rows between unbounded preceding and current row

@@ -94,7 +94,7 @@ blended as (
     select
         located.*,
         {{ own_data_weight('located.n_event', '0.5') }} as own_weight,
-        {{ blended_levels('least(located.max_truncation, 1 - located.max_truncation)') }}
+        {{ blended_levels('least(located.max_truncation, 1 - located.max_truncation)') }} as ln_budget
     from located
     {{ ancestor_joins('quantiles', 'located') }}
 ),
@@ -108,9 +108,9 @@ medians as (
         input_bin,
         max(n_observed) as n_observed,
         max(own_weight) as own_weight,
-        max(case when max_truncation > 0.5 then {{ blended_tokens() }} end) as low_tokens,
-        max(case when max_truncation = 0.5 then {{ blended_tokens() }} end) as median_tokens,
-        max(case when max_truncation < 0.5 then {{ blended_tokens() }} end) as high_tokens
+        max(case when max_truncation > 0.5 then exp(ln_budget) end) as low_tokens,
+        max(case when max_truncation = 0.5 then exp(ln_budget) end) as median_tokens,
+        max(case when max_truncation < 0.5 then exp(ln_budget) end) as high_tokens
     from blended
     group by cell_level, cell, {{ cell_label_columns() }}, model, input_bin
 ),

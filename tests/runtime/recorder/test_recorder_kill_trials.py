@@ -1,4 +1,4 @@
-"""100 kills of writing processes, and what the trial itself can see."""
+"""500 kills of writing processes, and what the trial itself can see."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def trials() -> ModuleType:
 
 
 def test_no_acknowledged_event_is_lost(tmp_path: Path) -> None:
-    """100 kills lose nothing of the recorder's, and something of a buffered writer's."""
+    """500 kills lose nothing of the recorder's, and something of a buffered writer's."""
     done = subprocess.run(
-        [sys.executable, str(COMMAND), "--kills", "100", "--directory", str(tmp_path)],
+        [sys.executable, str(COMMAND), "--kills", "500", "--directory", str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=240,
@@ -47,7 +47,7 @@ def test_no_acknowledged_event_is_lost(tmp_path: Path) -> None:
         *([int(cell.replace(",", "")) for cell in row[2:7]] for row in rows), strict=True
     )
     assert [row[0] for row in rows] == ["recorder", "recorder", "buffered", "buffered"]
-    assert kills == (50, 50, 10, 10)
+    assert kills == (250, 250, 10, 10)
     assert min(acknowledged) > 1000
     assert lost[:2] == torn_within[:2] == (0, 0)
     assert sum(lost[2:]) > 0
