@@ -60,7 +60,7 @@ class Script:
         if step.recognises:
             self.files.recognise(step.recognises)
         if step.landing:
-            answers[FILES] = self.files.to_land(step.landing, answers)
+            answers |= self.files.to_land(step.landing, answers)
             self.landings += answers[FILES]
         for hook in step.pre_hooks:
             if text := self.session.decided(hook, answers):

@@ -81,8 +81,8 @@
 {%- endmacro %}
 
 {#-
-    Columns slice, stratum and stratum_key of a row that group_by_slices() gave, in which a column of
-    `columns` is null where it does not split the slice.
+    Columns slice, stratum and stratum_key of a row in which a column of `columns` is null where it
+    does not split the slice.
 -#}
 {% macro slice_columns(columns=slice_names().keys() | list) -%}
     {%- set names = [] -%}

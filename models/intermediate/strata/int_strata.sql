@@ -31,15 +31,28 @@ sampled as (
     {% endfor %}
 ),
 
+slices as (
+    {% for slice in slices() %}
+        select
+            {% for column in columns %}
+            {{ column in slice }} as by_{{ column }}{{ ',' if not loop.last }}
+            {% endfor %}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+-- a column is null where it does not split the slice
 sliced as (
     select
-        period,
-        scope,
-        cell_key,
-        {{ columns | join(', ') }}
+        sampled.period,
+        sampled.scope,
+        sampled.cell_key,
+        {% for column in columns %}
+            case when slices.by_{{ column }} then sampled.{{ column }} end as {{ column }}
+            {{- ',' if not loop.last }}
+        {% endfor %}
     from sampled
-    -- grouping sets are unknown to sqlfluff
-    {{ group_by_slices(slices(), ['period', 'scope', 'cell_key']) }}  -- noqa: PRS
+    cross join slices
 ),
 
 named as (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tokenest_py.pipeline.files import PACKED, glob_of
+from tokenest_py.pipeline.plan.plan import FILES, LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.plan.session import Session
 
 __all__ = ["Files"]
+
+_LARGE = 2**24  # bytes; each reader is a pipeline, with every expression of the landing set up anew
+_BYTES = """
+select coalesce(sum(listed.file_bytes), 0)
+from temp.files_to_land as files
+inner join {listing} as listed
+    on files.file_path = listed.source_file
+"""
 
 
 class Files:
@@ -25,6 +34,7 @@ class Files:
         self._warn = warn
         self.left_out = False
         self._sources: set[str] = set()  # those that have a file
+        self._listing = ""
 
     def recognise(self, query: str) -> None:
         """Open the files of which no line has landed, to tell whose they are."""
@@ -33,6 +43,7 @@ class Files:
 
     def note_sources(self, listing: str) -> None:
         """Note which sources have a file; the others have nothing to land."""
+        self._listing = listing
         query = f"select distinct source_name from {listing}"
         self._sources = {source for (source,) in self._session.run(query).fetchall()}
 
@@ -46,17 +57,18 @@ class Files:
             else:
                 self._warn(message)
 
-    def to_land(self, landing: Landing, answers: dict[str, bool]) -> bool:
-        """Open the files that have lines which have not landed; whether there are any."""
+    def to_land(self, landing: Landing, answers: dict[str, bool]) -> dict[str, bool]:
+        """Open the files that have lines which have not landed; what a landing asks of them."""
         if landing.source not in self._sources:
-            return False
+            return {FILES: False}
         session = self._session
         compared = session.run(session.decided(landing.compared, answers)).fetchall()
         self._open([path for (path,) in compared], "packed_lines", self._plan.packed_lines)
         found = session.run(session.decided(landing.contents, answers)).fetchall()
         session.insert("files_to_land", found)
         self._open([path for path, *_ in found], "packed_lines", self._plan.packed_lines)
-        return bool(found)
+        [(size,)] = session.run(_BYTES.format(listing=self._listing)).fetchall()
+        return {FILES: bool(found), LARGE: size > _LARGE}
 
     def _open(self, paths: Sequence[str], table: str, unpack: str) -> None:
         """A packed file is unpacked now; the others are read where the SQL does."""

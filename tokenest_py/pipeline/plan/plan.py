@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-__all__ = ["FILES", "FOLLOWING", "READERS", "Landing", "Plan", "Sql", "Step"]
+__all__ = ["FILES", "FOLLOWING", "LARGE", "READERS", "Landing", "Plan", "Sql", "Step"]
 
 FOLLOWING = "following"  # question: the table takes up what landed, and is not built as a whole
 FILES = "files"  # question: files of the source have lines that have not landed
+LARGE = "large"  # question: these files are worth a reader a thread
 READERS = 8  # how many threads may read files at once
 
 # A text, or a question with its two branches: {"ask": ..., "yes": ..., "no": ...}.

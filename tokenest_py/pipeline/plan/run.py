@@ -130,7 +130,7 @@ class _Run:
             self.tables.landed_sources()
             self.files.recognise(step.recognises)
         if step.landing:
-            answers[FILES] = self.files.to_land(step.landing, answers)
+            answers |= self.files.to_land(step.landing, answers)
         sql = self.session.decided(step.sql, answers)
         goes_on = follows and step.remembers  # as it was where nothing has landed since
         is_whole = step.materialized == "table" and not step.recognises

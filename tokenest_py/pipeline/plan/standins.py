@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbt_common.exceptions import CompilationError
 
-from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING, READERS, Sql
+from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING, LARGE, READERS, Sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -132,7 +132,7 @@ class _Macros(_Questions):
 
     @_standin
     def duckdb__readers(self) -> int:
-        return READERS
+        return READERS if self.ask(LARGE) else 1
 
     @_standin
     def duckdb__is_packed(self, path: str) -> bool:
