@@ -174,6 +174,11 @@ candidates as (
     {{ regex_replace_all(source_file, '(-[0-9]{4})?[.]ndjson(#[0-9]+)?$', '') }}
 {%- endmacro %}
 
+{#- Boolean: a file of this name is packed. It is complete, and so is its last line. -#}
+{% macro is_packed(path) -%}
+    {{ regex_test(path, '(?i)[.](gz|zst)$') }}
+{%- endmacro %}
+
 {#- The path where a content is: an older version noted none, and it is where it was found. -#}
 {% macro place_of_content() -%}
     coalesce(file_path, source_file)

@@ -80,6 +80,18 @@ def test_a_landed_line_that_was_edited(project: Project) -> None:
     ]
 
 
+def test_a_packed_file_of_nothing(project: Project) -> None:
+    """It is whole: no byte of it waits for a line."""
+    path = project.telemetry("events.ndjson.gz")
+    path.write_bytes(gzip.compress(b""))
+    project.land("telemetry/*")
+    query = "select state, lines, landed_bytes, in_flight_bytes, is_in_flight from marts.files"
+    assert project.rows(query) == [("landed", 0, path.stat().st_size, 0, False)]
+    path.write_bytes(gzip.compress(line(event_id="e-1")))
+    project.land("telemetry/*")
+    assert project.rows(query) == [("landed", 1, path.stat().st_size, 0, False)]
+
+
 def test_a_file_without_a_line_of_its_own_yet(project: Project) -> None:
     """It was emptied and has half a line: it waits under the path, beside what had landed."""
     path = project.telemetry()

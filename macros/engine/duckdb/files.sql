@@ -4,9 +4,7 @@
 
 {#- A packed file has landed as a whole: its lines are complete. -#}
 {% macro duckdb__note_landed(relation, listing, files) %}
-    {%- set is_packed -%}
-        regexp_matches(files.file_path, '(?i)[.](gz|zst)$')
-    {%- endset -%}
+    {%- set packed = is_packed('files.file_path') -%}
     delete from {{ relation }}
     where
         reject_reason = 'torn_tail'
@@ -16,8 +14,8 @@
         file_path = files.file_path,
         file_bytes = listed.file_bytes,
         modified_at = listed.modified_at,
-        landed_bytes = case when {{ is_packed }} then listed.file_bytes else landed.landed_bytes end,
-        has_open_tail = not {{ is_packed }} and listed.file_bytes > landed.landed_bytes
+        landed_bytes = case when {{ packed }} then listed.file_bytes else landed.landed_bytes end,
+        has_open_tail = not {{ packed }} and listed.file_bytes > landed.landed_bytes
     from ({{ files_as_rows(files) }}) as files, {{ listing }} as listed
     where
         landed.source_file = files.source_file

@@ -132,7 +132,15 @@ joined as (
             - coalesce(repeated_by_file.conflict_count, 0),
             0
         ) as records,
-        coalesce(placed.landed_bytes, 0) as landed_bytes,
+        coalesce(
+            placed.landed_bytes,
+            -- nothing waits in a packed file without a line
+            case
+                when files.state is null and {{ is_packed('files.source_file') }}
+                    then files.file_bytes
+            end,
+            0
+        ) as landed_bytes,
         coalesce(placed.has_open_tail, false) as has_open_tail,
         files.source_file is not null as is_present,
         case when files.state is null then files.file_bytes end as file_bytes,
