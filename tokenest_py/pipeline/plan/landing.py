@@ -46,9 +46,13 @@ class Files:
             else:
                 self._warn(message)
 
+    def has_some(self, landing: Landing) -> bool:
+        """Whether the source has a file."""
+        return landing.source in self._sources
+
     def to_land(self, landing: Landing, answers: dict[str, bool]) -> bool:
         """Open the files that have lines which have not landed; whether there are any."""
-        if landing.source not in self._sources:
+        if not self.has_some(landing):
             return False
         session = self._session
         compared = session.run(session.decided(landing.compared, answers)).fetchall()
