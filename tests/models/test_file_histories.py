@@ -119,7 +119,7 @@ def test_a_name_that_a_file_of_another_source_had(project: Project) -> None:
 
 
 def test_a_full_refresh_recognises_anew(project: Project) -> None:
-    """It is a build from the files and from nothing else: whose they were said to be is forgotten."""
+    """It is a build from the files alone: whose they were said to be is forgotten."""
     path = project.telemetry("spans.ndjson")
     path.write_bytes((ROOT / "models/staging/otel/sample.ndjson").read_bytes())
     project.land("codex:telemetry/*")

@@ -247,6 +247,26 @@ def test_lines_before_the_first_record_settle_nothing(tmp_path: Path) -> None:
     assert len(project.rows(events)) == 2
 
 
+def test_a_byte_order_mark_hides_no_record(project: Project) -> None:
+    """Not a first line alone, nor a printed document, packed or not; nor a record of nobody's."""
+    mark, line = b"\xef\xbb\xbf", json.dumps(SESSION).encode() + b"\n"
+    project.telemetry("line.jsonl").write_bytes(mark + line)
+    project.telemetry("line.jsonl.gz").write_bytes(gzip.compress(mark + line))
+    printed = json.dumps([PAYLOAD], indent=2).encode()
+    project.telemetry("printed.json").write_bytes(mark + printed)
+    project.telemetry("foreign.jsonl").write_bytes(mark + b'{"speaker": 1}\n')
+    project.land("telemetry/*")
+    assert project.rows(
+        "select parse_filename(source_file), source_name, lines, accepted + duplicate"
+        " from marts.files order by 1"
+    ) == [
+        ("foreign.jsonl", "unrecognised", 0, 0),
+        ("line.jsonl", "claude_code", 1, 1),
+        ("line.jsonl.gz", "claude_code", 1, 1),
+        ("printed.json", "litellm", 1, 1),
+    ]
+
+
 @pytest.mark.slow
 def test_what_a_file_is_can_be_said(tmp_path: Path) -> None:
     """A word before the glob, and ~ for the home folder; a word that is none stops the build."""
