@@ -10,53 +10,75 @@
 -#}
 {% macro landed_sources() %}
     {% if not execute %}{{ return('') }}{% endif %}
-    {% set landed = landed_relations() %}
     select
         source_file,
         {{ value_of_largest('source_name', 'landing_no') }} as source_name,
         bool_or(is_sure) as is_sure
-    from (
+    from ({{ landed_places() }})
+    group by source_file
+{% endmacro %}
+
+{#- places_of() of every source; of none where everything is to land anew. -#}
+{% macro landed_places() %}
+    {% set landed = landed_relations() if not flags.FULL_REFRESH else [] %}
     {% for source in var('sources') if relation_named('base_' ~ source ~ '__lines') in landed -%}
-        {{ landed_places(relation_named('base_' ~ source ~ '__lines'), source) }}
+        {{ places_of(relation_named('base_' ~ source ~ '__lines'), source) }}
         {{ 'union all' if not loop.last }}
     {% else -%}
         select
+            cast(null as string) as content,
             cast(null as string) as source_file,
             cast(null as string) as source_name,
             0 as landing_no,
             false as is_sure
         where false
     {% endfor %}
-    )
+{% endmacro %}
+
+{#-
+    One row per content that a source has landed: content (its name), source_file (where it is),
+    source_name and landing_no. is_sure: it holds an object, or as many bytes as are looked at to find
+    a text that a source recognises.
+-#}
+{% macro places_of(relation, source) %}
+    select
+        source_file as content,
+        {{ value_of_largest(place_of_content(), 'line_no') }} as source_file,
+        '{{ source }}' as source_name,
+        max(landing_no) as landing_no,
+        bool_or(
+            {%- if source == var('sources')[0] %}
+            {%- set is_long = 'coalesce(landed_bytes, file_bytes) >= ' ~ var('max_line_bytes') %}
+            {%- set begin_with_one = contents_with_object(relation, 'line_no < ' ~ head_lines()) %}
+            {{ is_long }}
+            or source_file in ({{ begin_with_one }})
+            or source_file in ({{ contents_with_object(
+                relation,
+                'source_file in (select source_file from ' ~ relation ~ ' where file_bytes is not null and not '
+                ~ is_long ~ ' and source_file not in (' ~ begin_with_one ~ '))'
+            ) }})
+            {%- else %} true{% endif %}
+        ) as is_sure
+    from {{ relation }}
+    where file_bytes is not null
     group by source_file
 {% endmacro %}
 
 {#-
-    source_file, source_name and landing_no of what a source has landed; is_sure: it holds an object, or
-    as many lines as are looked at to find one.
+    Query: source_file of the lines that are an object, of those that a condition holds for. To ask all
+    lines of ten million takes a second: places_of() asks those of the contents that are in doubt.
 -#}
-{% macro landed_places(relation, source) %}
-    select
-        {{ place_of_content() }} as source_file,
-        '{{ source }}' as source_name,
-        landing_no,
-        {% if source == var('sources')[0] -%}
-        line_no >= {{ head_lines() }} or source_file in (
-            select objects.source_file
-            from {{ relation }} as objects
-            where
-                objects.line_no < {{ head_lines() }}
-                and not objects.is_blank
-                and coalesce(
-                    objects.reject_reason
-                    not in ('not_json', 'not_utf8', 'not_an_object', 'line_too_long', 'torn_tail'),
-                    true
-                )
-        )
-        {%- else %}true{% endif %} as is_sure
+{% macro contents_with_object(relation, condition) -%}
+    select source_file
     from {{ relation }}
-    where file_bytes is not null
-{% endmacro %}
+    where
+        {{ condition }}
+        and not is_blank
+        and coalesce(
+            reject_reason not in ('not_json', 'not_utf8', 'not_an_object', 'line_too_long', 'torn_tail'),
+            true
+        )
+{%- endmacro %}
 
 {#- How many lines of a file are looked at to find an object. -#}
 {% macro head_lines() %}{{ return(50) }}{% endmacro %}

@@ -129,9 +129,7 @@ candidates as (
         touched.file_path,
         case
             when held.source_file is not null then held.source_file
-            when touched.file_path in (select names.source_file from landed as names)
-                then touched.file_path || {{ number }}
-            when {{ has_landing_no('touched.file_path') }} then touched.file_path || {{ number }}
+            when {{ is_taken('touched.file_path', source) }} then touched.file_path || {{ number }}
             else touched.file_path
         end as source_file,
         coalesce(landed.landed_lines, 0) as landed_lines,
@@ -150,7 +148,7 @@ candidates as (
     select
         source_file as file_path,
         case
-            when {{ has_landing_no('source_file') }} then source_file || {{ number }}
+            when {{ is_taken('source_file', source) }} then source_file || {{ number }}
             else source_file
         end as source_file,
         0 as landed_lines,
@@ -160,6 +158,18 @@ candidates as (
     order by file_path
     {% endif %}
 {% endmacro %}
+
+{#-
+    Boolean: no content that the source lands can have this path for its name: it ends in a number, or
+    is the name of another content, of whichever source. What note_files() deletes leaves its name.
+-#}
+{% macro is_taken(path, source) -%}
+    ({{ has_landing_no(path) }} or {{ path }} in (
+        select names.content
+        from ({{ landed_places() }}) as names
+        where names.is_sure or names.source_name = '{{ source }}' or names.source_file <> names.content
+    ))
+{%- endmacro %}
 
 {#- Boolean: the name ends as that of a content which was not the first of its path. -#}
 {% macro has_landing_no(path) -%}
@@ -240,7 +250,7 @@ candidates as (
 {#-
     A pre-hook, in the transaction of the landing. A tail that landed as torn and was completed since
     lands again as a whole line; where a file is now and how it looks is noted on its last line, whether
-    or not more lines land. What the first source has landed of a file that is another's lands anew.
+    or not more lines land. What the first source has landed of a file that is another's goes.
 -#}
 {% macro note_files(source) %}
     {% if execute and is_incremental() %}
@@ -250,13 +260,13 @@ candidates as (
             {% set first = relation_named('base_' ~ var('sources')[0] ~ '__lines') %}
             {% if source != var('sources')[0] and first in landed_relations() %};
             delete from {{ first }}
-            where
-                line_no < {{ head_lines() }}
-                and source_file in (
-                    select files.source_file
-                    from ({{ files_as_rows(files) }}) as files
-                    where files.landed_lines = 0
-                )
+            where source_file in (
+                select places.content
+                from ({{ places_of(first, var('sources')[0]) }}) as places
+                where
+                    not places.is_sure
+                    and places.source_file in (select files.file_path from ({{ files_as_rows(files) }}) as files)
+            )
             {% endif %}
         {% endif %}
     {% endif %}

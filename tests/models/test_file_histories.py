@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dbt_project import Project, line
+from dbt_project import ROOT, Project, line
 from file_history_trials import careless, landing_plan, trial
 
 if TYPE_CHECKING:
@@ -106,3 +106,37 @@ def test_a_file_without_a_line_of_its_own_yet(project: Project) -> None:
     path.write_bytes(line(event_id="e-1"))
     project.land()
     assert project.rows(STATES) == [("events.ndjson", "events.ndjson", "landed", 1, 1)]
+
+
+def test_a_name_that_a_file_of_another_source_had(project: Project) -> None:
+    """What had landed under it stays, whole and counted; the new file has its own account."""
+    ours, spans = project.telemetry("app.ndjson"), ROOT / "models/staging/otel/sample.ndjson"
+    short = project.telemetry("short.ndjson")
+    ours.write_bytes(b"".join(line(event_id=f"e-{n}") for n in range(60)))
+    short.write_bytes(line(event_id="s-1"))
+    project.land()
+    for path in (ours, short):
+        path.rename(path.with_suffix(".1.ndjson"))
+    project.land()
+    short.with_suffix(".1.ndjson").unlink()
+    ours.write_bytes(spans.read_bytes())
+    short.write_bytes(b"ready\n" + spans.read_bytes())
+    project.build("files", "int_lines")
+    assert project.rows(STATES.replace("select", "select source_name,")) == [
+        ("otel", "app.ndjson#2", "app.ndjson", "landed", 8, 4),
+        ("otel", "short.ndjson#2", "short.ndjson", "landed", 9, 0),
+        ("tokenest", "app.ndjson", "app.1.ndjson", "rotated", 60, 60),
+        ("tokenest", "short.ndjson", "short.1.ndjson", "gone", 1, 1),
+    ]
+
+
+def test_a_full_refresh_recognises_anew(project: Project) -> None:
+    """It is a build from the files alone: whose they were said to be is forgotten."""
+    path = project.telemetry("spans.ndjson")
+    path.write_bytes((ROOT / "models/staging/otel/sample.ndjson").read_bytes())
+    project.land("codex:telemetry/*")
+    project.land("telemetry/*")
+    source = "select source_name from marts.files"
+    assert project.rows(source) == [("codex",)]
+    project.build("files", telemetry="telemetry/*", full_refresh=True)
+    assert project.rows(source) == [("otel",)]

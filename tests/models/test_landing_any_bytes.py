@@ -43,7 +43,7 @@ BLANK = st.sampled_from([b"", b" ", b"\t \r", b"\r"])
 def is_object(line: bytes) -> bool:
     """Whether a line is a JSON object."""
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(json.loads(line.decode()), dict)  # of bytes it would drop a mark
     except ValueError:
         return False
 

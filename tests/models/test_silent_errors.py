@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from dbt_project import Project
+from dbt_project import ROOT, Project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -245,6 +245,43 @@ def test_lines_before_the_first_record_settle_nothing(tmp_path: Path) -> None:
     events = "select event_id, source_name, actual_output_tokens from events.int_events order by 1"
     assert project.rows(events) == at_once.rows(events)
     assert len(project.rows(events)) == 2
+
+
+def test_text_settles_nothing_before_the_line_that_is_recognised(project: Project) -> None:
+    """The log of a service, of which the first build met the part before its first call."""
+    path, sample = project.telemetry("service.log"), ROOT / "models/staging/origin/sample.log"
+    path.write_bytes(b"".join(b"step %d\n" % number for number in range(99)))
+    query = "select source_name, lines, accepted, quarantined, other from marts.files"
+    project.land("telemetry/*")
+    assert project.rows(query) == [("tokenest", 99, 0, 99, 0)]
+    with path.open("ab") as file:
+        file.write(sample.read_bytes())
+    project.build("files", "int_lines", telemetry="telemetry/*")
+    at_once = Project(project.folder / "at-once")
+    at_once.telemetry("service.log").write_bytes(path.read_bytes())
+    at_once.land("telemetry/*")
+    assert project.rows(query) == at_once.rows(query)
+    assert project.rows(query)[0][0] == "origin"
+
+
+def test_a_byte_order_mark_hides_no_record(project: Project) -> None:
+    """Not a first line alone, nor a printed document, packed or not; nor a record of nobody's."""
+    mark, line = b"\xef\xbb\xbf", json.dumps(SESSION).encode() + b"\n"
+    project.telemetry("line.jsonl").write_bytes(mark + line)
+    project.telemetry("line.jsonl.gz").write_bytes(gzip.compress(mark + line))
+    printed = json.dumps([PAYLOAD], indent=2).encode()
+    project.telemetry("printed.json").write_bytes(mark + printed)
+    project.telemetry("foreign.jsonl").write_bytes(mark + b'{"speaker": 1}\n')
+    project.land("telemetry/*")
+    assert project.rows(
+        "select parse_filename(source_file), source_name, lines, accepted + duplicate"
+        " from marts.files order by 1"
+    ) == [
+        ("foreign.jsonl", "unrecognised", 0, 0),
+        ("line.jsonl", "claude_code", 1, 1),
+        ("line.jsonl.gz", "claude_code", 1, 1),
+        ("printed.json", "litellm", 1, 1),
+    ]
 
 
 @pytest.mark.slow

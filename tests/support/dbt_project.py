@@ -98,6 +98,7 @@ class Project:
         *names: str,
         telemetry: str | None = None,
         tests: bool = True,
+        full_refresh: bool = False,
         **variables: object,
     ) -> Outcome:
         """Run the plan of a build in this process, or the part of it that makes these models.
@@ -108,6 +109,7 @@ class Project:
             names: Models; all of them without any.
             telemetry: The globs, relative to the project's folder.
             tests: Run the tests of the data that look at these tables alone.
+            full_refresh: Forget what landed.
             variables: Vars that differ from those of dbt_project.yml.
         """
         plan = plan_of(variables)
@@ -125,7 +127,7 @@ class Project:
             plan = replace(plan, steps=tuple(step for step in plan.steps if step.kind != "test"))
         settings = Settings.read(self.environment(telemetry))
         with contextlib.chdir(self.folder), duckdb.connect(str(self.database)) as connection:
-            return run_plan(plan, settings, connection)
+            return run_plan(plan, settings, connection, full_refresh=full_refresh)
 
     def dbt_build(self, *arguments: str, telemetry: str | None = None) -> str:
         """Run `dbt build`, which has to succeed; return what it printed.

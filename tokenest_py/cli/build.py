@@ -108,7 +108,10 @@ def build(
     if not landed["events"] and not guard.fault:
         why = "no line of it is a call"
         if landed["quarantined"]:
-            why = f"{landed['quarantined']} line(s) quarantined (marts.rejected_lines)"
+            why = (
+                f"{landed['quarantined']} line(s) quarantined (marts.rejected_lines);"
+                " what is no JSON object a line, `tokenest import FILE` may read"
+            )
         elif outcome.warnings:
             why = "see the warnings above"
         raise NoDataError(f"no event landed from {', '.join(settings.telemetry)}: {why}")

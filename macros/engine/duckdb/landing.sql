@@ -185,14 +185,21 @@
     {{ return(path.lower().endswith('.gz') or path.lower().endswith('.zst')) }}
 {% endmacro %}
 
+{#- A text without the byte order mark that it begins with. -#}
+{% macro duckdb__without_mark(text) -%}
+    regexp_replace({{ text }}, '^\x{FEFF}', '')
+{%- endmacro %}
+
 {#- True for one JSON value that is not told by its first line alone, or that no newline ends. -#}
 {% macro duckdb__is_document(text) -%}
     case
-        when not regexp_matches({{ text }}, '^\s*[{\[]') then false
+        when not regexp_matches({{ text }}, '^\x{FEFF}?\s*[{\[]') then false
         when contains(rtrim({{ text }}, ' ' || chr(10) || chr(13)), chr(10))
-            then not json_valid(string_split({{ text }}, chr(10))[1]) and json_valid({{ text }})
+            then
+                not json_valid({{ duckdb__without_mark('string_split(' ~ text ~ ', chr(10))[1]') }})
+                and json_valid({{ duckdb__without_mark(text) }})
         when contains({{ text }}, chr(10)) then false
-        else json_valid({{ text }})
+        else json_valid({{ duckdb__without_mark(text) }})
     end
 {%- endmacro %}
 
@@ -300,7 +307,7 @@
             line_no,
             line_text,
             case
-                when line_no <= {{ head_lines() }} and starts_with(ltrim(line_text, {{ "chr(65279) || ' ' || chr(9) || chr(10) || chr(13)" }}), '{')
+                when line_no <= {{ head_lines() }} and starts_with(ltrim(line_text, {{ "' ' || chr(9) || chr(10) || chr(13)" }}), '{')
                     then json_valid(line_text)
                 else false
             end as is_object
@@ -327,7 +334,7 @@
                     from (
                         select
                             filename as source_file,
-                            decode(content[1:{{ var('max_line_bytes') }}], 'replace') as head
+                            {{ duckdb__without_mark("decode(content[1:" ~ var('max_line_bytes') ~ "], 'replace')") }} as head
                         from {{ duckdb__blobs(plain) }}
                     )
                 )
@@ -345,7 +352,8 @@
     select
         {{ text_literals([path]) }} as source_file,
         line_no,
-        line as piece
+        {%- set text = 'decode(' ~ duckdb__latin_bytes("coalesce(line, '')") ~ ", 'replace')" %}
+        case when line_no = 1 then {{ duckdb__without_mark(text) }} else {{ text }} end as piece
     from ({{ duckdb__packed_lines(path) }} limit {{ head_lines() }})
 {% endmacro %}
 

@@ -202,7 +202,7 @@
             cast(position + 1 as bigint) as line_no,
             rtrim(chr(13), piece) as line_text,
             case
-                when position < 50 and regexp_like(piece, '^[\\s\\x{FEFF}]*[{]')
+                when position < 50 and regexp_like(piece, '^\\s*[{]')
                     then
                         json_object_keys(piece) is not null
                         and {{ spark__json_is_valid('rtrim(chr(13), piece)') }}
@@ -212,8 +212,12 @@
             select
                 filename as source_file,
                 split(
-                    make_valid_utf8(
-                        cast(substring(content, 1, {{ var('max_line_bytes') }}) as string)
+                    regexp_replace(
+                        make_valid_utf8(
+                            cast(substring(content, 1, {{ var('max_line_bytes') }}) as string)
+                        ),
+                        '^\\x{FEFF}',
+                        ''
                     ),
                     '\n'
                 ) as pieces

@@ -52,6 +52,30 @@ def test_what_is_no_object_is_one_unknown_row(tmp_path: Path) -> None:
     assert rows(path) == {"": [{"a": 1}, {}, {}]}
 
 
+@pytest.mark.parametrize(
+    "bad",
+    ['{"torn": ', "ready", "}", '{"a": ' + "9" * 5000 + "}", "[" * 100_000, '{"a": tru', '"\\u12"'],
+)
+def test_what_is_no_json_costs_its_line(bad: str) -> None:
+    """The values behind it are read, wherever a piece of the file ends."""
+    lines = f'{{"a": 1}}\n{bad}\n{{"b": 2}}\n{{"c": NaN}}\n'
+    for piece in (1, 7, 1 << 20):
+        with patch.object(containers, "PIECE", piece):
+            found = list(containers.json_rows(io.StringIO(lines)))
+        assert [row for row in found if row] == [{"a": 1}, {"b": 2}, {"c": None}]
+        assert {} in found
+
+
+def test_text_is_read_in_the_encoding_of_its_mark(tmp_path: Path) -> None:
+    """UTF-16, as Windows writes it, and packed with gzip."""
+    for name, text, row in [("x.json", '[{"a": "é"}]', {"a": "é"}), ("x.csv", "a;b\né;2\n", None)]:
+        for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+            (tmp_path / name).write_bytes(text.encode(encoding))
+            (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode(encoding)))
+            for path in (tmp_path / name, tmp_path / f"{name}.gz"):
+                assert rows(path) == {"": [row or {"a": "é", "b": "2"}]}
+
+
 def test_csv_keeps_its_cells(tmp_path: Path) -> None:
     """A newline and a comma in quotes, a mark at the start, tabs as another delimiter."""
     path = tmp_path / "x.csv"
@@ -93,9 +117,9 @@ def test_a_codec_that_is_missing_is_named(tmp_path: Path) -> None:
     path.write_bytes(packed)
     with pytest.raises(TokenestError, match=r"header\.json is packed with zstd.*--to json"):
         rows(path)
-    path = tmp_path / "x.json.gz"
-    path.write_bytes(gzip.compress(b"{}"))
-    with pytest.raises(TokenestError, match="is read where it lies"):
+    path = tmp_path / "x.json.zst"
+    path.write_bytes(b"\x28\xb5\x2f\xfd" + b"x" * 20)
+    with pytest.raises(TokenestError, match="a build reads its lines where it lies"):
         rows(path)
 
 
@@ -105,6 +129,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         ("a.zip", b"PK\x03\x04" + b"x" * 40, "cannot be read: File is not a zip file"),
         ("b.db", b"SQLite format 3\0" + b"x" * 100, "cannot be read: "),
         ("c.json", b"\xff\xfe\x00", "is no text"),
+        ("e.json.gz", gzip.compress(b'[{"a": 1}]' * 99)[:-12], "cannot be read: "),
         ("d.parquet", b"PAR1" + b"x" * 40, "cannot be read: "),
     ]:
         (tmp_path / name).write_bytes(content)

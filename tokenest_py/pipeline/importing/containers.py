@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gzip
 import io
 import json
+import re
 import sqlite3
 import sys
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -24,6 +27,7 @@ __all__ = ["Table", "json_rows", "tables_of"]
 Row = dict[str, Any]
 
 PIECE = 1 << 20
+_NOT_BLANK = re.compile(r"\s*")
 FIELD_BYTES = 1 << 28  # of a cell of CSV: prompts are long
 CODECS = {93: "zstd", 9: "deflate64", 95: "xz", 98: "ppmd"}
 
@@ -61,20 +65,33 @@ def tables_of(path: Path) -> Iterator[list[Table]]:
                 yield _zip_tables(path, archive)
         elif head.startswith(b"PAR1"):
             yield [_parquet(path)]
-        elif head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
-            raise TokenestError(f"{path} is read where it lies: put it within TOKENEST_TELEMETRY")
-        elif path.suffix.lower() in {".csv", ".tsv"}:
-            with path.open(encoding="utf-8-sig", newline="") as text:
-                yield [_csv("", text)]
+        elif head.startswith(b"\x28\xb5\x2f\xfd"):
+            raise TokenestError(
+                f"{path} is packed with zstd: a build reads its lines where it lies, within"
+                " TOKENEST_TELEMETRY; unpack what is no line of JSON each"
+            )
         else:
-            with path.open(encoding="utf-8-sig") as text:
-                yield [Table("", lambda _: json_rows(text))]
+            with _text(path, head) as text:
+                name = path.name.lower().removesuffix(".gz")
+                is_table = name.endswith((".csv", ".tsv"))
+                yield [_csv("", text) if is_table else Table("", lambda _: json_rows(text))]
     except OSError as error:
         raise TokenestError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise TokenestError(f"{path} is no text, and none of the formats of `import`") from error
-    except (zipfile.BadZipFile, sqlite3.DatabaseError, csv.Error) as error:
+    except (zipfile.BadZipFile, sqlite3.DatabaseError, csv.Error, EOFError, zlib.error) as error:
         raise TokenestError(f"{path} cannot be read: {error}") from error
+
+
+def _text(path: Path, head: bytes) -> TextIO:
+    """A text file, packed with gzip or not, in UTF-8 or, where its mark says so, UTF-16."""
+    if is_packed := head.startswith(b"\x1f\x8b"):
+        with gzip.open(path) as file:
+            head = file.read(2)
+    encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    if is_packed:
+        return io.TextIOWrapper(gzip.open(path), encoding=encoding, newline="")
+    return path.open(encoding=encoding, newline="")
 
 
 def _sqlite(path: Path) -> sqlite3.Connection:
@@ -167,7 +184,7 @@ def _parquet(path: Path) -> Table:
 def _csv(name: str, text: TextIO) -> Table:
     csv.field_size_limit(min(FIELD_BYTES, sys.maxsize))
     sample = text.readline()
-    delimiter = "\t" if sample.count("\t") > sample.count(",") else ","
+    delimiter = max(",;\t", key=sample.count)
     header = next(csv.reader([sample], delimiter=delimiter), [])
 
     def read(wanted: list[str] | None) -> Iterator[Row]:
@@ -182,25 +199,44 @@ def _csv(name: str, text: TextIO) -> Table:
 
 
 def json_rows(text: TextIO) -> Iterator[Row]:
-    """Yield the objects of a text: values one behind the other, lists and `data` item by item."""
-    decoder = json.JSONDecoder()
-    waiting, is_end = "", False
-    while waiting or not is_end:
-        waiting = waiting.lstrip()
-        try:
-            value, end = decoder.raw_decode(waiting)
-        except ValueError:
-            if is_end:
-                if waiting:
-                    yield {}  # what is left is no JSON: one row that no source knows
-                return
-            # twice as much each time, so that one long value is not read again and again
-            piece = text.read(max(PIECE, len(waiting)))
-            is_end = not piece
-            waiting += piece
-            continue
-        waiting = waiting[end:]
-        yield from _objects(value)
+    """Yield the objects of a text: values one behind the other, lists and `data` item by item.
+
+    What is no JSON costs the rest of its line: one row that no source knows.
+    """
+    decoder = json.JSONDecoder(parse_constant=lambda _: None)  # NaN is no count
+    waiting, at, is_end = "", 0, False
+    while True:
+        at = _NOT_BLANK.match(waiting, at).end()  # type: ignore[union-attr]
+        if at < len(waiting):
+            try:
+                value, end = decoder.raw_decode(waiting, at)
+            except (ValueError, RecursionError) as error:
+                newline = waiting.find("\n", at)
+                if is_end or (newline >= 0 and not _is_cut_off(error, len(waiting))):
+                    yield {}
+                    if newline < 0:
+                        return
+                    at = newline
+                    continue
+            else:
+                if end < len(waiting) or is_end:  # digits may go on
+                    at = end
+                    yield from _objects(value)
+                    continue
+        elif is_end:
+            return
+        # twice as much each time, so that one long value is not read again and again
+        piece = text.read(max(PIECE, len(waiting) - at))
+        is_end = not piece
+        waiting, at = waiting[at:] + piece, 0
+
+
+def _is_cut_off(error: Exception, length: int) -> bool:
+    """Whether more text may make JSON of it."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    # a word, an escape or a pair of surrogates may lack what follows
+    return error.msg.startswith("Unterminated") or error.pos > length - 16
 
 
 def _objects(value: object) -> Iterator[Row]:

@@ -235,7 +235,7 @@ class _Compiler:
             source,
             rendered("{{ files_to_compare(" + of + ") }}"),
             rendered("{{ contents_of_files(" + of + f", {PATHS}" + ") }}"),
-            rendered("{{ landed_places(this, '" + source + "') }}"),
+            rendered("{{ places_of(this, '" + source + "') }}"),
         )
 
     def _followed(self, node: Node) -> Iterator[str]:

@@ -57,9 +57,13 @@ class Files:
             else:
                 self._warn(message)
 
+    def has_some(self, landing: Landing) -> bool:
+        """Whether the source has a file."""
+        return landing.source in self._sources
+
     def to_land(self, landing: Landing, answers: dict[str, bool]) -> dict[str, bool]:
         """Open the files that have lines which have not landed; what a landing asks of them."""
-        if landing.source not in self._sources:
+        if not self.has_some(landing):
             return {FILES: False}
         session = self._session
         compared = session.run(session.decided(landing.compared, answers)).fetchall()

@@ -126,8 +126,9 @@ class _Run:
         follows = self.tables.is_following(step)
         self.session.words.update(self.tables.words(step))
         answers = {FOLLOWING: follows}
+        if step.recognises or (step.landing and self.files.has_some(step.landing)):
+            self.tables.landed_places()
         if step.recognises:
-            self.tables.landed_sources()
             self.files.recognise(step.recognises)
         if step.landing:
             answers |= self.files.to_land(step.landing, answers)

@@ -22,8 +22,8 @@ __all__ = ["Session", "literal"]
 _TEMPORARY = """
 create or replace temp table files_set_aside (source_file varchar, reason varchar);
 create or replace temp table said_sources (source_file varchar, source_name varchar);
-create or replace temp table landed_sources (
-    source_file varchar, source_name varchar, is_sure boolean
+create or replace temp table landed_places (
+    content varchar, source_file varchar, source_name varchar, landing_no bigint, is_sure boolean
 );
 create or replace temp table files_to_land (
     file_path varchar, source_file varchar, landed_lines bigint, has_torn_tail boolean

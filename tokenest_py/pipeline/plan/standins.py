@@ -100,8 +100,8 @@ class _Macros(_Questions):
         return True
 
     @_standin
-    def landed_sources(self) -> str:
-        return "select source_file, source_name, is_sure from temp.landed_sources"
+    def landed_places(self) -> str:
+        return "select * from temp.landed_places"
 
     @_standin
     def said_sources(self) -> str:

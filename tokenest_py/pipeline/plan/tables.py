@@ -62,21 +62,14 @@ class Tables:
                     f"alter table {name} add column if not exists {column} {kind}"
                 )
 
-    def landed_sources(self) -> None:
-        """Fill in which source has landed which files."""
+    def landed_places(self) -> None:
+        """Fill in which source has landed which contents, and where they are."""
         session = self._session
-        session.insert("landed_sources", ())
-        landed = [
-            session.decided(step.landing.places, {})
-            for step in self._plan.steps
-            if step.landing and step.relation in self._kinds
-        ]
-        if landed:
-            session.connection.execute(
-                "insert into temp.landed_sources"
-                " select source_file, max_by(source_name, landing_no), bool_or(is_sure)"
-                f" from ({' union all '.join(landed)}) group by source_file"
-            )
+        session.insert("landed_places", ())
+        for step in self._plan.steps:
+            if step.landing and step.relation in self._kinds and not self._anew:
+                places = session.decided(step.landing.places, {})
+                session.connection.execute(f"insert into temp.landed_places {places}")
 
     def is_following(self, step: Step) -> bool:
         """Whether the table takes up what landed, and is not built as a whole."""
