@@ -1,7 +1,8 @@
 """The rules of dbt-project-evaluator that this project keeps, on its own manifest.
 
-docs/decisions/0018 has those that are set aside, and why. Marts carry plain names: of the naming
-rule, what remains is that staging and intermediate models carry their prefix.
+`make evaluator` runs the package itself, from dbt's hub; docs/decisions/0018 has what it found,
+what is set aside, and why. Marts carry plain names: of the naming rule, what remains is that
+staging and intermediate models carry their prefix.
 """
 
 from __future__ import annotations
