@@ -94,7 +94,8 @@ blended as (
     select
         located.*,
         {{ own_data_weight('located.n_event', '0.5') }} as own_weight,
-        {{ blended_levels('least(located.max_truncation, 1 - located.max_truncation)') }} as ln_budget
+        {{ blended_levels('least(located.max_truncation, 1 - located.max_truncation)') }}
+            as ln_budget
     from located
     {{ ancestor_joins('quantiles', 'located') }}
 ),

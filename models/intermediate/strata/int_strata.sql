@@ -1,4 +1,9 @@
 {% set columns = slice_names().keys() | list %}
+{% set by_slice = [] %}
+{% for column in columns %}
+    {% set split = 'case when slices.by_' ~ column ~ ' then sampled.' ~ column ~ ' end' %}
+    {% do by_slice.append(split ~ ' as ' ~ column) %}
+{% endfor %}
 {% set samples = [
     ('all', 'all', 'true'),
     ('all', 'success', "outcome = 'success'"),
@@ -33,10 +38,11 @@ sampled as (
 
 slices as (
     {% for slice in slices() %}
-        select
-            {% for column in columns %}
-            {{ column in slice }} as by_{{ column }}{{ ',' if not loop.last }}
-            {% endfor %}
+        {% set flags = [] %}
+        {% for column in columns %}
+            {% do flags.append((column in slice) ~ ' as by_' ~ column) %}
+        {% endfor %}
+        select {{ flags | join(', ') }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -47,10 +53,7 @@ sliced as (
         sampled.period,
         sampled.scope,
         sampled.cell_key,
-        {% for column in columns %}
-            case when slices.by_{{ column }} then sampled.{{ column }} end as {{ column }}
-            {{- ',' if not loop.last }}
-        {% endfor %}
+        {{ by_slice | join(', ') }}
     from sampled
     cross join slices
 ),
