@@ -40,7 +40,7 @@ slices as (
     {% for slice in slices() %}
         {% set flags = [] %}
         {% for column in columns %}
-            {% do flags.append((column in slice) ~ ' as by_' ~ column) %}
+            {% do flags.append((column in slice) | string | lower ~ ' as by_' ~ column) %}
         {% endfor %}
         select {{ flags | join(', ') }}
         {{ 'union all' if not loop.last }}
