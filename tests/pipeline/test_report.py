@@ -13,7 +13,7 @@ import pytest
 
 from dbt_project import Project, line
 from reported import HOSTILE, cut_off, events
-from tokenest_py.pipeline.report.charts import _checked
+from tokenest_py.pipeline.report.charts import _checked, _room, _svg
 from tokenest_py.pipeline.report.queries import COPY, HEADLINE, SECTIONS
 from tokenest_py.pipeline.report.words import cell, count, factor, percent
 
@@ -253,6 +253,19 @@ def test_a_drawing_that_is_more_than_a_drawing_is_refused(inside: str) -> None:
     """Nothing that runs or loads passes for a chart."""
     with pytest.raises(ValueError, match="does not belong in a drawing"):
         _checked(f"<svg xmlns='http://www.w3.org/2000/svg'>{inside}</svg>")
+
+
+def test_a_label_too_wide_for_its_axis_is_drawn() -> None:
+    """It is shortened, wherever that falls, and characters beyond 16 bits are not cut in half."""
+    for shift in ("", "a"):
+        row = {
+            "stratum": shift + "\N{PUSHPIN}b" * 99, "target_truncation": 0.02,
+            "truncation_rate": 0.1, "truncation_lower": 0.0, "truncation_upper": 0.2,
+            "reserved_ratio": 1.5,
+        }  # fmt: skip
+        chart = _room([row])
+        assert chart is not None
+        assert "b\N{REPLACEMENT CHARACTER}b" in _svg(chart)
 
 
 def test_figures_in_words() -> None:
