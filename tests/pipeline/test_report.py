@@ -14,6 +14,7 @@ import pytest
 from dbt_project import Project, line
 from reported import HOSTILE, cut_off, events
 from tokenest_py.pipeline.report.charts import _checked, _room, _svg
+from tokenest_py.pipeline.report.content import _cost
 from tokenest_py.pipeline.report.queries import COPY, HEADLINE, SECTIONS
 from tokenest_py.pipeline.report.words import cell, count, factor, percent
 
@@ -266,6 +267,15 @@ def test_a_label_too_wide_for_its_axis_is_drawn() -> None:
         chart = _room([row])
         assert chart is not None
         assert "b\N{REPLACEMENT CHARACTER}b" in _svg(chart)
+
+
+def test_calls_without_output_have_a_ceiling_all_the_same() -> None:
+    """What they reserved is said; that no ceiling is recorded is said of others alone."""
+    silent = _cost({"tokens_used": 0.0, "tokens_reserved": 8000.0}, [])
+    assert silent.figure == "unknown"
+    assert silent.lines == ("8,000 tokens reserved, none used: no recent call has any output.",)
+    [line] = _cost({"tokens_used": None, "tokens_reserved": None}, []).lines
+    assert line.startswith("No recent call records its ceiling")
 
 
 def test_figures_in_words() -> None:

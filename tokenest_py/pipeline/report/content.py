@@ -169,10 +169,12 @@ def _cost(recent: dict[str, Any], costs: Rows) -> Answer:
     question = "What does it cost?"
     sql = HEADLINE[0].sql
     money = _money(costs)
-    if not recent.get("tokens_used"):
+    used, reserved = recent.get("tokens_used"), recent.get("tokens_reserved")
+    if not used or not reserved:
         line = "No recent call records its ceiling (actual_max_tokens, selected_budget)."
+        if reserved:
+            line = f"{reserved:,.0f} tokens reserved, none used: no recent call has any output."
         return Answer(question, "unknown", "unclear", (line, *money), sql)
-    used, reserved = recent["tokens_used"], recent["tokens_reserved"]
     half, tenth = factor(recent["p50_ceiling_ratio"]), factor(recent["p90_ceiling_ratio"])
     not_billed = "Room is not billed; it counts against rate limits and reserved capacity."
     lines = (
