@@ -14,7 +14,7 @@ import pytest
 from dbt_project import Project, line
 from reported import HOSTILE, cut_off, events
 from tokenest_py.pipeline.report.charts import _checked, _room, _svg
-from tokenest_py.pipeline.report.content import _cost
+from tokenest_py.pipeline.report.content import _cost, _next_steps
 from tokenest_py.pipeline.report.queries import COPY, HEADLINE, SECTIONS
 from tokenest_py.pipeline.report.words import cell, count, factor, percent
 
@@ -276,6 +276,17 @@ def test_calls_without_output_have_a_ceiling_all_the_same() -> None:
     assert silent.lines == ("8,000 tokens reserved, none used: no recent call has any output.",)
     [line] = _cost({"tokens_used": None, "tokens_reserved": None}, []).lines
     assert line.startswith("No recent call records its ceiling")
+
+
+def test_a_step_names_a_subject_once() -> None:
+    """However many of its rules have an alert there."""
+    alerts = [
+        {"action": "Look", "subject": subject, "severity": "warning"}
+        for subject in ("b", "a", "b", "b")
+    ]
+    steps = _next_steps({"gap": [], "landing": [{"quarantined": 0}]}, (), alerts)
+    assert steps.lines == ("Look: b, a.",)
+    assert steps.figure == "4 open alerts"
 
 
 def test_figures_in_words() -> None:

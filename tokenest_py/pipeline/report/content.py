@@ -245,10 +245,10 @@ def _next_steps(headline: dict[str, Rows], ceilings: Ceilings, alerts: Rows) -> 
         named = [c.subject for c in ceilings if c.row["verdict"] == verdict]
         if named:
             steps.append(f"{verdict.capitalize()} {_some(named)}: tokenest promote.")
-    by_action: dict[str, list[str]] = {}
+    by_action: dict[str, dict[str, None]] = {}  # several rules may name one subject
     for alert in alerts:
-        by_action.setdefault(alert["action"], []).append(alert["subject"])
-    steps += [f"{action}: {_some(subjects)}." for action, subjects in by_action.items()]
+        by_action.setdefault(alert["action"], {})[alert["subject"]] = None
+    steps += [f"{action}: {_some(list(subjects))}." for action, subjects in by_action.items()]
     if headline["gap"]:
         gap = headline["gap"][0]
         steps.append(
