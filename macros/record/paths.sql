@@ -149,7 +149,7 @@
     case
         when coalesce({{ members | join(', ') }}) is null then cast(null as string)
         {%- for member in members %}
-        when not {{ regex_test(member, '^[0-9]+$') }} then {{ member }}
+        when not {{ regex_test(member, '^[0-9]{1,18}$') }} then {{ member }}
         {%- endfor %}
         else cast(
             {%- for member in members %}

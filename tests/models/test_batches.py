@@ -109,3 +109,13 @@ def test_a_declared_ceiling_stands_apart(tmp_path: Path) -> None:
         "select phase_id, actual_max_tokens, assumed_max_tokens, truncation_evidence, is_truncated"
         " from events.int_events order by phase_id"
     ) == [("a-1", None, 40, "assumed", True), ("b-1", 900, 40, None, False)]
+
+
+def test_a_part_of_a_sum_that_no_count_holds_is_no_zero(project: Project) -> None:
+    """The record is out of range, as it is where the count stands alone."""
+    usage = {"candidatesTokenCount": 2**63, "thoughtsTokenCount": 12}
+    response = {"responseId": "r", "modelVersion": "m", "usageMetadata": usage}
+    record = {"processed_time": "2026-05-01T00:00:00Z", "request": {}, "response": response}
+    project.telemetry().write_text(json.dumps(record) + "\n", encoding="utf-8")
+    project.land("vertex_batch:telemetry/*")
+    assert project.rows("select reject_reason from marts.rejected_lines") == [("out_of_range",)]

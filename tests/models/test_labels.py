@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import sys
 from typing import Any
 
+import duckdb
 import pytest
 
 from dbt_project import Project, line
 from tokenest_py import Estimator
+from tokenest_py.runtime.text import vocabulary_key
 
 pytestmark = pytest.mark.slow
 
@@ -165,3 +168,20 @@ def test_other_vars_are_refused(project: Project, labels: str) -> None:
     done = project.dbt("run", "-s", "int_demand", "--vars", f"{{labels: {labels}}}")
     assert done.returncode != 0
     assert "it must be a list of 1 to 8 different names" in done.stdout
+
+
+def test_a_word_is_lowered_as_the_runtime_lowers_it() -> None:
+    """Every character, and those that Python lowers by where they stand or to two."""
+    words = [chr(code) for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+    words += [" \u0130NCELEME", "\u039f\u0394\u039f\u03a3 ", "a\u03a3", " ", ""]
+    with duckdb.connect() as connection:
+        lowered = connection.execute(
+            "select coalesce(nullif(lower(trim(word)), ''), '') from (select unnest(?) as word)",
+            [words],
+        ).fetchall()
+    assert [key for (key,) in lowered] == [vocabulary_key(word) for word in words]
+    labelled = Estimator.load().estimate(
+        (), "\u0130NCELEME", "\u039f\u0394\u039f\u03a3", labels={"project": "\u0130\u03a3"}
+    )
+    assert (labelled.category, labelled.complexity) == ("inceleme", "\u03bf\u03b4\u03bf\u03c3")
+    assert dict(labelled.labels) == {"project": "i\u03c3"}

@@ -13,7 +13,8 @@ import pytest
 
 from dbt_project import Project, line
 from reported import HOSTILE, cut_off, events
-from tokenest_py.pipeline.report.charts import _checked
+from tokenest_py.pipeline.report.charts import _checked, _room, _svg
+from tokenest_py.pipeline.report.content import _cost, _next_steps
 from tokenest_py.pipeline.report.queries import COPY, HEADLINE, SECTIONS
 from tokenest_py.pipeline.report.words import cell, count, factor, percent
 
@@ -253,6 +254,39 @@ def test_a_drawing_that_is_more_than_a_drawing_is_refused(inside: str) -> None:
     """Nothing that runs or loads passes for a chart."""
     with pytest.raises(ValueError, match="does not belong in a drawing"):
         _checked(f"<svg xmlns='http://www.w3.org/2000/svg'>{inside}</svg>")
+
+
+def test_a_label_too_wide_for_its_axis_is_drawn() -> None:
+    """It is shortened, wherever that falls, and characters beyond 16 bits are not cut in half."""
+    for shift in ("", "a"):
+        row = {
+            "stratum": shift + "\N{PUSHPIN}b" * 99, "target_truncation": 0.02,
+            "truncation_rate": 0.1, "truncation_lower": 0.0, "truncation_upper": 0.2,
+            "reserved_ratio": 1.5,
+        }  # fmt: skip
+        chart = _room([row])
+        assert chart is not None
+        assert "b\N{REPLACEMENT CHARACTER}b" in _svg(chart)
+
+
+def test_calls_without_output_have_a_ceiling_all_the_same() -> None:
+    """What they reserved is said; that no ceiling is recorded is said of others alone."""
+    silent = _cost({"tokens_used": 0.0, "tokens_reserved": 8000.0}, [])
+    assert silent.figure == "unknown"
+    assert silent.lines == ("8,000 tokens reserved, none used: no recent call has any output.",)
+    [line] = _cost({"tokens_used": None, "tokens_reserved": None}, []).lines
+    assert line.startswith("No recent call records its ceiling")
+
+
+def test_a_step_names_a_subject_once() -> None:
+    """However many of its rules have an alert there."""
+    alerts = [
+        {"action": "Look", "subject": subject, "severity": "warning"}
+        for subject in ("b", "a", "b", "b")
+    ]
+    steps = _next_steps({"gap": [], "landing": [{"quarantined": 0}]}, (), alerts)
+    assert steps.lines == ("Look: b, a.",)
+    assert steps.figure == "4 open alerts"
 
 
 def test_figures_in_words() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,6 +42,17 @@ def test_an_estimate_carries_its_labels() -> None:
     assert dict(labelled.labels) == {"project": "web"}
     assert labelled._replace(labels=plain.labels) == plain
     assert dict(plain.labels) == {}
+
+
+def test_an_estimate_goes_to_another_process() -> None:
+    """Pickled or copied it is the same, and what it holds cannot be changed."""
+    labels = {"project": "web"}
+    estimate = Estimator.load().estimate(["src/a.py"], "implementation", "low", labels=labels)
+    for other in (pickle.loads(pickle.dumps(estimate)), copy.deepcopy(estimate)):
+        assert other == estimate
+        assert [type(field) for field in (other, *other)] == [
+            type(field) for field in (estimate, *estimate)
+        ]
 
 
 @pytest.mark.parametrize(

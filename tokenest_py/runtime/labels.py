@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tokenest_py.errors import UsageError
+from tokenest_py.runtime.text import vocabulary_key
 
 MAX_LABELS = 8
 MAX_VALUE = 128  # characters of a value, as UTF-16 counts them: so do landing's rules
@@ -62,4 +63,4 @@ def _checked_value(name: str, value: str | None) -> str:
     if not is_value(value):
         cut = f"{value[:32]}..."
         raise UsageError(f"labels[{name!r}]", cut, f"a text of at most {MAX_VALUE} characters")
-    return value.strip(" ").lower()
+    return vocabulary_key(value)

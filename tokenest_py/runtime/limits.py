@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tokenest_py.runtime.text import vocabulary_key
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -53,7 +55,7 @@ UNKNOWN = Limit()
 @functools.lru_cache(maxsize=1024)
 def canonical(name: str) -> str:
     """A model's name without region, vendor, account, provider, fine-tune and version."""
-    name = name.strip(" ").lower().rpartition("/")[2]
+    name = vocabulary_key(name).rpartition("/")[2]
     name = _PROVIDER.sub("", name, count=1) if _PROVIDER.match(name) else name
     if name.startswith("ft:"):
         name = name.split(":")[1]
@@ -76,7 +78,7 @@ class Limits:
 
     def __init__(self, own: Mapping[str, tuple[int, int | None]] | None = None) -> None:
         """Take the caller's own: {"my-deployment": (max_output, context_window)}."""
-        self._own = {name.strip(" ").lower(): Limit(*limit) for name, limit in (own or {}).items()}
+        self._own = {vocabulary_key(name): Limit(*limit) for name, limit in (own or {}).items()}
 
     def find(self, model: str, answered: int = 0) -> Limit:
         """What is known of the model; nothing is a guess but the date.
@@ -84,7 +86,7 @@ class Limits:
         It has `answered` at that length: the seed cannot be right where it says less. The caller's
         own limit holds whatever was answered.
         """
-        own = self._own.get(model.strip(" ").lower())
+        own = self._own.get(vocabulary_key(model))
         if own is not None:
             return own
         known, dated = _known()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tokenest_py.runtime.labels import NO_LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tokenest_py.runtime.deliverables import Deliverable
 
@@ -74,6 +75,10 @@ class TokenEstimate(NamedTuple):
     document_parts: tuple[str, ...] = ()
     labels: Mapping[str, str] = NO_LABELS
 
+    def __reduce__(self) -> tuple[Callable[..., TokenEstimate], tuple[object, ...]]:
+        """Its fields, with dicts for the views of them, which cannot be pickled."""
+        return _estimate, tuple([dict(f) if isinstance(f, MappingProxyType) else f for f in self])
+
     @property
     def recorded_breakdown(self) -> tuple[str, ...]:
         """What was added up, as the event record keeps it: `backend_new:2`, without any path.
@@ -90,3 +95,8 @@ class TokenEstimate(NamedTuple):
                 note = ":assumed"
             counts[part.label, note] = counts.get((part.label, note), 0) + 1
         return tuple([f"{label}:{count}{note}" for (label, note), count in counts.items()])
+
+
+def _estimate(*fields: Any) -> TokenEstimate:  # noqa: ANN401
+    """The estimate that was pickled or copied."""
+    return TokenEstimate._make(MappingProxyType(f) if isinstance(f, dict) else f for f in fields)

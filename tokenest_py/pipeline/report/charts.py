@@ -26,6 +26,8 @@ Rows = list[dict[str, Any]]
 INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--grid)"
 BLUE, RED, GREEN = "var(--blue)", "var(--red)", "var(--green)"
 WIDTH, HEIGHT = 460, 280
+# Where Vega shortens a label it cuts a character of two code units in half, and stops.
+WHOLE = r"replace(datum.label, /[\ud800-\udbff][\udc00-\udfff]/g, '\ufffd')"
 
 
 def can_draw() -> bool:
@@ -58,7 +60,7 @@ def _room(rows: Rows) -> Chart | None:
     height = 26 * len(shown)
     order = [r["stratum"] for r in shown]
     base = alt.Chart(alt.InlineData(values=shown), height=height).encode(
-        y=alt.Y("stratum:N", title=None, sort=order)
+        y=alt.Y("stratum:N", title=None, sort=order, axis=alt.Axis(labelExpr=WHOLE))
     )
     rate = alt.Axis(format="%", orient="top", tickCount=4)
     cut_off = alt.layer(

@@ -169,10 +169,12 @@ def _cost(recent: dict[str, Any], costs: Rows) -> Answer:
     question = "What does it cost?"
     sql = HEADLINE[0].sql
     money = _money(costs)
-    if not recent.get("tokens_used"):
+    used, reserved = recent.get("tokens_used"), recent.get("tokens_reserved")
+    if not used or not reserved:
         line = "No recent call records its ceiling (actual_max_tokens, selected_budget)."
+        if reserved:
+            line = f"{reserved:,.0f} tokens reserved, none used: no recent call has any output."
         return Answer(question, "unknown", "unclear", (line, *money), sql)
-    used, reserved = recent["tokens_used"], recent["tokens_reserved"]
     half, tenth = factor(recent["p50_ceiling_ratio"]), factor(recent["p90_ceiling_ratio"])
     not_billed = "Room is not billed; it counts against rate limits and reserved capacity."
     lines = (
@@ -243,10 +245,10 @@ def _next_steps(headline: dict[str, Rows], ceilings: Ceilings, alerts: Rows) -> 
         named = [c.subject for c in ceilings if c.row["verdict"] == verdict]
         if named:
             steps.append(f"{verdict.capitalize()} {_some(named)}: tokenest promote.")
-    by_action: dict[str, list[str]] = {}
+    by_action: dict[str, dict[str, None]] = {}  # several rules may name one subject
     for alert in alerts:
-        by_action.setdefault(alert["action"], []).append(alert["subject"])
-    steps += [f"{action}: {_some(subjects)}." for action, subjects in by_action.items()]
+        by_action.setdefault(alert["action"], {})[alert["subject"]] = None
+    steps += [f"{action}: {_some(list(subjects))}." for action, subjects in by_action.items()]
     if headline["gap"]:
         gap = headline["gap"][0]
         steps.append(

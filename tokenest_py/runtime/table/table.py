@@ -11,6 +11,7 @@ from tokenest_py.errors import CoefficientsError
 from tokenest_py.runtime.labels import ESTIMATE_BIN
 from tokenest_py.runtime.table.file import EXPORT_AGAIN, decode, read
 from tokenest_py.runtime.table.kinds import CONSTANTS, KINDS
+from tokenest_py.runtime.text import vocabulary_key
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -87,12 +88,12 @@ class Coefficients:
 
     def category(self, name: str) -> str:
         """The canonical category of a name; an unknown one stays, in lower case."""
-        key = name.strip(" ").lower()
+        key = vocabulary_key(name)
         return self.category_aliases.get(key, key)
 
     def complexity(self, name: str) -> str:
         """The canonical complexity of a name; an unknown one stays, in lower case."""
-        key = name.strip(" ").lower()
+        key = vocabulary_key(name)
         if key in self.complexity_aliases:
             return self.complexity_aliases[key]
         stems = [key[: -len(end)] for end in self.complexity_suffixes if key.endswith(end)]
