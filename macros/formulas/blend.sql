@@ -5,22 +5,24 @@
     coalesce({{ n_event }} / ({{ n_event }} + 1 / cast({{ rate }} as double)), cast(0 as double))
 {%- endmacro %}
 
-{#- One step of the blend, all in logarithms: the parent moved towards the cell's own value. -#}
+{#-
+    One step of the blend, all in logarithms: the parent moved towards the cell's own value, where
+    there is one. It holds the parent once: a text that held it twice would double with each step.
+-#}
 {% macro log_blend(parent, own, weight) -%}
-    coalesce({{ parent }} + {{ weight }} * ({{ own }} - {{ parent }}), {{ parent }})
+    {%- set known = 'case when ' ~ own ~ ' is null then 0 else ' ~ weight ~ ' end' -%}
+    (1 - {{ known }}) * ({{ parent }})
+    + {{ known }} * coalesce({{ own }}, 0)
 {%- endmacro %}
 
 {#-
-    SQL, a logarithm: from where it starts (`prior`), each step moves it towards its own value, where
-    there is one: `steps` are pairs of value and weight. Each step holds the one before it once: as
-    log_blend() has it twice, many steps would make a text that doubles with each.
+    SQL, a logarithm: from where it starts (`prior`), each step moves it towards its own value:
+    `steps` are pairs of value and weight.
 -#}
 {% macro blended(prior, steps) -%}
     {%- set above = namespace(sql=prior) -%}
     {%- for own, weight in steps -%}
-        {%- set known = 'case when ' ~ own ~ ' is null then 0 else ' ~ weight ~ ' end' -%}
-        {%- set above.sql = '(1 - ' ~ known ~ ') * (' ~ above.sql ~ ')\n        + '
-            ~ known ~ ' * coalesce(' ~ own ~ ', 0)' -%}
+        {%- set above.sql = log_blend(above.sql, own, weight) -%}
     {%- endfor -%}
     {{ above.sql }}
 {%- endmacro %}

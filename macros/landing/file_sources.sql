@@ -41,44 +41,35 @@
     a text that a source recognises.
 -#}
 {% macro places_of(relation, source) %}
+    {%- set is_long = 'coalesce(landed_bytes, file_bytes) >= ' ~ var('max_line_bytes') %}
     select
         source_file as content,
         {{ value_of_largest(place_of_content(), 'line_no') }} as source_file,
         '{{ source }}' as source_name,
         max(landing_no) as landing_no,
-        bool_or(
-            {%- if source == var('sources')[0] %}
-            {%- set is_long = 'coalesce(landed_bytes, file_bytes) >= ' ~ var('max_line_bytes') %}
-            {%- set begin_with_one = contents_with_object(relation, 'line_no < ' ~ head_lines()) %}
-            {{ is_long }}
-            or source_file in ({{ begin_with_one }})
-            or source_file in ({{ contents_with_object(
-                relation,
-                'source_file in (select source_file from ' ~ relation ~ ' where file_bytes is not null and not '
-                ~ is_long ~ ' and source_file not in (' ~ begin_with_one ~ '))'
-            ) }})
-            {%- else %} true{% endif %}
-        ) as is_sure
+        {% if source == var('sources')[0] -%}
+        bool_or({{ is_long }} or source_file in (
+            select source_file
+            from {{ relation }}
+            where
+                -- of ten million lines in a few files most need not be looked at
+                source_file in (
+                    select source_file
+                    from {{ relation }}
+                    where file_bytes is not null and not {{ is_long }}
+                )
+                and not is_blank
+                and coalesce(
+                    reject_reason
+                    not in ('not_json', 'not_utf8', 'not_an_object', 'line_too_long', 'torn_tail'),
+                    true
+                )
+        ))
+        {%- else %}true{% endif %} as is_sure
     from {{ relation }}
     where file_bytes is not null
     group by source_file
 {% endmacro %}
-
-{#-
-    Query: source_file of the lines that are an object, of those that a condition holds for. To ask all
-    lines of ten million takes a second: places_of() asks those of the contents that are in doubt.
--#}
-{% macro contents_with_object(relation, condition) -%}
-    select source_file
-    from {{ relation }}
-    where
-        {{ condition }}
-        and not is_blank
-        and coalesce(
-            reject_reason not in ('not_json', 'not_utf8', 'not_an_object', 'line_too_long', 'torn_tail'),
-            true
-        )
-{%- endmacro %}
 
 {#- How many lines of a file are looked at to find an object. -#}
 {% macro head_lines() %}{{ return(50) }}{% endmacro %}

@@ -184,9 +184,12 @@ candidates as (
     {{ regex_replace_all(source_file, '(-[0-9]{4})?[.]ndjson(#[0-9]+)?$', '') }}
 {%- endmacro %}
 
+{#- How the name of a packed file ends, as a pattern. -#}
+{% macro packed_pattern() %}{{ return('(?i)[.](gz|zst)$') }}{% endmacro %}
+
 {#- Boolean: a file of this name is packed. It is complete, and so is its last line. -#}
 {% macro is_packed(path) -%}
-    {{ regex_test(path, '(?i)[.](gz|zst)$') }}
+    {{ regex_test(path, packed_pattern()) }}
 {%- endmacro %}
 
 {#- The path where a content is: an older version noted none, and it is where it was found. -#}

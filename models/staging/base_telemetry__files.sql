@@ -56,8 +56,9 @@ placed as (
             case when landed.is_sure then landed.source_name end,
             said.source_name,
             case
-                when landed.source_file is null then recognised.source_name
-                when recognised.source_name not in ('unrecognised', 'ambiguous')
+                when
+                    landed.source_file is null
+                    or recognised.source_name not in ('unrecognised', 'ambiguous')
                     then recognised.source_name
             end,
             landed.source_name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from dbt_project import REAL_DATA, Project
+from dbt_project import Project
 from serving import serving
 
 if TYPE_CHECKING:
@@ -122,13 +122,10 @@ def test_the_form_of_the_origin(built: Project) -> None:
     )
 
 
-@pytest.mark.skipif(
-    not REAL_DATA.exists(), reason="the origin's own export lies beside the checkout"
-)
-def test_the_origins_own_export_comes_out_as_it_came_in(tmp_path: Path) -> None:
+def test_the_origins_own_export_comes_out_as_it_came_in(tmp_path: Path, real_data: Path) -> None:
     """Byte for byte."""
     project = Project(tmp_path)
-    text = (REAL_DATA / "autopack" / "build132_telemetry_export.ndjson").read_bytes()
+    text = (real_data / "autopack" / "build132_telemetry_export.ndjson").read_bytes()
     project.telemetry().write_bytes(text)
     project.build("cmd_export_events", tests=False)
     assert exported(project, "events", "--for", "origin").encode() == text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import sys
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from dbt_project import Project, line
+from dbt_project import ROOT, Project, line
 from tokenest_py import Estimator
 from tokenest_py.runtime.text import vocabulary_key
 
@@ -173,10 +174,13 @@ def test_other_vars_are_refused(project: Project, labels: str) -> None:
 def test_a_word_is_lowered_as_the_runtime_lowers_it() -> None:
     """Every character, and those that Python lowers by where they stand or to two."""
     words = [chr(code) for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+    macro = (ROOT / "macros/formulas/keys.sql").read_text(encoding="utf-8")
+    [expression] = re.findall(r"macro vocabulary_key\(word\) -%}\s+(.+)\n", macro)
     words += [" \u0130NCELEME", "\u039f\u0394\u039f\u03a3 ", "a\u03a3", " ", ""]
     with duckdb.connect() as connection:
         lowered = connection.execute(
-            "select coalesce(nullif(lower(trim(word)), ''), '') from (select unnest(?) as word)",
+            f"select coalesce({expression.replace('{{ word }}', 'word')}, '')"
+            " from (select unnest(?) as word)",
             [words],
         ).fetchall()
     assert [key for (key,) in lowered] == [vocabulary_key(word) for word in words]

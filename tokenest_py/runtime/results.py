@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.runtime.labels import NO_LABELS
 
@@ -97,6 +97,6 @@ class TokenEstimate(NamedTuple):
         return tuple([f"{label}:{count}{note}" for (label, note), count in counts.items()])
 
 
-def _estimate(*fields: Any) -> TokenEstimate:  # noqa: ANN401
+def _estimate(*fields: object) -> TokenEstimate:
     """The estimate that was pickled or copied."""
     return TokenEstimate._make(MappingProxyType(f) if isinstance(f, dict) else f for f in fields)

@@ -182,7 +182,7 @@
 
 {#- True for a path of a compressed file. -#}
 {% macro duckdb__is_packed(path) %}
-    {{ return(path.lower().endswith('.gz') or path.lower().endswith('.zst')) }}
+    {{ return(modules.re.search(packed_pattern(), path) is not none) }}
 {% endmacro %}
 
 {#- A text without the byte order mark that it begins with. -#}

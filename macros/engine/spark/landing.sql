@@ -202,7 +202,7 @@
             cast(position + 1 as bigint) as line_no,
             rtrim(chr(13), piece) as line_text,
             case
-                when position < 50 and regexp_like(piece, '^\\s*[{]')
+                when position < {{ head_lines() }} and regexp_like(piece, '^\\s*[{]')
                     then
                         json_object_keys(piece) is not null
                         and {{ spark__json_is_valid('rtrim(chr(13), piece)') }}

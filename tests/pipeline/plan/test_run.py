@@ -12,7 +12,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -20,7 +20,8 @@ import pytest
 from dbt_project import Project, line, plan_of
 from planned import run, settings
 from tokenest_py.errors import BuildError
-from tokenest_py.pipeline.plan import session
+from tokenest_py.pipeline.plan import landing, session
+from tokenest_py.pipeline.plan.plan import READERS
 from tokenest_py.pipeline.plan.run import failing_tests, run_plan
 
 if TYPE_CHECKING:
@@ -236,6 +237,34 @@ def test_nothing_new_is_not_looked_for_again(
     followed, sources = asked()
     assert {"int_demand", "calls"} <= followed
     assert sources == {"tokenest"}
+
+
+def test_many_readers_land_what_one_lands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One reads few bytes, and as many as there can be read many."""
+    run_sql, read, found = session.Session.run, list[int](), list[list[Any]]()
+
+    def heard(self: session.Session, sql: str) -> duckdb.DuckDBPyConnection:
+        if sql.startswith("create or replace table staging.base_tokenest__lines"):
+            read.append(sql.count("read_blob("))
+        return run_sql(self, sql)
+
+    monkeypatch.setattr(session.Session, "run", heard)
+    for name, large in (("few", 2**24), ("many", 0)):
+        monkeypatch.setattr(landing, "_LARGE_BYTES", large)
+        project = Project(tmp_path / name)
+        for number in range(2 * READERS):
+            path = project.telemetry(f"{number}.ndjson")
+            path.write_bytes(call(number) + call(number + 100))
+        project.land()
+        found.append(
+            project.rows(
+                "select source_file, line_no, event_key, actual_output_tokens"
+                " from staging.base_tokenest__lines order by all"
+            )
+        )
+    assert read == [1, READERS]
+    assert found[0] == found[1]
+    assert len(found[0]) == 4 * READERS
 
 
 def test_a_part_is_what_it_is_made_of(built: Project, plan: Plan) -> None:

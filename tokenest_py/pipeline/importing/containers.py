@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import gzip
@@ -13,7 +14,7 @@ import sys
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.files import glob_of
@@ -28,6 +29,7 @@ Row = dict[str, Any]
 
 PIECE = 1 << 20
 _NOT_BLANK = re.compile(r"\s*")
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # NaN is no count
 FIELD_BYTES = 1 << 28  # of a cell of CSV: prompts are long
 CODECS = {93: "zstd", 9: "deflate64", 95: "xz", 98: "ppmd"}
 
@@ -85,13 +87,11 @@ def tables_of(path: Path) -> Iterator[list[Table]]:
 
 def _text(path: Path, head: bytes) -> TextIO:
     """A text file, packed with gzip or not, in UTF-8 or, where its mark says so, UTF-16."""
-    if is_packed := head.startswith(b"\x1f\x8b"):
-        with gzip.open(path) as file:
-            head = file.read(2)
-    encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    if is_packed:
-        return io.TextIOWrapper(gzip.open(path), encoding=encoding, newline="")
-    return path.open(encoding=encoding, newline="")
+    opened = gzip.open if head.startswith(b"\x1f\x8b") else open
+    with opened(path, "rb") as file:
+        mark = file.read(2)
+    encoding = "utf-16" if mark in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} else "utf-8-sig"
+    return cast("TextIO", opened(path, "rt", encoding=encoding, newline=""))
 
 
 def _sqlite(path: Path) -> sqlite3.Connection:
@@ -203,32 +203,37 @@ def json_rows(text: TextIO) -> Iterator[Row]:
 
     What is no JSON costs the rest of its line: one row that no source knows.
     """
-    decoder = json.JSONDecoder(parse_constant=lambda _: None)  # NaN is no count
     waiting, at, is_end = "", 0, False
     while True:
-        at = _NOT_BLANK.match(waiting, at).end()  # type: ignore[union-attr]
-        if at < len(waiting):
-            try:
-                value, end = decoder.raw_decode(waiting, at)
-            except (ValueError, RecursionError) as error:
-                newline = waiting.find("\n", at)
-                if is_end or (newline >= 0 and not _is_cut_off(error, len(waiting))):
-                    yield {}
-                    if newline < 0:
-                        return
-                    at = newline
-                    continue
-            else:
-                if end < len(waiting) or is_end:  # digits may go on
-                    at = end
-                    yield from _objects(value)
-                    continue
+        at = _NOT_BLANK.match(waiting, at).end()  # type: ignore[union-attr]  # it matches anywhere
+        found = _value_at(waiting, at, is_end=is_end)
+        if found:
+            value, at = found
+            yield from _objects(value)
         elif is_end:
             return
-        # twice as much each time, so that one long value is not read again and again
-        piece = text.read(max(PIECE, len(waiting) - at))
-        is_end = not piece
-        waiting, at = waiting[at:] + piece, 0
+        else:
+            # twice as much each time, so that one long value is not read again and again
+            piece = text.read(max(PIECE, len(waiting) - at))
+            is_end = not piece
+            waiting, at = waiting[at:] + piece, 0
+
+
+def _value_at(text: str, at: int, *, is_end: bool) -> tuple[object, int] | None:
+    """The value that begins there and where it ends, {} for a line that is none.
+
+    None where the text has to go on first.
+    """
+    if at == len(text):
+        return None
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+    except (ValueError, RecursionError) as error:
+        newline = text.find("\n", at)
+        if is_end or (newline >= 0 and not _is_cut_off(error, len(text))):
+            return {}, newline if newline >= 0 else len(text)
+        return None
+    return (value, end) if is_end or end < len(text) else None  # digits may go on
 
 
 def _is_cut_off(error: Exception, length: int) -> bool:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Files"]
 
-_LARGE = 2**24  # bytes; each reader is a pipeline, with every expression of the landing set up anew
+_LARGE_BYTES = (
+    2**24
+)  # bytes; each reader is a pipeline, with every expression of the landing set up anew
 _BYTES = """
 select coalesce(sum(listed.file_bytes), 0)
 from temp.files_to_land as files
@@ -72,7 +74,7 @@ class Files:
         session.insert("files_to_land", found)
         self._open([path for path, *_ in found], "packed_lines", self._plan.packed_lines)
         [(size,)] = session.run(_BYTES.format(listing=self._listing)).fetchall()
-        return {FILES: bool(found), LARGE: size > _LARGE}
+        return {FILES: bool(found), LARGE: size > _LARGE_BYTES}
 
     def _open(self, paths: Sequence[str], table: str, unpack: str) -> None:
         """A packed file is unpacked now; the others are read where the SQL does."""
