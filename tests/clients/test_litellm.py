@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import litellm
 import pytest
+from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
 from recorded import events, lines
 from tokenest_py import labels
@@ -37,7 +38,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def logger(wired: Wired) -> Iterator[TokenestLogger]:
-    """A callback that LiteLLM knows for one test."""
+    """A callback that LiteLLM knows for one test, when it has logged the calls of those before."""
+    asyncio.run(GLOBAL_LOGGING_WORKER.flush())
     made = TokenestLogger(category="learned", estimator=wired.estimator, recorder=wired.recorder)
     litellm.callbacks = [made]
     yield made
