@@ -65,6 +65,22 @@
     )
 {%- endmacro %}
 
+{#-
+    Tokens beyond the largest bound, where the curve does not fall to the rate: the bound, times the
+    share that needs more over the rate, to the power of var tail_index (Weissman 1978). One more
+    call, of which nothing is known, counts as one that needs more.
+-#}
+{% macro beyond_bounds(largest, ln_survival, n_event, rate) -%}
+    {{ largest }} * power(
+        greatest(
+            ({{ n_event }} * {{ surviving_share(ln_survival) }} + 1)
+            / (({{ n_event }} + 1) * cast({{ rate }} as double)),
+            cast(1 as double)
+        ),
+        cast({{ var('tail_index') }} as double)
+    )
+{%- endmacro %}
+
 {#- Boolean: there are enough observed calls, at least 1/rate − 1, for a quantile at the rate. -#}
 {% macro has_enough_events(n_event, rate) -%}
     (({{ n_event }} + 1) * cast({{ rate }} as double) >= 1 - 1e-9)

@@ -62,8 +62,9 @@
                 says='Budgets are rounded up to a multiple of it, in tokens.'),
             dict(name='budget_minimum', kind='whole', low=1,
                 says='The smallest budget, in tokens.'),
-            dict(name='unidentified_factor', kind='number', low=1,
-                says='Factor on the largest bound, where the data do not show a quantile.'),
+            dict(share, name='tail_index', kind='number',
+                says='How fast demand grows beyond the largest bound, where the data do not show a'
+                ~ ' quantile: half as many calls need 2 to that power as much.'),
             dict(name='shrinkage_calls', kind='number', low=0,
                 says='Calls that the parent counts for in median_shrunk.'),
             dict(share, name='estimate_range', kind='number',

@@ -13,7 +13,7 @@ LEVELS = (0, 1, 2, 3, 4, 5)
 LABEL_LEVEL = 2
 STEP = 4
 MINIMUM = 16
-UNIDENTIFIED_FACTOR = 1.5
+TAIL_INDEX = 0.3
 HALF_LIFE = 200
 SHRINKAGE = 3
 BOUNDS = (1, 3, 6, 12, 25, 60)
@@ -77,12 +77,15 @@ def quantile(calls: list[Call], rate: float) -> Quantile:
 
     reached = reached_at(math.ceil(rank))
     below = reached_at(math.floor(rank)) if rank >= 1 else reached
-    blended = largest * UNIDENTIFIED_FACTOR
-    if reached is not None and below is not None:
+    has_enough = round((n_observed + 1) * rate, 9) >= 1
+    if has_enough and reached is not None and below is not None:
         blended = reached * (below / reached) ** (math.ceil(rank) - rank)
+    else:
+        share_beyond = (n_observed * survival + 1) / (n_observed + 1)
+        blended = largest * max(share_beyond / rate, 1) ** TAIL_INDEX
     return Quantile(
         n_observed,
-        has_enough=round((n_observed + 1) * rate, 9) >= 1,
+        has_enough=has_enough,
         is_beyond=reached is None,
         own=largest if reached is None else reached,
         blended=blended,

@@ -19,7 +19,8 @@ cells as (
         sum(n_calls) as n_calls,
         sum(n_observed) as n_observed,
         {{ effective_number('event_weight', 'squared_event_weight') }} as n_event,
-        max(demand_tokens) as max_demand_tokens
+        max(demand_tokens) as max_demand_tokens,
+        min(ln_survival) as last_ln_survival
     from survival
     group by cell_level, cell, {{ cell_label_columns() }}, model, input_bin
 ),
@@ -94,18 +95,26 @@ final as (
             as quantile_low_tokens,
         case when shared.has_enough_events then read_off.high_tokens end
             as quantile_high_tokens,
-        -- beyond the largest bound the data say nothing: a factor on it, and never "identified"
+        -- beyond the largest bound the data say nothing: a tail is drawn on, and never "identified"
         case
             when shared.n_observed > 0
                 then
                     coalesce(
-                        {{ between_ranks(
-                            'read_off.below_tokens',
-                            'read_off.reached_tokens',
+                        case
+                            when shared.has_enough_events
+                                then {{ between_ranks(
+                                    'read_off.below_tokens',
+                                    'read_off.reached_tokens',
+                                    'shared.n_event',
+                                    'shared.max_truncation',
+                                ) }}
+                        end,
+                        {{ beyond_bounds(
+                            'shared.max_demand_tokens',
+                            'shared.last_ln_survival',
                             'shared.n_event',
                             'shared.max_truncation',
-                        ) }},
-                        shared.max_demand_tokens * cast({{ var('unidentified_factor') }} as double)
+                        ) }}
                     )
         end as blended_tokens,
         case
@@ -113,7 +122,12 @@ final as (
                 then
                     coalesce(
                         cast(read_off.reached_tokens as double),
-                        shared.max_demand_tokens * cast({{ var('unidentified_factor') }} as double)
+                        {{ beyond_bounds(
+                            'shared.max_demand_tokens',
+                            'shared.last_ln_survival',
+                            'shared.n_event',
+                            'shared.max_truncation',
+                        ) }}
                     )
         end as strict_tokens,
         read_off.reached_tokens is null as is_beyond_bounds,

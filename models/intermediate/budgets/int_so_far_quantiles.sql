@@ -85,7 +85,8 @@ cells as (
         top_label,
         known_bin,
         sum(n_observed) as n_event,
-        max(factor) as max_factor
+        max(factor) as max_factor,
+        min(ln_survival) as last_ln_survival
     from survival
     group by cell, cell_level, subject, top_label, known_bin
 ),
@@ -121,13 +122,21 @@ quantiles as (
         shared.*,
         read_off.reached_factor is not null and shared.has_enough_events as is_identified,
         coalesce(
-            {{ between_ranks(
-                'read_off.below_factor',
-                'read_off.reached_factor',
+            case
+                when shared.has_enough_events
+                    then {{ between_ranks(
+                        'read_off.below_factor',
+                        'read_off.reached_factor',
+                        'shared.n_event',
+                        'shared.max_truncation',
+                    ) }}
+            end,
+            {{ beyond_bounds(
+                'shared.max_factor',
+                'shared.last_ln_survival',
                 'shared.n_event',
                 'shared.max_truncation',
-            ) }},
-            shared.max_factor * cast({{ var('unidentified_factor') }} as double)
+            ) }}
         ) as blended_factor
     from shared
     inner join read_off

@@ -20,7 +20,8 @@ cells as (
         input_bin,
         sum(n_observed) as n_observed,
         {{ effective_number('event_weight', 'squared_event_weight') }} as n_event,
-        max(demand_tokens) as max_demand_tokens
+        max(demand_tokens) as max_demand_tokens,
+        min(ln_survival) as last_ln_survival
     from survival
     group by cell_level, cell, {{ cell_label_columns() }}, model, input_bin
 ),
@@ -66,13 +67,21 @@ quantiles as (
             when shared.n_observed > 0
                 then
                     coalesce(
-                        {{ between_ranks(
-                            'read_off.below_tokens',
-                            'read_off.reached_tokens',
+                        case
+                            when {{ has_enough_events('shared.n_event', 'shared.max_truncation') }}
+                                then {{ between_ranks(
+                                    'read_off.below_tokens',
+                                    'read_off.reached_tokens',
+                                    'shared.n_event',
+                                    'shared.max_truncation',
+                                ) }}
+                        end,
+                        {{ beyond_bounds(
+                            'shared.max_demand_tokens',
+                            'shared.last_ln_survival',
                             'shared.n_event',
                             'shared.max_truncation',
-                        ) }},
-                        shared.max_demand_tokens * cast({{ var('unidentified_factor') }} as double)
+                        ) }}
                     )
         end as blended_tokens
     from shared

@@ -19,7 +19,8 @@ cells as (
         sum(n_calls) as n_calls,
         sum(n_observed) as n_observed,
         {{ effective_number('event_weight', 'squared_event_weight') }} as n_event,
-        max(demand_tokens) * cast({{ var('unidentified_factor') }} as double) as beyond_tokens
+        max(demand_tokens) as max_demand_tokens,
+        min(ln_survival) as last_ln_survival
     from survival
     group by cell_level, cell, category, complexity
 ),
@@ -58,9 +59,24 @@ levels as (
         read_off.median_tokens as own_median_tokens,
         read_off.median_low_tokens,
         read_off.median_high_tokens,
-        coalesce(read_off.median_tokens, cells.beyond_tokens) as median_tokens,
-        coalesce(read_off.range_low_tokens, cells.beyond_tokens) as range_low_tokens,
-        coalesce(read_off.range_high_tokens, cells.beyond_tokens) as range_high_tokens
+        coalesce(
+            read_off.median_tokens,
+            {{ beyond_bounds(
+                'cells.max_demand_tokens', 'cells.last_ln_survival', 'cells.n_event', '0.5'
+            ) }}
+        ) as median_tokens,
+        coalesce(
+            read_off.range_low_tokens,
+            {{ beyond_bounds(
+                'cells.max_demand_tokens', 'cells.last_ln_survival', 'cells.n_event', '1 - ' ~ range_share('low')
+            ) }}
+        ) as range_low_tokens,
+        coalesce(
+            read_off.range_high_tokens,
+            {{ beyond_bounds(
+                'cells.max_demand_tokens', 'cells.last_ln_survival', 'cells.n_event', '1 - ' ~ range_share('high')
+            ) }}
+        ) as range_high_tokens
     from cells
     inner join read_off
         on
