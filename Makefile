@@ -40,7 +40,7 @@ build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/*
 	@$(if $(TELEMETRY),TOKENEST_TELEMETRY='$(TELEMETRY)') $(BIN)/tokenest build
 
 test: lint lint-macros  ## everything that CI runs
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 	@$(MAKE) --no-print-directory test-clients
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory test-spark; \
 		else echo "left out: the parity with Spark, which needs Java 17 or newer on the path"; fi

@@ -149,6 +149,9 @@ def first_batch(folder: Path) -> None:
     (folder / "varied.ndjson").write_bytes(_lines(_varied(0, 600)))
     (folder / "drain.ndjson").write_bytes(_lines(_attempts(0, 60)))
     generate.write(folder / "generated", 2600)
+    for path in ROOT.glob("models/staging/*/sample*"):
+        if path.suffix in (".ndjson", ".jsonl"):
+            shutil.copy(path, folder / f"{path.parent.name}_{path.stem}.ndjson")
     _at_whole_seconds(folder)
 
 

@@ -20,15 +20,21 @@ from batches import first_batch, second_batch
 from compare import compare, compare_exports
 from session import Cluster, Session, java_version, tasks_by_executor
 
-from dbt_project import Project
+from dbt_project import ROOT, Project
 
 JAVA = 17
+# The samples of foreign sources land in the first build, and nothing is new of them in the second.
+UNCHANGED = [
+    f"path:{path.relative_to(ROOT)}"
+    for path in sorted(ROOT.glob("models/staging/*/"))
+    if path.name != "tokenest"
+]
 # The first build runs the tests of the export alone, which is not written without; the second runs
 # every data test. Unit tests try formulas, not data: they run on DuckDB.
 SELECTED = ("resource_type:model", "resource_type:seed", "path:models/exports")
 BUILDS = {
     1: ("build", "--indirect-selection", "empty", "--select", *SELECTED),
-    2: ("build", "--exclude-resource-type", "unit_test"),
+    2: ("build", "--exclude-resource-type", "unit_test", "--exclude", *UNCHANGED),
 }
 KILL_AT = "START sql table model intermediate.int_demand_survival"
 
@@ -36,10 +42,7 @@ KILL_AT = "START sql table model intermediate.int_demand_survival"
 def _build(batch: int, project: Project, session: Session, cluster: Cluster | None) -> int:
     """Build the batch on both engines; return the number of differences."""
     started = time.monotonic()
-    done = project.dbt(*BUILDS[batch], telemetry=session.telemetry)
-    if done.returncode:
-        message = f"DuckDB: {done.stdout[-6000:]}"
-        raise RuntimeError(message)
+    project.build(telemetry=session.telemetry)
     built = time.monotonic()
     killed: list[str] = []
 

@@ -10,13 +10,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import duckdb
 
 __all__ = ["Comparison", "compared"]
 
 TOLERANCE = 1e-9
-# What note_landed() notes of a file that was looked at again; Parquet cannot change a row.
-NOTED = ("file_path", "file_bytes", "modified_at", "landed_bytes", "has_open_tail")
 Row = tuple[object, ...]
 
 
@@ -107,13 +107,16 @@ def _differences(
 
 
 def compared(
-    connection: duckdb.DuckDBPyConnection, ours: str, theirs: str, other: str
+    connection: duckdb.DuckDBPyConnection,
+    ours: str,
+    theirs: str,
+    other: str,
+    left_out: Collection[str] = (),
 ) -> Comparison:
     """Compare two relations that DuckDB can read; `other` is the engine that made the second."""
     columns, others = _columns(connection, ours), _columns(connection, theirs)
     for words in (columns, others):
-        words.pop("looks_like", None)  # for people: which record stands for a file
-        for name in NOTED if ours.endswith('__lines"') else ():
+        for name in ("looks_like", *left_out):  # the first is for people: what stands for a file
             words.pop(name, None)
     floats = {name for name in columns if "DOUBLE" in (columns[name], others.get(name))}
     if list(columns) != list(others):
