@@ -20,6 +20,8 @@ from dbt_project import DBT, ROOT, Project
 from tokenest_py.pipeline.calibration.refit import EVENT_TABLES
 from tokenest_py.pipeline.report.queries import HEADLINE, SECTIONS
 
+pytestmark = pytest.mark.slow  # dbt reads the project
+
 KEY_TESTS = {
     "unique_combination_of_columns", "has_every_key_once", "counts_from_one", "new_keys_are_unique",
 }  # fmt: skip
@@ -330,7 +332,6 @@ def test_every_variable_is_declared_once() -> None:
     assert set(variables) <= named
 
 
-@pytest.mark.slow
 def test_the_page_of_the_vars_is_what_the_project_prints(tmp_path: Path) -> None:
     """`make reference` has been run since a var was changed."""
     printed = Project(tmp_path).dbt("run-operation", "print_vars", "--quiet", "--target", "lint")

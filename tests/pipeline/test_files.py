@@ -139,6 +139,7 @@ def test_one_that_is_named_by_itself(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "folder", "other"])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=1, max_size=12).filter(lambda name: not set(name) & set(b"/\0")))
