@@ -81,6 +81,20 @@
     )
 {%- endmacro %}
 
+{#-
+    What a cell contributes to the blend: the tokens between its ranks where they show the rate, and
+    a tail drawn on from its largest bound where they do not.
+-#}
+{% macro blended_quantile(below, reached, largest, ln_survival, n_event, rate) -%}
+    coalesce(
+        case
+            when {{ has_enough_events(n_event, rate) }}
+                then {{ between_ranks(below, reached, n_event, rate) }}
+        end,
+        {{ beyond_bounds(largest, ln_survival, n_event, rate) }}
+    )
+{%- endmacro %}
+
 {#- Boolean: there are enough observed calls, at least 1/rate − 1, for a quantile at the rate. -#}
 {% macro has_enough_events(n_event, rate) -%}
     (({{ n_event }} + 1) * cast({{ rate }} as double) >= 1 - 1e-9)

@@ -98,24 +98,14 @@ final as (
         -- beyond the largest bound the data say nothing: a tail is drawn on, and never "identified"
         case
             when shared.n_observed > 0
-                then
-                    coalesce(
-                        case
-                            when shared.has_enough_events
-                                then {{ between_ranks(
-                                    'read_off.below_tokens',
-                                    'read_off.reached_tokens',
-                                    'shared.n_event',
-                                    'shared.max_truncation',
-                                ) }}
-                        end,
-                        {{ beyond_bounds(
-                            'shared.max_demand_tokens',
-                            'shared.last_ln_survival',
-                            'shared.n_event',
-                            'shared.max_truncation',
-                        ) }}
-                    )
+                then {{ blended_quantile(
+                    'read_off.below_tokens',
+                    'read_off.reached_tokens',
+                    'shared.max_demand_tokens',
+                    'shared.last_ln_survival',
+                    'shared.n_event',
+                    'shared.max_truncation',
+                ) }}
         end as blended_tokens,
         case
             when shared.has_enough_events

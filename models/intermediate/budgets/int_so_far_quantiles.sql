@@ -121,23 +121,14 @@ quantiles as (
     select
         shared.*,
         read_off.reached_factor is not null and shared.has_enough_events as is_identified,
-        coalesce(
-            case
-                when shared.has_enough_events
-                    then {{ between_ranks(
-                        'read_off.below_factor',
-                        'read_off.reached_factor',
-                        'shared.n_event',
-                        'shared.max_truncation',
-                    ) }}
-            end,
-            {{ beyond_bounds(
-                'shared.max_factor',
-                'shared.last_ln_survival',
-                'shared.n_event',
-                'shared.max_truncation',
-            ) }}
-        ) as blended_factor
+        {{ blended_quantile(
+            'read_off.below_factor',
+            'read_off.reached_factor',
+            'shared.max_factor',
+            'shared.last_ln_survival',
+            'shared.n_event',
+            'shared.max_truncation',
+        ) }} as blended_factor
     from shared
     inner join read_off
         on

@@ -65,24 +65,14 @@ quantiles as (
         shared.n_event,
         case
             when shared.n_observed > 0
-                then
-                    coalesce(
-                        case
-                            when {{ has_enough_events('shared.n_event', 'shared.max_truncation') }}
-                                then {{ between_ranks(
-                                    'read_off.below_tokens',
-                                    'read_off.reached_tokens',
-                                    'shared.n_event',
-                                    'shared.max_truncation',
-                                ) }}
-                        end,
-                        {{ beyond_bounds(
-                            'shared.max_demand_tokens',
-                            'shared.last_ln_survival',
-                            'shared.n_event',
-                            'shared.max_truncation',
-                        ) }}
-                    )
+                then {{ blended_quantile(
+                    'read_off.below_tokens',
+                    'read_off.reached_tokens',
+                    'shared.max_demand_tokens',
+                    'shared.last_ln_survival',
+                    'shared.n_event',
+                    'shared.max_truncation',
+                ) }}
         end as blended_tokens
     from shared
     inner join read_off

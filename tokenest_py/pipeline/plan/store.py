@@ -59,7 +59,7 @@ def current_plan(
     checksum = project_checksum(settings.project, variables)
     name = plan_name(variables)
     places = [*settings.plans, settings.project / PACKAGED]
-    reason = "there is none yet"
+    reason = "there is none yet of these vars" if variables else "there is none yet"
     for folder in places:
         try:
             found = Plan.read(folder / name, words or {})
