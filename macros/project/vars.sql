@@ -63,8 +63,8 @@
             dict(name='budget_minimum', kind='whole', low=1,
                 says='The smallest budget, in tokens.'),
             dict(share, name='tail_index', kind='number',
-                says='How fast demand grows beyond the largest bound, where the data do not show a'
-                ~ ' quantile: half as many calls need 2 to that power as much.'),
+                says='Of the tail beyond the largest bound, where the data do not show a quantile: where'
+                ~ ' twice the rate is beyond it, the quantile is 2 to this power times the bound.'),
             dict(name='shrinkage_calls', kind='number', low=0,
                 says='Calls that the parent counts for in median_shrunk.'),
             dict(share, name='estimate_range', kind='number',
