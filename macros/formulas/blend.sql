@@ -75,11 +75,11 @@
     end
 {%- endmacro %}
 
-{#- Boolean: identified at the level used, and no observed call below it is beyond the bounds. -#}
+{#- Boolean: identified at the level used, and no cell below it is beyond the bounds. -#}
 {% macro is_identified_in_chain() -%}
     case
         {%- for level in range(demand_levels() | length - 1, 0, -1) %}
-        when level_{{ level }}.n_observed > 0 and level_{{ level }}.is_beyond_bounds then false
+        when level_{{ level }}.is_beyond_bounds then false
         when level_{{ level }}.has_enough_events then true
         {%- endfor %}
         else not level_0.is_beyond_bounds

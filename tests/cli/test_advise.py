@@ -74,13 +74,14 @@ def session(number: int, output: int, **fields: object) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the log of a gateway: 400 calls of four routes."""
+    """A folder with the log of a gateway: 333 calls of five routes."""
     folder = tmp_path_factory.mktemp("gateway")
     records = [
         *payloads("long", 1000, [400 + 4 * n for n in range(80)] + [2000] * 20),
         *payloads("fits", 500, [440 + n % 50 for n in range(100)]),
         *payloads("roomy", 4000, [100 + n for n in range(100)]),
         *payloads("rare", 700, [300, 320, 900]),
+        *payloads("all cut off", 50, [90] * 30),
     ]
     write(folder / "logs" / "calls.ndjson", *records)
     return folder
@@ -105,7 +106,10 @@ def test_each_route_gets_its_advice(kept: subprocess.CompletedProcess[str]) -> N
         "fits": (100, 0, 500, "leave", False),
         "roomy": (100, 0, 4000, "lower", False),
         "rare": (3, 1, 700, "raise", True),
+        "all cut off": (30, 30, 50, "raise", True),
     }
+    assert rows["all cut off"]["max_tokens"] > 50
+    assert "none of its calls ended by itself" in rows["all cut off"]["note"]
     assert rows["long"]["cut_off_rate"] == 0.2
     assert rows["roomy"]["freed_tokens"] == 100 * (4000 - rows["roomy"]["max_tokens"])
     assert rows["roomy"]["max_tokens"] >= 199
@@ -113,7 +117,7 @@ def test_each_route_gets_its_advice(kept: subprocess.CompletedProcess[str]) -> N
         "20 of 100 were cut off: how much longer they would have been cannot be seen yet"
         in rows["long"]["note"]
     )
-    assert "only 2 calls of its own, so wider groups count" in rows["rare"]["note"]
+    assert "only 2 of its calls ended by themselves, so wider groups count" in rows["rare"]["note"]
 
 
 def test_the_ceilings_are_those_of_the_marts(
@@ -138,7 +142,7 @@ def test_the_table_is_for_people(gateway: Path) -> None:
     assert done.returncode == 0, done.stderr
     above, table, below = done.stdout.split("\n\n")
     assert above == (
-        "litellm: 303 calls in 1 file from 2026-06-01 to 2026-06-01;"
+        "litellm: 333 calls in 1 file from 2026-06-01 to 2026-06-01;"
         " ceiling 100 %, stop reason 100 %"
     )
     lines = table.splitlines()
@@ -164,7 +168,7 @@ def test_groups_are_a_path_of_the_log_too(gateway: Path) -> None:
     head, *rows = [line.split(",") for line in done.stdout.splitlines()]
     assert [row[0] for row in rows] == ["b", "a"]
     assert {row[head.index("max_truncation")] for row in rows} == {"0.07"}
-    assert sum(int(row[head.index("calls")]) for row in rows) == 303
+    assert sum(int(row[head.index("calls")]) for row in rows) == 333
 
 
 def test_without_evidence_nothing_is_safe(tmp_path: Path) -> None:

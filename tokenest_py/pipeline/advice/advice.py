@@ -117,9 +117,7 @@ class Advice:
     def _note(self, row: Row) -> str:
         notes = [] if row["verdict"] == "leave" else [row["reason"]]
         if row["proposed_tokens"] and not row["has_enough_calls"]:
-            notes.append(
-                f"only {count(row['n_observed'], 'call')} of its own, so wider groups count"
-            )
+            notes.append(f"{_ended(row['n_observed'])}, so wider groups count")
         if row["n_left_out"]:
             notes.append(f"{count(row['n_left_out'], 'call')} left out: in part counted, or failed")
         return "; ".join(notes)
@@ -130,6 +128,12 @@ def read_advice(connection: duckdb.DuckDBPyConnection, rate: float = USUAL_RATE)
     groups, sources, files = (tuple(read_view(connection, view)) for view in VIEWS)
     nearest, chosen = at_nearest_rate(groups, rate)
     return Advice(nearest, tuple(chosen), sources, files)
+
+
+def _ended(calls: int) -> str:
+    if not calls:
+        return "none of its calls ended by itself"
+    return f"only {calls:,} of its calls ended by {'itself' if calls == 1 else 'themselves'}"
 
 
 def _source(row: Row) -> str:
