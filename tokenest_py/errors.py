@@ -22,6 +22,8 @@ Each message is one line that names the file, the line and the fix where there i
 
 from __future__ import annotations
 
+_MOST_SHOWN = 200  # characters of what a caller handed over
+
 
 class TokenestError(Exception):
     """Anything that tokenest refuses; the command line prints the message and no traceback."""
@@ -47,7 +49,7 @@ class UsageError(TokenestError, ValueError):
         """Name the argument, what was given and what may be given."""
         if isinstance(expected, tuple):
             expected = f"one of {', '.join(expected)}"
-        super().__init__(f"{name}={given!r} will not do; use {expected}")
+        super().__init__(f"{name}={_shown(given)} will not do; use {expected}")
 
 
 class DatabaseError(TokenestError):
@@ -109,3 +111,12 @@ class RunBusyError(CollectionError):
 
 class DroppedEventError(Exception):
     """An event that cannot be written. Its one argument is the reason that `status()` counts."""
+
+
+def _shown(given: object) -> str:
+    """What a caller handed over, cut: it may be a whole prompt, or fail at being shown."""
+    try:
+        text = repr(given)
+    except Exception:  # noqa: BLE001 - the error to raise is the one about the argument
+        text = f"<{type(given).__name__}>"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."

@@ -72,9 +72,9 @@
     replace({{ value }}, '"', '')
 {%- endmacro %}
 
-{#- A count, or nothing where the text says something else, such as inf or -1. -#}
-{% macro form_count(value) -%}
-    nullif({{ regex_first(value, '^"?([0-9]{1,9})"?$') }}, '')
+{#- A ceiling, or nothing where the value is none: -1, 0 and inf ask for as much as there is. -#}
+{% macro form_ceiling(value) -%}
+    nullif({{ regex_first(value, '^"?([1-9][0-9]{0,8})([.]0+)?"?$') }}, '')
 {%- endmacro %}
 
 {#- What stands before the slash of a model's name: anthropic for anthropic/claude-x. -#}

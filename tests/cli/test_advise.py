@@ -196,6 +196,36 @@ def test_without_evidence_nothing_is_safe(tmp_path: Path) -> None:
     assert SECRET not in done.stdout + done.stderr
 
 
+def test_a_ceiling_that_is_none_cuts_nothing_off(tmp_path: Path) -> None:
+    """-1 and 0 ask for as much as there is; why most of the other lines are not read is said."""
+    asked: list[object] = [-1, 0, "-1", "inf", 10**20, -2.0, None, 500.0]
+    records = [payloads(f"r{number}", 500, [100] * 5) for number in range(len(asked))]
+    for ceiling, calls in zip(asked, records, strict=True):
+        for call in calls:
+            call["model_parameters"] = {"max_tokens": ceiling}
+            call["response"] = {}
+    unread = [*payloads("x", 500, [1] * 5), *payloads("y", 500, [1] * 2)]
+    for call in unread[:5]:
+        call["completion_tokens"] = "many"
+    for call in unread[5:]:
+        del call["endTime"]
+    write(
+        tmp_path / "logs" / "calls.ndjson", *(call for calls in records for call in calls), *unread
+    )
+    done = advise(tmp_path, "logs")
+    assert done.returncode == 0, done.stderr
+    above, table, _ = done.stdout.split("\n\n")
+    first, second = above.splitlines()
+    assert first.startswith("litellm: 40 calls in 1 file ")
+    assert first.endswith("; ceiling 12 %, stop reason 0 %")
+    assert second.startswith("7 lines of ")
+    assert second.endswith(" cannot be read (5 of them wrong_type: actual_output_tokens)")
+    _, *groups = table.splitlines()
+    assert len([line for line in groups if "unknown" in line]) == len(asked) - 1
+    [known] = [line for line in groups if "unknown" not in line]
+    assert known.split()[:5] == ["r7", "5", "0.0", "%", "500"]
+
+
 def test_no_name_beside_a_log_stops_it(tmp_path: Path) -> None:
     """DuckDB cannot list a folder that has a name which begins with a backslash."""
     write(tmp_path / "all" / "s.jsonl", *(session(n, 900) for n in range(60)))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import enum
+import functools
+import math
 import os
+from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +21,6 @@ from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 PHASE_2 = [7020, 8970, 7020, 10270, 19240, 5200]
 HEAD = [5244, 8970, 5244, 10270, 19240, 12818]
@@ -368,3 +372,55 @@ def test_any_nesting(value: object) -> None:
     assert 0 < found.low <= found.estimated_tokens <= found.high
     assert 0.5 <= found.confidence <= 1
     assert len(found.deliverables) == found.deliverable_count
+
+
+class Odd(enum.Enum):
+    """A member is no text, whatever its value."""
+
+    A = "implementation"
+
+
+class Unshowable:
+    """An object that fails at whatever is asked of it."""
+
+    def __repr__(self) -> str:
+        """Raise."""
+        raise RuntimeError
+
+
+ODD: list[Any] = [
+    5, -1, 1.5, math.nan, True, 10**300, Decimal(5), b"x", "x" * 10**5, ["a"], {"a": 1}, {1},
+    object(), Unshowable(), Path("a.py"), Odd.A, iter("a"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
+def test_an_argument_of_any_type_is_used_or_refused_by_its_name(
+    estimator: Estimator,
+    value: Any,  # noqa: ANN401
+) -> None:
+    """No other error leaves an estimate or a budget, and none repeats a whole prompt."""
+    asked = estimator.estimate(["src/a.py"])
+    given = estimator.budget(asked)
+    calls: dict[str, Callable[[], object]] = {
+        "source": lambda: Estimator(value),
+        "estimate": lambda: estimator.budget(value),
+        "budget": lambda: estimator.after_truncation(value, "length"),
+        "stop_reason": lambda: estimator.after_truncation(given, value),
+        **{
+            name: functools.partial(estimator.estimate, files, **{name: value})
+            for name in ("category", "complexity", "task", "model", "input_tokens", "labels")
+            for files in (["README.md", "docs/a.md"], None)
+        },
+        **{
+            name: functools.partial(estimator.budget, asked, **{name: value})
+            for name in ("max_truncation", "max_tokens", "reasoning_tokens", "control_share")
+        },
+    }
+    for name, call in calls.items():
+        try:
+            call()
+        except UsageError as error:
+            message = str(error)
+            assert message.startswith(name), message
+            assert len(message) < 400

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tokenest_py.errors import UsageError
 from tokenest_py.runtime.providers import PARAMETERS
 from tokenest_py.runtime.quantiles import find
+from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.stop_reasons import spelled
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.limits import Limits
     from tokenest_py.runtime.memory import Memory
     from tokenest_py.runtime.quantiles import Answer
-    from tokenest_py.runtime.results import TokenEstimate
     from tokenest_py.runtime.table import Coefficients
     from tokenest_py.runtime.table.table import Cell
 
@@ -121,6 +121,8 @@ def size(
     run_id: str | None = None,
 ) -> Budget:
     """The budget of one call; see `Estimator.budget`."""
+    if not isinstance(estimate, TokenEstimate):
+        raise UsageError("estimate", estimate, "what estimate() returned for the call")
     check(model, input_tokens, max_truncation, max_tokens, reasoning_tokens, control_share)
     cell, found = _look_up(
         coefficients, estimate, model, input_tokens, max_truncation, memory, run_id
@@ -168,8 +170,8 @@ def size(
 def check(
     model: str | None,
     input_tokens: int | None,
-    max_truncation: float,
-    max_tokens: int | None,
+    max_truncation: float = 0.02,
+    max_tokens: int | None = None,
     reasoning_tokens: int = 0,
     control_share: float = 0.0,
 ) -> None:
@@ -273,6 +275,10 @@ def escalate(
     coefficients: Coefficients, budget: Budget, stop_reason: str | None, output_tokens: int | None
 ) -> Escalation:
     """The one larger ceiling after a truncation; see `Estimator.after_truncation`."""
+    if not isinstance(budget, Budget):
+        raise UsageError("budget", budget, "what budget() returned for the call")
+    if not isinstance(stop_reason, (str, type(None))):
+        raise UsageError("stop_reason", stop_reason, "the provider's word for it, or nothing")
     said = spelled(stop_reason or "")
     stop_class = coefficients.stop_classes.get(said, "unknown")
     reached = output_tokens is not None and output_tokens >= budget.max_tokens

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
-from tokenest_py.runtime.budget import Escalation, cell_of, escalate, input_bin, size
+from tokenest_py.runtime.budget import Escalation, cell_of, check, escalate, input_bin, size
 from tokenest_py.runtime.deliverables import normalize
 from tokenest_py.runtime.labels import NO_LABELS, checked
 from tokenest_py.runtime.limits import Limits
@@ -53,6 +53,8 @@ class Estimator:
         memory: bool = True,
     ) -> None:
         """Use a source of coefficients; `Estimator.load` is the usual way to make one."""
+        if not isinstance(source, Source):
+            raise UsageError("source", source, "Estimator.load(path)")
         self._source = source
         self._workspace = None if workspace is None else Workspace(os.fspath(workspace))
         self._rules = self._rules_type(source.coefficients, self._workspace)
@@ -119,7 +121,14 @@ class Estimator:
             model: Its name. Like input_tokens it counts where there are no deliverables: then the
                 estimate is the median of the calls that are most alike.
             input_tokens: Tokens of the prompt.
+
+        Raises:
+            UsageError: An argument that says nothing of a call, whatever its type.
         """
+        for name, text in (("category", category), ("complexity", complexity), ("task", task)):
+            if not isinstance(text, (str, type(None))):
+                raise UsageError(name, text, "a text, or nothing")
+        check(model, input_tokens)
         if labels:
             said = checked(labels)
             estimate = self.estimate(

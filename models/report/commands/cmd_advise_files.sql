@@ -13,10 +13,40 @@ counted as (
         source_file,
         count(*) as lines,
         sum(case when reject_reason is not null then 1 else 0 end) as quarantined,
-        sum(case when event_key is not null then 1 else 0 end) as accepted,
-        min(reject_reason) as a_reject_reason
+        sum(case when event_key is not null then 1 else 0 end) as accepted
     from lines
     group by source_file
+),
+
+reasons as (
+    select
+        source_file,
+        reject_reason,
+        reject_fields,
+        count(*) as n
+    from lines
+    where reject_reason is not null
+    group by source_file, reject_reason, reject_fields
+),
+
+ranked_reasons as (
+    select
+        *,
+        row_number() over (
+            partition by source_file
+            order by n desc, reject_reason asc, reject_fields asc nulls first
+        ) as reason_no
+    from reasons
+),
+
+usual_reasons as (
+    select
+        source_file,
+        reject_reason,
+        reject_fields,
+        n
+    from ranked_reasons
+    where reason_no = 1
 ),
 
 final as (
@@ -27,11 +57,15 @@ final as (
         cast(coalesce(counted.lines, 0) as bigint) as lines,
         cast(coalesce(counted.accepted, 0) as bigint) as accepted,
         cast(coalesce(counted.quarantined, 0) as bigint) as quarantined,
-        counted.a_reject_reason,
+        usual_reasons.reject_reason as usual_reject_reason,
+        usual_reasons.reject_fields as usual_reject_fields,
+        cast(usual_reasons.n as bigint) as usual_rejects,
         row_number() over (order by files.source_file asc) as row_no
     from files
     left join counted
         on files.source_file = counted.source_file
+    left join usual_reasons
+        on files.source_file = usual_reasons.source_file
 )
 
 select * from final

@@ -530,3 +530,21 @@ def test_threads_share_one_file(recorder: Recorder, folder: Path) -> None:
     expected = {thread * 1000 + number for thread in range(8) for number in range(200)}
     assert {event["attempt"] for event in events(folder)} == expected
     assert holds(recorder, 1600, {})
+
+
+def test_a_key_of_the_environment_is_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random bytes are a good key and hardly ever UTF-8."""
+    monkeypatch.setenv("TELEMETRY_DB_ENABLED", "1")
+    monkeypatch.setenv("TOKENEST_TELEMETRY_DIR", str(tmp_path))
+    monkeypatch.setenv("TOKENEST_TELEMETRY_PATHS", "hash")
+    codes = []
+    for key in (b"\xff\xc3", b"\xff\xc3", b"\xfe\xc3"):
+        monkeypatch.setenv("TOKENEST_TELEMETRY_PATH_KEY", os.fsdecode(key))
+        recorder = Recorder.from_env()
+        assert recorder.record(
+            run_id="r", phase_id="p", actual_output_tokens=1, deliverables=["src/a.py"]
+        )
+        file = recorder.status().file
+        assert file is not None
+        codes.append(json.loads(file.read_text(encoding="ascii"))["deliverables"])
+    assert codes[0] == codes[1] != codes[2]

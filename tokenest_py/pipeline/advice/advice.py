@@ -168,14 +168,22 @@ def _files(files: Sequence[Row]) -> list[str]:
             )
         elif row["quarantined"]:
             said.append(
-                f"{count(row['quarantined'], 'line')} of {path} cannot be read"
-                f" ({row['a_reject_reason']})"
+                f"{count(row['quarantined'], 'line')} of {path} cannot be read ({_reason(row)})"
             )
         elif not row["accepted"]:
             said.append(f"no call in {path}, read as {row['source_name']}")
     if len(said) > MOST_FILES:
         said[MOST_FILES:] = [f"and {len(said) - MOST_FILES} more files of that kind"]
     return said
+
+
+def _reason(row: Row) -> str:
+    """Why most of a file's lines cannot be read, and how many of them."""
+    reason = str(row["usual_reject_reason"])
+    if row["usual_reject_fields"]:
+        reason += f": {row['usual_reject_fields']}"
+    is_only_one = row["usual_rejects"] == row["quarantined"]
+    return reason if is_only_one else f"{row['usual_rejects']} of them {reason}"
 
 
 def _cut_off(row: Row) -> str:
