@@ -32,7 +32,7 @@
     replace(replace({{ regex_first(vocabulary_key(word), '([^.]*)$') }}, '-', '_'), ' ', '_')
 {%- endmacro %}
 
-{#- Boolean: the stop word says that an answer reached its ceiling, as the seed stop_reasons has it. -#}
+{#- Boolean: the stop word says that an answer reached its ceiling, as seed stop_reasons has it. -#}
 {% macro says_truncated(word) -%}
     coalesce({{ regex_test(stop_word_key(word), '^(' ~ truncated_words() ~ ')$') }}, false)
 {%- endmacro %}
