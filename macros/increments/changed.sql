@@ -124,7 +124,7 @@
     where is_truncated and phase_id in (select unplaced.phase_id from unplaced)
 {% endmacro %}
 
-{#- A pre-hook of those rows: a phase that changed is built anew, and one that no call has is gone. -#}
+{#- A pre-hook of those rows: a phase that changed is built anew; one that no call has goes. -#}
 {% macro forget_changed_truncated_phases() %}
     {% if execute and is_incremental() %}
         delete from {{ this }}
