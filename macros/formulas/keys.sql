@@ -24,7 +24,20 @@
     nullif(lower(trim({{ word }})), '')
 {%- endmacro %}
 
-{#- Text: a stop word as its vocabulary spells it: hyphens and blanks are underscores. -#}
+{#-
+    Text: a stop word as its vocabulary spells it: hyphens and blanks are underscores, and of a member
+    of an enumeration that was written as its library prints it (FinishReason.MAX_TOKENS) only its name.
+-#}
 {% macro stop_word_key(word) -%}
-    replace(replace({{ vocabulary_key(word) }}, '-', '_'), ' ', '_')
+    replace(replace({{ regex_first(vocabulary_key(word), '([^.]*)$') }}, '-', '_'), ' ', '_')
+{%- endmacro %}
+
+{#- Boolean: the stop word says that an answer reached its ceiling, as seed stop_reasons has it. -#}
+{% macro says_truncated(word) -%}
+    coalesce({{ regex_test(stop_word_key(word), '^(' ~ truncated_words() ~ ')$') }}, false)
+{%- endmacro %}
+
+{#- The stop words of the class truncated, for readers of lines, which no seed can be joined to. -#}
+{% macro truncated_words() -%}
+    length|max_output_tokens|max_tokens|max_output
 {%- endmacro %}

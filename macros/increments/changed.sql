@@ -124,11 +124,19 @@
     where is_truncated and phase_id in (select unplaced.phase_id from unplaced)
 {% endmacro %}
 
-{#- A pre-hook of those rows: a phase that changed is built anew. -#}
+{#- A pre-hook of those rows: a phase that changed is built anew; one that no call has goes. -#}
 {% macro forget_changed_truncated_phases() %}
     {% if execute and is_incremental() %}
         delete from {{ this }}
-        where (run_id, phase_id) in ({{ changed_truncated_phases() }})
+        where
+            (run_id, phase_id) in ({{ changed_truncated_phases() }})
+            or (run_id, phase_id) not in (
+                select
+                    run_id,
+                    phase_id
+                from {{ relation_named('calls') }}
+                where is_truncated
+            )
     {% endif %}
 {% endmacro %}
 
@@ -146,7 +154,8 @@
 {#-
     A pre-hook: what counted until another record of its call counts in its place counts no more. Rows
     of phases go with every line that came again, because another line of the call may name another
-    phase; a phase is built anew from what counts now.
+    phase, and with every event that landed again, because a source that numbers its calls may have
+    moved it to another phase; a phase is built anew from what counts now.
 -#}
 {% macro forget_conflicts(columns) %}
     {% if execute and is_incremental() %}
@@ -160,6 +169,13 @@
                 and verdict = 'counts_elsewhere'
                 {% endif %}
         )
+        {% if columns != ['event_id'] %}
+        or event_id in (
+            select event_id
+            from {{ relation_named('int_events') }}
+            {{ since_last_landing() }}
+        )
+        {% endif %}
     {% endif %}
 {% endmacro %}
 

@@ -71,7 +71,7 @@ joined as (
         and (placed.results_in_folder > 1 or requests.smallest_ceiling <> requests.largest_ceiling)
             as is_ambiguous,
         coalesce(placed.reasoning_tokens >= placed.actual_output_tokens, false)
-        and lower(placed.stop_reason) in ('length', 'max_output_tokens', 'max_tokens') as is_starved,
+        and {{ says_truncated('placed.stop_reason') }} as is_starved,
         coalesce(requests.request_landing_no, 0) as request_landing_no
     from placed
     left join requests

@@ -135,12 +135,16 @@
     case when {{ regex_test(value, '^"[a-z_]+([.][a-z_]+)+"$') }} then {{ value }} end
 {%- endmacro %}
 
-{#- Of the stop words of several choices the one that says cut off, else the first. -#}
+{#-
+    Of the stop words of several choices the one that says cut off, else the first. Some libraries
+    write the list as a text, "[\"length\"]" or "stop,length".
+-#}
 {% macro form_stop_words(value) -%}
     case
-        when left({{ value }}, 1) <> '[' then {{ value }}
-        when {{ regex_test(value, '"(length|max_tokens|LENGTH|MAX_TOKENS)"') }} then '"length"'
-        else nullif('"' || {{ regex_first(value, '^[[] *"([^"]*)"') }} || '"', '""')
+        when not {{ regex_test(value, '[[,]') }} then {{ value }}
+        when {{ regex_test("replace(lower(" ~ value ~ "), '-', '_')", '[^a-z_](' ~ truncated_words() ~ ')[^a-z_]') }}
+            then '"length"'
+        else nullif('"' || {{ regex_first(value, '^["[ \\\\]*([^]",\\\\]*)') }} || '"', '""')
     end
 {%- endmacro %}
 

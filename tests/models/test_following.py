@@ -204,3 +204,36 @@ def test_a_changed_rule_builds_all_rows_anew(
     copy.build(stub_max_tokens=5000)
     assert differences(copy, changed) == {}
     assert "marts.calls" in differences(copy, at_once)
+
+
+def test_an_event_that_moves_to_another_phase_counts_once(tmp_path: Path) -> None:
+    """Sources that number their calls name the phase of one anew when an earlier one lands."""
+    usage = {"usage": {"completion_tokens": 9}, "choices": [{"finish_reason": "length"}]}
+    results = [
+        {"id": key, "custom_id": "same", "response": {"status_code": 200, "body": body | usage},
+         "error": None}
+        for key, body in (("b-1", {"created": 1780272000}), ("b-2", {"created": 1780272001}))
+    ]  # fmt: skip
+    payloads = [
+        {
+            "id": key, "trace_id": "t", "call_type": "completion", "status": "success",
+            "completion_tokens": 9, "endTime": time, "model_parameters": {"max_tokens": 9},
+            "response": {"choices": [{"finish_reason": word}]},
+        }
+        for key, time, word in (("l-2", 1780272002.5, "length"), ("l-1", 1780272001.5, "stop"))
+    ]  # fmt: skip
+    first, later = (
+        {f"{source}-{step}.ndjson": json.dumps(records[step]).encode() + b"\n"
+         for source, records in (("batch", results), ("litellm", payloads))}
+        for step in range(2)
+    )  # fmt: skip
+    stepwise, at_once = Project(tmp_path / "stepwise"), Project(tmp_path / "once")
+    for project in (stepwise, at_once):
+        project.folder.mkdir()
+    for contents in (first, later):
+        write(stepwise, contents)
+        stepwise.build()
+    write(at_once, first | later)
+    at_once.build()
+    assert differences(stepwise, at_once) == {}
+    assert len(stepwise.rows("select distinct phase_id from marts.calls")) == 4

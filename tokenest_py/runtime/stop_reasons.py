@@ -9,7 +9,7 @@ from tokenest_py.runtime.text import vocabulary_key
 
 def spelled(reason: str) -> str:
     """A stop word as the vocabulary spells it, as the macro stop_word_key does in SQL."""
-    return vocabulary_key(reason).replace("-", "_").replace(" ", "_")
+    return vocabulary_key(reason).rpartition(".")[2].replace("-", "_").replace(" ", "_")
 
 
 def is_truncated(reason: str) -> bool:

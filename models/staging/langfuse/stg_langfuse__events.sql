@@ -8,13 +8,20 @@
 with
 
 accepted as (
-    {{ accepted_calls('langfuse', own=['output_alone', 'total_tokens']) }}
+    {{ accepted_calls('langfuse', own=['input_alone', 'output_alone', 'total_tokens']) }}
 ),
 
+-- buckets are exclusive, unless their total says that the input holds its caches, or the output its
+-- reasoning, or both
 calls as (
     select
         {{ call_columns('accepted', {
-            'actual_output_tokens': output_by_total(),
+            'input_tokens':
+                'case when total_tokens in (input_alone + output_alone, input_alone + actual_output_tokens)'
+                ~ ' and total_tokens <> input_tokens + output_alone then input_alone else input_tokens end',
+            'actual_output_tokens':
+                'case when total_tokens in (input_alone + output_alone, input_tokens + output_alone)'
+                ~ ' then output_alone else actual_output_tokens end',
         }) }}
     from accepted
 ),

@@ -6,7 +6,7 @@ case
     ) then 'another kind of call'
     when status_value = 'failure' then 'failed call'
     when cache_hit_value = 'true' then 'answer from a cache'
-    when actual_output_tokens_value = 0 and coalesce(lower(stop_reason_value), '') <> 'length'
+    when actual_output_tokens_value = 0 and not {{ says_truncated('stop_reason_value') }}
         then 'no output counted'
 end
 {% endset %}

@@ -22,7 +22,7 @@ in_traces as (
         row_number() over in_trace as call_no,
         coalesce(sum(
             case
-                when lower(stop_reason) = 'length' then 0
+                when {{ says_truncated('stop_reason') }} then 0
                 else 1
             end
         ) over before_it, 0) as ended_before,

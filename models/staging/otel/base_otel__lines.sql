@@ -6,6 +6,7 @@ case
     when span_id_value is null then 'no span'
     when
         coalesce(operation_value, '') not in ('chat', 'text_completion', 'generate_content', 'completion')
+        and not {{ regex_test("coalesce(operation_value, '')", '^ai[.][a-z]+[.]do(generate|stream)$') }}
         and coalesce(span_kind_value, '') <> 'llm'
         and coalesce(event_name_value, '') <> 'claude_code.llm_request'
         then 'no call of a model'

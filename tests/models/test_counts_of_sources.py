@@ -1,0 +1,76 @@
+"""What other tools write of tokens: a part of a count is never added to it a second time."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dbt_project import Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_total_of_langfuse_says_what_its_buckets_hold(tmp_path: Path) -> None:
+    """Caches within the input or beside it, reasoning within the output or beside it."""
+    project = Project(tmp_path)
+    lines = []
+    expected = {}
+    for caches, reasoning, is_in, is_out in itertools.product(
+        (0, 30), (0, 7), (False, True), (False, True)
+    ):
+        key = f"{caches}-{reasoning}-{is_in}-{is_out}"
+        usage = {
+            "input": 100 if is_in else 100 - caches,
+            "input_cached_tokens": caches,
+            "output": 50 if is_out else 50 - reasoning,
+            "output_reasoning_tokens": reasoning,
+            "total": 150,
+        }
+        times = {"startTime": "2026-06-01T09:00:00Z", "endTime": "2026-06-01T09:00:01Z"}
+        lines.append(
+            {"id": key, "traceId": key, "type": "GENERATION", "usageDetails": usage} | times
+        )
+        expected[f"langfuse:{key}"] = (100, 50)
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    project.telemetry("langfuse.ndjson").write_text(text, encoding="utf-8")
+    project.build("int_events", telemetry="telemetry/*", tests=False)
+    found = project.rows(
+        "select event_id, input_tokens, actual_output_tokens from events.int_events"
+    )
+    assert {key: tuple(counts) for key, *counts in found} == expected
+
+
+def test_a_call_of_the_ai_sdk_is_its_innermost_span(tmp_path: Path) -> None:
+    """It names its operation in a word of its own; the span above it sums up its calls."""
+    project = Project(tmp_path)
+    usage = {
+        "ai.telemetry.functionId": "summary", "gen_ai.request.model": "gpt-6",
+        "gen_ai.usage.input_tokens": "900", "gen_ai.usage.output_tokens": "80",
+        "ai.usage.reasoningTokens": "50", "gen_ai.request.max_tokens": "80",
+    }  # fmt: skip
+    kinds = ("ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject")
+    spans = []
+    for number, kind in enumerate(kinds):
+        inner = ".doGenerate" if "generate" in kind else ".doStream"
+        for part, name in enumerate((kind, kind + inner, "ai.toolCall")):
+            members = usage | {"ai.operationId": name}
+            attributes = [{"key": k, "value": {"stringValue": v}} for k, v in members.items()]
+            reasons = {"arrayValue": {"values": [{"stringValue": "length"}]}}
+            attributes.append({"key": "gen_ai.response.finish_reasons", "value": reasons})
+            spans.append({
+                "traceId": "t", "spanId": f"{number}{part}", "name": f"{name} summary",
+                "endTimeUnixNano": "1780272000000000000", "attributes": attributes,
+            })  # fmt: skip
+    line = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})
+    project.telemetry("otel.ndjson").write_text(line + "\n", encoding="utf-8")
+    project.build("int_events", telemetry="telemetry/*", tests=False)
+    assert project.rows(
+        "select phase_id, category, input_tokens, actual_output_tokens, reasoning_tokens,"
+        " actual_max_tokens, is_truncated from events.int_events order by phase_id"
+    ) == [(f"{number}1", "summary", 900, 80, 50, 80, True) for number in range(4)]
