@@ -117,6 +117,6 @@ def test_what_needs_dbt_says_so(installed: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.endswith(
-        "tokenest: no plan for this run (there is none yet), and dbt is not installed to compile"
-        " one; pip install 'tokenest[pipeline]'\n"
+        "tokenest: no plan for this run (there is none yet of these vars), and dbt is not installed"
+        " to compile one; pip install 'tokenest[pipeline]'\n"
     )
