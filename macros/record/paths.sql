@@ -141,10 +141,10 @@
 -#}
 {% macro form_stop_words(value) -%}
     case
-        when not {{ regex_test(value, '[[,]') }} then {{ value }}
+        when not {{ regex_test(value, '[[]|,') }} then {{ value }}
         when {{ regex_test("replace(lower(" ~ value ~ "), '-', '_')", '[^a-z_](' ~ truncated_words() ~ ')[^a-z_]') }}
             then '"length"'
-        else nullif('"' || {{ regex_first(value, '^["[ \\\\]*([^]",\\\\]*)') }} || '"', '""')
+        else nullif('"' || {{ regex_first(value, '^(?:"|[[]| |\\\\)*([A-Za-z0-9_.: /-]*)') }} || '"', '""')
     end
 {%- endmacro %}
 
