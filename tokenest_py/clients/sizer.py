@@ -17,7 +17,7 @@ from tokenest_py.clients import requests
 from tokenest_py.clients.labels import AUTO, Auto, current
 from tokenest_py.clients.quietly import Quietly, quiet
 from tokenest_py.errors import UsageError
-from tokenest_py.runtime.budget import CLAMP, Escalation, check
+from tokenest_py.runtime.budget import CLAMP, Escalation, check_asked
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.providers import (
@@ -89,7 +89,7 @@ class Sizer:
         """
         if mode not in MODES:
             raise UsageError("mode", mode, MODES)
-        check(None, None, max_truncation, max_tokens)
+        check_asked(max_truncation, max_tokens)
         self.estimator = estimator or _default_estimator()
         self.recorder = recorder or _default_recorder()
         self.sets_ceilings = mode == "size"

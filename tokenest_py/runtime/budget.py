@@ -123,7 +123,8 @@ def size(
     """The budget of one call; see `Estimator.budget`."""
     if not isinstance(estimate, TokenEstimate):
         raise UsageError("estimate", estimate, "what estimate() returned for the call")
-    check(model, input_tokens, max_truncation, max_tokens, reasoning_tokens, control_share)
+    check_call(model, input_tokens)
+    check_asked(max_truncation, max_tokens, reasoning_tokens, control_share)
     cell, found = _look_up(
         coefficients, estimate, model, input_tokens, max_truncation, memory, run_id
     )
@@ -167,29 +168,33 @@ def size(
     )
 
 
-def check(
-    model: str | None,
-    input_tokens: int | None,
-    max_truncation: float = 0.02,
-    max_tokens: int | None = None,
+def check_call(model: str | None, input_tokens: int | None) -> None:
+    """Raises UsageError for what is true of no call, whatever its type."""
+    if input_tokens is not None:
+        _check_count("input_tokens", input_tokens, 0)
+    if not isinstance(model, (str, type(None))):
+        raise UsageError("model", model, "the name of a model")
+
+
+def check_asked(
+    max_truncation: float,
+    max_tokens: int | None,
     reasoning_tokens: int = 0,
     control_share: float = 0.0,
 ) -> None:
     """Raises UsageError for what no call can be asked for, whatever its type."""
     if not (isinstance(max_truncation, float) and 0 < max_truncation < 1):
         raise UsageError("max_truncation", max_truncation, "a rate between 0 and 1")
-    for name, number, least in (
-        ("max_tokens", max_tokens, 1),
-        ("input_tokens", input_tokens, 0),
-        ("reasoning_tokens", reasoning_tokens, 0),
-    ):
-        is_count = isinstance(number, int) and not isinstance(number, bool) and number >= least
-        if not is_count and (number is not None or name == "reasoning_tokens"):
-            raise UsageError(name, number, f"a whole number of at least {least}")
+    if max_tokens is not None:
+        _check_count("max_tokens", max_tokens, 1)
+    _check_count("reasoning_tokens", reasoning_tokens, 0)
     if not (isinstance(control_share, (int, float)) and 0 <= control_share <= 1):
         raise UsageError("control_share", control_share, "a share from 0 to 1")
-    if not isinstance(model, (str, type(None))):
-        raise UsageError("model", model, "the name of a model")
+
+
+def _check_count(name: str, number: int, least: int) -> None:
+    if not isinstance(number, int) or isinstance(number, bool) or number < least:
+        raise UsageError(name, number, f"a whole number of at least {least}")
 
 
 def _look_up(

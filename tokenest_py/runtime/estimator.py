@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
-from tokenest_py.runtime.budget import Escalation, cell_of, check, escalate, input_bin, size
+from tokenest_py.runtime.budget import Escalation, cell_of, check_call, escalate, input_bin, size
 from tokenest_py.runtime.deliverables import normalize
 from tokenest_py.runtime.labels import NO_LABELS, checked
 from tokenest_py.runtime.limits import Limits
@@ -128,7 +128,7 @@ class Estimator:
         for name, text in (("category", category), ("complexity", complexity), ("task", task)):
             if not isinstance(text, (str, type(None))):
                 raise UsageError(name, text, "a text, or nothing")
-        check(model, input_tokens)
+        check_call(model, input_tokens)
         if labels:
             said = checked(labels)
             estimate = self.estimate(
