@@ -62,6 +62,9 @@ TRAPS = {
     "an answer that was read": ("inspect_ai", '"cache": "read"'),
     "a message that grew": ("gemini_cli", '"tokens": null'),
     "reasoning in the total": ("opencode", '"total": 4400'),
+    "an answer that is logged twice": ("answers", '"response": {"id": "chatcmpl-a2"'),
+    "an answer in a text": ("answers", r'"response": "[{]'),
+    "a part of a stream": ("answers", '"done": false'),
 }
 
 

@@ -63,6 +63,11 @@ def listed(*words: str) -> dict[str, Any]:
     return {"arrayValue": {"values": [{"stringValue": word} for word in words]}}
 
 
+def answer(key: str, **fields: object) -> dict[str, Any]:
+    """What the API of a provider returned."""
+    return {"id": key, "time": 1780272000} | fields
+
+
 # where a stop word stands: its source, and a line that says it there
 PLACES: dict[str, tuple[str, Callable[[str, str], dict[str, Any]]]] = {
     "chat": ("litellm", lambda k, w: payload(k, {"choices": [{"finish_reason": w}]})),
@@ -82,6 +87,21 @@ PLACES: dict[str, tuple[str, Callable[[str, str], dict[str, Any]]]] = {
     "batch of responses": ("openai_batch", lambda k, w: batch(
         k, {"usage": {"output_tokens": 9}, "status": "incomplete",
             "incomplete_details": {"reason": w}})),
+    "answer of a chat": ("answers", lambda k, w: answer(
+        k, choices=[{"finish_reason": w}], usage={"completion_tokens": 9})),
+    "answer of a response": ("answers", lambda k, w: answer(
+        k, output=[], incomplete_details={"reason": w}, usage={"output_tokens": 9})),
+    "answer of messages": ("answers", lambda k, w: answer(
+        k, stop_reason=w, usage={"output_tokens": 9})),
+    "answer of Gemini": ("answers", lambda k, w: answer(
+        k, candidates=[{"finishReason": w}], usageMetadata={"candidatesTokenCount": 9})),
+    "answer of Gemini in Python": ("answers", lambda k, w: answer(
+        k, candidates=[{"finish_reason": w}], usage_metadata={"candidates_token_count": 9})),
+    "answer of Ollama": ("answers", lambda k, w: answer(
+        k, done_reason=w, done=True, created_at="2026-06-01T00:00:00Z", eval_count=9)),
+    "answer as text": ("answers", lambda k, w: {"time": 1780272000, "response": json.dumps(answer(
+        k, choices=[{"finish_reason": w}], usage={"completion_tokens": 9}))}),
+    "flat answer": ("answers", lambda k, w: answer(k, finish_reason=w, completion_tokens=9)),
 }  # fmt: skip
 
 
