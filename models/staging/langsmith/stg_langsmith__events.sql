@@ -1,0 +1,24 @@
+{{ config(
+    materialized=follows_landing(),
+    unique_key='event_id',
+    pre_hook='{{ forget_conflicts(["event_id"]) }}',
+    post_hook='{{ remember_landing() }}',
+) }}
+
+with
+
+accepted as (
+    {{ accepted_calls('langsmith') }}
+),
+
+calls as (
+    select
+        {{ call_columns('accepted', {
+            'success': 'true',
+        }) }}
+    from accepted
+),
+
+{{ canonical_events('calls') }}
+
+select * from final
