@@ -6,7 +6,7 @@ case
 end
 {% endset %}
 
-{#- Servers on one's own machine number their answers anew, or by chance: an id is one with its time. -#}
+{#- Servers on one's own machine give ids by chance: an id is one with its time. -#}
 {% set key %}
 'answers:' || coalesce(
     response_id_value || coalesce('@' || made_at_value, ''), md5(record_text)
