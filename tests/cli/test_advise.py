@@ -226,19 +226,6 @@ def test_a_ceiling_that_is_none_cuts_nothing_off(tmp_path: Path) -> None:
     assert known.split()[:5] == ["r7", "5", "0.0", "%", "500"]
 
 
-def test_a_word_that_nobody_knows_is_named(tmp_path: Path) -> None:
-    """The records hold a stop word: to give one is no advice."""
-    for call in (records := payloads("a", 500, [9] * 60)):
-        call["response"] = {"choices": [{"finish_reason": "gave_up"}]}
-    records[0]["response"] = {"choices": [{"finish_reason": "gone"}]}
-    write(tmp_path / "logs" / "calls.ndjson", *records)
-    done = advise(tmp_path, "logs")
-    assert done.returncode == 0, done.stderr
-    first = done.stdout.splitlines()[0]
-    assert first.endswith("stop reason 0 %, unknown words 100 %, such as 'gave_up'")
-    assert "store_prompts_in_spend_logs" not in done.stdout
-
-
 def test_no_name_beside_a_log_stops_it(tmp_path: Path) -> None:
     """DuckDB cannot list a folder that has a name which begins with a backslash."""
     write(tmp_path / "all" / "s.jsonl", *(session(n, 900) for n in range(60)))

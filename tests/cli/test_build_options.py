@@ -61,10 +61,6 @@ def test_success_only_leaves_out_what_nobody_judged(tmp_path: Path) -> None:
         (("--vars", "{"), "--vars='{' will not do"),
         (("--min-samples", "0"), "var min_samples is 0; it must be a whole number of at least 1"),
         (("--vars", "{unheard_of: 1}"), "var unheard_of is none of tokenest"),
-        (
-            ("--telemetry", "claude_code:telemetry"),
-            "use the files of the folder: telemetry/**/*.jsonl",
-        ),
     ],
 )
 def test_what_will_not_do_is_one_line(tmp_path: Path, options: tuple[str, ...], said: str) -> None:

@@ -142,10 +142,6 @@ def _variables(text: str | None, **options: float | None) -> dict[str, Any]:
 
 
 def _refuse_nothing_to_build(settings: Settings) -> None:
-    for glob in settings.telemetry:
-        if Path(glob).is_dir():  # a glob of no file: a build of nothing
-            pattern = Path(glob, "**", "*.jsonl")
-            raise UsageError("TOKENEST_TELEMETRY", glob, f"the files of the folder: {pattern}")
     if settings.database.exists() or any_file_matches(settings.telemetry):
         return
     where = ", ".join(str(Path(glob).absolute()) for glob in settings.telemetry) or "nowhere"

@@ -26,7 +26,6 @@ Row = dict[str, Any]
 VIEWS = ("cmd_advise", "cmd_advise_sources", "cmd_advise_files")
 UNREAD = ("unrecognised", "ambiguous")
 MOST_FILES = 5
-MOST_OF_A_WORD = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +141,6 @@ def _source(row: Row) -> str:
     if row["n_with_assumed_ceiling"]:
         knows.append(f"ceiling assumed {_share(row, 'n_with_assumed_ceiling')}")
     knows.append(f"stop reason {_share(row, 'n_with_stop_word')}")
-    if row["n_with_unknown_word"]:
-        word = row["unknown_stop_word"][:MOST_OF_A_WORD]
-        knows.append(f"unknown words {_share(row, 'n_with_unknown_word')}, such as {word!r}")
     if row["n_partial"]:
         knows.append(f"output counted in part {_share(row, 'n_partial')}")
     return (
