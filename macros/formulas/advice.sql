@@ -13,17 +13,23 @@
             is_cut_off and budget_tokens > usual_ceiling_tokens
             and (has_quantile or n_known >= {{ var('min_samples') }})
             then 'raise'
+        when is_cut_off and has_quantile and is_clamped then 'clamped_cut_off'
         when is_cut_off then 'too_few_cut_off'
         when not has_quantile then 'too_few'
         when budget_tokens >= usual_ceiling_tokens * (1 - {{ var('worth_changing') }}) then 'leave'
         when is_identified then 'lower'
+        when is_clamped then 'clamped'
         else 'too_few'
     end
 {%- endmacro %}
 
 {#- Text: the verdict of a case: raise, lower, leave, or collect what would decide. -#}
 {% macro ceiling_verdict() -%}
-    case when advice_case in ('raise', 'lower', 'leave') then advice_case else 'collect' end
+    case
+        when advice_case in ('raise', 'lower', 'leave') then advice_case
+        when advice_case = 'clamped' then 'leave'
+        else 'collect'
+    end
 {%- endmacro %}
 
 {#- Text: the reason of a case, in words. -#}
@@ -36,6 +42,15 @@
                 'too few calls: ' || cast({{ events_needed('max_truncation') }} as string)
                 || ' that ended by themselves show ' || {{ plain_number('100 * max_truncation') }}
                 || ' %'
+        when 'clamped'
+            then
+                'such calls need more than the largest budget, '
+                || cast(budget_tokens as string) || ' tokens (seed estimator_constants, max_budget)'
+        when 'clamped_cut_off'
+            then
+                cast(n_truncated as string) || ' of ' || cast(n_known as string)
+                || ' were cut off, and such calls need more than the largest budget, '
+                || cast(budget_tokens as string) || ' tokens (seed estimator_constants, max_budget)'
         when 'no_ceiling' then 'the records hold no ceiling to compare with'
         when 'raise'
             then

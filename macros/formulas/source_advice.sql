@@ -1,12 +1,12 @@
 {#-
     Query: the rows of `shares` and column switch_on, what to switch on in the source: where some
-    calls are counted in part, and where fewer than half know a ceiling or a stop word.
+    calls are counted in part, and where fewer than half know a ceiling or say a stop word.
 -#}
 {% macro with_switch_on(shares, advice) -%}
     {%- set lacking = [
         ('count', 'partial_share > 0'),
         ('ceiling', 'ceiling_known_share < 0.5'),
-        ('stop_word', 'stop_known_share < 0.5'),
+        ('stop_word', 'stop_said_share < 0.5'),
     ] -%}
     select
         {{ shares }}.*,

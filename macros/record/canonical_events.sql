@@ -98,7 +98,8 @@ canonical as (
         keyed.selected_budget,
         keyed.budget_source,
         keyed.max_truncation,
-        keyed.actual_max_tokens,
+        -- nobody sends a ceiling of 0: it stands for none
+        nullif(keyed.actual_max_tokens, 0) as actual_max_tokens,
         keyed.actual_output_tokens,
         keyed.reasoning_tokens,
         keyed.stop_reason,

@@ -246,6 +246,54 @@ def test_a_declared_ceiling_is_evidence(tmp_path: Path) -> None:
     assert "frees" in main
 
 
+def event(number: int, **fields: object) -> dict[str, Any]:
+    """A record of the project's own."""
+    return {
+        "event_id": f"e{number}", "occurred_at": f"2026-01-01T00:00:{number:02d}Z",
+        "category": "c", "complexity": "low", "actual_output_tokens": 900,
+        "actual_max_tokens": 4000, "stop_reason": "end_turn",
+    } | fields  # fmt: skip
+
+
+def test_stop_words_that_nobody_knows_are_named(tmp_path: Path) -> None:
+    """They are there: nobody is told to record them, but to say what the commonest means."""
+    odd = "fin\x1b[31m" + "x" * 300
+    words = ["finished_ok"] * 40 + [odd] * 20
+    write(tmp_path / "s.ndjson", *(event(n, stop_reason=word) for n, word in enumerate(words)))
+    done = advise(tmp_path, "s.ndjson")
+    assert done.returncode == 0, done.stderr
+    assert "stop reason 0 %, in words that are not known 100 %" in done.stdout
+    assert (
+        "tokenest: the stop word 'finished_ok' (and 1 other) is not known; say what it means in a"
+        " row of seeds/vocabulary/stop_reasons.csv\n"
+    ) in done.stdout
+    assert "give the recorder" not in done.stdout
+    write(tmp_path / "odd.ndjson", *(event(n, stop_reason=odd) for n in range(60)))
+    done = advise(tmp_path, "odd.ndjson")
+    [said] = [line for line in done.stdout.splitlines() if "the stop word" in line]
+    assert said.isprintable()
+    assert len(said) < 200
+
+
+def test_calls_above_the_largest_budget_are_not_too_few(tmp_path: Path) -> None:
+    """Nothing smaller is proposed for them, and the reason is said."""
+    huge = {"actual_output_tokens": 2**31, "actual_max_tokens": 2**32}
+    write(tmp_path / "s.ndjson", *(event(n, **huge) for n in range(60)))
+    done = advise(tmp_path, "s.ndjson")
+    assert done.returncode == 0, done.stderr
+    [group] = [line for line in done.stdout.splitlines() if line.startswith("c / low")]
+    assert "as it is" in group
+    assert "such calls need more than the largest budget, 64000 tokens" in group
+    cut = {"stop_reason": "max_tokens", "actual_output_tokens": 2**32}
+    write(
+        tmp_path / "cut.ndjson",
+        *(event(n, **huge | (cut if n % 6 == 0 else {})) for n in range(60)),
+    )
+    done = advise(tmp_path, "cut.ndjson")
+    [group] = [line for line in done.stdout.splitlines() if line.startswith("c / low")]
+    assert "10 of 60 were cut off, and such calls need more than the largest budget" in group
+
+
 def test_faults_are_one_line(gateway: Path, kept: subprocess.CompletedProcess[str]) -> None:
     """No file, no log, no call, a database of a build, a path that is none."""
     assert kept.returncode == 0

@@ -89,6 +89,20 @@ def test_no_telemetry_says_where_it_looked(project: Project) -> None:
     assert not project.database.exists()
 
 
+@pytest.mark.parametrize("tail", ["", "/"])
+def test_a_folder_in_the_place_of_files_says_what_to_name(project: Project, tail: str) -> None:
+    """With the pattern that finds its files, whatever else is named beside it."""
+    project.telemetry("below/a.ndjson").write_text("", encoding="utf-8")
+    folder = f"{project.folder}/telemetry/below"
+    done = project.tokenest("build", telemetry=f"{folder}{tail}")
+    [warning] = [text for text in done.stderr.splitlines() if text.startswith("warning: ")]
+    assert warning.endswith(
+        f"{folder}{tail} was set aside: it is no file but a folder; name its files, as in"
+        f" {folder}/**/*.ndjson"
+    )
+    assert done.returncode == 4
+
+
 def test_telemetry_without_any_event_is_no_data(project: Project) -> None:
     """The lines are quarantined, the message says so, and the exit code is 4."""
     project.telemetry().write_bytes(b"not a record\n")

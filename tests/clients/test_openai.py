@@ -461,6 +461,10 @@ def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
         ({"max_truncation": "0.02"}, "max_truncation='0.02'"),
         ({"max_tokens": 0}, "max_tokens=0"),
         ({"max_tokens": 1.5}, "max_tokens=1.5"),
+        ({"estimator": "table.ndjson"}, r"estimator='table.ndjson' .* use Estimator.load\(path\)"),
+        ({"recorder": "telemetry"}, r"recorder='telemetry' .* use Recorder\(directory\)"),
+        ({"count": 5}, "count=5 .* use a function"),
+        ({"on_truncation": "retry"}, "on_truncation='retry' .* use a function"),
     ],
 )
 def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:

@@ -389,9 +389,12 @@ class Unshowable:
 
 
 ODD: list[Any] = [
-    5, -1, 1.5, math.nan, True, 10**300, Decimal(5), b"x", "x" * 10**5, ["a"], {"a": 1}, {1},
-    object(), Unshowable(), Path("a.py"), Odd.A, iter("a"),
+    "a\0b", "\ud800", 5, -1, 1.5, math.nan, True, 10**300, Decimal(5), b"x", "x" * 10**5, ["a"],
+    {"a": 1}, {1}, object(), Unshowable(), Path("a.py"), Odd.A, iter("a"),
 ]  # fmt: skip
+
+
+REFUSED_AS = {"explain": "estimate=", "explain budget": "budget="}
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
@@ -407,6 +410,13 @@ def test_an_argument_of_any_type_is_used_or_refused_by_its_name(
         "estimate": lambda: estimator.budget(value),
         "budget": lambda: estimator.after_truncation(value, "length"),
         "stop_reason": lambda: estimator.after_truncation(given, value),
+        "output_tokens": lambda: estimator.after_truncation(given, "length", output_tokens=value),
+        "explain": lambda: estimator.explain(value),
+        "explain budget": lambda: estimator.explain(asked, value),
+        **{
+            name: functools.partial(Estimator.load, **{name: value})
+            for name in ("path", "workspace", "reload_after", "limits")
+        },
         **{
             name: functools.partial(estimator.estimate, files, **{name: value})
             for name in ("category", "complexity", "task", "model", "input_tokens", "labels")
@@ -422,5 +432,5 @@ def test_an_argument_of_any_type_is_used_or_refused_by_its_name(
             call()
         except UsageError as error:
             message = str(error)
-            assert message.startswith(name), message
+            assert message.startswith(REFUSED_AS.get(name, name)), message
             assert len(message) < 400

@@ -90,6 +90,15 @@ class Sizer:
         if mode not in MODES:
             raise UsageError("mode", mode, MODES)
         check_asked(max_truncation, max_tokens)
+        for name, given, kind, expected in (
+            ("estimator", estimator, Estimator, "Estimator.load(path)"),
+            ("recorder", recorder, Recorder, "Recorder(directory)"),
+        ):
+            if not isinstance(given, (kind, type(None))):
+                raise UsageError(name, given, expected)
+        for name, function in (("count", count), ("on_truncation", on_truncation)):
+            if function is not None and not callable(function):
+                raise UsageError(name, function, "a function")
         self.estimator = estimator or _default_estimator()
         self.recorder = recorder or _default_recorder()
         self.sets_ceilings = mode == "size"

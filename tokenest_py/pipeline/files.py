@@ -178,14 +178,16 @@ def _not_listed(glob: str, *, is_listed: bool) -> Iterator[tuple[str, str]]:
     """What a glob ought to match and DuckDB passes over in silence, or cannot list."""
     below = len(str(folder_of(glob)))
     # where a pattern names no ending, folders match it as a matter of course
-    takes_folders = "." not in Path(glob).name
+    takes_folders = set(glob) & set("*?[") and "." not in Path(glob).name
     for path in _paths(glob):
         if os.sep == "/" and "\\" in path[below:]:
             yield _shown(path), "its name holds a backslash; rename it"
         elif not is_listed and not _is_plain(path):
             yield _shown(path), _UNLISTED if path == _shown(path) else "its name is no UTF-8"
         elif not (takes_folders and Path(path).is_dir()) and (kind := _kind_of_no_file(Path(path))):
-            yield _shown(path), kind
+            names_folder = path == glob and Path(path).is_dir()
+            fix = f"; name its files, as in {path.rstrip('/')}/**/*.ndjson" if names_folder else ""
+            yield _shown(path), kind + fix
 
 
 def _closed_folders(glob: str) -> Iterator[tuple[str, str]]:

@@ -13,8 +13,9 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import UsageError
+from tokenest_py.runtime.arguments import check_count
 from tokenest_py.runtime.providers import PARAMETERS
-from tokenest_py.runtime.quantiles import find
+from tokenest_py.runtime.quantiles import MOST_TOKENS, find
 from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.stop_reasons import spelled
 
@@ -171,7 +172,7 @@ def size(
 def check_call(model: str | None, input_tokens: int | None) -> None:
     """Raises UsageError for what is true of no call, whatever its type."""
     if input_tokens is not None:
-        _check_count("input_tokens", input_tokens, 0)
+        check_count("input_tokens", input_tokens, 0)
     if not isinstance(model, (str, type(None))):
         raise UsageError("model", model, "the name of a model")
 
@@ -186,15 +187,10 @@ def check_asked(
     if not (isinstance(max_truncation, float) and 0 < max_truncation < 1):
         raise UsageError("max_truncation", max_truncation, "a rate between 0 and 1")
     if max_tokens is not None:
-        _check_count("max_tokens", max_tokens, 1)
-    _check_count("reasoning_tokens", reasoning_tokens, 0)
+        check_count("max_tokens", max_tokens, 1)
+    check_count("reasoning_tokens", reasoning_tokens, 0)
     if not (isinstance(control_share, (int, float)) and 0 <= control_share <= 1):
         raise UsageError("control_share", control_share, "a share from 0 to 1")
-
-
-def _check_count(name: str, number: int, least: int) -> None:
-    if not isinstance(number, int) or isinstance(number, bool) or number < least:
-        raise UsageError(name, number, f"a whole number of at least {least}")
 
 
 def _look_up(
@@ -287,7 +283,7 @@ def escalate(
     said = spelled(stop_reason or "")
     stop_class = coefficients.stop_classes.get(said, "unknown")
     reached = output_tokens is not None and output_tokens >= budget.max_tokens
-    base = max(budget.max_tokens, output_tokens or 0)
+    base = max(budget.max_tokens, min(output_tokens or 0, MOST_TOKENS))
     tokens = min(int(base * coefficients.constants["retry_factor"]), budget.limit)
     if stop_class == "context_window":
         reason = (

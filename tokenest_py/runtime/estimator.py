@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
+from tokenest_py.runtime.arguments import check_count, path_of
 from tokenest_py.runtime.budget import Escalation, cell_of, check_call, escalate, input_bin, size
 from tokenest_py.runtime.deliverables import normalize
 from tokenest_py.runtime.labels import NO_LABELS, checked
@@ -56,7 +57,7 @@ class Estimator:
         if not isinstance(source, Source):
             raise UsageError("source", source, "Estimator.load(path)")
         self._source = source
-        self._workspace = None if workspace is None else Workspace(os.fspath(workspace))
+        self._workspace = None if workspace is None else Workspace(path_of("workspace", workspace))
         self._rules = self._rules_type(source.coefficients, self._workspace)
         self._limits = Limits(limits)
         self._memory = Memory() if memory else None
@@ -245,6 +246,8 @@ class Estimator:
         gets no larger ceiling. An output that reached the ceiling counts as truncated whatever
         the stop reason says.
         """
+        if output_tokens is not None:
+            check_count("output_tokens", output_tokens, 0)
         return escalate(self._current().coefficients, budget, stop_reason, output_tokens)
 
     def after_response(self, budget: Budget, response: object) -> Escalation:
@@ -258,10 +261,11 @@ class Estimator:
         except DroppedEventError as error:
             return Escalation(None, f"the response cannot be read: {error}")
         stop_reason, tokens = fields.get("stop_reason"), fields.get("actual_output_tokens")
-        return self.after_truncation(
+        return escalate(
+            self._current().coefficients,
             budget,
             None if stop_reason is None else str(stop_reason),
-            output_tokens=tokens if isinstance(tokens, int) else None,
+            tokens if isinstance(tokens, int) else None,
         )
 
     def explain(self, estimate: TokenEstimate, budget: Budget | None = None) -> str:

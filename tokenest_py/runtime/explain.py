@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tokenest_py.runtime.budget import FLOOR, buffer
+from tokenest_py.errors import UsageError
+from tokenest_py.runtime.budget import FLOOR, Budget, buffer
 from tokenest_py.runtime.quantiles import SO_FAR
+from tokenest_py.runtime.results import TokenEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tokenest_py.runtime.budget import Budget
-    from tokenest_py.runtime.results import Part, TokenEstimate
+    from tokenest_py.runtime.results import Part
     from tokenest_py.runtime.table import Coefficients
 
 _DECIDED = {
@@ -23,6 +24,10 @@ _DECIDED = {
 
 def explain(coefficients: Coefficients, estimate: TokenEstimate, budget: Budget | None) -> str:
     """The steps from the deliverables to the estimate and the ceiling, one a line."""
+    if not isinstance(estimate, TokenEstimate):
+        raise UsageError("estimate", estimate, "what estimate() returned for the call")
+    if not isinstance(budget, (Budget, type(None))):
+        raise UsageError("budget", budget, "what budget() returned for the call")
     lines = [*_estimate(coefficients, estimate)]
     if budget is not None:
         lines += _budget(coefficients, estimate, budget)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tokenest_py.errors import UsageError
+from tokenest_py.runtime.arguments import check_count
 from tokenest_py.runtime.text import vocabulary_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 _PACKAGE = Path(__file__).absolute().parents[1]
 _SEED = Path("seeds", "estimator", "model_limits.csv")
@@ -50,6 +53,7 @@ class Limit(NamedTuple):
 
 
 UNKNOWN = Limit()
+_EXPECTED = "a mapping such as {'my-deployment': (8192, 128000)}"
 
 
 @functools.lru_cache(maxsize=1024)
@@ -78,6 +82,8 @@ class Limits:
 
     def __init__(self, own: Mapping[str, tuple[int, int | None]] | None = None) -> None:
         """Take the caller's own: {"my-deployment": (max_output, context_window)}."""
+        if own is not None:
+            _check(own)
         self._own = {vocabulary_key(name): Limit(*limit) for name, limit in (own or {}).items()}
 
     def find(self, model: str, answered: int = 0) -> Limit:
@@ -96,6 +102,17 @@ class Limits:
         if limit.max_output is not None and limit.max_output < answered:
             return limit._replace(max_output=answered)
         return limit
+
+
+def _check(own: object) -> None:
+    if not isinstance(own, Mapping):
+        raise UsageError("limits", own, _EXPECTED)
+    for name, limit in own.items():
+        if not (isinstance(name, str) and isinstance(limit, (tuple, list)) and len(limit) <= 3):
+            raise UsageError("limits", {name: limit}, _EXPECTED)
+        for tokens in limit:
+            if tokens is not None:
+                check_count(f"limits[{name!r}]", tokens, 1)
 
 
 @functools.cache

@@ -9,6 +9,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from tokenest_py.errors import UsageError
+
 if TYPE_CHECKING:
     from tokenest_py.runtime.table import Coefficients
 
@@ -21,7 +23,10 @@ class Workspace:
 
     def __init__(self, folder: str) -> None:
         """Fix the folder now: a later change of the working directory does not move it."""
-        self._prefix = f"{os.path.realpath(folder).rstrip('/')}/"
+        try:
+            self._prefix = f"{os.path.realpath(folder).rstrip('/')}/"
+        except ValueError:  # a NUL, or a lone surrogate
+            raise UsageError("workspace", folder, "a path") from None
         self._factors: dict[tuple[object, ...], float] = {}
 
     def locate(self, path: str) -> str:

@@ -123,6 +123,7 @@ rated as (
         ceilings.ceiling_tokens as usual_ceiling_tokens,
         max_tokens.is_identified,
         max_tokens.max_tokens as budget_tokens,
+        coalesce(max_tokens.clamped_by <> '', false) as is_clamped,
         coalesce(max_tokens.quantile_rate <= rates.rate, false) as has_quantile,
         {{ ratio('counted.n_truncated', 'counted.n_known') }} as truncation_rate,
         {{ ratio('counted.n_truncated', 'counted.n_known') }} > rates.rate

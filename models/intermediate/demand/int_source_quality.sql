@@ -21,6 +21,7 @@ counted as (
         count(case when is_partial then 1 end) as n_partial,
         count(actual_max_tokens) as n_ceiling_known,
         count(case when {{ is_stop_known() }} then 1 end) as n_stop_known,
+        sum(case when stop_class <> 'unrecorded' then 1 else 0 end) as n_stop_said,
         count(is_truncated) as n_truncation_known
     from described
     group by source_name, version, model

@@ -17,6 +17,7 @@ shares as (
         {{ ratio('n_partial', 'n_calls') }} as partial_share,
         {{ ratio('n_ceiling_known', 'n_calls') }} as ceiling_known_share,
         {{ ratio('n_stop_known', 'n_calls') }} as stop_known_share,
+        {{ ratio('n_stop_said', 'n_calls') }} as stop_said_share,
         {{ ratio('n_truncation_known', 'n_calls') }} as truncation_known_share,
         is_usable
     from source_quality

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenest_py.pipeline.database import read_view
 from tokenest_py.pipeline.files import REQUIRED
+from tokenest_py.pipeline.printable import printable
 from tokenest_py.pipeline.rates import USUAL_RATE, at_nearest_rate
 from tokenest_py.pipeline.report.words import count, percent
 
@@ -26,6 +27,7 @@ Row = dict[str, Any]
 VIEWS = ("cmd_advise", "cmd_advise_sources", "cmd_advise_files")
 UNREAD = ("unrecognised", "ambiguous")
 MOST_FILES = 5
+MOST_SHOWN = 40  # characters of a stop word
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Advice:
         steps = [
             f"{row['source_name']}: {row['switch_on']}" for row in self.sources if row["switch_on"]
         ]
+        steps += [_to_map(row) for row in self.sources if row["usual_unknown_word"]]
         if logs is None:
             return steps
         paths = shlex.join(logs.paths)
@@ -115,7 +118,8 @@ class Advice:
         return f"{'at least ' if row['is_at_least'] else ''}{row['proposed_tokens']}"
 
     def _note(self, row: Row) -> str:
-        notes = [] if row["verdict"] == "leave" else [row["reason"]]
+        is_clamped = row["verdict"] == "leave" and row["proposed_tokens"] is None
+        notes = [row["reason"]] if row["verdict"] != "leave" or is_clamped else []
         if row["proposed_tokens"] and not row["has_enough_calls"]:
             notes.append(f"{_ended(row['n_observed'])}, so wider groups count")
         if row["n_left_out"]:
@@ -141,12 +145,26 @@ def _source(row: Row) -> str:
     if row["n_with_assumed_ceiling"]:
         knows.append(f"ceiling assumed {_share(row, 'n_with_assumed_ceiling')}")
     knows.append(f"stop reason {_share(row, 'n_with_stop_word')}")
+    if row["n_with_unknown_word"]:
+        knows.append(f"in words that are not known {_share(row, 'n_with_unknown_word')}")
     if row["n_partial"]:
         knows.append(f"output counted in part {_share(row, 'n_partial')}")
     return (
         f"{row['source_name']}: {count(row['n'], 'call')} in {count(row['n_files'], 'file')}"
         f" from {row['first_seen']:%Y-%m-%d} to {row['last_seen']:%Y-%m-%d};"
         f" {', '.join(knows)}"
+    )
+
+
+def _to_map(row: Row) -> str:
+    """What to do about stop words that the vocabulary lacks: the commonest of them, cut."""
+    word = printable(row["usual_unknown_word"])
+    word = word if len(word) <= MOST_SHOWN else f"{word[:MOST_SHOWN]}..."
+    others = row["n_unknown_words"] - 1
+    more = f" (and {count(others, 'other')})" if others else ""
+    return (
+        f"{row['source_name']}: the stop word '{word}'{more} is not known; say what it means in a"
+        " row of seeds/vocabulary/stop_reasons.csv"
     )
 
 

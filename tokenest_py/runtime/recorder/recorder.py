@@ -15,6 +15,7 @@ import weakref
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import DroppedEventError, UsageError
+from tokenest_py.runtime.arguments import check_number, path_of
 from tokenest_py.runtime.providers import call_fields
 from tokenest_py.runtime.recorder import record as event_record
 from tokenest_py.runtime.recorder.file import EventFile
@@ -95,19 +96,20 @@ class Recorder:
         Raises:
             UsageError: An option with which every event would be dropped, or kept in the open.
         """
+        place = path_of("directory", directory)
         if paths not in event_record.PATH_MODES:
             raise UsageError("paths", paths, event_record.PATH_MODES)
         if not isinstance(path_key, (str, bytes, type(None))):
             raise UsageError("path_key", path_key, "a text or bytes")
-        _check_number("max_bytes", max_bytes)
-        _check_number("max_age_seconds", max_age_seconds)
-        _check_number("lock_timeout", lock_timeout, threading.TIMEOUT_MAX)
+        check_number("max_bytes", max_bytes)
+        check_number("max_age_seconds", max_age_seconds)
+        check_number("lock_timeout", lock_timeout, threading.TIMEOUT_MAX)
         self.enabled = _is_on("TELEMETRY_DB_ENABLED") if enabled is None else enabled
         if not self.enabled:
             return
         from pathlib import Path  # a recorder that is off costs no import
 
-        folder = Path(directory)
+        folder = Path(place)
         with contextlib.suppress(OSError):  # the working directory may be gone
             folder = folder.absolute()  # the host may change its working directory
         self._file_options = (folder, fsync, max_bytes, max_age_seconds)
@@ -333,12 +335,6 @@ def _restart_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_restart_all)
-
-
-def _check_number(name: str, value: object, most: float = float("inf")) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
-        bound = "" if most == float("inf") else f" to {most:g}"
-        raise UsageError(name, value, f"a number from 0{bound}")
 
 
 def _is_for_the_host(error: BaseException) -> bool:

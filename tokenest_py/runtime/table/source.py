@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import CoefficientsError
+from tokenest_py.runtime.arguments import check_number, path_of
 from tokenest_py.runtime.table import PACKAGED, load
 
 if TYPE_CHECKING:
@@ -42,7 +44,10 @@ class Source:
         self, path: str | os.PathLike[str] | None, *, strict: bool, reload_after: float | None
     ) -> None:
         """Load the file; raises CoefficientsError only when strict."""
-        self._path = os.fspath(path or os.environ.get(ENVIRONMENT) or PACKAGED)
+        said = "" if path is None else path_of("path", path)
+        if reload_after is not None:
+            check_number("reload_after", reload_after, threading.TIMEOUT_MAX)
+        self._path = said or os.environ.get(ENVIRONMENT) or PACKAGED
         self._reload_after = reload_after
         self._next_look = time.monotonic() + (reload_after or 0.0)
         self._seen = file_identity(self._path)

@@ -1,0 +1,30 @@
+"""What callers hand over, held against what it has to be."""
+
+from __future__ import annotations
+
+import os
+
+from tokenest_py.errors import UsageError
+
+ANY = float("inf")
+
+
+def path_of(name: str, value: object) -> str:
+    """The path as a text; raises UsageError for what is none."""
+    try:
+        return os.fsdecode(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise UsageError(name, value, "a path") from None
+
+
+def check_number(name: str, value: object, most: float = ANY) -> None:
+    """Raises UsageError for what is no number from 0 to the most, whatever its type."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+        bound = "" if most == ANY else f" to {most:g}"
+        raise UsageError(name, value, f"a number from 0{bound}")
+
+
+def check_count(name: str, value: object, least: int) -> None:
+    """Raises UsageError for what is no whole number from the least on, whatever its type."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UsageError(name, value, f"a whole number of at least {least}")
