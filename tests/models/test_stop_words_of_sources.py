@@ -58,6 +58,15 @@ def batch(key: str, body: dict[str, Any]) -> dict[str, Any]:
     return {"id": key, "custom_id": key, "response": response, "error": None}
 
 
+def invocation(key: str, body: object) -> dict[str, Any]:
+    """A call as Bedrock logs it."""
+    return {
+        "schemaType": "ModelInvocationLog", "modelId": "m", "requestId": key,
+        "timestamp": "2026-06-01T00:00:00Z", "input": {},
+        "output": {"outputTokenCount": 9, "outputBodyJson": body},
+    }  # fmt: skip
+
+
 def listed(*words: str) -> dict[str, Any]:
     """A list of stop words as OpenTelemetry writes it."""
     return {"arrayValue": {"values": [{"stringValue": word} for word in words]}}
@@ -101,6 +110,21 @@ PLACES: dict[str, tuple[str, Callable[[str, str], dict[str, Any]]]] = {
         k, done_reason=w, done=True, created_at="2026-06-01T00:00:00Z", eval_count=9)),
     "answer as text": ("answers", lambda k, w: {"time": 1780272000, "response": json.dumps(answer(
         k, choices=[{"finish_reason": w}], usage={"completion_tokens": 9}))}),
+    "Bedrock's Converse": ("bedrock", lambda k, w: invocation(k, {"stopReason": w})),
+    "Bedrock's Titan": ("bedrock", lambda k, w: invocation(
+        k, {"results": [{"completionReason": w}]})),
+    "Bedrock's Cohere": ("bedrock", lambda k, w: invocation(k, {"finish_reason": w})),
+    "Bedrock's older Cohere": ("bedrock", lambda k, w: invocation(
+        k, {"generations": [{"finish_reason": w}]})),
+    "Bedrock's Mistral": ("bedrock", lambda k, w: invocation(k, {"outputs": [{"stop_reason": w}]})),
+    "Bedrock's chats of Mistral": ("bedrock", lambda k, w: invocation(
+        k, {"choices": [{"stop_reason": w}]})),
+    "Bedrock's Llama": ("bedrock", lambda k, w: invocation(k, {"stop_reason": w})),
+    "Bedrock's Jamba": ("bedrock", lambda k, w: invocation(k, {"choices": [{"finish_reason": w}]})),
+    "Bedrock's Jurassic": ("bedrock", lambda k, w: invocation(
+        k, {"completions": [{"finishReason": {"reason": w}}]})),
+    "Bedrock's streams of Titan": ("bedrock", lambda k, w: invocation(
+        k, [{"completionReason": None}, {"completionReason": w}])),
     "flat answer": ("answers", lambda k, w: answer(k, finish_reason=w, completion_tokens=9)),
 }  # fmt: skip
 
@@ -124,7 +148,7 @@ def test_a_cut_answer_is_cut_wherever_a_source_says_so(tmp_path: Path) -> None:
         path.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
     project.build("int_events", telemetry="telemetry/*", tests=False)
     verdicts = {
-        event_id.rpartition(":")[2]: is_cut
+        event_id.partition("@")[0].rpartition(":")[2]: is_cut
         for event_id, is_cut in project.rows("select event_id, is_truncated from events.int_events")
     }
     wrong = {

@@ -20,8 +20,8 @@ calls as (
                 'case when total_tokens in (input_alone + output_alone, input_alone + actual_output_tokens)'
                 ~ ' and total_tokens <> input_tokens + output_alone then input_alone else input_tokens end',
             'actual_output_tokens':
-                'case when total_tokens in (input_alone + output_alone, input_tokens + output_alone)'
-                ~ ' then output_alone else actual_output_tokens end',
+                'case when total_tokens in (coalesce(input_alone, 0) + output_alone,'
+                ~ ' coalesce(input_tokens, 0) + output_alone) then output_alone else actual_output_tokens end',
         }) }}
     from accepted
 ),
