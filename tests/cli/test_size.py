@@ -84,6 +84,32 @@ def test_what_cannot_be_read(table: Path) -> None:
     code, _, said = size(table, [ANTHROPIC | {"params": {}}, "{broken"])
     assert code == 1
     assert "requests.jsonl: line 2 is no JSON object" in said
+    deep = '{"body": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    code, _, said = size(table, [deep])
+    assert (code, said.count("\n")) == (1, 1)
+    assert "requests.jsonl: line 1 is no JSON object" in said
     before = set(table.parent.iterdir())
     size(table, ["{broken"], "--output", str(table.parent / "sized.jsonl"))
     assert set(table.parent.iterdir()) == before
+
+
+def test_marks_and_halves_of_characters_pass(table: Path) -> None:
+    """What Windows puts in front of a file, and an id that no UTF-8 holds, into a file too."""
+    sized = table.parent / "sized.jsonl"
+    odd = r'{"custom_id": "\ud800", "body": {"model": "gpt-5-mini", "messages": []}}'
+    code, _, said = size(table, ["\ufeff" + json.dumps(OPENAI | {"body": {}}), odd])
+    assert code == 0, said
+    code, _, said = size(table, [odd], "--output", str(sized))
+    assert code == 0, said
+    assert json.loads(sized.read_text())["custom_id"] == "\ud800"
+
+
+def test_a_place_that_cannot_be_written_to_is_named(table: Path) -> None:
+    """It, and not the requests, is to blame."""
+    for place, why in (
+        (table.parent, "Is a directory"),
+        ("/nowhere/x", "No such file or directory"),
+    ):
+        code, _, said = size(table, [OPENAI | {"body": {}}], "--output", str(place))
+        assert code == 1
+        assert f"{place} cannot be written: {why}; choose another --output" in said

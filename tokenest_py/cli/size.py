@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tokenest_py.cli import output
 from tokenest_py.cli.options import OutputOption
 from tokenest_py.clients.batch import Batch
 from tokenest_py.clients.sizer import Sizer
 from tokenest_py.errors import TokenestError
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["size"]
 
@@ -37,26 +40,29 @@ def size(
         max_truncation=max_truncation,
     )
     batch = Batch(sizer, category)
-    try:
-        with file.open(encoding="utf-8") as lines:
-            if output_file is None:
-                sys.stdout.writelines(batch.lines(lines))
-            else:
-                temporary = output_file.with_name(f".{output_file.name}.{os.getpid()}.tmp")
-                try:
-                    with temporary.open("w", encoding="utf-8") as sized:
-                        sized.writelines(batch.lines(lines))
-                    temporary.replace(output_file)
-                finally:
-                    temporary.unlink(missing_ok=True)
-    except BrokenPipeError:
-        raise
-    except (OSError, UnicodeDecodeError) as error:
-        raise TokenestError(f"{file}: {error}; give a file of requests, one a line") from error
-    except TokenestError as error:
-        raise TokenestError(f"{file}: {error}") from error
+    output.write_lines(_sized(batch, file), output_file)
     print(
         f"{batch.requests} requests, {batch.sized} sized: {batch.before} tokens reserved before,"
         f" {batch.after} now; {batch.unlimited} without a ceiling",
         file=sys.stderr,
     )
+
+
+def _sized(batch: Batch, file: Path) -> Iterator[str]:
+    """The lines with their ceilings; what is wrong with them says whose they are."""
+    try:
+        yield from batch.lines(_read(file))
+    except TokenestError as error:
+        raise TokenestError(f"{file}: {error}") from error
+
+
+def _read(file: Path) -> Iterator[str]:
+    try:
+        with file.open(encoding="utf-8-sig") as lines:  # Windows puts a mark in front
+            yield from lines
+    except UnicodeDecodeError as error:
+        message = "it is no UTF-8; give a file of requests in UTF-8, unpacked, one a line"
+        raise TokenestError(message) from error
+    except OSError as error:
+        message = f"{error.strerror}; give a file of requests, one a line"
+        raise TokenestError(message) from error

@@ -49,11 +49,11 @@ class Batch:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
                 raise TokenestError(f"line {number} is no JSON object; write one request a line")
-            yield json.dumps(self._with_ceiling(row), ensure_ascii=False) + "\n"
+            yield _written(self._with_ceiling(row))
 
     def _with_ceiling(self, row: dict[str, Any]) -> dict[str, Any]:
         place, provider = _format(row)
@@ -88,6 +88,16 @@ class Batch:
         if category is not None:
             found.setdefault("category", category)
         return found
+
+
+def _written(row: dict[str, Any]) -> str:
+    """One line, which a file in UTF-8 can hold: half of a pair of characters stays escaped."""
+    text = json.dumps(row, ensure_ascii=False) + "\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(row) + "\n"
+    return text
 
 
 def _format(row: dict[str, Any]) -> tuple[str | None, str]:

@@ -71,7 +71,7 @@ final as (
         cast(advised.n_with_stop_word as bigint) as n_with_stop_word,
         cast(advised.n_with_unknown_word as bigint) as n_with_unknown_word,
         unknown_words.usual_unknown_word,
-        coalesce(unknown_words.n_unknown_words, 0) as n_unknown_words,
+        cast(unknown_words.n_unknown_words as bigint) as n_unknown_words,
         cast(advised.n_partial as bigint) as n_partial,
         cast(advised.n_known as bigint) as n_known,
         advised.first_seen,
