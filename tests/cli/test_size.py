@@ -84,6 +84,10 @@ def test_what_cannot_be_read(table: Path) -> None:
     code, _, said = size(table, [ANTHROPIC | {"params": {}}, "{broken"])
     assert code == 1
     assert "requests.jsonl: line 2 is no JSON object" in said
+    code, out, said = size(table, ["\ufeff" + json.dumps(ANTHROPIC | {"params": {}}), "[" * 10**5])
+    assert code == 1
+    assert len(out) == 1  # a mark at the start, as Windows writes it, is no part of the line
+    assert "requests.jsonl: line 2 is no JSON object" in said
     before = set(table.parent.iterdir())
     size(table, ["{broken"], "--output", str(table.parent / "sized.jsonl"))
     assert set(table.parent.iterdir()) == before

@@ -38,7 +38,7 @@ def size(
     )
     batch = Batch(sizer, category)
     try:
-        with file.open(encoding="utf-8") as lines:
+        with file.open(encoding="utf-8-sig") as lines:
             if output_file is None:
                 sys.stdout.writelines(batch.lines(lines))
             else:

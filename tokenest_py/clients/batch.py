@@ -49,7 +49,7 @@ class Batch:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
                 raise TokenestError(f"line {number} is no JSON object; write one request a line")
