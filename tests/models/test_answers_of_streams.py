@@ -32,7 +32,7 @@ def gemini(tokens: int, **ended: str) -> dict[str, Any]:
 
 
 def test_parts_of_a_stream(tmp_path: Path) -> None:
-    """They are left out by what they say they are; of Gemini's, which say nothing, the last counts."""
+    """Left out by what they say they are; of Gemini, whose parts say nothing, the last counts."""
     part = {"object": "chat.completion.chunk"}
     lines = [
         chat("whole", 40),
