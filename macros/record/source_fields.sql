@@ -154,6 +154,10 @@
             {'field': 'made_at', 'rank': 6, 'path': 'created_at', 'form': 'text', 'type': 'text', 'record': 'own'},
             {'field': 'made_at', 'rank': 7, 'path': 'createTime', 'form': 'text', 'type': 'text', 'record': 'own'},
             {'field': 'made_at', 'rank': 8, 'path': 'create_time', 'form': 'text', 'type': 'text', 'record': 'own'},
+            {'field': 'part_of', 'rank': 1, 'path': 'response>object', 'type': 'word', 'record': 'own'},
+            {'field': 'part_of', 'rank': 2, 'path': 'response>type', 'type': 'word', 'record': 'own'},
+            {'field': 'part_of', 'rank': 3, 'path': 'object', 'type': 'word', 'record': 'own'},
+            {'field': 'part_of', 'rank': 4, 'path': 'type', 'type': 'word', 'record': 'own'},
         ],
         'anthropic_batch': [
             {'field': 'occurred_at', 'rank': 1, 'path': '', 'type': 'time', 'default': 'modified_at'},

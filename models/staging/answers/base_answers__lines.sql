@@ -1,6 +1,11 @@
 {% set left_out %}
 case
     when is_failed_value = 'true' then 'failed call'
+    when
+        part_of_value in (
+            'chat.completion.chunk', 'text_completion.chunk', 'message_start', 'message_delta'
+        )
+        then 'part of a stream'
     when second_choice_value = 'true' then 'several choices'
     when actual_output_tokens is null then 'no output counted'
 end

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
+import sqlite3
 import zipfile
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -128,7 +130,8 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     for name, content, message in [
         ("a.zip", b"PK\x03\x04" + b"x" * 40, "cannot be read: File is not a zip file"),
         ("b.db", b"SQLite format 3\0" + b"x" * 100, "cannot be read: "),
-        ("c.json", b"\xff\xfe\x00", "is no text"),
+        ("c.json", b"\x89PNG\r\n\x1a\n\0\0\0\r", "is no text"),
+        ("f.json", '[{"a": 1}]'.encode("utf-32"), "is no text"),
         ("e.json.gz", gzip.compress(b'[{"a": 1}]' * 99)[:-12], "cannot be read: "),
         ("d.parquet", b"PAR1" + b"x" * 40, "cannot be read: "),
     ]:
@@ -137,3 +140,47 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
             rows(tmp_path / name)
     with pytest.raises(TokenestError, match="No such file"):
         rows(tmp_path / "nothing.csv")
+
+
+def test_a_byte_that_is_no_text_costs_its_line(tmp_path: Path) -> None:
+    """Lines before and behind it are read, packed or not; a table keeps its rows."""
+    lines = b'{"a": 1}\n{"note": "caf\xe9"}\n{"b": 2}\n'
+    (tmp_path / "x.json").write_bytes(lines)
+    (tmp_path / "y.json").write_bytes(gzip.compress(lines))
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("m.json", lines)
+        archive.writestr("u.json", '{"a": "é"}'.encode("utf-16"))
+    found = [{"a": 1}, {}, {"b": 2}]
+    assert rows(tmp_path / "x.json") == rows(tmp_path / "y.json") == {"": found}
+    assert rows(tmp_path / "z.zip") == {"m.json": found, "u.json": [{"a": "é"}]}
+    (tmp_path / "x.csv").write_bytes(b"a,note\n1,caf\xe9\n2,\n")
+    assert [row["a"] for row in rows(tmp_path / "x.csv")[""]] == ["1", "2"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "x.db")) as database:
+        database.execute("create table t as select 1 as a, cast(x'e9' as text) as note")
+        database.execute("insert into t values (2, null)")
+        database.commit()
+    assert [row["a"] for row in rows(tmp_path / "x.db")["t"]] == [1, 2]
+
+
+def test_damage_within_an_archive(tmp_path: Path) -> None:
+    """A torn sample costs itself; a torn header, or a password, is named."""
+    path = tmp_path / "x.eval"
+
+    def write(header: str) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("header.json", header)
+            archive.writestr("samples/1.json", '{"torn')
+            archive.writestr("samples/2.json", '{"uuid": "s2"}')
+
+    write('{"eval": 1}')
+    assert rows(path) == {"samples": [{}, {"eval": 1, "samples": [{"uuid": "s2"}]}]}
+    for header in ('{"torn', "[1]"):
+        write(header)
+        with pytest.raises(TokenestError, match=r"x\.eval: header\.json is no JSON object"):
+            rows(path)
+    packed = bytearray(path.read_bytes())
+    packed[6] |= 1  # the bit that says encrypted, in both places
+    packed[packed.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(packed)
+    with pytest.raises(TokenestError, match=r"json has a password; unpack it"):
+        rows(path)

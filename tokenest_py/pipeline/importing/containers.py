@@ -14,7 +14,7 @@ import sys
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.files import glob_of
@@ -73,30 +73,36 @@ def tables_of(path: Path) -> Iterator[list[Table]]:
                 " TOKENEST_TELEMETRY; unpack what is no line of JSON each"
             )
         else:
-            with _text(path, head) as text:
+            opened = gzip.open if head.startswith(b"\x1f\x8b") else open
+            with _text(str(path), cast("IO[bytes]", opened(path, "rb"))) as text:
                 name = path.name.lower().removesuffix(".gz")
                 is_table = name.endswith((".csv", ".tsv"))
                 yield [_csv("", text) if is_table else Table("", lambda _: json_rows(text))]
     except OSError as error:
         raise TokenestError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise TokenestError(f"{path} is no text, and none of the formats of `import`") from error
     except (zipfile.BadZipFile, sqlite3.DatabaseError, csv.Error, EOFError, zlib.error) as error:
         raise TokenestError(f"{path} cannot be read: {error}") from error
 
 
-def _text(path: Path, head: bytes) -> TextIO:
-    """A text file, packed with gzip or not, in UTF-8 or, where its mark says so, UTF-16."""
-    opened = gzip.open if head.startswith(b"\x1f\x8b") else open
-    with opened(path, "rb") as file:
-        mark = file.read(2)
-    encoding = "utf-16" if mark in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} else "utf-8-sig"
-    return cast("TextIO", opened(path, "rt", encoding=encoding, newline=""))
+def _text(name: str, file: IO[bytes]) -> TextIO:
+    """A file's text, in UTF-8 or, where its mark says so, UTF-16.
+
+    A byte that is no text is written as JSON does not allow it: so it costs its line alone.
+    """
+    head = file.read(16)
+    file.seek(0)
+    is_utf_16 = head[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+    if head[2:4] == b"\0\0" if is_utf_16 else b"\0" in head:
+        file.close()
+        raise TokenestError(f"{name} is no text, and none of the formats of `import`")
+    encoding = "utf-16" if is_utf_16 else "utf-8-sig"
+    return io.TextIOWrapper(file, encoding=encoding, errors="backslashreplace", newline="")
 
 
 def _sqlite(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
+    connection.text_factory = lambda cell: cell.decode(errors="backslashreplace")
     return connection
 
 
@@ -129,6 +135,8 @@ def _quoted(name: str) -> str:
 def _zip_tables(path: Path, archive: zipfile.ZipFile) -> list[Table]:
     members = [info for info in archive.infolist() if not info.is_dir()]
     for info in members:
+        if info.flag_bits & 1:
+            raise TokenestError(f"{path}: {info.filename} has a password; unpack it first")
         if info.compress_type in CODECS:
             raise TokenestError(
                 f"{path}: {info.filename} is packed with {CODECS[info.compress_type]}, which Python"
@@ -136,29 +144,43 @@ def _zip_tables(path: Path, archive: zipfile.ZipFile) -> list[Table]:
             )
     names = [info.filename for info in members]
     if "header.json" in names:  # a log of Inspect: the header belongs to each sample
-        header = json.loads(archive.read("header.json"))
-        samples = sorted(name for name in names if name.startswith("samples/"))
-
-        def read_samples(_: list[str] | None) -> Iterator[Row]:
-            for name in samples:
-                yield {**header, "samples": [json.loads(archive.read(name))]}
-
-        return [Table("samples", read_samples)]
+        return [_samples(path, archive, sorted(n for n in names if n.startswith("samples/")))]
     tables = []
     for name in sorted(names):
         if name.lower().endswith((".json", ".jsonl", ".ndjson")):
 
             def read_json(_: list[str] | None, name: str = name) -> Iterator[Row]:
-                with io.TextIOWrapper(archive.open(name), encoding="utf-8-sig") as text:
+                with _text(name, archive.open(name)) as text:
                     yield from json_rows(text)
 
             tables.append(Table(name, read_json))
         elif name.lower().endswith((".csv", ".tsv")):
-            text = io.TextIOWrapper(archive.open(name), encoding="utf-8-sig", newline="")
-            tables.append(_csv(name, text))
+            tables.append(_csv(name, _text(name, archive.open(name))))
         else:
             tables.append(Table(name, lambda _: iter([{}])))
     return tables
+
+
+def _samples(path: Path, archive: zipfile.ZipFile, names: list[str]) -> Table:
+    header = _member(archive, "header.json")
+    if header is None:
+        raise TokenestError(f"{path}: header.json is no JSON object; copy the whole log again")
+
+    def read(_: list[str] | None) -> Iterator[Row]:
+        for name in names:
+            sample = _member(archive, name)
+            yield {} if sample is None else {**header, "samples": [sample]}
+
+    return Table("samples", read)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> Row | None:
+    """The object of a member, None where it is none."""
+    try:
+        value = json.loads(archive.read(name))
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _parquet(path: Path) -> Table:
