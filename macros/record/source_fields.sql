@@ -547,6 +547,8 @@
             {'field': 'actual_max_tokens', 'rank': 4, 'path': 'attributes.llm.invocation_parameters>max_tokens', 'form': 'ceiling', 'type': 'whole'},
             {'field': 'actual_max_tokens', 'rank': 5, 'path': 'attributes."llm.invocation_parameters">max_output_tokens', 'form': 'ceiling', 'type': 'whole'},
             {'field': 'actual_max_tokens', 'rank': 6, 'path': 'attributes.llm.invocation_parameters>max_output_tokens', 'form': 'ceiling', 'type': 'whole'},
+            {'field': 'actual_max_tokens', 'rank': 7, 'path': 'attributes."llm.invocation_parameters">maxTokens', 'form': 'ceiling', 'type': 'whole'},
+            {'field': 'actual_max_tokens', 'rank': 8, 'path': 'attributes.llm.invocation_parameters>maxTokens', 'form': 'ceiling', 'type': 'whole'},
             {'field': 'actual_output_tokens', 'rank': 1, 'path': 'attributes."llm.token_count.completion"', 'type': 'whole', 'required': 'always'},
             {'field': 'actual_output_tokens', 'rank': 2, 'path': 'attributes.llm.token_count.completion', 'type': 'whole', 'required': 'always'},
             {'field': 'reasoning_tokens', 'rank': 1, 'path': 'attributes."llm.token_count.completion_details.reasoning"', 'type': 'whole'},
