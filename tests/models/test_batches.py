@@ -86,7 +86,8 @@ def test_packed_invocation_logs_and_a_fork_that_lands_later(tmp_path: Path) -> N
     shutil.copy(folder / "sample_fork.jsonl", project.telemetry("fork.jsonl"))
     build(project)
     query = "select count(*), min(run_id) from events.int_events where source_name = ?"
-    assert project.rows(query, "bedrock") == [(3, "bedrock")]
+    expected = (STAGING / "bedrock" / "expected.csv").read_text(encoding="utf-8").splitlines()
+    assert project.rows(query, "bedrock") == [(len(expected) - 1, "bedrock")]
     # without the file of its root the fork is where its calls are known from
     assert project.rows(query, "codex") == [(3, "bb")]
     shutil.copy(folder / "sample.jsonl", project.telemetry("root.jsonl"))
