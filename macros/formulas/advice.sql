@@ -34,6 +34,10 @@
 
 {#- Text: the reason of a case, in words. -#}
 {% macro ceiling_reason() -%}
+    {%- set above_largest -%}
+    'such calls need more than the largest budget, '
+                || cast(budget_tokens as string) || ' tokens (seed estimator_constants, max_budget)'
+    {%- endset -%}
     case advice_case
         when 'unknown' then 'no call says how it ended, or which ceiling it had'
         when 'too_few_cut_off' then 'too much is cut off, in too few calls to say what they need'
@@ -42,15 +46,11 @@
                 'too few calls: ' || cast({{ events_needed('max_truncation') }} as string)
                 || ' that ended by themselves show ' || {{ plain_number('100 * max_truncation') }}
                 || ' %'
-        when 'clamped'
-            then
-                'such calls need more than the largest budget, '
-                || cast(budget_tokens as string) || ' tokens (seed estimator_constants, max_budget)'
+        when 'clamped' then {{ above_largest }}
         when 'clamped_cut_off'
             then
                 cast(n_truncated as string) || ' of ' || cast(n_known as string)
-                || ' were cut off, and such calls need more than the largest budget, '
-                || cast(budget_tokens as string) || ' tokens (seed estimator_constants, max_budget)'
+                || ' were cut off, and ' || {{ above_largest }}
         when 'no_ceiling' then 'the records hold no ceiling to compare with'
         when 'raise'
             then

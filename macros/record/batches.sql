@@ -93,17 +93,6 @@ calls as (
 ),
 {% endmacro %}
 
-{#- Gemini's stop word, which its older clients write as the number that it has in the API. -#}
-{% macro form_gemini_stop(value) -%}
-    case
-        when {{ value }} = '0' then null
-        when {{ value }} = '1' then '"STOP"'
-        when {{ value }} = '2' then '"MAX_TOKENS"'
-        when {{ value }} in ('3', '4', '5', '6', '7', '8', '9', '10', '11') then '"OTHER"'
-        else {{ value }}
-    end
-{%- endmacro %}
-
 {#- Of the chunks of a streamed answer, the stop word that one of them says. -#}
 {% macro form_chunks_stop(value) -%}
     case

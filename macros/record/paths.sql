@@ -148,6 +148,17 @@
     end
 {%- endmacro %}
 
+{#- Gemini's stop word, which its older clients write as the number that it has in the API. -#}
+{% macro form_gemini_stop(value) -%}
+    case
+        when {{ value }} = '0' then null
+        when {{ value }} = '1' then '"STOP"'
+        when {{ value }} = '2' then '"MAX_TOKENS"'
+        when {{ value }} in ('3', '4', '5', '6', '7', '8', '9', '10', '11') then '"OTHER"'
+        else {{ value }}
+    end
+{%- endmacro %}
+
 {#- JSON numbers of several members as the text of their sum; absent ones count nothing. -#}
 {% macro json_sum(members) -%}
     case

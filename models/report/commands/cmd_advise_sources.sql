@@ -39,7 +39,6 @@ counted as (
         count(assumed_max_tokens) as n_with_assumed_ceiling,
         count(case when {{ is_stop_known() }} then 1 end) as n_with_stop_word,
         sum(case when stop_class = 'unknown' then 1 else 0 end) as n_with_unknown_word,
-        sum(case when stop_class <> 'unrecorded' then 1 else 0 end) as n_with_word,
         sum(case when {{ is_counted_in_part() }} then 1 else 0 end) as n_partial,
         count(is_truncated) as n_known,
         min(occurred_at) as first_seen,
@@ -53,7 +52,7 @@ shares as (
         *,
         {{ ratio('n_partial', 'n') }} as partial_share,
         {{ ratio('n_with_ceiling', 'n') }} as ceiling_known_share,
-        {{ ratio('n_with_word', 'n') }} as stop_said_share
+        {{ ratio('n_with_stop_word + n_with_unknown_word', 'n') }} as stop_said_share
     from counted
 ),
 

@@ -788,7 +788,7 @@ def test_an_option_that_would_drop_every_event_is_refused(
 
 @pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize("value", [5, None, True, 1.5, ["a"], object()])
-def test_a_folder_that_cannot_be_one_is_refused(value: Any, *, enabled: bool) -> None:  # noqa: ANN401
+def test_a_folder_that_cannot_be_one_is_refused(value: object, *, enabled: bool) -> None:
     """As the recorder is made, with its name."""
     with pytest.raises(UsageError, match=r"^directory=.* will not do; use a path"):
         Recorder(value, enabled=enabled)
