@@ -12,14 +12,16 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PROGRAM = """
-import sys
+import shutil, sys
 from pathlib import Path
 from tokenest_py.pipeline.plan.open_vars import PACKAGED_VARS
 from tokenest_py.pipeline.plan.store import current_plan, plan_name
 from tokenest_py.pipeline.settings import Settings
 for variables in PACKAGED_VARS:
-    plan = current_plan(Settings.read({}), variables, print)
-    plan.write(Path(sys.argv[1], plan_name(variables)))
+    for folder in Settings.read({}).plans:
+        if (kept := folder / plan_name(variables)).is_file():
+            shutil.copy(kept, sys.argv[1])
+    current_plan(Settings.read({"DBT_TARGET_PATH": sys.argv[1]}), variables, print)
 """
 
 

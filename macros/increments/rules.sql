@@ -20,7 +20,7 @@
 -#}
 {% macro rules_md5() %}
     {% if 'rules_md5' in model %}{{ return(model['rules_md5']) }}{% endif %}
-    {% set rules = [project_md5()] %}
+    {% set rules = [project_rules()] %}
     {% for lines in landed_relations() %}
         {% do rules.append(comment_on(lines)) %}
     {% endfor %}
@@ -29,16 +29,25 @@
 {% endmacro %}
 
 {#-
-    Of that, what does not change while project and vars stay: all but where landing began. The answer
-    is kept with the graph, for all models of the run.
+    Of that, what does not change while project and vars stay: all but where landing began. The vars stay
+    readable, since a plan leaves some of them open.
+-#}
+{% macro project_rules() %}
+    {% set rules = [project_md5()] %}
+    {% for name in following_vars() %}
+        {% do rules.append(name ~ '=' ~ var(name)) %}
+    {% endfor %}
+    {{ return(rules | join('|')) }}
+{% endmacro %}
+
+{#-
+    The models, seeds and macros of the project. The answer is kept with the graph, for all models of the
+    run.
 -#}
 {% macro project_md5() %}
     {% set kept = 'project_md5 ' ~ invocation_id %}
     {% if kept in graph %}{{ return(graph[kept]) }}{% endif %}
     {% set rules = [] %}
-    {% for name in following_vars() %}
-        {% do rules.append(name ~ '=' ~ var(name)) %}
-    {% endfor %}
     {% for node in graph.nodes.values()
         if node.package_name == 'tokenest' and node.resource_type in ('model', 'seed') %}
         {% do rules.append(node.checksum.checksum) %}

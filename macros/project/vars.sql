@@ -251,34 +251,47 @@
 {% endmacro %}
 
 {#-
-    Stops a run at the first var that is not of its kind or not within its bounds, and at one that a
-    run was given and nothing reads. Vars of a host project are its own, but for tokenest__<name>.
+    The vars that are one number, by name: the value, its bounds, and what it has to be in words. A plan
+    leaves them open (tokenest_py/pipeline/plan/figures.py).
+-#}
+{% macro figure_rules() %}
+    {% set found = {} %}
+    {% for rule in var_rules().values() | sum(start=[]) if rule.kind in ('number', 'whole') %}
+        {% do found.update({rule.name: {
+            'value': var(rule.name), 'low': rule.low, 'high': rule.get('high'),
+            'is_whole': rule.kind == 'whole', 'wants': var_wants(rule),
+        }}) %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+{#-
+    Stops a run where a var is not of its kind or not within its bounds, or was given and is read by
+    nothing: one line that names them all. Vars of a host project are its own, but for tokenest__<name>.
 -#}
 {% macro check_vars() %}
     {% set rules = var_rules().values() | sum(start=[]) %}
     {% set known = ['backtest'] + rules | map(attribute='name') | list %}
     {% do known.append('events') if is_guest() %}
-    {% set given = invocation_args_dict.get('vars') or {} %}
     {% set prefix = 'tokenest__' if is_guest() else '' %}
-    {% for name in given if name.startswith(prefix) and name[prefix | length:] not in known %}
-        {% do exceptions.raise_compiler_error(
-            'var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all'
+    {% set wrong = [] %}
+    {% for name in invocation_args_dict.get('vars') or {}
+        if name.startswith(prefix) and name[prefix | length:] not in known %}
+        {% do wrong.append('var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all') %}
+    {% endfor %}
+    {% for rule in rules if not var_is_well_set(rule, var(rule.name)) %}
+        {% do wrong.append(
+            'var ' ~ prefix ~ rule.name ~ ' is ' ~ var(rule.name) ~ '; it must be ' ~ var_wants(rule)
         ) %}
     {% endfor %}
-    {% for rules in var_rules().values() %}
-        {% for rule in rules if not var_is_well_set(rule, var(rule.name)) %}
-            {% do exceptions.raise_compiler_error(
-                'var ' ~ prefix ~ rule.name ~ ' is ' ~ var(rule.name) ~ '; it must be ' ~ var_wants(rule)
-            ) %}
-        {% endfor %}
-    {% endfor %}
+    {% if wrong %}{% do exceptions.raise_compiler_error(wrong | join('; ')) %}{% endif %}
 {% endmacro %}
 
 {#- Prints docs/reference/vars.md. -#}
 {% macro print_vars() %}
     {% do print('# Vars\n\nEvery figure that you may turn: in `dbt_project.yml`, or for one run'
-        ~ ' with `--vars \'{min_samples: 10}\'`.\nA run stops at a value out of its bounds. `make'
-        ~ ' reference` prints this page from\n`macros/project/vars.sql`.') %}
+        ~ ' with `--vars \'{min_samples: 10}\'`.\nA run stops at values out of their bounds, and names them'
+        ~ ' all. `make reference` prints this page\nfrom `macros/project/vars.sql`.') %}
     {% for group, rules in var_rules().items() %}
         {% do print('\n## ' ~ group
             ~ '\n\n| var | default | what it must be | what it does |\n|---|---|---|---|') %}

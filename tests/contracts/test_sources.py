@@ -330,9 +330,10 @@ def test_a_source_is_added_in_one_folder_and_one_word(tmp_path: Path) -> None:
 
 
 def _build(project: Project) -> None:
-    """Run `dbt build` on the copied project, its data tests included."""
+    """Run `dbt build` on the copied project, what leads to the calls with its data tests."""
     done = subprocess.run(
         [BIN / "dbt", "--no-use-colors", "build", "--exclude-resource-type", "unit_test",
+         "--select", "+calls", "+files", "+rejected_lines", "--indirect-selection", "cautious",
          "--project-dir", project.folder, "--profiles-dir", project.folder],
         cwd=project.folder,
         env=os.environ

@@ -88,9 +88,9 @@ def test_dbt_is_not_there(installed: Path, tmp_path: Path) -> None:
 
 
 def test_it_builds(installed: Path, tmp_path: Path) -> None:
-    """The samples, by the plan that the wheel carries; and again, with nothing new."""
-    for _ in range(2):
-        done = tokenest(installed, tmp_path, "build")
+    """By the plan that the wheel carries; again, with nothing new; and with another figure."""
+    for options in ((), (), ("--vars", "{min_samples: 3}")):
+        done = tokenest(installed, tmp_path, "build", *options)
         assert done.returncode == 0, done.stderr
         assert "26 lines in 3 files = 26 accepted" in done.stderr
         assert "compiling" not in done.stderr

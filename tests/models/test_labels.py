@@ -161,16 +161,6 @@ def test_a_label_behind_changes_no_figure_of_the_wider_cells(
     assert figures[0] == figures[1]
 
 
-@pytest.mark.parametrize(
-    "labels", ["[]", "[a, a]", "[model]", "{a: 1}", "[a, b, c, d, e, f, g, h, i]"]
-)
-def test_other_vars_are_refused(project: Project, labels: str) -> None:
-    """One line says what the var may be."""
-    done = project.dbt("run", "-s", "int_demand", "--vars", f"{{labels: {labels}}}")
-    assert done.returncode != 0
-    assert "it must be a list of 1 to 8 different names" in done.stdout
-
-
 def test_a_word_is_lowered_as_the_runtime_lowers_it() -> None:
     """Every character, and those that Python lowers by where they stand or to two."""
     words = [chr(code) for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]

@@ -130,7 +130,7 @@ def _variables(text: str | None, **options: float | None) -> dict[str, Any]:
     """Return the vars of the run: what --vars says, and the options with a name of their own."""
     given: Any = {}
     if text is not None:
-        import yaml  # a run with other vars is compiled, by dbt, which brings it along
+        import yaml  # here, since few runs need it
 
         try:
             given = yaml.safe_load(text)

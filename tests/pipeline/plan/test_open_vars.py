@@ -7,29 +7,37 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dbt_project import plan_of
+from dbt_project import ROOT, plan_of
 from tokenest_py.pipeline.plan.open_vars import PACKAGED_VARS, open_vars
+from tokenest_py.pipeline.plan.plan import Plan
+from tokenest_py.pipeline.plan.store import compile_to
 
 if TYPE_CHECKING:
-    from tokenest_py.pipeline.plan.plan import Plan
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_value_put_in_is_a_value_compiled() -> None:
-    """Step by step the same text, with every var that is left open."""
-    given = plan_of(*open_vars(0.07, 32000, label="order"))
-    compiled = plan_of(
-        {
-            "truncation_rates": [0.07],
-            "assumed_max_tokens": {"all": {"all": 32000}},
-            "labels": ["order"],
-        }
-    )
+def test_a_value_put_in_is_a_value_compiled(tmp_path: Path) -> None:
+    """Step by step the same text, with every var that is left open, advice's and figures."""
+    rules = plan_of({}).figures
+    figures = {name: rule["low"] + 1 - rule["low"] % 1 for name, rule in rules.items()}
+    assert len(figures) > 40
+    variables, words = open_vars(0.07, 32000, label="order")
+    given = plan_of(variables | figures, words)
+    path = tmp_path / "compiled.json"
+    compiled_in = {
+        "truncation_rates": [0.07],
+        "assumed_max_tokens": {"all": {"all": 32000}},
+        "labels": ["order"],
+        **figures,
+    }
+    compile_to(ROOT, path, compiled_in)
+    compiled = Plan.read(path, {})
     assert differing(given, compiled) == []
-    assert dataclasses.replace(given, checksum="", rules="") == dataclasses.replace(
-        compiled, checksum="", rules=""
-    )
+    known = {"checksum": "", "rules": ""}
+    assert dataclasses.replace(given, **known) == dataclasses.replace(compiled, **known)
+    assert given.rules != plan_of(variables, words).rules
     assert given.rules != plan_of(*open_vars(0.07, 31000, label="order")).rules
 
 

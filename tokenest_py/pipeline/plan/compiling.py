@@ -31,6 +31,7 @@ from dbt_common.clients.jinja import get_template, render_template
 from dbt_common.exceptions import DbtRuntimeError
 
 from tokenest_py.errors import BuildError, TokenestError
+from tokenest_py.pipeline.plan.figures import Figure
 from tokenest_py.pipeline.plan.plan import Landing, Plan, Sql, Step
 from tokenest_py.pipeline.plan.session import literal
 from tokenest_py.pipeline.plan.standins import PATH, PATHS, Stand, here
@@ -103,20 +104,31 @@ class _Compiler:
     def plan(self, checksum: str) -> Plan:
         """All of it."""
         self.macro("check_vars()")
+        looked_at: set[str] = set()
+        figures = self._leave_open(looked_at)
+        steps, apart = (tuple(map(self.step, nodes)) for nodes in (self.nodes, self.apart))
         settings = dict(cast("DuckDBCredentials", self.config.credentials).settings or {})
         settings.pop("memory_limit", None)  # the settings of each run say that
         schemas = {node.schema for node in self.nodes if node.resource_type != "test"}
         return Plan(
-            checksum=checksum, made_by=versions(), settings=settings,
-            rules=self.rules(), schemas=tuple(sorted(schemas)),
+            checksum=checksum, made_by=versions(), settings=settings, rules=self.rules(),
+            schemas=tuple(sorted(schemas)),
             sources=tuple(self.macro("var('sources') | join(',')").split(",")),
             set_aside=self.set_aside(),
             added_columns=json.loads(self.macro("tojson(columns_of_places())")),
             packed_lines=self.macro(f"duckdb__split_packed_file('{PATH}')"),
             packed_heads=self.macro(f"duckdb__packed_heads('{PATH}')"),
-            export=self.export(), steps=tuple(map(self.step, self.nodes)),
-            apart=tuple(map(self.step, self.apart)),
+            export=self.export(), steps=steps, apart=apart,
+            # last: all else has been rendered
+            figures={name: rule for name, rule in figures.items() if name not in looked_at},
         )  # fmt: skip
+
+    def _leave_open(self, looked_at: set[str]) -> dict[str, Any]:
+        """Have vars that are one number render as words; return what each of them has to be."""
+        rules: dict[str, Any] = json.loads(self.macro("tojson(figure_rules())"))
+        for name, rule in rules.items():
+            self.config.cli_vars[name] = Figure(name, rule.pop("value"), looked_at)
+        return rules
 
     def step(self, node: Node) -> Step:
         """The step of a node."""
@@ -130,7 +142,7 @@ class _Compiler:
         apart = {node.unique_id for node in self.apart}
         nodes = {name: at for name, at in context["graph"]["nodes"].items() if name not in apart}
         context["graph"] = {"nodes": nodes}
-        return self._render("{{ project_md5() }}", context, node)
+        return self._render("{{ project_rules() }}", context, node)
 
     def macro(self, call: str) -> str:
         """What a macro gives that knows no node."""

@@ -11,6 +11,8 @@ import os
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tokenest_py.pipeline.plan.figures import filled_in
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
@@ -71,6 +73,7 @@ class Plan:
     """All steps, and what holds for all of them.
 
     Attributes:
+        figures: What each var has to be that a run may fill in (figures.py).
         steps: Of a build.
         apart: What a build leaves out: a back-test runs it by its name.
     """
@@ -79,6 +82,7 @@ class Plan:
     made_by: Mapping[str, str]
     settings: Mapping[str, str]
     rules: str
+    figures: Mapping[str, Mapping[str, Any]]
     schemas: tuple[str, ...]
     sources: tuple[str, ...]
     set_aside: str
@@ -117,12 +121,14 @@ class Plan:
         scratch.replace(path)
 
     @classmethod
-    def read(cls, path: Path, words: Mapping[str, str]) -> Plan:
-        """Return the plan in a file, these words of it replaced.
+    def read(
+        cls, path: Path, words: Mapping[str, str], figures: Mapping[str, float] | None = None
+    ) -> Plan:
+        """Return the plan in a file, these words of it replaced and these figures filled in.
 
         Raises OSError or ValueError where there is none.
         """
-        text = path.read_text(encoding="utf-8")
+        text = filled_in(path.read_text(encoding="utf-8"), figures or {})
         for word, value in words.items():
             text = text.replace(word, value)
         found = json.loads(text)

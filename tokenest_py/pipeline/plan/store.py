@@ -17,17 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
+from tokenest_py.pipeline.plan.figures import check, numbers_of
 from tokenest_py.pipeline.plan.plan import Plan
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["PACKAGED", "current_plan", "plan_name", "project_checksum", "versions"]
+__all__ = ["PACKAGED", "compile_to", "current_plan", "plan_name", "project_checksum", "versions"]
 
 PACKAGED = "plans"  # beside the project in the wheel: its plans
 _PARTS = ("dbt_project.yml", "profiles.yml", "macros", "models", "seeds", "tests/dbt")
-_COMPILED_BY = "compiling.py", "plan.py", "standins.py"
+_COMPILED_BY = "compiling.py", "figures.py", "plan.py", "standins.py"
 _SOURCES = {".sql", ".yml", ".csv"}
 _MAKERS = "dbt-core", "dbt-duckdb"
 # What dbt finds in its environment: words that a run replaces, and nothing of this process.
@@ -47,6 +48,9 @@ def current_plan(
 ) -> Plan:
     """Return the plan of the project and these vars, compiled anew where none is there.
 
+    Vars that are one number are filled in, where the SQL holds them as text: they need no plan of
+    their own.
+
     Args:
         settings: They name the project, and where plans are kept.
         variables: What differs from the vars of dbt_project.yml.
@@ -54,15 +58,34 @@ def current_plan(
         words: What takes the place of the vars that stand for any (open_vars.py).
 
     Raises:
-        BuildError: dbt cannot compile the project, or is not there to do it.
+        BuildError: A var is not what it has to be, or dbt cannot compile the project, or is not
+            there to do it.
     """
+    numbers = numbers_of(variables)
+    shaping = {name: value for name, value in variables.items() if name not in numbers}
+    plan = _plan(settings, shaping, say, words or {}, numbers)
+    check(plan.figures, numbers)
+    if closed := numbers.keys() - plan.figures.keys():
+        shaping |= {name: numbers.pop(name) for name in closed}
+        plan = _plan(settings, shaping, say, words or {}, numbers)
+    return plan
+
+
+def _plan(
+    settings: Settings,
+    variables: Mapping[str, object],
+    say: Callable[[str], None],
+    words: Mapping[str, str],
+    figures: Mapping[str, float],
+) -> Plan:
+    """The plan that was compiled with these vars, or is now."""
     checksum = project_checksum(settings.project, variables)
     name = plan_name(variables)
     places = [*settings.plans, settings.project / PACKAGED]
     reason = "there is none yet of these vars" if variables else "there is none yet"
     for folder in places:
         try:
-            found = Plan.read(folder / name, words or {})
+            found = Plan.read(folder / name, words, figures)
         except OSError:
             continue
         except ValueError:
@@ -79,8 +102,8 @@ def current_plan(
         raise BuildError(message)
     say(f"compiling the plan: {reason}")
     path = _writable(settings.plans) / name
-    _compile_to(settings.project, path, variables)
-    return Plan.read(path, words or {})
+    compile_to(settings.project, path, variables)
+    return Plan.read(path, words, figures)
 
 
 def plan_name(variables: Mapping[str, object]) -> str:
@@ -131,7 +154,7 @@ def _writable(folders: Sequence[Path]) -> Path:
     raise BuildError(message)
 
 
-def _compile_to(project: Path, path: Path, variables: Mapping[str, object]) -> None:
+def compile_to(project: Path, path: Path, variables: Mapping[str, object]) -> None:
     """Compile a plan into a file, in a process of its own: dbt's memory goes with it.
 
     Raises:
