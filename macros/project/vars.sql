@@ -277,7 +277,9 @@
     {% set wrong = [] %}
     {% for name in invocation_args_dict.get('vars') or {}
         if name.startswith(prefix) and name[prefix | length:] not in known %}
-        {% do wrong.append('var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all') %}
+        {% do wrong.append(
+            'var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all'
+        ) %}
     {% endfor %}
     {% for rule in rules if not var_is_well_set(rule, var(rule.name)) %}
         {% do wrong.append(

@@ -51,6 +51,11 @@ def test_there_and_back(built: Project, tmp_path: Path) -> None:
     with duckdb.connect(str(replaced), read_only=True) as connection:
         assert connection.execute(EVENTS).fetchall() == []
     assert {path.name for path in tmp_path.iterdir()} == {"copy.duckdb"}
+    assert built.tokenest("restore", str(copy), "--yes").returncode == 0
+    with duckdb.connect(f"{replaced}-2", read_only=True) as connection:
+        assert connection.execute(EVENTS).fetchall() == events
+    with duckdb.connect(str(replaced), read_only=True) as connection:
+        assert connection.execute(EVENTS).fetchall() == []
 
 
 def test_what_a_killed_build_had_committed_is_in_the_copy(built: Project, tmp_path: Path) -> None:

@@ -104,6 +104,14 @@ def test_marks_and_halves_of_characters_pass(table: Path) -> None:
     assert json.loads(sized.read_text())["custom_id"] == "\ud800"
 
 
+@pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity"])
+def test_a_number_that_json_cannot_hold_is_no_request(table: Path, number: str) -> None:
+    """What would be written is no JSON, and no API takes it."""
+    code, out, said = size(table, ['{"model": "gpt-5-mini", "seed": ' + number + "}"])
+    assert (code, out) == (1, [])
+    assert "line 1 holds a number that JSON cannot" in said
+
+
 def test_a_place_that_cannot_be_written_to_is_named(table: Path) -> None:
     """It, and not the requests, is to blame."""
     for place, why in (

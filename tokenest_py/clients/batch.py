@@ -53,7 +53,13 @@ class Batch:
                 row = None
             if not isinstance(row, dict):
                 raise TokenestError(f"line {number} is no JSON object; write one request a line")
-            yield _written(self._with_ceiling(row))
+            sized = self._with_ceiling(row)
+            try:
+                text = _written(sized)
+            except ValueError as error:
+                message = f"line {number} holds a number that JSON cannot: {error}"
+                raise TokenestError(message) from error
+            yield text
 
     def _with_ceiling(self, row: dict[str, Any]) -> dict[str, Any]:
         place, provider = _format(row)
@@ -92,7 +98,7 @@ class Batch:
 
 def _written(row: dict[str, Any]) -> str:
     """One line, which a file in UTF-8 can hold: half of a pair of characters stays escaped."""
-    text = json.dumps(row, ensure_ascii=False) + "\n"
+    text = json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
+from itertools import chain
+from itertools import count as count_from
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +41,8 @@ def back_up(database: Path, target: Path, *, lock_timeout: float) -> Copy:
 def restore(backup: Path, database: Path, *, lock_timeout: float) -> Copy:
     """Put a backup in the place of the database, which stays beside it as `*.replaced`.
 
-    The backup is copied and every value of it read before anything is replaced. Raises as back_up.
+    What an earlier restore left there stays too: this one is `*.replaced-2`, and so on. The backup
+    is copied and every value of it read before anything is replaced. Raises as back_up.
     """
     check_file(backup, "give a file that `tokenest backup` wrote")
     with open_database(backup, lock_timeout=lock_timeout, allow_empty=True):
@@ -49,7 +52,7 @@ def restore(backup: Path, database: Path, *, lock_timeout: float) -> Copy:
             # as its one writer: nobody reads or builds, and what was written is in the file
             with wait_for(database, lock_timeout, read_only=False) as present:
                 present.execute("checkpoint")
-                database.replace(database.with_name(database.name + ".replaced"))
+                database.replace(_free_name(database))
                 fresh.path.replace(database)
         else:
             fresh.path.replace(database)
@@ -57,6 +60,13 @@ def restore(backup: Path, database: Path, *, lock_timeout: float) -> Copy:
         fresh.path.unlink(missing_ok=True)
         raise
     return fresh._replace(path=database)
+
+
+def _free_name(database: Path) -> Path:
+    """Where a database goes that is replaced: no other is there."""
+    names = chain([".replaced"], (f".replaced-{number}" for number in count_from(2)))
+    places = (database.with_name(database.name + name) for name in names)
+    return next(place for place in places if not place.exists())
 
 
 def _copied(source: Path, target: Path) -> Copy:

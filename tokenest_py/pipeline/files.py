@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["PACKED", "REQUIRED", "any_file_matches", "folder_of", "glob_of", "readable"]
+__all__ = ["PACKED", "REQUIRED", "any_file_matches", "folder_of", "glob_of", "kind_of_no_file",
+    "readable",
+]  # fmt: skip
 
 _NOTHING = "x" * 256  # no file has a name of this length
 REQUIRED = "occurred_at and actual_output_tokens"  # what makes a record one of an event
@@ -122,7 +124,7 @@ def _unreadable(path: str, folders: Sequence[Path]) -> str:
             "it is a link that leads out of the folders of TOKENEST_TELEMETRY;"
             " name its target's folder there, or put the file in its place"
         )
-    if kind := _kind_of_no_file(file):
+    if kind := kind_of_no_file(file):
         return kind  # to open one would wait for a writer, or read without end
     try:
         with file.open("rb") as content:
@@ -132,7 +134,7 @@ def _unreadable(path: str, folders: Sequence[Path]) -> str:
     return ""
 
 
-def _kind_of_no_file(path: Path) -> str:
+def kind_of_no_file(path: Path) -> str:
     """What stands there instead of a file; nothing where there is one, or nothing."""
     try:
         mode = path.stat().st_mode
@@ -184,7 +186,7 @@ def _not_listed(glob: str, *, is_listed: bool) -> Iterator[tuple[str, str]]:
             yield _shown(path), "its name holds a backslash; rename it"
         elif not is_listed and not _is_plain(path):
             yield _shown(path), _UNLISTED if path == _shown(path) else "its name is no UTF-8"
-        elif not (takes_folders and Path(path).is_dir()) and (kind := _kind_of_no_file(Path(path))):
+        elif not (takes_folders and Path(path).is_dir()) and (kind := kind_of_no_file(Path(path))):
             names_folder = path == glob and Path(path).is_dir()
             fix = f"; name its files, as in {path.rstrip('/')}/**/*.ndjson" if names_folder else ""
             yield _shown(path), kind + fix

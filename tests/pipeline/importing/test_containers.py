@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import sqlite3
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -140,6 +141,10 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
             rows(tmp_path / name)
     with pytest.raises(TokenestError, match="No such file"):
         rows(tmp_path / "nothing.csv")
+    os.mkfifo(tmp_path / "fifo")
+    for name, kind in (("fifo", "FIFO"), ("", "folder")):
+        with pytest.raises(TokenestError, match=f"it is no file but a {kind}; name files"):
+            rows(tmp_path / name)
 
 
 def test_a_byte_that_is_no_text_costs_its_line(tmp_path: Path) -> None:

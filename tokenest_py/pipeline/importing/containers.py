@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from tokenest_py.errors import TokenestError
-from tokenest_py.pipeline.files import glob_of
+from tokenest_py.pipeline.files import glob_of, kind_of_no_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +56,8 @@ def tables_of(path: Path) -> Iterator[list[Table]]:
     Raises:
         TokenestError: It cannot be read, or needs a codec that is not here.
     """
+    if kind := kind_of_no_file(path):
+        raise TokenestError(f"{path} cannot be read: {kind}; name files, each or by a pattern")
     try:
         with path.open("rb") as file:
             head = file.read(16)
