@@ -74,3 +74,39 @@ def test_a_call_of_the_ai_sdk_is_its_innermost_span(tmp_path: Path) -> None:
         "select phase_id, category, input_tokens, actual_output_tokens, reasoning_tokens,"
         " actual_max_tokens, is_truncated from events.int_events order by phase_id"
     ) == [(f"{number}1", "summary", 900, 80, 50, 80, True) for number in range(4)]
+
+
+def test_a_ceiling_has_many_names(tmp_path: Path) -> None:
+    """Whichever the client that was traced gave it; one that asks for no end is none."""
+    project = Project(tmp_path)
+    runs, spans = [], []
+    names = ("max_completion_tokens", "max_tokens", "max_output_tokens", "maxTokens",
+             "maxOutputTokens", "num_predict")  # fmt: skip
+    for number, name in enumerate(names):
+        runs.append({
+            "id": f"r-{number}", "trace_id": "t", "run_type": "llm", "completion_tokens": 40,
+            "start_time": "2026-06-01T08:00:01", "end_time": "2026-06-01T08:00:11", "outputs": {},
+            "extra": {"invocation_params": {name: 300 + number}},
+        })  # fmt: skip
+    told = {
+        "llm.invocation_parameters": '{"maxTokens": 80}',
+        "ai.settings.maxOutputTokens": "80",
+        "ai.settings.maxTokens": "80",
+        "gen_ai.request.max_tokens": "-1",
+    }
+    for number, (name, value) in enumerate(told.items()):
+        members = {"gen_ai.operation.name": "chat", "gen_ai.usage.output_tokens": "40", name: value}
+        attributes = [{"key": k, "value": {"stringValue": v}} for k, v in members.items()]
+        end = "1780272000000000000"
+        spans.append({
+            "traceId": "t", "spanId": f"s-{number}", "name": "chat m", "endTimeUnixNano": end,
+            "attributes": attributes,
+        })  # fmt: skip
+    lines = [*runs, {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}]
+    for name, records in (("runs", lines[:-1]), ("spans", lines[-1:])):
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        project.telemetry(f"{name}.ndjson").write_text(text, encoding="utf-8")
+    project.build("int_events", telemetry="telemetry/*", tests=False)
+    assert project.rows(
+        "select source_name, actual_max_tokens from events.int_events order by phase_id"
+    ) == [("langsmith", 300 + n) for n in range(6)] + [("otel", n) for n in (80, 80, 80, None)]
