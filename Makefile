@@ -45,7 +45,7 @@ test: lint lint-macros  ## everything that CI runs
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory test-spark; \
 		else echo "left out: the parity with Spark, which needs Java 17 or newer on the path"; fi
 
-test-fast: $(STAMP)  ## the runtime, the formulas and the sample build, in a minute and a half
+test-fast: $(STAMP)  ## the runtime, the formulas and the sample build, in a minute
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile -m 'not slow'
 
 test-clients: $(CLIENTS)/.installed  ## sized() against the real client libraries, before a provider on loopback

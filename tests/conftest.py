@@ -33,9 +33,13 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The published samples, built by dbt with every unit test. Read it, do not change it."""
-    telemetry = f"{ROOT}/telemetry/**/*.ndjson"
-    return shared(tmp_path_factory, "samples", lambda built: built.plain_dbt_build(telemetry))
+    """The published samples, built, and every unit test run. Read it, do not change it."""
+
+    def build(project: Project) -> None:
+        project.build(telemetry=f"{ROOT}/telemetry/**/*.ndjson")
+        project.unit_tests()
+
+    return shared(tmp_path_factory, "samples", build)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ import pytest
 from dbt_project import Project, event
 from tokenest_py import Budget, Estimator
 
+pytestmark = pytest.mark.slow  # its labels take a plan of their own
+
 FILES = (1, 2, 5, 12)
 PROJECTS = {"atlas": 1.0, "birch": 1.0, "cedar": 2.0}  # cedar writes twice as much
 RATE = 0.05

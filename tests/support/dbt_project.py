@@ -81,16 +81,17 @@ class Project:
         """Run dbt on the checkout's project; its scratch is shared by the tests of a session."""
         return DBT.run(arguments, self.folder, self.environment(telemetry))
 
-    def plain_dbt_build(self, telemetry: str | None = None) -> None:
-        """Run dbt with nothing left out, in a new process, where nothing was before."""
+    def unit_tests(self) -> None:
+        """Run every unit test of the models, in a new process; the tables have to be there."""
         done = subprocess.run(
-            [BIN / "dbt", "--no-use-colors", "build", "--selector", "deep", *PLACES],
+            [BIN / "dbt", "--no-use-colors", "test", "--resource-type", "unit_test", "--selector",
+             "deep", *PLACES],
             cwd=self.folder,
-            env=self.environment(telemetry) | {"DBT_TARGET_PATH": str(DBT.target())},
+            env=self.environment() | {"DBT_TARGET_PATH": str(DBT.target())},
             capture_output=True,
             text=True,
             check=False,
-        )
+        )  # fmt: skip
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
     def build(
