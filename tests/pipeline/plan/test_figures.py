@@ -82,10 +82,16 @@ def test_what_is_within_its_bounds(name: str, value: float) -> None:
     ],
 )  # fmt: skip
 def test_what_will_not_do(name: str, value: float) -> None:
-    """The message is dbt's own."""
+    """The message is dbt's own, and names all."""
     with pytest.raises(BuildError) as raised:
         check(RULES, {"share": 0.5, "calls": 5, name: value})
-    assert str(raised.value) == f"var {name} is {value}; it must be {WANTED[name]}"
+    said = f"var {name} is {value}; it must be {WANTED[name]}"
+    assert str(raised.value) == said
+    with pytest.raises(BuildError) as raised:
+        check(
+            RULES, {name: value, "other": -1} | ({"share": 7} if name == "calls" else {"calls": 0})
+        )
+    assert str(raised.value).startswith(f"{said}; var ")
 
 
 @pytest.mark.slow

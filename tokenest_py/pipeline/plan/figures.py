@@ -82,15 +82,22 @@ def filled_in(text: str, given: Mapping[str, float]) -> str:
 
 
 def check(rules: Mapping[str, Mapping[str, Any]], given: Mapping[str, float]) -> None:
-    """Raise BuildError at a figure that is not what the project says it has to be.
+    """Raise BuildError where figures are not what the project says they have to be: all in a line.
 
     Args:
         rules: By name: `low`, `high` (None: no bound), `is_whole` and `wants`, in words.
         given: Figures by name; what has no rule is not looked at.
     """
-    for name in rules.keys() & given.keys():
-        rule, value = rules[name], given[name]
-        is_within = rule["low"] <= value <= (math.inf if rule["high"] is None else rule["high"])
-        is_of_its_kind = isinstance(value, int) or (not rule["is_whole"] and math.isfinite(value))
-        if not (is_within and is_of_its_kind):
-            raise BuildError(f"var {name} is {value}; it must be {rule['wants']}")
+    wrong = [
+        f"var {name} is {value}; it must be {rules[name]['wants']}"
+        for name, value in given.items()
+        if name in rules and not _is_well_set(rules[name], value)
+    ]
+    if wrong:
+        raise BuildError("; ".join(wrong))
+
+
+def _is_well_set(rule: Mapping[str, Any], value: float) -> bool:
+    is_of_its_kind = isinstance(value, int) or (not rule["is_whole"] and math.isfinite(value))
+    high = math.inf if rule["high"] is None else rule["high"]
+    return bool(is_of_its_kind and rule["low"] <= value <= high)
