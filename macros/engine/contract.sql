@@ -159,7 +159,7 @@
     {{ return(adapter.dispatch('days_before', 'tokenest')(days, time)) }}
 {%- endmacro %}
 {% macro default__days_before(days, time) -%}
-    {{ dbt.dateadd('day', -1 * days, time) }}
+    {{ dbt.dateadd('day', '-' ~ days, time) }}
 {%- endmacro %}
 
 {#- A time in microseconds since 1970 as the text of RFC 3339, in UTC. -#}

@@ -19,26 +19,26 @@
 {% macro is_in_window(occurred_at, ends_at) -%}
     (
         {{ is_until_as_of(occurred_at) }}
-        {%- if var('history_days') %}
-        and {{ occurred_at }} > {{ days_before(var('history_days'), ends_at) }}
-        {%- endif %}
+        and (
+            {{ var('history_days') }} = 0
+            or {{ occurred_at }} > {{ days_before(var('history_days'), ends_at) }}
+        )
     )
 {%- endmacro %}
 
 {#- Boolean: among the newest history_calls. -#}
 {% macro is_recent_call(calls_since) -%}
-    {{ calls_since }} < {{ var('history_calls') or max_whole_number() }}
+    ({{ var('history_calls') }} = 0 or {{ calls_since }} < {{ var('history_calls') }})
 {%- endmacro %}
 
 {#-
     Weight of a call that is `age` calls old: halved every half_life_calls; 1 without a half-life.
 -#}
 {% macro age_weight(age) -%}
-    {%- if var('half_life_calls') -%}
-        power(cast(0.5 as double), {{ ratio(age, var('half_life_calls')) }})
-    {%- else -%}
-        cast(1 as double)
-    {%- endif -%}
+    case
+        when {{ var('half_life_calls') }} = 0 then cast(1 as double)
+        else power(cast(0.5 as double), {{ ratio(age, var('half_life_calls')) }})
+    end
 {%- endmacro %}
 
 {#- Timestamp: the Monday on which the week of a call begins. -#}

@@ -63,7 +63,7 @@ bounded as (
         n_tables,
         n_calls,
         n_truncated,
-        {{ within_bounds('ln_factor', -var('online_most'), var('online_most')) }} as ln_factor
+        {{ within_bounds('ln_factor', '-' ~ var('online_most'), var('online_most')) }} as ln_factor
     from moved
 ),
 
