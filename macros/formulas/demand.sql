@@ -68,7 +68,7 @@
     case
         when is_truncated is null or is_truncated or stop_class = 'unknown' then 'censored'
         when stop_class = 'filtered' then 'filtered'
-        when not coalesce(is_success, {{ 'false' if var('success_only') else 'true' }}) then 'failed'
+        when not coalesce(is_success, not {{ var('success_only') | lower }}) then 'failed'
         else 'observed'
     end
 {%- endmacro %}

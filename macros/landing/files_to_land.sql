@@ -45,7 +45,7 @@ touched as (
             (landed.source_file is null and files.file_bytes > 0)
             or files.file_bytes <> landed.file_bytes
             or files.modified_at <> landed.modified_at
-            {% if var('final') %}or landed.has_open_tail{% endif %}
+            or ({{ var('final') | lower }} and landed.has_open_tail)
         )
 ),
 

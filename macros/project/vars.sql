@@ -251,15 +251,16 @@
 {% endmacro %}
 
 {#-
-    The vars that are one number, by name: the value, its bounds, and what it has to be in words. A plan
-    leaves them open (tokenest_py/pipeline/plan/figures.py).
+    The vars that are one number or a flag, by name: the value, its bounds, and what it has to be in
+    words. A plan leaves them open (tokenest_py/pipeline/plan/figures.py).
 -#}
 {% macro figure_rules() %}
     {% set found = {} %}
-    {% for rule in var_rules().values() | sum(start=[]) if rule.kind in ('number', 'whole') %}
+    {% for rule in var_rules().values() | sum(start=[])
+        if rule.kind in ('number', 'whole', 'flag') %}
         {% do found.update({rule.name: {
-            'value': var(rule.name), 'low': rule.low, 'high': rule.get('high'),
-            'is_whole': rule.kind == 'whole', 'wants': var_wants(rule),
+            'value': var(rule.name), 'kind': rule.kind, 'wants': var_wants(rule),
+            'low': rule.get('low'), 'high': rule.get('high'),
         }}) %}
     {% endfor %}
     {{ return(found) }}

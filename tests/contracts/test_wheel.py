@@ -88,8 +88,8 @@ def test_dbt_is_not_there(installed: Path, tmp_path: Path) -> None:
 
 
 def test_it_builds(installed: Path, tmp_path: Path) -> None:
-    """By the plan that the wheel carries; again, with nothing new; and with another figure."""
-    for options in ((), (), ("--vars", "{min_samples: 3}")):
+    """By the plan that the wheel carries; again, with nothing new; and with other figures."""
+    for options in ((), (), ("--final", "--vars", "{min_samples: 3}")):
         done = tokenest(installed, tmp_path, "build", *options)
         assert done.returncode == 0, done.stderr
         assert "26 lines in 3 files = 26 accepted" in done.stderr

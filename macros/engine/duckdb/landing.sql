@@ -38,11 +38,8 @@
                 coalesce(split.whole_bytes, split.file_bytes) as landed_bytes,
                 {{ duckdb__landed_md5('split.content', 'split.whole_bytes', 'split.pieces', 'split.piece_count - 1') }}
                     as landed_md5,
-                {% if var('final') -%}
-                    split.piece_count - case when split.has_open_tail then 0 else 1 end
-                {%- else -%}
-                    split.piece_count - 1
-                {%- endif %} as last_line_no
+                split.piece_count
+                - case when {{ var('final') | lower }} and split.has_open_tail then 0 else 1 end as last_line_no
             from ({{ duckdb__split_files(files | map(attribute='file_path') | list, documents) }}) as split
             inner join ({{ files_as_rows(files) }}) as files
                 on split.file_path = files.file_path
@@ -124,10 +121,10 @@
         coalesce(escaped_pieces[piece_count], pieces[piece_count]) <> '' as has_open_tail,
         coalesce({{ duckdb__line_as_text('pieces[1]', 'escaped_pieces[1]') }}, escaped_pieces[1])
             as first_line,
-        octet_length(content)
-        {%- if not var('final') %}
-        - coalesce(octet_length(cast(escaped_pieces[piece_count] as blob)), strlen(pieces[piece_count]))
-        {%- endif %} as whole_bytes
+        octet_length(content) - case
+            when {{ var('final') | lower }} then 0
+            else coalesce(octet_length(cast(escaped_pieces[piece_count] as blob)), strlen(pieces[piece_count]))
+        end as whole_bytes
     from (
         select
             * exclude (pieces),

@@ -68,11 +68,8 @@
             size(pieces) as piece_count,
             element_at(pieces, -1) <> '' as has_open_tail,
             md5({{ spark_line_text('pieces[0]') }}) as first_line_md5,
-            {% if var('final') -%}
-                size(pieces) - case when element_at(pieces, -1) = '' then 1 else 0 end
-            {%- else -%}
-                size(pieces) - 1
-            {%- endif %} as last_line_no
+            size(pieces)
+            - case when {{ var('final') | lower }} and element_at(pieces, -1) <> '' then 0 else 1 end as last_line_no
         from ({{ spark_contents(files | map(attribute='file_path') | list) }}) as contents
         inner join ({{ files_as_rows(files) }}) as files
             on contents.file_path = files.file_path
@@ -120,15 +117,12 @@
     from (
         select
             *,
-            {% if var('final') -%}
-                file_bytes
-            {%- else -%}
-                -- less what follows the last newline
-                file_bytes - case
-                    when whole is not null then octet_length(substring_index(whole, '\n', -1))
-                    else length(substring_index({{ spark_latin_text('content') }}, '\n', -1))
-                end
-            {%- endif %} as landed_bytes
+            -- less what follows the last newline
+            file_bytes - case
+                when {{ var('final') | lower }} then 0
+                when whole is not null then octet_length(substring_index(whole, '\n', -1))
+                else length(substring_index({{ spark_latin_text('content') }}, '\n', -1))
+            end as landed_bytes
         from (
             select
                 filename as file_path,

@@ -1,4 +1,4 @@
-"""Vars that are one number: what SQL holds of them, and what a run may put in."""
+"""Vars that are one number or a flag: what SQL holds of them, and what a run may put in."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from jinja2 import Environment
 
 from dbt_project import plan_of
 from tokenest_py.errors import BuildError
-from tokenest_py.pipeline.plan.figures import Figure, check, filled_in, numbers_of
+from tokenest_py.pipeline.plan.figures import Figure, check, figures_of, filled_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WANTED = {"share": "a number from 0 to 1", "calls": "a whole number of at least 1"}
+WANTED = {
+    "share": "a number from 0 to 1",
+    "calls": "a whole number of at least 1",
+    "final": "true or false",
+}
 RULES = {
-    "share": {"low": 0, "high": 1, "is_whole": False, "wants": WANTED["share"]},
-    "calls": {"low": 1, "high": None, "is_whole": True, "wants": WANTED["calls"]},
+    "share": {"kind": "number", "low": 0, "high": 1, "wants": WANTED["share"]},
+    "calls": {"kind": "whole", "low": 1, "high": None, "wants": WANTED["calls"]},
+    "final": {"kind": "flag", "low": None, "high": None, "wants": WANTED["final"]},
 }
 
 
@@ -28,6 +33,7 @@ RULES = {
         ("n >= {{ n }}", "n >= 5", True),
         ("{{ 'n + ' ~ n }}", "n + 5", True),
         ("{% set with = 'least(' ~ n ~ ')' %}{{ with }}", "least(5)", True),
+        ("{{ n | lower }}", "5", True),
         ("{{ 2 * n }}", "10", False),
         ("{{ n - 7 }} {{ 7 - n }}", "-2 2", False),
         ("{{ n / 2 }} {{ 2 / n }}", "2.5 0.4", False),
@@ -59,16 +65,21 @@ def test_both_sides_of_an_operator(function: Callable[[object, object], object])
     assert {figure: 1}[figure] == 1
 
 
-def test_a_flag_is_no_number() -> None:
-    """Nor is a list of them, or a text that looks like one."""
+def test_a_list_is_no_figure() -> None:
+    """Nor is a text that looks like one."""
     given = {"a": 1, "b": 0.5, "c": True, "d": [1], "e": "1", "f": None}
-    assert numbers_of(given) == {"a": 1, "b": 0.5}
+    assert figures_of(given) == {"a": 1, "b": 0.5, "c": True}
+    assert filled_in("@figure c=False@ and @figure a=0@", given) == "True and 1"
+    assert filled_in("@figure c=false@ or @figure g=true@", given) == "true or true"
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("share", 0), ("share", 1), ("share", 0.5), ("calls", 1), ("calls", 10**12), ("other", -1)],
-)
+    [
+        ("share", 0), ("share", 1), ("share", 0.5), ("calls", 1), ("calls", 10**12), ("other", -1),
+        ("final", True), ("final", False),
+    ],
+)  # fmt: skip
 def test_what_is_within_its_bounds(name: str, value: float) -> None:
     """They are part of it; what has no rule is dbt's to judge."""
     check(RULES, {name: value})
@@ -79,6 +90,7 @@ def test_what_is_within_its_bounds(name: str, value: float) -> None:
     [
         ("share", -0.1), ("share", 1.1), ("share", float("nan")), ("share", float("inf")),
         ("calls", 0), ("calls", 2.5), ("calls", float("nan")), ("calls", float("inf")),
+        ("calls", True), ("share", True), ("final", 1), ("final", 0.5),
     ],
 )  # fmt: skip
 def test_what_will_not_do(name: str, value: float) -> None:

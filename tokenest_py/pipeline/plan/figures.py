@@ -1,4 +1,4 @@
-"""The vars that are one number, and that SQL holds as text: a run puts its own in.
+"""The vars that are one number or a flag, and that SQL holds as text: a run puts its own in.
 
 While dbt compiles, such a var is a `Figure`, which renders as `@figure min_samples=5@`. A macro
 that looks at the value, in a condition or a sum, gets it: such a var shapes the SQL, and a plan is
@@ -17,7 +17,7 @@ from tokenest_py.errors import BuildError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Figure", "check", "filled_in", "numbers_of"]
+__all__ = ["Figure", "check", "figures_of", "filled_in"]
 
 _WORD = re.compile(r"@figure (\w+)=([^@]*)@")
 _OF_TWO = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")
@@ -67,25 +67,27 @@ for _name, _function in _OF_ONE.items():
     setattr(Figure, f"__{_name}__", _looking(_function))
 
 
-def numbers_of(variables: Mapping[str, object]) -> dict[str, float]:
-    """Those of the vars that are one number."""
-    return {
-        name: value
-        for name, value in variables.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
+def figures_of(variables: Mapping[str, object]) -> dict[str, float]:
+    """Those of the vars that are one number or a flag."""
+    return {name: value for name, value in variables.items() if isinstance(value, (int, float))}
 
 
 def filled_in(text: str, given: Mapping[str, float]) -> str:
     """The text of a plan with these figures; those that are not given are as they were compiled."""
-    return _WORD.sub(lambda found: str(given.get(found[1], found[2])), text)
+
+    def figure(found: re.Match[str]) -> str:
+        said = str(given.get(found[1], found[2]))
+        return said.lower() if found[2].islower() else said  # a flag as SQL or as Python writes it
+
+    return _WORD.sub(figure, text)
 
 
 def check(rules: Mapping[str, Mapping[str, Any]], given: Mapping[str, float]) -> None:
     """Raise BuildError where figures are not what the project says they have to be: all in a line.
 
     Args:
-        rules: By name: `low`, `high` (None: no bound), `is_whole` and `wants`, in words.
+        rules: By name: `kind` (number, whole, flag), `low`, `high` (None: no bound), and `wants`,
+            in words.
         given: Figures by name; what has no rule is not looked at.
     """
     wrong = [
@@ -98,6 +100,8 @@ def check(rules: Mapping[str, Mapping[str, Any]], given: Mapping[str, float]) ->
 
 
 def _is_well_set(rule: Mapping[str, Any], value: float) -> bool:
-    is_of_its_kind = isinstance(value, int) or (not rule["is_whole"] and math.isfinite(value))
+    if isinstance(value, bool) or rule["kind"] == "flag":
+        return isinstance(value, bool) and rule["kind"] == "flag"
+    is_of_its_kind = isinstance(value, int) or (rule["kind"] == "number" and math.isfinite(value))
     high = math.inf if rule["high"] is None else rule["high"]
     return bool(is_of_its_kind and rule["low"] <= value <= high)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
-from tokenest_py.pipeline.plan.figures import check, numbers_of
+from tokenest_py.pipeline.plan.figures import check, figures_of
 from tokenest_py.pipeline.plan.plan import Plan
 from tokenest_py.pipeline.settings import Settings
 
@@ -48,8 +48,8 @@ def current_plan(
 ) -> Plan:
     """Return the plan of the project and these vars, compiled anew where none is there.
 
-    Vars that are one number are filled in, where the SQL holds them as text: they need no plan of
-    their own.
+    Vars that are one number or a flag are filled in, where the SQL holds them as text: they need
+    no plan of their own.
 
     Args:
         settings: They name the project, and where plans are kept.
@@ -61,13 +61,13 @@ def current_plan(
         BuildError: A var is not what it has to be, or dbt cannot compile the project, or is not
             there to do it.
     """
-    numbers = numbers_of(variables)
-    shaping = {name: value for name, value in variables.items() if name not in numbers}
-    plan = _plan(settings, shaping, say, words or {}, numbers)
-    check(plan.figures, numbers)
-    if closed := numbers.keys() - plan.figures.keys():
-        shaping |= {name: numbers.pop(name) for name in closed}
-        plan = _plan(settings, shaping, say, words or {}, numbers)
+    figures = figures_of(variables)
+    shaping = {name: value for name, value in variables.items() if name not in figures}
+    plan = _plan(settings, shaping, say, words or {}, figures)
+    check(plan.figures, figures)
+    if closed := figures.keys() - plan.figures.keys():
+        shaping |= {name: figures.pop(name) for name in closed}
+        plan = _plan(settings, shaping, say, words or {}, figures)
     return plan
 
 
