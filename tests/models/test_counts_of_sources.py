@@ -110,3 +110,24 @@ def test_a_ceiling_has_many_names(tmp_path: Path) -> None:
     assert project.rows(
         "select source_name, actual_max_tokens from events.int_events order by phase_id"
     ) == [("langsmith", 300 + n) for n in range(6)] + [("otel", n) for n in (80, 80, 80, None)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"model": "m", "input_tokens": 9, "output_tokens": 70, "num_model_requests": 12},
+        {"model": "m", "completion_tokens": 70, "api_requests": 12},
+        {"model": "m", "completion_tokens": 70, "requests": 12},
+        {"model": "m", "usage": {"output_tokens": 70}, "request_count": 12},
+    ],
+    ids=["OpenAI", "LiteLLM", "OpenRouter", "somebody"],
+)
+def test_a_sum_of_many_calls_is_no_answer(tmp_path: Path, row: dict[str, object]) -> None:
+    """What a gateway tells of a day has the columns of a call, and how many there were."""
+    one_call = {name: value for name, value in row.items() if value != 12}
+    for name, record, expected in (("sum", row, []), ("call", one_call, [(70,)])):
+        (tmp_path / name).mkdir()
+        project = Project(tmp_path / name)
+        project.telemetry("log.ndjson").write_text(json.dumps(record) + "\n", encoding="utf-8")
+        project.build("int_events", telemetry="telemetry/*", tests=False)
+        assert project.rows("select actual_output_tokens from events.int_events") == expected
