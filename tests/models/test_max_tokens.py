@@ -16,6 +16,8 @@ from tokenest_py import Estimator
 from tokenest_py.runtime.budget import estimate_bin, input_bin
 from tokenest_py.runtime.limits import Limits, canonical, read_seed
 
+pytestmark = pytest.mark.slow
+
 RATES = [0.01, 0.02, 0.05, 0.1]
 CATEGORIES = ["chat", "implementation", "testing", "extract", "odd|name", "never seen"]
 COMPLEXITIES = [None, "low", "medium", "high", "maintenance", "strange"]

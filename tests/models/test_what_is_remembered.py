@@ -22,6 +22,8 @@ from tokenest_py.runtime.table import Coefficients, load
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 CALLS = 1500
 JUDGED = 700
 CATEGORIES = {"route": 40, "extract": 120, "chat": 350, "write": 2000}
