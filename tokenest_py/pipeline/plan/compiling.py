@@ -124,7 +124,7 @@ class _Compiler:
         )  # fmt: skip
 
     def _leave_open(self, looked_at: set[str]) -> dict[str, Any]:
-        """Have vars that are one number render as words; return what each of them has to be."""
+        """Have numbers and flags render as words; return what each of them has to be."""
         rules: dict[str, Any] = json.loads(self.macro("tojson(figure_rules())"))
         for name, rule in rules.items():
             self.config.cli_vars[name] = Figure(name, rule.pop("value"), looked_at)
