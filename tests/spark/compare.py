@@ -26,8 +26,8 @@ NOTED = ("file_path", "file_bytes", "modified_at", "landed_bytes", "has_open_tai
 ONE_UNIT = 1.5e-6  # numbers are exported with six decimals
 
 
-def compare(database: Path, warehouse: Path) -> int:
-    """Print the table of parity and every difference; return how many tables differ."""
+def compare(database: Path, warehouse: Path, layers: tuple[str, ...] = LAYERS) -> int:
+    """Print the layers' table of parity and every difference; return how many tables differ."""
     differing = 0
     with duckdb.connect(str(database), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -35,7 +35,7 @@ def compare(database: Path, warehouse: Path) -> int:
             "select table_schema, table_name from information_schema.tables"
             " where table_type = 'BASE TABLE' and list_contains(?, table_schema)"
             " order by list_position(?, table_schema), 2",
-            [list(LAYERS), list(LAYERS)],
+            [list(layers), list(layers)],
         ).fetchall()
         print(f"{'table':<44}{'rows':>7}{'columns':>9}{'doubles':>9}  largest difference")
         for schema, table in tables:
