@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "landing_kill_trials.py"
 
 
-@pytest.mark.parametrize(("kind", "kills"), [("dbt", 8), ("plan", 12)])
+@pytest.mark.parametrize(("kind", "kills"), [("dbt", 4), ("plan", 8)])
 def test_no_kill_loses_or_repeats_an_event(tmp_path: Path, kind: str, kills: int) -> None:
     """Each was killed by a signal; a landing without a transaction is caught."""
     counts = {"dbt": 0, "plan": 0, kind: kills}

@@ -1,4 +1,4 @@
-"""A tenth of `make soak`: calls that write fail, and readers look on while builds write."""
+"""A small part of `make soak`: calls that write fail, and readers look on while builds write."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_call_that_fails_costs_no_landing_and_no_export() -> None:
 
 def test_a_reader_meets_the_state_before_or_after() -> None:
     """Each look is of one build."""
-    looks, _ = told("reader_trials.py", "--builds", "5")
-    assert looks.startswith("5 builds, ")
+    looks, _ = told("reader_trials.py", "--builds", "3")
+    assert looks.startswith("3 builds, ")
     assert looks.endswith(", 0 faults")
-    assert int(looks.split()[2].replace(",", "")) > 5
+    assert int(looks.split()[2].replace(",", "")) > 3
