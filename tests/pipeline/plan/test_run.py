@@ -379,6 +379,27 @@ def test_a_source_that_is_none_is_refused(built: Project, plan: Plan) -> None:
     assert state(built) == before
 
 
+@pytest.mark.parametrize("bound", ["_FEW_BYTES", "_FEW_LINES", None])
+def test_few_lines_alone_run_in_one_thread(
+    built: Project, plan: Plan, monkeypatch: pytest.MonkeyPatch, bound: str | None
+) -> None:
+    """Until the end; more bytes, or more lines that landed before, take what there is."""
+    if bound:
+        monkeypatch.setattr(landing, bound, 39)  # forty calls have landed
+    asked, seen = "select current_setting('threads')", []
+    with contextlib.chdir(built.folder), duckdb.connect("plan.duckdb") as connection:
+        connection.execute("set threads = 3")
+        run_plan(
+            plan,
+            settings(),
+            connection,
+            on_step=lambda _name: seen.append(connection.execute(asked).fetchone()),
+        )
+        assert connection.execute(asked).fetchone() == (3,)
+    assert seen[0] == (3,)
+    assert seen[-1] == ((3,) if bound else (1,))
+
+
 def test_nothing_outside_the_folders_can_be_read(built: Project, plan: Plan) -> None:
     """The connection of a run is confined, and cannot be set free again."""
     outside = built.folder / "outside.csv"

@@ -18,6 +18,21 @@ __all__ = ["Files"]
 _LARGE_BYTES = (
     2**24
 )  # bytes; each reader is a pipeline, with every expression of the landing set up anew
+_FEW_BYTES = 2**19  # of all files: about a thousand lines
+_FEW_LINES = 2000  # that landed before
+# How much a packed file holds is not known before it is read.
+_SOURCES = f"""
+select
+    source_name,
+    sum(case when lower(source_file) ~ '.*[.](gz|zst)' then {_FEW_BYTES} else file_bytes end)
+from {{listing}}
+group by source_name
+"""
+_LANDED = """
+select coalesce(sum(estimated_size), 0)
+from duckdb_tables()
+where database_name = current_database() and table_name like 'base\\_%\\_\\_lines' escape '\\'
+"""
 _BYTES = """
 select coalesce(sum(listed.file_bytes), 0)
 from temp.files_to_land as files
@@ -44,10 +59,13 @@ class Files:
         self._open(paths, "packed_heads", self._plan.packed_heads)
 
     def note_sources(self, listing: str) -> None:
-        """Note which sources have a file; the others have nothing to land."""
+        """Note which sources have a file; the others have nothing to land. Settle how to run."""
         self._listing = listing
-        query = f"select distinct source_name from {listing}"
-        self._sources = {source for (source,) in self._session.run(query).fetchall()}
+        found = self._session.run(_SOURCES.format(listing=listing)).fetchall()
+        self._sources = {source for source, _ in found}
+        [(landed,)] = self._session.run(_LANDED).fetchall()
+        if landed <= _FEW_LINES and sum(size or 0 for _, size in found) < _FEW_BYTES:
+            self._session.run_simply()
 
     def name_unread(self, query: str) -> None:
         """Say which files are not read."""

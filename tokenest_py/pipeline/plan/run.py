@@ -81,6 +81,9 @@ def run_plan(
         with contextlib.suppress(duckdb.Error):
             connection.execute("rollback")
         raise
+    finally:
+        with contextlib.suppress(duckdb.Error):
+            session.end()
     if plan.export:
         with _named("export"):
             run.session.run(plan.export)
