@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,9 @@ from dbt_project import REAL_DATA, ROOT, Project
 
 settings.register_profile("tokenest", deadline=None)  # a busy machine is no fault
 settings.load_profile("tokenest")
+# A script that starts tests in the background has them ignore interrupts, and so what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Files"]
 
-_LARGE_BYTES = (
-    2**24
-)  # bytes; each reader is a pipeline, with every expression of the landing set up anew
+# Each reader is a pipeline, with every expression of the landing set up anew.
+_LARGE_BYTES = 2**24
 _FEW_BYTES = 2**19  # of all files: about a thousand lines
 _FEW_LINES = 2000  # that landed before
 # How much a packed file holds is not known before it is read.
