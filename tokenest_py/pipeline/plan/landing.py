@@ -20,10 +20,11 @@ _LARGE_BYTES = 2**24
 _FEW_BYTES = 2**19  # of all files: about a thousand lines
 _FEW_LINES = 2000  # that landed before
 # How much a packed file holds is not known before it is read.
+_IS_PACKED = " or ".join(f"lower(source_file) like '%{ending}'" for ending in PACKED)
 _SOURCES = f"""
 select
     source_name,
-    sum(case when lower(source_file) ~ '.*[.](gz|zst)' then {_FEW_BYTES} else file_bytes end)
+    sum(case when {_IS_PACKED} then {_FEW_BYTES} else file_bytes end)
 from {{listing}}
 group by source_name
 """

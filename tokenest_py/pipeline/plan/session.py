@@ -44,7 +44,7 @@ class Session:
     ) -> None:
         """Confine the connection to the files of the settings, and open the tables of the run."""
         self.connection = connection
-        self._threads: tuple[int, ...] | None = None  # as many as before run_simply()
+        self._threads = 0  # as many as before run_simply()
         self.words = {
             "['@telemetry@']": f"[{', '.join(map(literal, settings.telemetry))}]",
             "@exports@": str(settings.exports).replace("'", "''"),
@@ -61,7 +61,8 @@ class Session:
 
     def run_simply(self) -> None:
         """Run from now on in one thread, and as the SQL is written: few lines pay for no more."""
-        self._threads = self.connection.execute("select current_setting('threads')").fetchone()
+        asked = self.connection.execute("select current_setting('threads')")
+        [(self._threads,)] = asked.fetchall()
         self.connection.execute("set threads = 1")
         self.connection.execute("pragma disable_optimizer")
 
@@ -69,7 +70,7 @@ class Session:
         """Leave the connection as others expect it."""
         if self._threads:
             self.connection.execute("pragma enable_optimizer")
-            self.connection.execute(f"set threads = {self._threads[0]}")
+            self.connection.execute(f"set threads = {self._threads}")
 
     def run(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Run SQL of the plan with its words replaced."""
