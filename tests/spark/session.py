@@ -23,8 +23,6 @@ __all__ = ["Cluster", "Session", "java_version", "tasks_by_executor"]
 
 # A short build of many small queries: little to gain from compiled code, much to lose.
 JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
-# Room for what a plan throws away, and for the classes: a tenth of the time went into collecting.
-ROOM = "-Xms2g -XX:NewSize=1g -XX:MetaspaceSize=512m"
 SETTINGS = {
     # Two files of 22 MB are split at once, and each aggregate of a plan takes a page: 2g ran out.
     "spark.driver.memory": "4g",
@@ -174,7 +172,7 @@ class Session:
         """Start the process and its session."""
         for folder in ("conf", "events", "exports"):
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
-        java = f"-Dderby.stream.error.file={self.folder}/derby.log {JVM} {ROOM}"
+        java = f"-Dderby.stream.error.file={self.folder}/derby.log {JVM}"
         settings = (
             SETTINGS
             | {
