@@ -12,17 +12,15 @@ EVALUATOR := target/evaluator
 TELEMETRY ?=
 LINES ?= 100000 1000000
 FOLDER ?=
-# One macro writes each landing, twenty seconds of linting: read as it stands, expanded for two sources.
+# One macro writes each landing, twenty seconds of linting where it is expanded: for two sources.
 LANDINGS = $(wildcard models/staging/*/base_*__lines.sql)
-# What is left out where macros are expanded: `lint` looks for the rest there alone.
-UNEXPANDED = $(shell sed -n 's/^exclude_rules = //p' .sqlfluff-expanded | tr -d ' ')
-QUERIES = $(filter-out $(LANDINGS),$(shell find models -name '*.sql')) tests/dbt
+QUERIES = $(filter-out $(LANDINGS),$(shell find models -name '*.sql')) tests/dbt/singular
 HAS_JAVA = java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])'
 export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-fast test-clients test-spark test-spark-cluster spark-sizes audit evaluator lint lint-macros format fields demo bench soak docs picture reference lock clean
+.PHONY: help setup build test test-python test-others test-fast test-clients test-spark test-spark-cluster spark-sizes audit evaluator lint lint-macros format fields demo bench soak docs picture reference lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -41,8 +39,15 @@ $(STAMP): requirements.lock pyproject.toml
 build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/**/*.ndjson'
 	@$(if $(TELEMETRY),TOKENEST_TELEMETRY='$(TELEMETRY)') $(BIN)/tokenest build
 
-test: lint lint-macros  ## everything that CI runs
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# pytest, whose processes wait now and then, and the others one after another beside it.
+test: $(STAMP)  ## everything that CI runs
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-python test-others
+
+test-python: $(STAMP)
+	+@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test-others: $(STAMP)
+	@$(MAKE) --no-print-directory lint lint-macros
 	@$(MAKE) --no-print-directory test-clients
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory test-spark; \
 		else echo "left out: the parity with Spark, which needs Java 17 or newer on the path"; fi
@@ -104,12 +109,8 @@ lint: $(STAMP)  ## ruff, mypy and sqlfluff
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@# records are dictionaries there; tests/clients has an environment of its own
-	@$(BIN)/mypy --disable-error-code arg-type --exclude clients tests benchmarks
-	@$(BIN)/sqlfluff lint --rules $(UNEXPANDED) --processes 0 --disable-progress-bar $(QUERIES)
-	@$(BIN)/sqlfluff lint --templater jinja --exclude-rules LT02 --disable-progress-bar macros
-	@$(BIN)/sqlfluff lint --templater jinja --exclude-rules LT02 --disable-progress-bar \
-		--ignore templating,parsing $(LANDINGS)
+	@$(BIN)/sqlfluff lint --processes 0 --disable-progress-bar models tests/dbt/singular
+	@$(BIN)/sqlfluff lint --exclude-rules LT02 --disable-progress-bar macros tests/dbt/generic
 
 lint-macros: $(STAMP)  ## models with what their macros write, all but the layout
 	@$(BIN)/sqlfluff lint --config .sqlfluff-expanded --processes 0 --disable-progress-bar $(QUERIES) \
@@ -118,7 +119,7 @@ lint-macros: $(STAMP)  ## models with what their macros write, all but the layou
 format: $(STAMP)  ## rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@$(BIN)/sqlfluff fix --disable-progress-bar models tests/dbt
+	@$(BIN)/sqlfluff fix --disable-progress-bar models tests/dbt/singular
 
 fields: $(STAMP)  ## write macros/record/source_fields.sql from models/staging/*/fields.csv
 	@$(BIN)/python macros/record/source_fields.py

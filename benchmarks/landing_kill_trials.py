@@ -55,7 +55,7 @@ SETTINGS = {
 WRITERS = 2
 SPAN = 50  # kills of one database: the next is new, so that the last kill costs what the first does
 MOST_FAULTS = 20  # more of them say nothing new
-PAUSE = 0.02  # seconds between two events of a writer
+PAUSE = 0.05  # seconds between two events of a writer
 REQUIRED = {"phase_id": "kill-trial", "category": "testing", "actual_output_tokens": 7}
 
 # The first lines of each file, each once, each with one verdict; and no account that is off.

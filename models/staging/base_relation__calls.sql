@@ -9,12 +9,12 @@
 with
 
 {% if execute and flags.WHICH in ['build', 'run'] -%}
-{{ relation_calls(relation, relation_values(relation)) }}
+    {{ relation_calls(relation, relation_values(relation)) }}
 {%- else -%}
--- what the relation has is asked when it is read
-final as (
-    {{ no_rows(call_types()) }}
-)
+    -- what the relation has is asked when it is read
+    final as (
+        {{ no_rows(call_types()) }}
+    )
 {%- endif %}
 
 select * from final

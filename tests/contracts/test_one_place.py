@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import csv
 import re
 
@@ -44,6 +45,16 @@ def test_what_an_event_record_needs() -> None:
     with (ROOT / "models/staging/tokenest/fields.csv").open(encoding="utf-8") as file_:
         rows = [row for row in csv.DictReader(file_) if row["required"] in {"always", "event"}]
     assert " and ".join(dict.fromkeys(row["field"] for row in rows)) == REQUIRED
+
+
+def test_each_rule_of_sqlfluff_is_looked_for_once() -> None:
+    """In models as written, or where macros are expanded."""
+    lists = {}
+    for path, key in ((".sqlfluff", "rules"), (".sqlfluff-expanded", "exclude_rules")):
+        settings = configparser.ConfigParser()
+        settings.read_string(sql(path))
+        lists[path] = settings["sqlfluff"][key].split(", ")
+    assert lists[".sqlfluff"] == lists[".sqlfluff-expanded"]
 
 
 @pytest.mark.parametrize("name", sorted(KINDS.keys() - RETIRED))

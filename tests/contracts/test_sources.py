@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -330,17 +329,13 @@ def test_a_source_is_added_in_one_folder_and_one_word(tmp_path: Path) -> None:
 
 
 def _build(project: Project) -> None:
-    """Run `dbt build` on the copied project, what leads to the calls with its data tests."""
+    """Run `tokenest build` in the copied project, with the tests of the data."""
     done = subprocess.run(
-        [BIN / "dbt", "--no-use-colors", "build", "--exclude-resource-type", "unit_test",
-         "--select", "+calls", "+files", "+rejected_lines", "--indirect-selection", "cautious",
-         "--project-dir", project.folder, "--profiles-dir", project.folder],
+        [BIN / "tokenest", "build"],
         cwd=project.folder,
-        env=os.environ
-        | project.environment("telemetry/*")
-        | {"DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs"},
+        env=project.environment("telemetry/*") | {"DBT_TARGET_PATH": "target"},
         capture_output=True,
         text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -13,11 +13,12 @@ pytestmark = pytest.mark.slow
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "landing_kill_trials.py"
 
 
-@pytest.mark.parametrize(("kind", "kills"), [("dbt", 4), ("plan", 8)])
-def test_no_kill_loses_or_repeats_an_event(tmp_path: Path, kind: str, kills: int) -> None:
+KILLS = {"dbt": 3, "plan": 6}
+
+
+def test_no_kill_loses_or_repeats_an_event(tmp_path: Path) -> None:
     """Each was killed by a signal; a landing without a transaction is caught."""
-    counts = {"dbt": 0, "plan": 0, kind: kills}
-    words = [word for name, n in counts.items() for word in (f"--{name}", str(n))]
+    words = [word for name, n in KILLS.items() for word in (f"--{name}", str(n))]
     done = subprocess.run(
         [sys.executable, COMMAND, *words, "--directory", tmp_path],
         capture_output=True,
@@ -28,11 +29,11 @@ def test_no_kill_loses_or_repeats_an_event(tmp_path: Path, kind: str, kills: int
     header, *rows, control, verdict = done.stdout.splitlines()
     assert header.split() == ["build", "kills", "statements", "events", "faults"]
     found = {name: list(map(_number, counted)) for name, *counted in map(str.split, rows)}
-    assert found.keys() == counts.keys()
-    killed, statements, events, faults = found[kind]
-    assert (killed, faults) == (kills, 0)
-    assert statements > 500
-    assert events > 500
+    assert found.keys() == KILLS.keys()
+    for name, (killed, statements, events, faults) in found.items():
+        assert (killed, faults) == (KILLS[name], 0)
+        assert statements > 500
+        assert events > 300
     assert int(control.split()[1]) > 0
     assert verdict.startswith("kept")
 

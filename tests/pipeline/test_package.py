@@ -24,7 +24,25 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 HOST = ["dev_ana.lake", "dev_ana.llm_calls", "dev_ana_marts.calls", "dev_ana_marts.costs"]
-EVENTS = "tokenest__events"
+# without a time, and the tokens are texts
+NO_CALLS = "select 'call-1' as event_id, '12' as actual_output_tokens, date '2026-03-01' as day"
+# five rows of which two are calls, in the types and spellings of a warehouse
+ODD_CALLS = """
+    select
+        'a' as "Event_ID",
+        timestamptz '2026-03-01 14:00:00+02' as occurred_at,
+        cast(120.0 as decimal(10, 2)) as actual_output_tokens,
+        'acme, inc.' as tenant,
+        '["src/a.py", "src/b.py"]' as deliverables
+    union all select 'a', timestamptz '2026-03-01 15:00:00+02', 130, 'north', null
+    union all select 'b', null, 140, 'north', null
+    union all select 'c', timestamptz '2026-03-01 16:00:00+02', -1, 'north', null
+    union all select null, timestamptz '2026-03-01 17:00:00+02', 150, null, null
+"""
+EQUAL_CALLS = """
+    select timestamp '2026-03-01 00:00:00' as occurred_at, 100 as actual_output_tokens
+    from range(3)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +65,11 @@ class Host:
         assert done.returncode == code, done.stdout[-6000:]
         return done.stdout
 
-    def build_of(self, relation: str, *selected: str, code: int = 0) -> str:
-        """Build some models with another relation of events."""
-        variables = json.dumps({EVENTS: relation})
+    def build_of(self, rows: str, *selected: str, code: int = 0) -> str:
+        """Build some models over these rows: a source that dbt does not build."""
+        with duckdb.connect(str(self.folder / "acme.duckdb")) as connection:
+            connection.execute(f"create or replace table main.spend as {rows}")
+        variables = json.dumps({"tokenest__events": "{{ source('llm', 'spend') }}"})
         return self.dbt("build", "-s", *selected, "--vars", variables, code=code)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -107,6 +127,12 @@ def own(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def schemas(manifest: dict[str, Any]) -> set[str]:
+    """The schemas of the models and seeds of tokenest."""
+    nodes = own(manifest).values()
+    return {node["schema"] for node in nodes if node["resource_type"] in {"model", "seed"}}
+
+
 def test_the_host_is_as_it_was(
     before: tuple[Host, dict[str, Any]], host: Host, built: dict[str, Any]
 ) -> None:
@@ -134,14 +160,9 @@ def test_what_tokenest_reads_is_its_own(built: dict[str, Any]) -> None:
 
 def test_tokenest_writes_to_one_schema(host: Host, built: dict[str, Any]) -> None:
     """As the host names its own, so that targets do not overwrite each other."""
-    tables = {"model", "seed"}
-    schemas = {n["schema"] for n in own(built).values() if n["resource_type"] in tables}
-    assert schemas == {"dev_ana_tokenest"}
+    assert schemas(built) == {"dev_ana_tokenest"}
     found = {schema for (schema,) in host.rows("select distinct schema_name from duckdb_tables()")}
     assert found == {"dev_ana", "dev_ana_marts", "dev_ana_tokenest"}
-    host.dbt("parse", "--target", "prod")
-    schemas = {n["schema"] for n in own(host.manifest()).values() if n["resource_type"] in tables}
-    assert schemas == {"tokenest"}
 
 
 def test_what_is_for_the_checkout_stays_there(built: dict[str, Any]) -> None:
@@ -181,7 +202,7 @@ def test_the_calls_of_the_relation_reach_the_marts(host: Host) -> None:
 
 def test_a_relation_that_is_none_is_named_in_words(host: Host) -> None:
     """All that is wrong with it in one sentence, before anything reads it."""
-    said = host.build_of("{{ ref('no_calls') }}", "base_relation__calls", code=1)
+    said = host.build_of(NO_CALLS, "base_relation__calls", code=1)
     sentence = " ".join(said.split())
     assert "it has no column occurred_at, when a call ended" in sentence
     assert "actual_output_tokens is text and has to be a whole number" in sentence
@@ -190,10 +211,10 @@ def test_a_relation_that_is_none_is_named_in_words(host: Host) -> None:
 
 def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
     """Each reason in words; what is a call is taken as it was meant."""
-    said = host.build_of("{{ ref('odd_calls') }}", "base_relation__calls", "stg_relation__events")
+    said = host.build_of(ODD_CALLS, "base_relation__calls", "stg_relation__events")
     for reason in ("event_id came before", "occurred_at is missing",
                    "actual_output_tokens is out of range"):  # fmt: skip
-        assert f"tokenest left out 1 row(s) of acme.dev_ana.odd_calls: {reason}" in said
+        assert f"tokenest left out 1 row(s) of acme.main.spend: {reason}" in said
     found = host.rows(
         "select event_id[:4], has_event_id, occurred_at::varchar, actual_output_tokens, labels,"
         " deliverables, stop_class, is_truncated, phase_id = event_id"
@@ -207,28 +228,27 @@ def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
 
 
 def test_a_time_and_the_output_tokens_are_enough(host: Host) -> None:
-    """Of a source that dbt does not build; equal rows without an id are calls of their own."""
-    with duckdb.connect(str(host.folder / "acme.duckdb")) as connection:
-        connection.execute(
-            "create table main.spend as select timestamp '2026-03-01 00:00:00' as occurred_at,"
-            " 100 as actual_output_tokens from range(3)"
-        )
-    host.build_of("{{ source('llm', 'spend') }}", "base_relation__calls", "stg_relation__events")
+    """Equal rows without an id are calls of their own."""
+    host.build_of(EQUAL_CALLS, "base_relation__calls", "stg_relation__events")
     assert host.rows(
         "select count(*), count(distinct event_id) from dev_ana_tokenest.stg_relation__events"
     ) == [(3, 3)]
 
 
 def test_a_name_that_dbt_would_mistake_is_named(host: Host) -> None:
-    """Without the flag a test of ours would look at a model of theirs: nothing runs before."""
+    """Without the flag a test of ours would look at a model of theirs: nothing runs before.
+
+    It is the target prod, which has the schema that the host gives it.
+    """
     path = host.folder / "dbt_project.yml"
     text = path.read_text(encoding="utf-8")
     flag = "require_ref_searches_node_package_before_root: "
     path.write_text(text.replace(f"{flag}true", f"{flag}false"), encoding="utf-8")
-    said = " ".join(host.dbt("build", code=2).split())
+    said = " ".join(host.dbt("build", "--target", "prod", code=2).split())
     assert "tokenest and acme both have " in said
     assert flag in said
     models = own(host.manifest())
+    assert schemas(host.manifest()) == {"tokenest"}
     assert {
         read
         for node in models.values()

@@ -30,7 +30,7 @@ def told(name: str, *arguments: str) -> list[str]:
 )
 def test_a_call_that_fails_costs_no_landing_and_no_export() -> None:
     """Full and broken disks at random calls, once or from then on."""
-    landing, export, control = told("io_error_trials.py", "--landing", "12", "--export", "8")
+    landing, export, control = told("io_error_trials.py", "--landing", "8", "--export", "5")
     assert landing.endswith(", 0 went wrong")
     assert export.endswith(", 0 went wrong")
     assert int(control.split(" seen in ")[1].split()[0]) > 0
