@@ -83,14 +83,14 @@ def build(
     _prepare(settings, lock_timeout)
     settings = readable(settings)
     console = Console(stderr=True)
-    if is_new:
-        console.print(f"creating database {path}", highlight=False, soft_wrap=True)
     started = time.monotonic()
     plan = current_plan(
         settings,
         given,
         lambda text: console.print(text, highlight=False, soft_wrap=True),
     )
+    if is_new:
+        console.print(f"creating database {path}", highlight=False, soft_wrap=True)
     with guarded(settings.exported_table) as guard:
         outcome = run_with_progress(
             plan, settings, console, lock_timeout=lock_timeout, full_refresh=full_refresh

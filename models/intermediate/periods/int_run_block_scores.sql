@@ -42,6 +42,6 @@ placed as (
 ),
 
 -- grouping sets are unknown to sqlfluff
-{{ period_scores('run_block') }}
+{{ period_scores('run_block') }}  -- noqa: PRS
 
 select * from final

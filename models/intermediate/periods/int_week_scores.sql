@@ -34,6 +34,6 @@ placed as (
 ),
 
 -- grouping sets are unknown to sqlfluff
-{{ period_scores('week_start') }}
+{{ period_scores('week_start') }}  -- noqa: PRS
 
 select * from final
