@@ -20,7 +20,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-python test-others test-fast test-clients test-spark test-spark-cluster spark-sizes audit evaluator lint lint-macros format fields demo bench soak docs picture reference lock clean
+.PHONY: help setup build test test-fast test-clients test-spark test-spark-cluster spark-sizes audit evaluator lint lint-macros format fields demo bench soak docs picture reference lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 22
@@ -39,15 +39,8 @@ $(STAMP): requirements.lock pyproject.toml
 build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/**/*.ndjson'
 	@$(if $(TELEMETRY),TOKENEST_TELEMETRY='$(TELEMETRY)') $(BIN)/tokenest build
 
-# pytest, whose processes wait now and then, and the others one after another beside it.
-test: $(STAMP)  ## everything that CI runs
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-python test-others
-
-test-python: $(STAMP)
-	+@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-
-test-others: $(STAMP)
-	@$(MAKE) --no-print-directory lint lint-macros
+test: lint lint-macros  ## everything that CI runs
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 	@$(MAKE) --no-print-directory test-clients
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory test-spark; \
 		else echo "left out: the parity with Spark, which needs Java 17 or newer on the path"; fi

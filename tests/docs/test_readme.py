@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dbt_project import ROOT
+from dbt_project import PLANS, ROOT, plan_of
+from tokenest_py.pipeline.plan.open_vars import PACKAGED_VARS
+from tokenest_py.pipeline.plan.store import plan_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +40,7 @@ def as_pattern(shown: str) -> str:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tracked files in a folder of their own, with the plan that `make setup` makes."""
+    """The tracked files in a folder of their own, with the plans that `make setup` makes."""
     folder = tmp_path_factory.mktemp("clone") / "tokenest"
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -48,6 +50,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target)
+    (folder / "target").mkdir()
+    for variables in PACKAGED_VARS:  # of the same files, so that nothing is left to compile
+        plan_of(variables)
+        shutil.copy(PLANS / plan_name(variables), folder / "target")
     [compiling] = re.findall(r"BIN\)/(python -m tokenest_py.pipeline.plan.store)", MAKEFILE)
     run(folder, sys.executable, *compiling.split()[1:])
     return folder

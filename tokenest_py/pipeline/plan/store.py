@@ -1,6 +1,6 @@
 """Where plans are kept, and which of them is of the project as it is now.
 
-python -m tokenest_py.pipeline.plan.store    compiles that of a build, where there is none
+python -m tokenest_py.pipeline.plan.store    compiles those of builds and of advice that are missing
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
 from tokenest_py.pipeline.plan.figures import check, figures_of
+from tokenest_py.pipeline.plan.open_vars import PACKAGED_VARS
 from tokenest_py.pipeline.plan.plan import Plan
 from tokenest_py.pipeline.settings import Settings
 
@@ -177,5 +178,16 @@ def compile_to(project: Path, path: Path, variables: Mapping[str, object]) -> No
         raise BuildError(lines[-1] if lines else "dbt could not compile the project")
 
 
+def _compile_usual() -> None:
+    """Compile the plans of PACKAGED_VARS, two at once, where they are not there."""
+    from concurrent.futures import ThreadPoolExecutor  # here, since no command needs it
+
+    def compiled(variables: Mapping[str, object]) -> Plan:
+        return current_plan(Settings.read(), variables, lambda _: None)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(compiled, PACKAGED_VARS))
+
+
 if __name__ == "__main__":
-    current_plan(Settings.read(), {}, lambda _: None)
+    _compile_usual()
