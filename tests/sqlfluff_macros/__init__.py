@@ -89,6 +89,7 @@ VARS = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["v
 for file in (ROOT / "macros").rglob("*.sql"):
     for name in re.findall(r"{%-? macro (\w+)\(", file.read_text(encoding="utf-8")):
         globals()[name] = Short(SHORT.get(name, name).format(name=name))
+assert SHORT.keys() <= globals().keys(), "a macro that SHORT names is gone"
 dbt = SimpleNamespace(date_spine=Short(QUERY))
 flags = SimpleNamespace(WHICH="build")
 
