@@ -15,13 +15,13 @@ PROGRAM = """
 import shutil, sys
 from pathlib import Path
 from tokenest_py.pipeline.plan.open_vars import PACKAGED_VARS
-from tokenest_py.pipeline.plan.store import current_plan, plan_name
+from tokenest_py.pipeline.plan.store import compile_packaged, plan_name
 from tokenest_py.pipeline.settings import Settings
 for variables in PACKAGED_VARS:
     for folder in Settings.read({}).plans:
         if (kept := folder / plan_name(variables)).is_file():
             shutil.copy(kept, sys.argv[1])
-    current_plan(Settings.read({"DBT_TARGET_PATH": sys.argv[1]}), variables, print)
+compile_packaged(Settings.read({"DBT_TARGET_PATH": sys.argv[1]}))
 """
 
 

@@ -11,8 +11,6 @@ import pytest
 pytestmark = pytest.mark.slow
 
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "landing_kill_trials.py"
-
-
 KILLS = {"dbt": 3, "plan": 6}
 
 

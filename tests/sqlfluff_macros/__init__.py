@@ -52,7 +52,7 @@ SHORT = {
 
 
 class Short(str):
-    """A text that is a macro too, and a list or a mapping of itself alone."""
+    """A text that is a macro too, a list of itself alone, and each of its members."""
 
     __slots__ = ()
 
@@ -61,7 +61,7 @@ class Short(str):
         return self
 
     def __getitem__(self, _: object) -> Short:
-        """Be whatever is looked for."""
+        """Be whatever is looked for: an attribute too, as Jinja looks for it."""
         return self
 
     def __iter__(self) -> Iterator[Short]:
@@ -75,14 +75,6 @@ class Short(str):
     def __index__(self) -> int:
         """Be the first number."""
         return 1
-
-    def keys(self) -> list[Short]:
-        """Be the one key."""
-        return [self]
-
-    def items(self) -> list[tuple[Short, tuple[Short, Short]]]:
-        """Be the one key, and its pair of values."""
-        return [(self, (self, self))]
 
 
 VARS = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]

@@ -25,7 +25,10 @@ from tokenest_py.pipeline.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["PACKAGED", "compile_to", "current_plan", "plan_name", "project_checksum", "versions"]
+__all__ = [
+    "PACKAGED", "compile_packaged", "compile_to", "current_plan", "plan_name", "project_checksum",
+    "versions",
+]  # fmt: skip
 
 PACKAGED = "plans"  # beside the project in the wheel: its plans
 _PARTS = ("dbt_project.yml", "profiles.yml", "macros", "models", "seeds", "tests/dbt")
@@ -178,16 +181,16 @@ def compile_to(project: Path, path: Path, variables: Mapping[str, object]) -> No
         raise BuildError(lines[-1] if lines else "dbt could not compile the project")
 
 
-def _compile_usual() -> None:
+def compile_packaged(settings: Settings) -> None:
     """Compile the plans of PACKAGED_VARS, two at once, where they are not there."""
     from concurrent.futures import ThreadPoolExecutor  # here, since no command needs it
 
     def compiled(variables: Mapping[str, object]) -> Plan:
-        return current_plan(Settings.read(), variables, lambda _: None)
+        return current_plan(settings, variables, lambda _: None)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(compiled, PACKAGED_VARS))
 
 
 if __name__ == "__main__":
-    _compile_usual()
+    compile_packaged(Settings.read())
