@@ -127,6 +127,13 @@ parsed as (
     from checked
 ),
 
+followed as (
+    select
+        *,
+        {{ path_texts('record', fields, tree) }}
+    from parsed
+),
+
 members as (
     select
         source_file,
@@ -149,8 +156,8 @@ members as (
         is_no_record,
         is_json,
         is_object,
-        {{ event_members('record', fields, tree) }}
-    from parsed
+        {{ event_members(fields) }}
+    from followed
 ),
 
 valued as (

@@ -268,10 +268,21 @@
 {%- endmacro %}
 
 {#-
-    A column of JSON text for each field, read from the members of a record; what stands above the
-    record in its line comes as the columns outer_1, outer_2, ....
+    What stands at each path of a record, as JSON text: the columns path_1, path_2, .... Fields name
+    some paths, and their forms name a value, several times; it is read once.
 -#}
-{% macro event_members(record, fields, tree) %}
+{% macro path_texts(record, fields, tree) %}
+    {%- for path in field_paths(fields) %}
+        {{ json_member(record, path, tree) }} as path_{{ loop.index }}{{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#-
+    A column of JSON text for each field, from what stands at its paths: path_1, path_2, ... of the
+    record and, above the record in its line, outer_1, outer_2, ....
+-#}
+{% macro event_members(fields) %}
+    {%- set from_record = field_paths(fields) %}
     {%- set from_line = field_paths(fields, from_line=true) %}
     {%- for field in fields %}
         {%- set values = [] %}
@@ -280,7 +291,7 @@
             {%- for path in place['path'].split(' + ') %}
                 {%- set part = 'cast(null as string)' if not path
                     else 'outer_' ~ (from_line.index(path) + 1) if path.startswith('/')
-                    else json_member(record, path, tree) %}
+                    else 'path_' ~ (from_record.index(path) + 1) %}
                 {%- do parts.append(formed(part, place['form']) | trim) %}
             {%- endfor %}
             {%- do values.append(json_sum(parts) if parts | length > 1 else parts[0]) %}

@@ -41,9 +41,9 @@ BLANK = st.sampled_from([b"", b" ", b"\t \r", b"\r"])
 
 
 def is_object(line: bytes) -> bool:
-    """Whether a line is a JSON object."""
-    try:
-        return isinstance(json.loads(line.decode()), dict)  # of bytes it would drop a mark
+    """Whether a line is a JSON object, whatever the bytes of its texts."""
+    try:  # of bytes it would drop a mark
+        return isinstance(json.loads(line.decode(errors="replace")), dict)
     except ValueError:
         return False
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cluster", "Session", "java_version", "tasks_by_executor"]
 
-# A short build of many small queries: little to gain from compiled code, much to lose.
-JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
+JVM = "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 SETTINGS = {
     # Two files of 22 MB are split at once, and each aggregate of a plan takes a page: 2g ran out.
     "spark.driver.memory": "4g",
@@ -35,6 +34,7 @@ SETTINGS = {
     # Each aggregate and each broadcast takes a page, whatever its rows: 64 MB and 4 MB by default.
     "spark.buffer.pageSize": "1m",
     "spark.broadcast.blockSize": "128k",
+    # A build of many small queries: little to gain from compiled code, much to lose.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.session.timeZone": "UTC",

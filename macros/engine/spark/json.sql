@@ -63,7 +63,13 @@
             {%- set way.path = '' -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ spark_variant_text(spark_variant_at(way.value, way.path)) }}
+    {%- set found = spark_variant_at(way.value, way.path) -%}
+    {%- if way.value == value -%}
+        {{ spark_variant_text(found) }}
+    {%- else -%}
+        {#- written once: its text names it five times -#}
+        get(transform(array({{ found }}), found -> {{ spark_variant_text('found') }}), 0)
+    {%- endif -%}
 {%- endmacro %}
 
 {#- The variant at a path in another one. -#}
@@ -98,27 +104,27 @@
 
 {#- The first value of a key; a whole number stands as a text or as a number. -#}
 {% macro spark_attribute(attributes, key) -%}
-    {%- set value -%}
-        get(
+    get(
+        transform(
             filter(
                 from_json(to_json({{ attributes }}), 'array<struct<key string, value variant>>'),
                 pair -> pair.key = '{{ key }}'
             ),
-            0
-        ).value
-    {%- endset -%}
-    coalesce(
-        try_variant_get({{ value }}, '$.stringValue', 'variant'),
-        try_parse_json(try_variant_get({{ value }}, '$.intValue', 'string')),
-        try_variant_get({{ value }}, '$.doubleValue', 'variant'),
-        try_variant_get({{ value }}, '$.boolValue', 'variant'),
-        try_parse_json(to_json(transform(
-            from_json(
-                to_json(try_variant_get({{ value }}, '$.arrayValue.values', 'variant')),
-                'array<struct<stringValue string>>'
-            ),
-            word -> word.stringValue
-        )))
+            pair -> coalesce(
+                try_variant_get(pair.value, '$.stringValue', 'variant'),
+                try_parse_json(try_variant_get(pair.value, '$.intValue', 'string')),
+                try_variant_get(pair.value, '$.doubleValue', 'variant'),
+                try_variant_get(pair.value, '$.boolValue', 'variant'),
+                try_parse_json(to_json(transform(
+                    from_json(
+                        to_json(try_variant_get(pair.value, '$.arrayValue.values', 'variant')),
+                        'array<struct<stringValue string>>'
+                    ),
+                    word -> word.stringValue
+                )))
+            )
+        ),
+        0
     )
 {%- endmacro %}
 
