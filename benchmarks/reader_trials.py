@@ -44,7 +44,7 @@ def poll(database: Path) -> int:
     last: list[int] = []
     looks = 0
     while not (database.parent / "over").exists():
-        time.sleep(0.002)  # or no build would ever find it free
+        time.sleep(0.02)  # or no build would ever find it free
         try:
             with wait_for(database, 0, read_only=True) as connection:
                 found = [connection.execute(query).fetchone() for query in LOOK]
