@@ -1,6 +1,7 @@
 {% set left_out %}
 case
     when is_failed_value = 'true' then 'failed call'
+    when is_cancelled_value = 'true' then 'cancelled'
     when
         part_of_value in (
             'chat.completion.chunk', 'text_completion.chunk', 'message_start', 'message_delta'
