@@ -54,6 +54,8 @@ def test_a_record_is_recognised_as_sql_does() -> None:
     assert [name for name, source in SOURCES.items() if source.recognises(event)] == ["tokenest"]
     row = {"timestamp": "2026-06-01T00:00:00Z", "actual_output_tokens": 3}
     assert [name for name, source in SOURCES.items() if source.recognises(row)] == ["origin"]
+    activity = {"generation_id": "g", "tokens_completion": "3", "finish_reason_normalized": "stop"}
+    assert [name for name, source in SOURCES.items() if source.recognises(activity)] == ["answers"]
     assert not NESTED.recognises({"eval": {}, "samples": []})
     assert NESTED.recognises({"eval": {"run": "r"}, "samples": []})
 

@@ -117,6 +117,27 @@ def start(project: Project) -> subprocess.Popen[str]:
     return process
 
 
+def test_a_reader_meets_no_half_of_a_build(built: Project) -> None:
+    """Who polls while builds follow each other finds what one of them left, and nothing else."""
+    states = [state(built)]
+    met = set(states)
+    for step in (1, 2):
+        more = b"".join(call(100 * step + number) for number in range(5))
+        built.telemetry(f"more-{step}.ndjson").write_bytes(more)
+        with start(built) as process:
+            while process.poll() is None:
+                with contextlib.suppress(duckdb.IOException):
+                    path = str(built.folder / "plan.duckdb")
+                    with duckdb.connect(path, read_only=True) as connection:
+                        met.add(rows_of_all_tables(connection))
+                time.sleep(0.01)
+        assert process.returncode == 0
+        states.append(state(built))
+        met.add(states[-1])
+    assert met == set(states)
+    assert len(met) == 3
+
+
 def test_a_kill_leaves_the_state_before_or_after(built: Project) -> None:
     """At any moment of a build; the next one completes it."""
     draw = random.Random(21)

@@ -75,6 +75,9 @@ def test_a_plan_of_another_version_is_compiled_anew_and_says_so(
         (tmp_path / "plan-default.json").write_text(stale)
         assert current_plan(given, {}, said.append).checksum == plan.checksum
         assert said == ["compiling the plan: the project, the vars or the version of dbt changed"]
+        (tmp_path / "plan-default.json").write_text("{}")
+        assert current_plan(given, {}, said.append) == current_plan(given, {}, said.append) == plan
+        assert said[1:] == [f"compiling the plan: {tmp_path}/plan-default.json cannot be read"]
     (tmp_path / "plan-default.json").write_text("{}")
     with pytest.raises(ValueError, match="steps"):
         Plan.read(tmp_path / "plan-default.json", {})
