@@ -6,12 +6,21 @@
 -#}
 {% macro united(prefix, suffix, columns) %}
     {% for source in var('sources') %}
+    {% set table = ref(prefix ~ '_' ~ source ~ '__' ~ suffix).include(database=is_guest()) %}
+    {% set rows %}
+    {{ 'union all' if not loop.first }}
     select
         '{{ source }}' as source_name,
         {{ columns | join(',\n        ') }}
-    from {{ ref(prefix ~ '_' ~ source ~ '__' ~ suffix).include(database=is_guest()) }}
-    {{ 'union all' if not loop.last }}
+    from {{ table }}
+    {% endset %}
+    {{ rows if loop.first else unless_empty(table, rows) }}
     {% else %}
     {{ no_rows(dict({'source_name': 'text'}, **columns)) }}
     {% endfor %}
+{% endmacro %}
+
+{#- A part of a query that adds the rows of a table. A plan leaves it out where there are none. -#}
+{% macro unless_empty(table, rows) %}
+    {{- rows -}}
 {% endmacro %}

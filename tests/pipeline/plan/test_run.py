@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import random
 import re
 import shutil
@@ -237,6 +238,28 @@ def test_nothing_new_is_not_looked_for_again(
     followed, sources = asked()
     assert {"int_demand", "calls"} <= followed
     assert sources == {"tokenest"}
+
+
+def test_a_union_reads_tables_that_have_rows(built: Project, plan: Plan) -> None:
+    """A source that comes to have events is in it with the build that lands them."""
+
+    def seen() -> tuple[set[str], set[str]]:
+        with duckdb.connect(str(built.folder / "plan.duckdb")) as connection:
+            [(text,)] = connection.execute(
+                "select sql from duckdb_views() where view_name = 'int_events'"
+            ).fetchall()
+            names = connection.execute("select distinct source_name from events.int_events")
+            found = {name for (name,) in names.fetchall()}
+        return set(re.findall(r"stg_(\w+)__events", text)), found
+
+    assert seen() == ({"tokenest"}, {"tokenest"})
+    exported = {
+        "run_id": "sprint", "phase_id": "p-1", "timestamp": "2026-01-03T04:05:06",
+        "predicted_output_tokens": 900, "actual_output_tokens": 700,
+    }  # fmt: skip
+    built.telemetry("exported.ndjson").write_text(json.dumps(exported) + "\n")
+    run(built, plan)
+    assert seen() == ({"tokenest", "origin"}, {"tokenest", "origin"})
 
 
 def test_many_readers_land_what_one_lands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.settings import Settings
 
 __all__ = ["Session", "literal"]
+
+_OF_A_TABLE = re.compile(r"@of ([^@]+)@(.*?)@end@", re.DOTALL)
 
 _TEMPORARY = """
 create or replace temp table files_set_aside (source_file varchar, reason varchar);
@@ -44,6 +47,7 @@ class Session:
     ) -> None:
         """Confine the connection to the files of the settings, and open the tables of the run."""
         self.connection = connection
+        self._filled: dict[str, bool] = {}  # which tables hold a row
         self._threads = 0  # as many as before run_simply()
         self.words = {
             "['@telemetry@']": f"[{', '.join(map(literal, settings.telemetry))}]",
@@ -85,7 +89,14 @@ class Session:
             if question not in answers:
                 answers[question] = self.run(question).fetchone() is not None
             sql = sql["yes" if answers[question] else "no"]
-        return sql
+        return _OF_A_TABLE.sub(lambda part: part[2] if self._has_rows(part[1]) else "", sql)
+
+    def _has_rows(self, table: str) -> bool:
+        """Whether a table that this run is done with holds a row."""
+        if table not in self._filled:
+            found = self.connection.execute(f"select 1 from {table} limit 1").fetchone()
+            self._filled[table] = found is not None
+        return self._filled[table]
 
     def insert(self, table: str, rows: Iterable[Sequence[object]]) -> None:
         """Put rows into a temporary table in the place of those that it had."""

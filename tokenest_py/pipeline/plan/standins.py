@@ -84,6 +84,10 @@ class _Macros(_Questions):
         return self.ask(" ".join(here(query).split()))
 
     @_standin
+    def unless_empty(self, table: object, rows: str) -> str:
+        return f"@of {here(str(table))}@{rows}@end@"
+
+    @_standin
     def landing_state(self, _relation: object) -> dict[str, str]:
         return {"rules": "", "landings": "@landed_before@"}
 
