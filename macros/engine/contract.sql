@@ -25,6 +25,13 @@
     {{ return(sql) }}
 {% endmacro %}
 
+{#- Runs what the engine's planner needs once a statement ran, such as one that made a table. -#}
+{% macro after_statement(sql) %}
+    {{ return(adapter.dispatch('after_statement', 'tokenest')(sql)) }}
+{% endmacro %}
+{% macro default__after_statement(sql) %}
+{% endmacro %}
+
 {#-
     The columns of a relation, by their names in lower case: the name as SQL, the type, and whether it
     is text.

@@ -1,6 +1,6 @@
 {#-
     dbt runs every statement of a model, a seed and a test by way of this macro: here it gets the words
-    of the engine (engine_sql).
+    of the engine (engine_sql), and its planner what it needs (after_statement).
 -#}
 {% macro statement(name=none, fetch_result=false, auto_begin=true, language='sql') -%}
     {%- if execute -%}
@@ -8,6 +8,7 @@
         {%- call dbt.statement(name, fetch_result, auto_begin, language) -%}
             {{ sql }}
         {%- endcall -%}
+        {%- do after_statement(sql) -%}
     {%- endif -%}
 {%- endmacro %}
 

@@ -278,7 +278,7 @@ def test_the_exports_folder_is_made(project: Project) -> None:
     """Plain dbt makes it at the start, with what lies above it."""
     environment = project.environment() | {"TOKENEST_EXPORTS": "new/deep/exports"}
     selection = ["-s", "base_telemetry__files", "--indirect-selection", "cautious"]
-    done = DBT.run(["build", *selection], project.folder, environment)
+    done = DBT.of_checkout(["build", *selection], project.folder, environment)
     assert done.returncode == 0, done.stdout
     assert list((project.folder / "new" / "deep" / "exports").iterdir()) == []
 

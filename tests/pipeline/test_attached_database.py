@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 import yaml
 
-from dbt_project import BIN, ROOT, Project, line
+from dbt_project import DBT, ROOT, Project, line
 from same_rows import compared
 
 if TYPE_CHECKING:
@@ -21,22 +20,20 @@ pytestmark = pytest.mark.slow
 FOLLOWING = ("staging.stg_tokenest__events", "marts.calls")
 
 
-def dbt_build(project: Project) -> None:
-    """Build all tables of the checkout into the attached database."""
+def dbt_build(project: Project, *selected: str) -> None:
+    """Build tables of the checkout into the attached database; without names all of them."""
     profile = yaml.safe_load((ROOT / "profiles.yml").read_text(encoding="utf-8"))
     profile["tokenest"]["outputs"]["duckdb"] |= {
         "attach": [{"path": "lake.duckdb", "alias": "lake"}],
         "database": "lake",
     }
     (project.folder / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
-    done = subprocess.run(
-        [BIN / "dbt", "--no-use-colors", "build", "--project-dir", ROOT, "--profiles-dir", ".",
-         "--exclude-resource-type", "test", "unit_test", "--exclude", "path:models/report"],
-        cwd=project.folder,
-        env=project.environment() | {"DBT_TARGET_PATH": str(project.folder / "target")},
-        capture_output=True,
-        text=True,
-        check=False,
+    done = DBT.run(
+        ["build", "--project-dir", str(ROOT), "--profiles-dir", ".", "--exclude-resource-type",
+         "test", "unit_test", "--exclude", "path:models/report",
+         *(["--select", *selected] if selected else [])],
+        project.folder,
+        project.environment() | {"DBT_TARGET_PATH": str(project.folder / "target")},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
@@ -58,7 +55,7 @@ def test_a_second_build_writes_what_is_new(tmp_path: Path) -> None:
         )
         for project in (attached, home):
             project.telemetry(f"{name}.ndjson").write_bytes(content)
-        dbt_build(attached)
+        dbt_build(attached, *["+config.materialized:incremental"] * (name == "a"))
         home.build(tests=False)
         if name == "a":
             for database in databases:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
-from dbt_project import BIN, ROOT
+from dbt_project import DBT, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,14 +53,7 @@ class Host:
     def dbt(self, *arguments: str, code: int = 0) -> str:
         """Run dbt, which has to end with the exit code; return what it printed."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST", "DBT_"))}
-        done = subprocess.run(
-            [BIN / "dbt", "--no-use-colors", *arguments],
-            cwd=self.folder,
-            env=kept | {"DO_NOT_TRACK": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = DBT.run(arguments, self.folder, kept | {"DO_NOT_TRACK": "1"})
         assert done.returncode == code, done.stdout[-6000:]
         return done.stdout
 

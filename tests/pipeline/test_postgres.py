@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +15,7 @@ import duckdb
 import pytest
 
 import warehouse
-from dbt_project import BIN, ROOT
+from dbt_project import DBT, ROOT
 from same_rows import Comparison, compared
 
 if warehouse.programs() is None or find_spec("dbt.adapters.postgres") is None:
@@ -50,14 +49,9 @@ class Host(NamedTuple):
         """Run dbt, which has to end with the exit code; return what it printed in one line."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST", "DBT_"))}
         named = {f"tokenest__{name}": value for name, value in variables.items()}
-        done = subprocess.run(
-            [BIN / "dbt", "--no-use-colors", *arguments, "--vars", json.dumps(named)],
-            cwd=self.folder,
-            env=kept | {"DO_NOT_TRACK": "1", "WAREHOUSE_PORT": str(self.port)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = [*arguments, "--vars", json.dumps(named)]
+        environment = {"DO_NOT_TRACK": "1", "WAREHOUSE_PORT": str(self.port)}
+        done = DBT.run(words, self.folder, kept | environment)
         assert done.returncode == code, done.stdout[-6000:]
         return " ".join(done.stdout.split())
 
@@ -73,7 +67,8 @@ class Host(NamedTuple):
             database.execute(f"create schema {calls.split('.')[0]}")
             warehouse.copy(self.connection, calls, database, calls)
         self.dbt("build", "-s", "package:tokenest", "--exclude-resource-type", "test",
-                 "--target", "duckdb", events=f"postgres.{calls}")  # fmt: skip
+                 "--target", "duckdb", "--target-path", "target-duckdb",
+                 events=f"postgres.{calls}")  # fmt: skip
         with self.connection.cursor() as cursor:
             cursor.execute("select tablename from pg_tables where schemaname = %s", [SCHEMA])
             tables = [name for (name,) in cursor.fetchall()]
@@ -160,8 +155,13 @@ def test_a_table_of_calls(host: Host) -> None:
 def test_a_table_that_is_none_is_named_in_words(host: Host) -> None:
     """What is missing, and the types as the server calls them."""
     with host.connection.cursor() as cursor:
-        cursor.execute("create table llm.odd as select '1' as actual_output_tokens, 2 as attempt")
-    said = host.dbt("build", "-s", "base_relation__calls", code=1, events="llm.odd")
+        cursor.execute("alter table llm.calls rename to kept")
+        cursor.execute("create table llm.calls as select '1' as actual_output_tokens, 2 as attempt")
+    said = host.dbt("build", "-s", "base_relation__calls", code=1,
+                    events="{{ source('llm', 'calls') }}")  # fmt: skip
+    with host.connection.cursor() as cursor:
+        cursor.execute("drop table llm.calls")
+        cursor.execute("alter table llm.kept rename to calls")
     assert "it has no column occurred_at, when a call ended" in said
     assert "actual_output_tokens is text and has to be a whole number" in said
 

@@ -79,7 +79,7 @@ class Project:
         self, *arguments: str, telemetry: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run dbt on the checkout's project; its scratch is shared by the tests of a session."""
-        return DBT.run(arguments, self.folder, self.environment(telemetry))
+        return DBT.of_checkout(arguments, self.folder, self.environment(telemetry))
 
     def unit_tests(self) -> None:
         """Run every unit test of the models, in a new process; the tables have to be there."""

@@ -52,6 +52,16 @@ class WarmDbt:
         key = hashlib.sha256(variables.encode()).hexdigest()[:8]
         return self.folder / (f"target-{key}" if variables else "target")
 
+    def of_checkout(
+        self, arguments: Sequence[str], folder: Path, environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run dbt on the checkout's project, which is read once for each set of variables."""
+        given = list(arguments)
+        variables = given[given.index("--vars") + 1] if "--vars" in given else ""
+        places = [*PLACES, "--target-path", str(self.target(variables)), "--log-path",
+                  str(self.folder / "logs")]  # fmt: skip
+        return self.run([*given, *places], folder, environment)
+
     def run(
         self, arguments: Sequence[str], folder: Path, environment: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
@@ -64,11 +74,8 @@ class WarmDbt:
                 stdout=subprocess.PIPE,
                 text=True,
             )
-        given = list(arguments)
-        variables = given[given.index("--vars") + 1] if "--vars" in given else ""
         outputs = [self.folder / "stdout", self.folder / "stderr"]
-        words = ["--no-use-colors", *given, *PLACES, "--target-path", str(self.target(variables)),
-                 "--log-path", str(self.folder / "logs")]  # fmt: skip
+        words = ["--no-use-colors", *arguments]
         request = {
             "arguments": words,
             "folder": str(folder),

@@ -2,7 +2,8 @@
 {% macro postgres__engine_sql(sql) %}
     {% set of_type = '(?i)(?<=[a-z0-9_"] )%s(?=\\s*[,)]|\\s+not null|\\s*$)' %}
     {% set words = modules.re.sub(of_type % 'string', 'text', sql) %}
-    {{ return(modules.re.sub(of_type % 'double', 'double precision', words)) }}
+    {% set words = modules.re.sub(of_type % 'double', 'double precision', words) %}
+    {{ return(planned_as_a_whole() ~ words if made_table(words) else words) }}
 {% endmacro %}
 
 {% macro postgres__regex_test(text, pattern) -%}
