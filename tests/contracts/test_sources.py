@@ -64,6 +64,7 @@ TRAPS = {
     "an answer that is logged twice": ("answers", '"response": {"id": "chatcmpl-a2"'),
     "an answer in a text": ("answers", r'"response": "[{]'),
     "a part of a stream": ("answers", '"done": false'),
+    "thoughts in the total": ("answers", '"totalTokenCount": 971'),
     "outputs in a text": ("langsmith", r'"outputs": "[{]'),
     "a run that is no call": ("langsmith", '"run_type": "chain".*"completion_tokens": 300'),
 }

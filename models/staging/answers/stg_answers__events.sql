@@ -8,12 +8,13 @@
 with
 
 accepted as (
-    {{ accepted_calls('answers') }}
+    {{ accepted_calls('answers', own=['output_alone', 'total_tokens']) }}
 ),
 
 calls as (
     select
         {{ call_columns('accepted', {
+            'actual_output_tokens': output_by_total(),
             'success': 'true',
         }) }}
     from accepted
