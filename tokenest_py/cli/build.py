@@ -27,6 +27,7 @@ from tokenest_py.pipeline.database import (
 from tokenest_py.pipeline.files import any_file_matches, readable
 from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.report.content import read_report
+from tokenest_py.pipeline.report.queries import ANSWERED_FROM
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.schema import refuse_newer
 from tokenest_py.pipeline.settings import Settings
@@ -101,7 +102,7 @@ def build(
         landed = read_view(connection, "rpt_landing")[0]
         # the multiplier that is exported, beside the origin's; the mart has every method
         calibration = read_view(connection, "cmd_build_multipliers")
-        content = read_report(connection)
+        content = read_report(connection, ANSWERED_FROM)
         advice = read_advice(connection)
     seconds = time.monotonic() - started
     console.print(_summary(landed, seconds, settings), highlight=False, soft_wrap=True)

@@ -11,6 +11,8 @@ from tokenest_py.pipeline.report.queries import COPY, HEADLINE, SECTIONS, Questi
 from tokenest_py.pipeline.report.words import count, factor, percent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
 
 __all__ = ["Answer", "Ceiling", "Report", "Section", "read_report"]
@@ -73,13 +75,19 @@ class Report:
         return next((s.rows for s in self.sections if s.question.name == name), [])
 
 
-def read_report(connection: duckdb.DuckDBPyConnection) -> Report:
+def read_report(
+    connection: duckdb.DuckDBPyConnection, sections: Sequence[Question] = SECTIONS
+) -> Report:
     """Return the report of a database that `tokenest build` made.
+
+    Args:
+        connection: The database.
+        sections: What stands below the first screen, which needs those of ANSWERED_FROM.
 
     Raises DatabaseError when marts are missing that every build makes.
     """
     headline = {question.name: _answer_rows(connection, question) for question in HEADLINE}
-    every = tuple(Section(question, _answer_rows(connection, question)) for question in SECTIONS)
+    every = tuple(Section(question, _answer_rows(connection, question)) for question in sections)
     landed = headline["landing"][0]
     # deliverables and plans are the work of coding agents; others see nothing of them
     is_coding = bool(landed["with_deliverables"] or landed["attempts"])

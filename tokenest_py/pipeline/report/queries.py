@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tokenest_py.pipeline.database import view_query
 
-__all__ = ["COPY", "HEADLINE", "SECTIONS", "Question"]
+__all__ = ["ANSWERED_FROM", "COPY", "HEADLINE", "SECTIONS", "Question"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +168,6 @@ SECTIONS = (
         "Test rows and copies of one call are in no figure above.",
     ),
 )
+
+# What the answers of the first screen are made of, beside the headline.
+ANSWERED_FROM = tuple(each for each in SECTIONS if each.name in {"alerts", "trend", "costs"})
