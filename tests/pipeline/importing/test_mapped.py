@@ -56,6 +56,12 @@ def test_a_record_is_recognised_as_sql_does() -> None:
     assert [name for name, source in SOURCES.items() if source.recognises(row)] == ["origin"]
     activity = {"generation_id": "g", "tokens_completion": "3", "finish_reason_normalized": "stop"}
     assert [name for name, source in SOURCES.items() if source.recognises(activity)] == ["answers"]
+    session = {"type": "user", "sessionId": "s", "uuid": "u", "message": {"content": SECRET}}
+    assert [n for n, source in SOURCES.items() if source.recognises(session)] == ["claude_code"]
+    chat = session | {"message": {"parts": [SECRET]}}  # of Qwen Code
+    assert not [n for n, source in SOURCES.items() if source.recognises(chat)]
+    chat |= {"usageMetadata": {"candidatesTokenCount": 3}}
+    assert [n for n, source in SOURCES.items() if source.recognises(chat)] == ["answers"]
     assert not NESTED.recognises({"eval": {}, "samples": []})
     assert NESTED.recognises({"eval": {"run": "r"}, "samples": []})
 

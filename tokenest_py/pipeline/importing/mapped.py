@@ -212,16 +212,16 @@ def _steps(path: str) -> list[tuple[str, str]]:
 
 
 def _fits(way: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    for key in way["keys"]:
-        if "." in key:
-            if _at(record, key) is None:
-                return False
-        elif key not in record:
-            return False
-    words = way.get("words", {})
-    return not any(key in record for key in way.get("without", [])) and all(
-        str(_at(record, key)) in allowed for key, allowed in words.items()
+    return (
+        all(_has(record, key) for key in way["keys"])
+        and not any(_has(record, key) for key in way.get("without", []))
+        and all(str(_at(record, key)) in words for key, words in way.get("words", {}).items())
     )
+
+
+def _has(record: Mapping[str, Any], key: str) -> bool:
+    """A member is there with any value; one within another with a value that is not null."""
+    return _at(record, key) is not None if "." in key else key in record
 
 
 def _at(record: object, path: str) -> object:
