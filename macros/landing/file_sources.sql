@@ -158,11 +158,11 @@
                 {%- if names %}
                 when not {{ json_has_keys('line_text', names) }} then false
                 {%- endif %}
-                {%- for key in way.get('without', []) if '.' not in key %}
-                when {{ json_has_keys('line_text', [key]) }} then false
-                {%- endfor %}
-                {%- for key in way.get('without', []) if '.' in key %}
-                when {{ json_text_at('line_text', key) }} is not null then false
+                {%- for key in way.get('without', []) %}
+                when {{
+                    json_text_at('line_text', key) ~ ' is not null' if '.' in key
+                    else json_has_keys('line_text', [key])
+                }} then false
                 {%- endfor %}
                 {%- for key in members %}
                 when {{ json_text_at('line_text', key) }} is null then false

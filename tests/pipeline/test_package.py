@@ -7,7 +7,6 @@ those of tokenest are, schemas of its own, a model that reads a file, and calls 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from dbt_project import DBT, ROOT
+from dbt_project import DBT, ROOT, apart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,8 +51,7 @@ class Host:
 
     def dbt(self, *arguments: str, code: int = 0) -> str:
         """Run dbt, which has to end with the exit code; return what it printed."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST", "DBT_"))}
-        done = DBT.run(arguments, self.folder, kept | {"DO_NOT_TRACK": "1"})
+        done = DBT.run(arguments, self.folder, apart())
         assert done.returncode == code, done.stdout[-6000:]
         return done.stdout
 

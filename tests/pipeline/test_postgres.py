@@ -6,7 +6,7 @@ The project is integration_tests/warehouse/. The server is the tests' own, on lo
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 import warehouse
-from dbt_project import DBT, ROOT
+from dbt_project import DBT, ROOT, apart
 from same_rows import Comparison, compared
 
 if warehouse.programs() is None or find_spec("dbt.adapters.postgres") is None:
@@ -47,11 +47,9 @@ class Host(NamedTuple):
 
     def dbt(self, *arguments: str, code: int = 0, **variables: object) -> str:
         """Run dbt, which has to end with the exit code; return what it printed in one line."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST", "DBT_"))}
         named = {f"tokenest__{name}": value for name, value in variables.items()}
         words = [*arguments, "--vars", json.dumps(named)]
-        environment = {"DO_NOT_TRACK": "1", "WAREHOUSE_PORT": str(self.port)}
-        done = DBT.run(words, self.folder, kept | environment)
+        done = DBT.run(words, self.folder, apart(WAREHOUSE_PORT=str(self.port)))
         assert done.returncode == code, done.stdout[-6000:]
         return " ".join(done.stdout.split())
 
@@ -150,6 +148,26 @@ def test_a_table_of_calls(host: Host) -> None:
     assert found["calls"].rows == CALLS - 1
     for name in ("multipliers", "int_deliverables", "int_breakdown_parts"):
         assert found[name].rows, name
+
+
+def test_the_planner_gets_what_it_needs(host: Host) -> None:
+    """Each table is analysed by the build itself, and made with the settings of its transaction."""
+    path = host.folder / "logs/dbt.log"
+    path.unlink(missing_ok=True)
+    host.dbt("build", "-s", "+int_counted_calls", "--exclude-resource-type", "test",
+             events="{{ source('llm', 'calls') }}")  # fmt: skip
+    with host.connection.cursor() as cursor:
+        cursor.execute(
+            "select relname, analyze_count > 0, n_live_tup > 0 from pg_stat_user_tables"
+            " where schemaname = %s and relname like 'int%%'", [SCHEMA],
+        )  # fmt: skip
+        analysed = {name: found for name, *found in cursor.fetchall()}
+    assert analysed["int_counted_calls"] == [True, True]
+    assert [name for name, (is_analysed, _) in analysed.items() if not is_analysed] == []
+    log = path.read_text(encoding="utf-8")
+    made = r'create\s+table\s+"postgres"\."analytics_tokenest"\."int_'
+    settings = r"set local enable_nestloop = off;\s+set local jit = off;\s+"
+    assert len(re.findall(made, log)) == len(re.findall(settings + made, log)) > 0
 
 
 def test_a_table_that_is_none_is_named_in_words(host: Host) -> None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.plan.plan import Plan
 
 __all__ = [
-    "BIN", "DBT", "PLANS", "REAL_DATA", "ROOT", "Project", "event", "line", "plan_of",
-    "seeded_database",
+    "BIN", "DBT", "PLANS", "REAL_DATA", "ROOT", "Project", "apart", "event", "line",
+    "plan_of", "seeded_database",
 ]  # fmt: skip
 
 BIN = Path(sys.executable).parent
@@ -64,16 +64,14 @@ class Project:
         Paths are relative to its folder, where commands are started: dbt reads the project again
         whenever one of them changes, which costs seconds a build.
         """
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST", "DBT_"))}
         (self.folder / "exports").mkdir(exist_ok=True)
-        return kept | {
-            "DO_NOT_TRACK": "1",
-            "DBT_TARGET_PATH": str(PLANS),
-            "DBT_LOG_PATH": str(DBT.folder / "logs"),
-            "TOKENEST_DB": "tokenest.duckdb",
-            "TOKENEST_EXPORTS": "exports",
-            "TOKENEST_TELEMETRY": telemetry or "telemetry/**/*.ndjson",
-        }
+        return apart(
+            DBT_TARGET_PATH=str(PLANS),
+            DBT_LOG_PATH=str(DBT.folder / "logs"),
+            TOKENEST_DB="tokenest.duckdb",
+            TOKENEST_EXPORTS="exports",
+            TOKENEST_TELEMETRY=telemetry or "telemetry/**/*.ndjson",
+        )
 
     def dbt(
         self, *arguments: str, telemetry: str | None = None
@@ -166,6 +164,12 @@ class Project:
         """The rows of a query on the built database."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(query, parameters).fetchall()
+
+
+def apart(**variables: str) -> dict[str, str]:
+    """The environment of this process without what tokenest and dbt read, and these variables."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST", "DBT_"))}
+    return kept | {"DO_NOT_TRACK": "1"} | variables
 
 
 def plan_of(variables: Mapping[str, object], words: Mapping[str, str] | None = None) -> Plan:

@@ -1,4 +1,7 @@
-{#- Where a type stands: before the end of a cast, of a column, or a constraint. -#}
+{#-
+    Where a type stands: before the end of a cast, of a column, or a constraint. What makes a table has
+    its settings before it, since each statement comes this way.
+-#}
 {% macro postgres__engine_sql(sql) %}
     {% set of_type = '(?i)(?<=[a-z0-9_"] )%s(?=\\s*[,)]|\\s+not null|\\s*$)' %}
     {% set words = modules.re.sub(of_type % 'string', 'text', sql) %}

@@ -1,7 +1,8 @@
 """What dbt compiled, in the order of its build: the steps, and what each of them asks first.
 
 The SQL of a model may depend on what is in the database: a question has a branch for each answer.
-What is known when a step runs, and no sooner, stands in the SQL as a word between two `@`.
+What is known when a step runs, and no sooner, stands in the SQL as a word between two `@`; a part
+that adds the rows of a table, between marks with its name (OF_A_TABLE).
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-__all__ = ["FILES", "FOLLOWING", "LARGE", "READERS", "Landing", "Plan", "Sql", "Step"]
+__all__ = [
+    "FILES", "FOLLOWING", "LARGE", "OF_A_TABLE", "READERS", "Landing", "Plan", "Sql", "Step",
+]  # fmt: skip
 
 FOLLOWING = "following"  # question: the table takes up what landed, and is not built as a whole
 FILES = "files"  # question: files of the source have lines that have not landed
 LARGE = "large"  # question: these files are worth a reader a thread
 READERS = 8  # how many threads may read files at once
+OF_A_TABLE = "@of {}@{}@end@"  # a table, and a part that is left out where it holds no row
 
 # A text, or a question with its two branches: {"ask": ..., "yes": ..., "no": ...}.
 Sql = Any

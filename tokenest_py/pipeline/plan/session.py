@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
 from tokenest_py.pipeline.files import folder_of
-from tokenest_py.pipeline.plan.plan import READERS
+from tokenest_py.pipeline.plan.plan import OF_A_TABLE, READERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "literal"]
 
-_OF_A_TABLE = re.compile(r"@of ([^@]+)@(.*?)@end@", re.DOTALL)
+_OF_A_TABLE = re.compile(OF_A_TABLE.format("([^@]+)", "(.*?)"), re.DOTALL)
 
 _TEMPORARY = """
 create or replace temp table files_set_aside (source_file varchar, reason varchar);

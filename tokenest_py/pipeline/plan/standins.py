@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbt_common.exceptions import CompilationError
 
-from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING, LARGE, READERS, Sql
+from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING, LARGE, OF_A_TABLE, READERS, Sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,7 +85,7 @@ class _Macros(_Questions):
 
     @_standin
     def unless_empty(self, table: object, rows: str) -> str:
-        return f"@of {here(str(table))}@{rows}@end@"
+        return OF_A_TABLE.format(here(str(table)), rows)
 
     @_standin
     def landing_state(self, _relation: object) -> dict[str, str]:
