@@ -45,7 +45,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
 LINES = "staging.base_tokenest__lines"
-LANDING = ["-s", "+files", "+rejected_lines", "+int_events"]
+# The plan's build before it made the tables of the other sources, of which no file is there.
+FOREIGN = [path for path in ROOT.glob("models/staging/*/") if path.name != "tokenest"]
+LANDING = ["-s", "+files", "+rejected_lines", "+int_events",
+           "--exclude", *(f"path:{path.relative_to(ROOT)}" for path in FOREIGN)]  # fmt: skip
 SETTINGS = {
     "TOKENEST_DB": "tokenest.duckdb",
     "TOKENEST_EXPORTS": "exports",

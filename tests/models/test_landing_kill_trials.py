@@ -11,7 +11,8 @@ import pytest
 pytestmark = pytest.mark.slow
 
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "landing_kill_trials.py"
-KILLS = {"dbt": 3, "plan": 6}
+KILLS = {"dbt": 3, "plan": 4}
+STATEMENTS = {"dbt": 150, "plan": 500}  # a build has more
 
 
 def test_no_kill_loses_or_repeats_an_event(tmp_path: Path) -> None:
@@ -30,7 +31,7 @@ def test_no_kill_loses_or_repeats_an_event(tmp_path: Path) -> None:
     assert found.keys() == KILLS.keys()
     for name, (killed, statements, events, faults) in found.items():
         assert (killed, faults) == (KILLS[name], 0)
-        assert statements > 500
+        assert statements > STATEMENTS[name]
         assert events > 300
     assert int(control.split()[1]) > 0
     assert verdict.startswith("kept")

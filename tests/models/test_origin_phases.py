@@ -21,8 +21,10 @@ def test_why_phases_failed_is_a_query(tmp_path: Path, real_data: Path) -> None:
     [query] = [sql for sql in re.findall(r"```sql\n(.*?)```", page, re.DOTALL) if "origin." in sql]
     project = Project(tmp_path)
     origin = real_data / "autopack"
-    variables = json.dumps({"origin_phases": str(origin / "phases.ndjson")})
-    project.dbt_build("-s", "+phases", "--vars", variables, telemetry=f"{origin}/events.ndjson")
+    variables = {"origin_phases": str(origin / "phases.ndjson"), "sources": ["tokenest", "origin"]}
+    project.dbt_build(
+        "-s", "+phases", "--vars", json.dumps(variables), telemetry=f"{origin}/events.ndjson"
+    )
     rows = {(state, blocker): (n, events) for state, blocker, n, events in project.rows(query)}
     assert sum(n for n, _ in rows.values()) == 456
     assert sum(events for _, events in rows.values()) == 44

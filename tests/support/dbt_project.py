@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.plan.plan import Plan
 
 __all__ = [
-    "BIN", "DBT", "PLANS", "REAL_DATA", "ROOT", "Project", "apart", "event", "line",
-    "plan_of", "seeded_database",
+    "BIN", "DBT", "PLANS", "REAL_DATA", "ROOT", "Project", "all_sources_but", "apart", "event",
+    "line", "plan_of", "seeded_database",
 ]  # fmt: skip
 
 BIN = Path(sys.executable).parent
@@ -164,6 +164,15 @@ class Project:
         """The rows of a query on the built database."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(query, parameters).fetchall()
+
+
+def all_sources_but(*names: str) -> list[str]:
+    """What dbt calls the folders of all other sources, to leave them out where no file is theirs.
+
+    Their tables have to be there: an earlier build made them.
+    """
+    folders = sorted(path.name for path in ROOT.glob("models/staging/*/"))
+    return [f"path:models/staging/{name}" for name in folders if name not in names]
 
 
 def apart(**variables: str) -> dict[str, str]:
