@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -125,6 +127,36 @@ def test_a_sample_holds_its_trap(trap: str) -> None:
     """So that the expected events say what it means."""
     source, pattern = TRAPS[trap]
     assert any(re.search(pattern, path.read_text(encoding="utf-8")) for path in samples(source))
+
+
+def holds(record: object, path: str) -> bool:
+    """Whether something stands at a path of a recogniser, such as `data[0].traceId`."""
+    at: Any = record
+    for name, index in re.findall(r"(\w+)(?:\[(\d+)\])?", path):
+        if not isinstance(at, dict) or name not in at:
+            return False
+        at = at[name][int(index)] if index else at[name]
+    return True
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_each_way_to_recognise_a_source_is_in_its_sample(source: str) -> None:
+    """So that the expected events try all of them."""
+    parsed = []
+    for path in samples(source):
+        text = path.read_text(encoding="utf-8")
+        for whole in [text, *text.splitlines()]:
+            with contextlib.suppress(ValueError):
+                found = json.loads(whole)
+                parsed += found if isinstance(found, list) else [found]
+    models = yaml.safe_load((STAGING / source / f"_{source}__models.yml").read_text("utf-8"))
+    [lines] = [model for model in models["models"] if model["name"] == f"base_{source}__lines"]
+    ways = [way["keys"] for way in lines["config"]["meta"]["recognised_by"] if "keys" in way]
+    assert [
+        keys
+        for keys in ways
+        if not any(all(holds(record, key) for key in keys) for record in parsed)
+    ] == []
 
 
 def tables_that_hold(project: Project, text: str) -> set[str]:

@@ -30,7 +30,7 @@ from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.report.queries import ANSWERED_FROM
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.schema import refuse_newer
-from tokenest_py.pipeline.settings import Settings
+from tokenest_py.pipeline.settings import DEFAULT_MEMORY_LIMIT, Settings
 
 __all__ = ["build"]
 
@@ -154,6 +154,8 @@ def _check_memory_limit(limit: str) -> None:
     """Ask DuckDB here: later it would name neither the variable nor its value."""
     import duckdb
 
+    if limit == DEFAULT_MEMORY_LIMIT:
+        return
     try:
         duckdb.connect(config={"memory_limit": limit}).close()
     except duckdb.Error as error:

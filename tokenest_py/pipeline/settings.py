@@ -15,7 +15,7 @@ from tokenest_py.runtime.recorder.recorder import DEFAULT_DIRECTORY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["VARIABLES", "Settings", "Variable"]
+__all__ = ["DEFAULT_MEMORY_LIMIT", "VARIABLES", "Settings", "Variable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Variable:
     readers: tuple[str, ...]
 
 
+DEFAULT_MEMORY_LIMIT = "80%"
 VARIABLES = (
     Variable(
         "TOKENEST_TELEMETRY", "globs, comma-separated", "telemetry/**/*.ndjson",
@@ -58,7 +59,7 @@ VARIABLES = (
         ("commands", "dbt"),
     ),
     Variable(
-        "TOKENEST_MEMORY_LIMIT", "a size, as 2GB, or a share, as 80%", "80%",
+        "TOKENEST_MEMORY_LIMIT", "a size, as 2GB, or a share, as 80%", DEFAULT_MEMORY_LIMIT,
         "What DuckDB may take of the memory during a build.", ("commands", "dbt"),
     ),
     Variable(

@@ -8,10 +8,12 @@ stand-in (standins.py).
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import re
 import sys
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,9 +36,11 @@ from dbt_common.exceptions import DbtRuntimeError
 from tokenest_py.errors import BuildError, TokenestError
 from tokenest_py.pipeline.plan.figures import Figure
 from tokenest_py.pipeline.plan.plan import Landing, Plan, Sql, Step
+from tokenest_py.pipeline.plan.run import passes
 from tokenest_py.pipeline.plan.session import literal
 from tokenest_py.pipeline.plan.standins import PATH, PATHS, Stand, here
 from tokenest_py.pipeline.plan.store import versions
+from tokenest_py.pipeline.plan.tables import make_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -119,7 +123,7 @@ class _Compiler:
             added_columns=json.loads(self.macro("tojson(columns_of_places())")),
             packed_lines=self.macro(f"duckdb__split_packed_file('{PATH}')"),
             packed_heads=self.macro(f"duckdb__packed_heads('{PATH}')"),
-            export=self.export(), steps=steps, apart=apart,
+            export=self.export(), steps=_settled(steps), apart=apart,
             # last: all else has been rendered
             figures={name: rule for name, rule in figures.items() if name not in looked_at},
         )  # fmt: skip
@@ -261,6 +265,26 @@ class _Compiler:
                 yield from self._followed(parent)
             elif parent.config.materialized == "incremental" and parent.config.unique_key:
                 yield _relation(parent)
+
+
+def _settled(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Try the tests of seeds alone: a build need not repeat those that pass."""
+    seeds = [step for step in steps if step.kind == "seed"]
+    known = {step.id for step in seeds}
+    with duckdb.connect() as connection:
+        for schema in {step.relation.partition(".")[0] for step in seeds}:
+            connection.execute(f"create schema if not exists {schema}")
+        for step in seeds:
+            make_seed(step, connection)
+
+        def settled(step: Step) -> bool:
+            if step.kind != "test" or not step.needs or not known.issuperset(step.needs):
+                return False
+            with contextlib.suppress(BuildError):  # a figure that a run fills in is no SQL yet
+                return passes(step, connection)
+            return False
+
+        return tuple(replace(step, is_settled=settled(step)) for step in steps)
 
 
 def _is_apart(node: Node, manifest: Manifest) -> bool:

@@ -29,7 +29,7 @@ _OF_THE_MOMENT = (
     "now(", "random(", "uuid(", "get_current_timestamp(", "current_date", "current_time",
 )  # fmt: skip
 
-__all__ = ["Outcome", "failing_tests", "run_plan"]
+__all__ = ["Outcome", "failing_tests", "passes", "run_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class _Run:
     def step(self, step: Step) -> None:
         """Run a step; a test of what is as it was when it passed is left out."""
         if step.kind == "test":
-            if not self.kept.issuperset(step.needs):
+            if not (step.is_settled or self.kept.issuperset(step.needs)):
                 self._test(step)
             return
         with _named(step.name):
@@ -208,6 +208,12 @@ def failing_tests(plan: Plan, connection: duckdb.DuckDBPyConnection) -> list[str
             if step.severity == "error" and fails:
                 found.append(_failure(step, number))
     return found
+
+
+def passes(step: Step, connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a test finds nothing to say; BuildError where its SQL cannot run."""
+    _, warns, fails = _tested(step, connection.execute)
+    return not (warns or fails)
 
 
 def _tested(

@@ -10,10 +10,12 @@ from tokenest_py.errors import BuildError
 from tokenest_py.pipeline.plan.session import literal
 
 if TYPE_CHECKING:
+    import duckdb
+
     from tokenest_py.pipeline.plan.plan import Plan, Step
     from tokenest_py.pipeline.plan.session import Session
 
-__all__ = ["Tables"]
+__all__ = ["Tables", "make_seed"]
 
 _KNOWN = """
 select schema_name || '.' || table_name, 'table', comment
@@ -106,11 +108,7 @@ class Tables:
     def seed(self, step: Step) -> None:
         """Make the table of a seed."""
         self._make_room(step.relation, "table")
-        columns = ", ".join(f'"{name}" {kind}' for name, kind in step.columns)
-        execute = self._session.connection.execute
-        execute(f"create or replace table {step.relation} ({columns})")
-        if step.sql:
-            execute(f"insert into {step.relation} {step.sql}")
+        make_seed(step, self._session.connection)
 
     def build(self, step: Step, sql: str, *, follows: bool) -> None:
         """Make the table or the view of a model."""
@@ -217,3 +215,11 @@ class Tables:
             f"select coalesce(max(landing_no), 0) from {relation} where file_bytes is not null"
         ).fetchone()
         return int(found[0]) if found else 0
+
+
+def make_seed(step: Step, connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of a seed, in a schema that is there."""
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in step.columns)
+    connection.execute(f"create or replace table {step.relation} ({columns})")
+    if step.sql:
+        connection.execute(f"insert into {step.relation} {step.sql}")
