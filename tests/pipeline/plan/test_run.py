@@ -22,6 +22,7 @@ from dbt_project import Project, line, plan_of
 from planned import run, settings
 from tokenest_py.errors import BuildError
 from tokenest_py.pipeline.plan import landing, session
+from tokenest_py.pipeline.plan.compiling import settled
 from tokenest_py.pipeline.plan.plan import READERS
 from tokenest_py.pipeline.plan.run import failing_tests, run_plan
 
@@ -370,6 +371,27 @@ def test_seeded_faults_fail_the_same_tests_as_in_dbt(built: Project, plan: Plan)
     assert by_plan == by_dbt
     assert len(FAULTS) == 20
     assert len(by_plan) > 15  # some fail the same test
+
+
+def test_a_seed_that_is_wrong_fails_the_build(built: Project, plan: Plan) -> None:
+    """Builds leave out the tests of seeds alone that passed when the plan was compiled."""
+    looks_at_seeds = {
+        step.name
+        for step in plan.steps
+        if step.kind == "test" and step.needs and all(n.startswith("seed.") for n in step.needs)
+    }
+    assert {step.name for step in plan.steps if step.is_settled} == looks_at_seeds
+    wrong = settled(
+        tuple(
+            dataclasses.replace(step, sql=step.sql.replace('"truncated"', '"odd"'))
+            if step.name == "stop_reasons"
+            else step
+            for step in plan.steps
+        )
+    )
+    [failing] = looks_at_seeds - {step.name for step in wrong if step.is_settled}
+    with pytest.raises(BuildError, match=f"{failing}: Got"):
+        run(built, dataclasses.replace(plan, steps=wrong))
 
 
 def test_a_null_under_a_contract_stops_both(built: Project, plan: Plan) -> None:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from dbt.adapters.duckdb.credentials import DuckDBCredentials
     from dbt.contracts.graph.manifest import Manifest
 
-__all__ = ["compile_plan"]
+__all__ = ["compile_plan", "settled"]
 
 Node = Any  # of dbt: a seed, a model or a test
 _KINDS = {"seed", "model", "test"}
@@ -123,7 +123,7 @@ class _Compiler:
             added_columns=json.loads(self.macro("tojson(columns_of_places())")),
             packed_lines=self.macro(f"duckdb__split_packed_file('{PATH}')"),
             packed_heads=self.macro(f"duckdb__packed_heads('{PATH}')"),
-            export=self.export(), steps=_settled(steps), apart=apart,
+            export=self.export(), steps=settled(steps), apart=apart,
             # last: all else has been rendered
             figures={name: rule for name, rule in figures.items() if name not in looked_at},
         )  # fmt: skip
@@ -267,7 +267,7 @@ class _Compiler:
                 yield _relation(parent)
 
 
-def _settled(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+def settled(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Try the tests of seeds alone: a build need not repeat those that pass."""
     seeds = [step for step in steps if step.kind == "seed"]
     known = {step.id for step in seeds}
@@ -277,14 +277,14 @@ def _settled(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         for step in seeds:
             make_seed(step, connection)
 
-        def settled(step: Step) -> bool:
+        def passed(step: Step) -> bool:
             if step.kind != "test" or not step.needs or not known.issuperset(step.needs):
                 return False
             with contextlib.suppress(BuildError):  # a figure that a run fills in is no SQL yet
                 return passes(step, connection)
             return False
 
-        return tuple(replace(step, is_settled=settled(step)) for step in steps)
+        return tuple(replace(step, is_settled=passed(step)) for step in steps)
 
 
 def _is_apart(node: Node, manifest: Manifest) -> bool:
