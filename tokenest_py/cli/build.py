@@ -154,7 +154,7 @@ def _check_memory_limit(limit: str) -> None:
     """Ask DuckDB here: later it would name neither the variable nor its value."""
     import duckdb
 
-    if limit == DEFAULT_MEMORY_LIMIT:
+    if limit == DEFAULT_MEMORY_LIMIT:  # to ask makes a database: a hundredth of a small build
         return
     try:
         duckdb.connect(config={"memory_limit": limit}).close()
