@@ -161,6 +161,7 @@ def test_langchain_anthropic(wired: Wired) -> None:
 def test_langchains_client_alone(wired: Wired) -> None:
     """Its number is then the caller's own."""
     model = ChatAnthropic(model_name=CLAUDE, base_url=wired.provider.url, max_tokens_to_sample=AUTO)
+    # LangChain hands out its client in no other way
     wired.sized(model._client)  # noqa: SLF001
     model.invoke("needs 1500")
     assert wired.seen("actual_max_tokens", "selected_budget") == [(4096, 1000)]
