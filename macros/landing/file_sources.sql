@@ -2,9 +2,10 @@
     Which source a file belongs to: the one that has landed records of it, else the one that
     TOKENEST_TELEMETRY says, else the one that recognises its first records. A record is recognised by
     `recognised_by` in the yml of a source's base model (config.meta), a list of alternatives: `keys`,
-    all of which an object has (`usage.output` is a member of a member), `without`, none of which it
-    has, and `words`, what a member has to say ({type: [a, b]}); or `text`, a pattern of a line that is
-    no object. A file whose records no source recognises, or two, is `unrecognised` or `ambiguous`: it
+    all of which an object has (`usage.output` is a member of a member), `one_of`, lists of which it has
+    one each, `envelope`, which it has (macros/record/envelopes.sql), `without`, none of which it has,
+    and `words`, what a member has to say ({type: [a, b]}); or `text`, a pattern of a line that is no
+    object. A file whose records no source recognises, or two, is `unrecognised` or `ambiguous`: it
     is named and not read. A file without any object is judged line by line by the first source, and
     goes to another as soon as that one recognises a record.
 -#}
@@ -144,13 +145,14 @@
 {#- Boolean: the line looks like one of the source, by its meta recognised_by. -#}
 {% macro is_record_of(source) -%}
     {%- set lines = graph.nodes['model.tokenest.base_' ~ source ~ '__lines'] -%}
+    {%- set envelopes = source_envelopes(source) -%}
     (
         {%- for way in lines.config.meta['recognised_by'] %}
         {% if way['text'] is defined -%}
             case when not is_object then {{ regex_test('line_text', way['text']) }} else false end
         {%- else -%}
             {%- set names, members = [], [] -%}
-            {%- for key in way['keys'] -%}
+            {%- for key in way.get('keys', []) -%}
                 {%- do (members if '.' in key else names).append(key) -%}
             {%- endfor -%}
             case
@@ -167,6 +169,12 @@
                 {%- for key in members %}
                 when {{ json_text_at('line_text', key) }} is null then false
                 {%- endfor %}
+                {%- for keys in way.get('one_of', []) %}
+                when not ({{ holds_one('line_text', keys) }}) then false
+                {%- endfor %}
+                {%- if way['envelope'] is defined %}
+                when not ({{ holds_one('line_text', envelope_places(envelopes[way['envelope']])) }}) then false
+                {%- endif %}
                 {%- for key, words in way.get('words', {}).items() %}
                 when coalesce({{ json_text_at('line_text', key) }}, '') not in ({{ text_literals(words) }}) then false
                 {%- endfor %}

@@ -29,7 +29,8 @@
 {% set fields = source_fields(source) %}
 {% set required = fields | selectattr('required', 'defined') | list %}
 {% set from_line = field_paths(fields, from_line=true) %}
-{% set tree = path_tree(field_paths(fields)) %}
+{% set envelopes = source_envelopes(source) %}
+{% set tree = path_tree(field_paths(fields) + envelope_names(envelopes)) %}
 with
 
 lines as (
@@ -127,11 +128,27 @@ parsed as (
     from checked
 ),
 
+{% if envelopes -%}
+wrapped as (
+    select
+        *,
+        {{ envelope_texts('record', envelopes, tree) }}
+    from parsed
+),
+
+opened as (
+    select
+        *,
+        {{ envelope_records(envelopes, fields) }}
+    from wrapped
+),
+{%- endif %}
+
 followed as (
     select
         *,
-        {{ path_texts('record', fields, tree) }}
-    from parsed
+        {{ path_texts('record', fields, tree, envelopes) }}
+    from {{ 'opened' if envelopes else 'parsed' }}
 ),
 
 members as (

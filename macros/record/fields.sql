@@ -271,9 +271,11 @@
     What stands at each path of a record, as JSON text: the columns path_1, path_2, .... Fields name
     some paths, and their forms name a value, several times; it is read once.
 -#}
-{% macro path_texts(record, fields, tree) %}
+{% macro path_texts(record, fields, tree, envelopes) %}
     {%- for path in field_paths(fields) %}
-        {{ json_member(record, path, tree) }} as path_{{ loop.index }}{{ ',' if not loop.last }}
+        {%- set name, hop, inner = path.partition('>') %}
+        {{ json_member(name ~ '_record', inner, envelope_tree(fields, name)) if name in envelopes
+            else json_member(record, path, tree) }} as path_{{ loop.index }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 

@@ -95,6 +95,82 @@
     end
 {%- endmacro %}
 
+{#-
+    What a text says, or a number as a text. A member that anybody may have for anything is read by it:
+    what else stands there (an object, true) is nothing.
+-#}
+{% macro form_name(value) -%}
+    case
+        when left({{ value }}, 1) = '"' then {{ value }}
+        when {{ regex_test(value, '^-?[0-9]') }} then '"' || {{ value }} || '"'
+    end
+{%- endmacro %}
+
+{#- A text; of anything else nothing: a number may be that of a row, in many files. -#}
+{% macro form_id(value) -%}
+    case when left({{ value }}, 1) = '"' then {{ value }} end
+{%- endmacro %}
+
+{#- A count that stands as 12, as 12.0 or as "12". -#}
+{% macro form_count(value) -%}
+    coalesce(nullif({{ regex_first(value, '^"?([0-9]{1,18})([.]0+)?"?$') }}, ''), {{ value }})
+{%- endmacro %}
+
+{#- The same; of what is no count nothing. -#}
+{% macro form_count_if_one(value) -%}
+    nullif({{ regex_first(value, '^"?([0-9]{1,18})([.]0+)?"?$') }}, '')
+{%- endmacro %}
+
+{#-
+    A time as programs write it: seconds, milliseconds, microseconds or nanoseconds since 1970, by how
+    many digits they have, or a text: with a comma before the fraction, an offset without its colon or
+    its minutes, the word UTC, or a day alone. Another number is no time (how long a call took), and nothing.
+-#}
+{% macro form_moment(value) -%}
+    {%- set clock = '[T ][0-9:]{8}([.][0-9]+)?' -%}
+    case
+        when {{ regex_test(value, '^"?[0-9]{9,10}([.][0-9]+)?"?$') }} then {{ form_seconds(value) }}
+        when {{ regex_test(value, '^"?[0-9]{12,13}([.][0-9]+)?"?$') }} then {{ form_milliseconds(value) }}
+        when {{ regex_test(value, '^"?[0-9]{15,16}"?$') }} then {{ epoch_as_time(value, 'bigint', '* 1') }}
+        when {{ regex_test(value, '^"?[0-9]{18,19}"?$') }} then {{ form_nanoseconds(value) }}
+        when left({{ value }}, 1) <> '"' then null
+        when {{ regex_test(value, '^"[0-9-]{10}"$') }} then left({{ value }}, 11) || 'T00:00:00Z"'
+        when {{ regex_test(value, '[T ][0-9:]{8},[0-9]+"$') }} then replace({{ value }}, ',', '.')
+        when {{ regex_test(value, clock ~ ' ?([+]0000 )?UTC"$') }}
+            then {{ regex_replace_all(value, ' ?([+]0000 )?UTC"$', 'Z"') }}
+        when {{ regex_test(value, clock ~ '[+-][0-9]{4}"$') }}
+            then left({{ value }}, length({{ value }}) - 3) || ':' || right({{ value }}, 3)
+        when {{ regex_test(value, clock ~ '[+-][0-9]{2}"$') }}
+            then left({{ value }}, length({{ value }}) - 1) || ':00"'
+        else {{ value }}
+    end
+{%- endmacro %}
+
+{#- true where a word says that an answer came from a cache; else nothing. -#}
+{% macro form_from_cache(value) -%}
+    case when lower({{ value }}) in ('true', '"true"', '1', '"hit"', '"cached"') then 'true' end
+{%- endmacro %}
+
+{#- true where a flag says no; else nothing. -#}
+{% macro form_when_false(value) -%}
+    case when lower({{ value }}) in ('false', '"false"', '0') then 'true' end
+{%- endmacro %}
+
+{#- What kind of object an API says that it gave, of those that are told apart; else nothing. -#}
+{% macro form_answer_kind(value) -%}
+    case
+        when {{ value }} in (
+            '"response"', '"chat.completion.chunk"', '"text_completion.chunk"', '"message_start"', '"message_delta"'
+        )
+            then {{ value }}
+    end
+{%- endmacro %}
+
+{#- The status of a response of OpenAI; of another status, as programs have them, nothing. -#}
+{% macro form_response_status(value) -%}
+    case when {{ value }} in ('"completed"', '"incomplete"', '"failed"', '"cancelled"') then {{ value }} end
+{%- endmacro %}
+
 {#- Seconds, milliseconds and nanoseconds since 1970, as a number or a text of it. -#}
 {% macro form_seconds(value) -%}
     {{ epoch_as_time(value, 'decimal(20, 6)', '* 1000000') }}
@@ -107,7 +183,7 @@
 
 {#- Nanoseconds since 1970 as a time. -#}
 {% macro form_nanoseconds(value) -%}
-    {{ epoch_as_time(value, 'bigint', '/ 1000') }}
+    {{ epoch_as_time(value, 'decimal(20, 0)', '* 0.001') }}
 {%- endmacro %}
 
 {#- A number of units since 1970 as the JSON text of a time. -#}
@@ -156,6 +232,16 @@
         when {{ value }} = '2' then '"MAX_TOKENS"'
         when {{ value }} in ('3', '4', '5', '6', '7', '8', '9', '10', '11') then '"OTHER"'
         else {{ value }}
+    end
+{%- endmacro %}
+
+{#- The stop word of llama.cpp and of Titan, in the words that others have for it. -#}
+{% macro form_server_stop(value) -%}
+    case {{ value }}
+        when '"limit"' then '"length"'
+        when '"word"' then '"stop_sequence"'
+        when '"FINISH"' then '"stop"'
+        else {{ form_name(value) }}
     end
 {%- endmacro %}
 

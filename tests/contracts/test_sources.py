@@ -137,27 +137,61 @@ def is_way(source: Source, way: Mapping[str, Any], record: object) -> bool:
     if not isinstance(record, dict):
         return False
     page = "data[0]."
-    keys = [key.removeprefix(page) for key in way["keys"]]
-    if keys != way["keys"]:
+    keys = [key.removeprefix(page) for key in way.get("keys", [])]
+    if keys != way.get("keys", []):
         [record, *_] = record.get("data") or [{}]
     return replace(source, ways=({**way, "keys": keys},)).recognises(record)
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_each_way_to_recognise_a_source_is_in_its_sample(name: str) -> None:
-    """So that the expected events try all of them."""
-    parsed = []
+def sampled_records(name: str) -> list[object]:
+    """What stands in the samples of a source: whole files, lines, and items of lists."""
+    parsed: list[object] = []
     for path in samples(name):
         text = path.read_text(encoding="utf-8")
         for whole in [text, *text.splitlines()]:
             with contextlib.suppress(ValueError):
                 found = json.loads(whole)
                 parsed += found if isinstance(found, list) else [found]
+    return parsed
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_each_way_to_recognise_a_source_is_in_its_sample(name: str) -> None:
+    """So that the expected events try all of them."""
     [source] = read_sources(ROOT, [name])
     untried = [
-        way for way in source.ways if not any(is_way(source, way, record) for record in parsed)
+        way
+        for way in source.ways
+        if not any(is_way(source, way, record) for record in sampled_records(name))
     ]
     assert untried == []
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_no_other_source_recognises_a_record_of_a_sample(name: str) -> None:
+    """A file with one would be of two sources, and not read."""
+    others = read_sources(ROOT, [source for source in SOURCES if source != name])
+    records = [record for record in sampled_records(name) if isinstance(record, dict)]
+    assert records
+    assert [
+        (source.name, record)
+        for source in others
+        for record in records
+        if source.recognises(record)
+    ] == []
+
+
+def test_what_an_envelope_holds_is_read_of_it() -> None:
+    """Each path that tells an envelope begins one of the field map."""
+    for source in read_sources(ROOT, SOURCES):
+        paths = [path for row in source.fields for path in row["path"].split(" + ")]
+        for name, envelope in source.envelopes.items():
+            unread = [
+                held
+                for held in envelope["holds"]
+                if not any(path.startswith(f"{name}>{held}") for path in paths)
+            ]
+            assert unread == [], (source.name, name)
 
 
 def tables_that_hold(project: Project, text: str) -> set[str]:

@@ -2,11 +2,8 @@
 case
     when is_failed_value = 'true' then 'failed call'
     when is_cancelled_value = 'true' then 'cancelled'
-    when
-        part_of_value in (
-            'chat.completion.chunk', 'text_completion.chunk', 'message_start', 'message_delta'
-        )
-        then 'part of a stream'
+    when is_cached_value = 'true' then 'answer from a cache'
+    when part_of_value <> 'response' then 'part of a stream'
     when second_choice_value = 'true' then 'several choices'
     when actual_output_tokens is null then 'no output counted'
 end

@@ -8,13 +8,14 @@
 with
 
 accepted as (
-    {{ accepted_calls('answers', own=['output_alone', 'total_tokens']) }}
+    {{ accepted_calls('answers', own=['output_alone', 'part_of', 'response_status', 'total_tokens']) }}
 ),
 
 calls as (
     select
         {{ call_columns('accepted', {
             'actual_output_tokens': output_by_total(),
+            'stop_reason': "coalesce(stop_reason, case when part_of = 'response' then response_status end)",
             'success': 'true',
         }) }}
     from accepted

@@ -78,6 +78,21 @@ def test_only_mapped_members_are_kept() -> None:
     assert "model" not in long
 
 
+def test_an_envelope_is_kept_where_it_holds_an_answer() -> None:
+    """Under whichever of its names, and as a text too; what a program made of it is not."""
+    answer = {"usage": {"completion_tokens": 5, "note": SECRET}, "choices": [{"text": SECRET}]}
+    own = {"id": SECRET, "status": SECRET}
+    record = {"model": "m", "completion": answer, "output": own, "result": json.dumps(own)}
+    answers = SOURCES["answers"]
+    assert answers.recognises(record)
+    assert not answers.recognises({"model": "m", "output": own})
+    kept = answers.kept(record)
+    assert kept["completion"]["usage"] == {"completion_tokens": 5}
+    assert SECRET not in json.dumps(kept)
+    text = answers.kept({"model": "m", "answer": json.dumps(answer)})
+    assert json.loads(text["answer"])["usage"] == {"completion_tokens": 5}
+
+
 def test_records_below_a_header_keep_their_place() -> None:
     """The header stays, events lose what is not mapped; a long document is cut at its samples."""
     record = {

@@ -100,16 +100,18 @@ class Source:
         ways: The alternatives of `recognised_by` that are about members.
         each: Where the records of a line stand, as its SQL says.
         fields: The rows of its fields.csv.
+        envelopes: By name, the members that may be one (`names`) and what one holds (`holds`).
     """
 
     name: str
     ways: tuple[Mapping[str, Any], ...]
     each: tuple[str, ...]
     fields: tuple[Mapping[str, str], ...]
+    envelopes: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     def recognises(self, record: Mapping[str, Any]) -> bool:
         """Whether a record looks like one of this source."""
-        return any(_fits(way, record) for way in self.ways)
+        return any(self._fits(way, record) for way in self.ways)
 
     def knows_column(self, name: str) -> bool:
         """Whether anything of a column of that name would be kept."""
@@ -117,7 +119,13 @@ class Source:
 
     def kept(self, record: Record) -> Record:
         """Return the record with its mapped members alone, and those that recognise it."""
-        found = self._tree.kept(record)
+        closed = {
+            name
+            for envelope in self.envelopes.values()
+            for name in envelope["names"]
+            if not _holds_one(_opened(record.get(name)), envelope["holds"])
+        }
+        found = self._tree.kept({name: record[name] for name in record.keys() - closed})
         kept: Record = found if isinstance(found, dict) else {}
         for name in self._named & record.keys() - kept.keys():
             value = record[name]
@@ -157,14 +165,39 @@ class Source:
         for row in self.fields:
             for path in row["path"].split(" + "):
                 for whole in [path[1:]] if path.startswith("/") else [
-                    f"{prefix}.{path}" if prefix else path for prefix in nested or [""]
+                    f"{prefix}.{place}" if prefix else place
+                    for prefix in nested or [""] for place in self._places(path)
                 ] if path else []:  # fmt: skip
                     tree.add(_steps(whole), row["type"])
         return tree
 
+    def _places(self, path: str) -> list[str]:
+        """A path, or one for each member that may be the envelope that it leads into."""
+        name, hop, inner = path.partition(">")
+        names = self.envelopes[name]["names"] if name in self.envelopes else [name]
+        return [f"{name}{hop}{inner}" for name in names]
+
     @cached_property
     def _named(self) -> set[str]:
-        return {key for way in self.ways for key in way["keys"] if "." not in key}
+        return {
+            key
+            for way in self.ways
+            for keys in (way.get("keys", []), *way.get("one_of", []))
+            for key in keys
+            if "." not in key
+        }
+
+    def _fits(self, way: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+        envelope = self.envelopes[way["envelope"]] if "envelope" in way else None
+        return (
+            all(_has(record, key) for key in way.get("keys", []))
+            and all(_holds_one(record, keys) for keys in way.get("one_of", []))
+            and (envelope is None or _holds_one(record, [
+                f"{name}.{path}" for name in envelope["names"] for path in envelope["holds"]
+            ]))
+            and not any(_has(record, key) for key in way.get("without", []))
+            and all(str(_at(record, key)) in words for key, words in way.get("words", {}).items())
+        )  # fmt: skip
 
 
 def sources(project: Path) -> list[str]:
@@ -184,14 +217,19 @@ def read_sources(project: Path, names: Iterable[str]) -> list[Source]:
         folder = project / "models" / "staging" / name
         models = yaml.safe_load((folder / f"_{name}__models.yml").read_text(encoding="utf-8"))
         [lines] = [m for m in models["models"] if m["name"] == f"base_{name}__lines"]
-        ways = [w for w in lines["config"]["meta"]["recognised_by"] if "keys" in w]
+        meta = lines["config"]["meta"]
+        ways = [way for way in meta["recognised_by"] if "text" not in way]
         sql = (folder / f"base_{name}__lines.sql").read_text(encoding="utf-8")
         each = re.search(r"each=\[([^\n]*)\],", sql)
         with (folder / "fields.csv").open(encoding="utf-8", newline="") as file:
             fields = tuple(csv.DictReader(file))
         found.append(
             Source(
-                name, tuple(ways), tuple(re.findall(r"'([^']+)'", each[1] if each else "")), fields
+                name,
+                tuple(ways),
+                tuple(re.findall(r"'([^']+)'", each[1] if each else "")),
+                fields,
+                meta.get("envelopes", {}),
             )
         )
     return found
@@ -211,17 +249,19 @@ def _steps(path: str) -> list[tuple[str, str]]:
     return steps
 
 
-def _fits(way: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    return (
-        all(_has(record, key) for key in way["keys"])
-        and not any(_has(record, key) for key in way.get("without", []))
-        and all(str(_at(record, key)) in words for key, words in way.get("words", {}).items())
-    )
-
-
 def _has(record: Mapping[str, Any], key: str) -> bool:
     """A member is there with any value; one within another with a value that is not null."""
     return _at(record, key) is not None if "." in key else key in record
+
+
+def _holds_one(record: object, paths: Iterable[str]) -> bool:
+    """One of the paths leads to a value that is not null."""
+    return any(_at(record, path) is not None for path in paths)
+
+
+def _opened(value: object) -> object:
+    """An object, or that which a text holds."""
+    return _parsed(value) if isinstance(value, str) and value.startswith("{") else value
 
 
 def _at(record: object, path: str) -> object:

@@ -1,0 +1,67 @@
+{#-
+    The envelopes of a source (`envelopes` in the meta of its base model): by the name that the paths of
+    its field map have for one (`response>usage`), `names`, the members that may be it, and `holds`, paths
+    of which one has to be there. A program keeps what it asked of an API, and what came back, under a
+    name of its own; what holds no such path is the program's, and nothing of it is read.
+-#}
+{% macro source_envelopes(source) %}
+    {{ return(graph.nodes['model.tokenest.base_' ~ source ~ '__lines'].config.meta.get('envelopes', {})) }}
+{% endmacro %}
+
+{#- The members that may be an envelope, of all envelopes. -#}
+{% macro envelope_names(envelopes) %}
+    {{ return(envelopes.values() | map(attribute='names') | sum(start=[])) }}
+{% endmacro %}
+
+{#- Tree of the paths of fields that lead into an envelope. -#}
+{% macro envelope_tree(fields, envelope) %}
+    {% set paths = [] %}
+    {% for path in field_paths(fields) if path.startswith(envelope ~ '>') %}
+        {% do paths.append(path.partition('>')[2]) %}
+    {% endfor %}
+    {{ return(path_tree(paths)) }}
+{% endmacro %}
+
+{#- The paths that one envelope has to hold, below each member that it may be. -#}
+{% macro envelope_places(rule) %}
+    {% set places = [] %}
+    {% for name in rule['names'] %}
+        {% for path in rule['holds'] %}{% do places.append(name ~ '.' ~ path) %}{% endfor %}
+    {% endfor %}
+    {{ return(places) }}
+{% endmacro %}
+
+{#- Boolean: an object, as JSON text, holds one of the paths. -#}
+{% macro holds_one(json, paths) -%}
+    coalesce(
+        {%- for path in paths %}
+        {{ json_text_at(json, path) }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    ) is not null
+{%- endmacro %}
+
+{#- The object in each member that may be an envelope, or in its text: the columns <member>_text. -#}
+{% macro envelope_texts(record, envelopes, tree) %}
+    {%- for name in envelope_names(envelopes) %}
+        {%- set member = json_member(record, name, tree) %}
+        case
+            when left({{ member }}, 1) = '{' then {{ member }}
+            when left({{ member }}, 2) <> '"{' then null
+            when {{ json_is_valid(json_text(member)) }} then {{ json_text(member) }}
+        end as {{ name }}_text{{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- Each envelope, read along the paths that lead into it: the columns <envelope>_record. -#}
+{% macro envelope_records(envelopes, fields) %}
+    {%- for envelope, rule in envelopes.items() %}
+        {%- set found %}
+        case
+            {%- for name in rule['names'] %}
+            when {{ holds_one(name ~ '_text', rule['holds']) }} then {{ name }}_text
+            {%- endfor %}
+        end
+        {%- endset %}
+        {{ json_record(found, envelope_tree(fields, envelope)) }} as {{ envelope }}_record{{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}

@@ -1,0 +1,170 @@
+"""A program's own words for a call: each one that recognises a log leads to what it says."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from dbt_project import ROOT, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+SECRET = "canary-5f2a"
+META: dict[str, Any] = yaml.safe_load(
+    (ROOT / "models/staging/answers/_answers__models.yml").read_text(encoding="utf-8")
+)["models"][0]["config"]["meta"]
+ENVELOPES = META["envelopes"]
+BESIDE, COUNTS = next(way["one_of"] for way in META["recognised_by"] if "one_of" in way)
+MODELS = {"model", "model_name", "modelName", "model_id", "modelId"}
+STOPS = {"finish_reason", "stop_reason", "finishReason", "stopReason"}
+# what tells that an answer is one, without a count
+UNCOUNTED = {"choices", "candidates", "inputTextTokenCount"}
+TIME = "2026-06-01T08:00:00Z"
+Meant = tuple[object, object, object]  # model, stop word, ceiling
+
+
+def at(path: str, value: object) -> dict[str, Any]:
+    """An object with a value at a path."""
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    assert isinstance(value, dict)
+    return value
+
+
+def logs() -> Iterator[tuple[str, dict[str, Any], Meant]]:
+    """Yield the name of a log, its only record, and what that means beside a count of 12."""
+    for word in BESIDE:
+        model = "gpt-6" if word in MODELS else None
+        stop = "length" if word in STOPS else None
+        ceiling = None if model or stop else 77
+        record: dict[str, Any] = {"completion_tokens": 12, word: model or stop or ceiling}
+        yield f"beside {word}", record, (model, stop, ceiling)
+    for path in COUNTS:
+        yield f"count {path}", {"model": "gpt-6"} | at(path, 12), ("gpt-6", None, None)
+    answer = {"usage": {"completion_tokens": 12}, "choices": [{"finish_reason": "length"}]}
+    for name in ENVELOPES["response"]["names"]:
+        yield f"answer in {name}", {name: answer}, (None, "length", None)
+        request = at("request", {"max_tokens": 77, "messages": [SECRET]})
+        text = {name: json.dumps(answer), "model": "gpt-6", "completion_tokens": 12}
+        yield f"text in {name}", request | text, ("gpt-6", "length", 77)
+    for path in ENVELOPES["response"]["holds"]:
+        if path not in UNCOUNTED:
+            yield f"{path} in response", {"response": at(path, 12)}, (None, None, None)
+    for name in ENVELOPES["request"]["names"]:
+        record = {name: {"model": "gpt-6", "max_tokens": 77, "prompt": SECRET}, "response": answer}
+        yield f"request in {name}", record, ("gpt-6", "length", 77)
+    for path in ENVELOPES["request"]["holds"][1:]:
+        record = {"request": at(path, 77), "response": answer}
+        yield f"{path} in request", record, (None, "length", 77)
+
+
+def test_each_word_is_read(tmp_path: Path) -> None:
+    """As the only record of a file of its own, which tells of its source."""
+    project = Project(tmp_path)
+    meant = {}
+    for name, record, call in logs():
+        path = project.telemetry(f"{name}.ndjson")
+        path.write_text(json.dumps({"timestamp": TIME} | record) + "\n", encoding="utf-8")
+        meant[name] = ("answers", 12, *call)
+    project.build("int_events", telemetry="telemetry/*", tests=False)
+    found = project.rows(
+        "select source_file, source_name, actual_output_tokens, model, stop_reason,"
+        " actual_max_tokens from events.int_events"
+    )
+    assert {path.rpartition("/")[2][:-7]: tuple(call) for path, *call in found} == meant
+
+
+@pytest.mark.parametrize("name", ENVELOPES["response"]["names"])
+def test_what_a_program_made_of_an_answer_is_not_read(tmp_path: Path, name: str) -> None:
+    """Its own object under the name of an envelope: neither its words nor its errors."""
+    made = {"status": SECRET, "id": SECRET, "error": SECRET, "model": SECRET, "task": SECRET}
+    own = {"timestamp": TIME, "model": "gpt-6", "completion_tokens": 12, "finish_reason": "stop"}
+    project = Project(tmp_path)
+    with project.telemetry().open("w", encoding="utf-8") as file:
+        for value in (made, json.dumps(made), [made], json.dumps(made)[:-1]):
+            file.write(json.dumps(own | {name: value}) + "\n")
+    project.build("int_events", tests=False)
+    calls = project.rows(
+        "select model, model_served, category, response_id, stop_reason from events.int_events"
+    )
+    assert calls == 4 * [("gpt-6", None, None, None, "stop")]
+    assert SECRET.encode() not in project.database.read_bytes()
+
+
+TIMES = {
+    1780300800: "2026-06-01 08:00:00",
+    1780300800.25: "2026-06-01 08:00:00.25",
+    1780300800250: "2026-06-01 08:00:00.25",
+    1780300800250000: "2026-06-01 08:00:00.25",
+    1780300800250000000: "2026-06-01 08:00:00.25",
+    "1780300800": "2026-06-01 08:00:00",
+    "2026-06-01T08:00:00.25Z": "2026-06-01 08:00:00.25",
+    "2026-06-01 10:00:00+02:00": "2026-06-01 08:00:00",
+    "2026-06-01T10:00:00+0200": "2026-06-01 08:00:00",
+    "2026-06-01 10:00:00.25+02": "2026-06-01 08:00:00.25",
+    "2026-06-01 08:00:00,250": "2026-06-01 08:00:00.25",
+    "2026-06-01 08:00:00.25 UTC": "2026-06-01 08:00:00.25",
+    "2026-06-01 08:00:00 +0000 UTC": "2026-06-01 08:00:00",
+    "2026-06-01": "2026-06-01 00:00:00",
+    # how long a call took is no time, nor is an object: the file's own time counts
+    0.53: None,
+    True: None,
+    "yesterday": "not_a_time",
+}
+
+
+def test_times_as_programs_write_them(tmp_path: Path) -> None:
+    """Seconds and their parts, and the texts of loggers."""
+    project = Project(tmp_path)
+    with project.telemetry().open("w", encoding="utf-8") as file:
+        for number, time in enumerate(TIMES):
+            record = {"time": time, "model": "gpt-6", "completion_tokens": number}
+            file.write(json.dumps(record) + "\n")
+    project.build("int_events", tests=False)
+    found = dict(
+        project.rows(
+            "select line_no, coalesce(reject_reason, cast(occurred_at as varchar))"
+            " from staging.base_answers__lines"
+        )
+    )
+    today = datetime.now(tz=UTC).date().isoformat()
+    for number, (time, meant) in enumerate(TIMES.items(), start=1):
+        assert found[number].startswith(today) if meant is None else found[number] == meant, time
+
+
+VALUES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "a row's number is no id": ({"id": 17}, {"response_id": None}),
+    "another number names a session": ({"session_id": 17}, {"run_id": "17"}),
+    "a status of HTTP": ({"status": 200}, {"stop_reason": None}),
+    "a word for success": ({"status": "ok"}, {"stop_reason": None}),
+    "a job's end is no answer's": ({"status": "completed"}, {"stop_reason": None}),
+    "a response's own": (
+        {"object": "response", "status": "completed"},
+        {"stop_reason": "completed"},
+    ),
+    "counts as texts": ({"prompt_tokens": "9"}, {"input_tokens": 9}),
+    "counts of a data frame": ({"completion_tokens": 12.0}, {"actual_output_tokens": 12}),
+    "no count": ({"prompt_tokens": "n/a"}, {"input_tokens": None}),
+    "a flag for a word": ({"task": True, "provider": {"name": "x"}}, {"category": None}),
+    "no error": ({"error": False, "success": True}, {"actual_output_tokens": 12}),
+}
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_a_member_that_means_something_else_costs_itself_alone(tmp_path: Path, case: str) -> None:
+    """The call counts, without it."""
+    members, meant = VALUES[case]
+    own = {"timestamp": TIME, "model": "gpt-6", "completion_tokens": 12, "max_tokens": 77}
+    project = Project(tmp_path)
+    project.telemetry().write_text(json.dumps(own | members) + "\n", encoding="utf-8")
+    project.build("int_events", tests=False)
+    [row] = project.rows(f"select {', '.join(meant)} from events.int_events")
+    assert row == tuple(meant.values())
