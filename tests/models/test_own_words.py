@@ -66,6 +66,18 @@ def logs() -> Iterator[tuple[str, dict[str, Any], Meant]]:
         yield f"{path} in request", record, (None, "length", 77)
 
 
+def test_the_page_has_each_word() -> None:
+    """Of those that recognise a log; one within `usage` stands by its last part."""
+    page = (ROOT / "docs/sources/answers.md").read_text(encoding="utf-8")
+    names = [name for rule in ENVELOPES.values() for name in rule["names"]]
+    words = [*BESIDE, *COUNTS, *names]
+    assert [
+        word
+        for word in words
+        if f"`{word}`" not in page and f"`{word.rpartition('.')[2]}`" not in page
+    ] == []
+
+
 def test_each_word_is_read(tmp_path: Path) -> None:
     """As the only record of a file of its own, which tells of its source."""
     project = Project(tmp_path)
