@@ -5,7 +5,8 @@
     name of its own; what holds no such path is the program's, and nothing of it is read.
 -#}
 {% macro source_envelopes(source) %}
-    {{ return(graph.nodes['model.tokenest.base_' ~ source ~ '__lines'].config.meta.get('envelopes', {})) }}
+    {% set lines = graph.nodes['model.tokenest.base_' ~ source ~ '__lines'] %}
+    {{ return(lines.config.meta.get('envelopes', {})) }}
 {% endmacro %}
 
 {#- The members that may be an envelope, of all envelopes. -#}
@@ -40,7 +41,7 @@
     ) is not null
 {%- endmacro %}
 
-{#- The object in each member that may be an envelope, or in its text: the columns <member>_text. -#}
+{#- The object in each member that may be an envelope, or in its text: columns <member>_text. -#}
 {% macro envelope_texts(record, envelopes, tree) %}
     {%- for name in envelope_names(envelopes) %}
         {%- set member = json_member(record, name, tree) %}
