@@ -330,6 +330,11 @@
     {{ return(adapter.dispatch('json_text_at', 'tokenest')(text, path)) }}
 {%- endmacro %}
 
+{#- Boolean: an object has a value at one of the paths, usage.output for a member of a member. -#}
+{% macro json_holds_one(text, paths) -%}
+    {{ return(adapter.dispatch('json_holds_one', 'tokenest')(text, paths)) }}
+{%- endmacro %}
+
 {#- An object of texts as JSON text with its names in order. -#}
 {% macro json_sorted(json) -%}
     {{ return(adapter.dispatch('json_sorted', 'tokenest')(json)) }}

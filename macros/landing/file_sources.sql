@@ -170,10 +170,11 @@
                 when {{ json_text_at('line_text', key) }} is null then false
                 {%- endfor %}
                 {%- for keys in way.get('one_of', []) %}
-                when not ({{ holds_one('line_text', keys) }}) then false
+                when not {{ json_holds_one('line_text', keys) }} then false
                 {%- endfor %}
                 {%- if way['envelope'] is defined %}
-                when not ({{ holds_one('line_text', envelope_places(envelopes[way['envelope']])) }}) then false
+                when not {{ json_holds_one('line_text', envelope_places(envelopes[way['envelope']])) }}
+                    then false
                 {%- endif %}
                 {%- for key, words in way.get('words', {}).items() %}
                 when coalesce({{ json_text_at('line_text', key) }}, '') not in ({{ text_literals(words) }}) then false

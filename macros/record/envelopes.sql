@@ -32,15 +32,6 @@
     {{ return(places) }}
 {% endmacro %}
 
-{#- Boolean: an object, as JSON text, holds one of the paths. -#}
-{% macro holds_one(json, paths) -%}
-    coalesce(
-        {%- for path in paths %}
-        {{ json_text_at(json, path) }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    ) is not null
-{%- endmacro %}
-
 {#- The object in each member that may be an envelope, or in its text: columns <member>_text. -#}
 {% macro envelope_texts(record, envelopes, tree) %}
     {%- for name in envelope_names(envelopes) %}
@@ -59,7 +50,7 @@
         {%- set found %}
         case
             {%- for name in rule['names'] %}
-            when {{ holds_one(name ~ '_text', rule['holds']) }} then {{ name }}_text
+            when {{ json_holds_one(name ~ '_text', rule['holds']) }} then {{ name }}_text
             {%- endfor %}
         end
         {%- endset %}

@@ -177,6 +177,12 @@
     json_extract_string({{ text }}, '$.{{ path }}')
 {%- endmacro %}
 
+{% macro duckdb__json_holds_one(text, paths) -%}
+    {%- set places = [] -%}
+    {%- for path in paths -%}{%- do places.append('$.' ~ path) -%}{%- endfor -%}
+    (list_any_value(json_extract_string({{ text }}, [{{ text_literals(places) }}])) is not null)
+{%- endmacro %}
+
 {% macro duckdb__json_sorted(json) -%}
     '{' || array_to_string(
         list_transform(

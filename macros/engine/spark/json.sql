@@ -224,6 +224,16 @@
     get_json_object({{ text }}, '$.{{ path }}')
 {%- endmacro %}
 
+{% macro spark__json_holds_one(text, paths) -%}
+    (
+        coalesce(
+            {%- for path in paths %}
+            get_json_object({{ text }}, '$.{{ path }}'){{ ',' if not loop.last }}
+            {%- endfor %}
+        ) is not null
+    )
+{%- endmacro %}
+
 {% macro spark__form_visible_characters(content) -%}
     case
         when left({{ content }}, 1) = '['

@@ -5,17 +5,24 @@
     post_hook='{{ remember_landing() }}',
 ) }}
 
+{#- A response of OpenAI that ended by itself gives no reason; its status says so. -#}
+{% set stop_reason %}
+coalesce(stop_reason, case when part_of = 'response' then response_status end)
+{% endset %}
+
 with
 
 accepted as (
-    {{ accepted_calls('answers', own=['output_alone', 'part_of', 'response_status', 'total_tokens']) }}
+    {{ accepted_calls(
+        'answers', own=['output_alone', 'part_of', 'response_status', 'total_tokens']
+    ) }}
 ),
 
 calls as (
     select
         {{ call_columns('accepted', {
             'actual_output_tokens': output_by_total(),
-            'stop_reason': "coalesce(stop_reason, case when part_of = 'response' then response_status end)",
+            'stop_reason': stop_reason,
             'success': 'true',
         }) }}
     from accepted
