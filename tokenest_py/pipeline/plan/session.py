@@ -11,7 +11,7 @@ from tokenest_py.pipeline.files import folder_of
 from tokenest_py.pipeline.plan.plan import OF_A_TABLE, READERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import duckdb
 
@@ -47,7 +47,7 @@ class Session:
     ) -> None:
         """Confine the connection to the files of the settings, and open the tables of the run."""
         self.connection = connection
-        self._filled: dict[str, bool] = {}  # which tables hold a row
+        self._answers: dict[str, bool] = {}  # by question
         self._threads = 0  # as many as before run_simply()
         self.words = {
             "['@telemetry@']": f"[{', '.join(map(literal, settings.telemetry))}]",
@@ -78,25 +78,29 @@ class Session:
 
     def run(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Run SQL of the plan with its words replaced."""
+        return self.connection.execute(self._worded(sql))
+
+    def _worded(self, sql: str) -> str:
         for word, text in self.words.items():
             sql = sql.replace(word, text)
-        return self.connection.execute(sql)
+        return sql
 
-    def decided(self, sql: Sql, answers: dict[str, bool]) -> str:
-        """Return the text for what the database answers; its answers are kept."""
+    def decided(self, sql: Sql, answers: Mapping[str, bool]) -> str:
+        """Return the text for what the caller, or else the database, answers."""
         while not isinstance(sql, str):
             question = sql["ask"]
-            if question not in answers:
-                answers[question] = self.run(question).fetchone() is not None
-            sql = sql["yes" if answers[question] else "no"]
-        return _OF_A_TABLE.sub(lambda part: part[2] if self._has_rows(part[1]) else "", sql)
+            answer = answers.get(question)
+            sql = sql["yes" if (self._has_row(question) if answer is None else answer) else "no"]
+        return _OF_A_TABLE.sub(
+            lambda part: part[2] if self._has_row(f"select 1 from {part[1]} limit 1") else "", sql
+        )
 
-    def _has_rows(self, table: str) -> bool:
-        """Whether a table that this run is done with holds a row."""
-        if table not in self._filled:
-            found = self.connection.execute(f"select 1 from {table} limit 1").fetchone()
-            self._filled[table] = found is not None
-        return self._filled[table]
+    def _has_row(self, question: str) -> bool:
+        """Whether a query finds a row. Of tables that this run is done with: it is asked once."""
+        text = self._worded(question)
+        if text not in self._answers:
+            self._answers[text] = self.connection.execute(text).fetchone() is not None
+        return self._answers[text]
 
     def insert(self, table: str, rows: Iterable[Sequence[object]]) -> None:
         """Put rows into a temporary table in the place of those that it had."""

@@ -52,10 +52,10 @@ class Tables:
         steps = [step for step in plan.steps if step.kind == "model"]
         # a build of dbt that stopped midway: what follows would look for tables that are missing
         self._is_complete = all(step.relation in self._kinds for step in steps)
-        self._last_landing = max(
-            (self._newest_landing(name) for name in self._landings if name in self._kinds),
-            default=0,
-        )
+        # of each source that has landed
+        self._newest = {name: self._newest_landing(name) for name in self._landings
+                        if name in self._kinds}  # fmt: skip
+        self._last_landing = max(self._newest.values(), default=0)
         for schema in plan.schemas:
             session.connection.execute(f"create schema if not exists {schema}")
         for name in self._landings:
@@ -69,7 +69,7 @@ class Tables:
         session = self._session
         session.insert("landed_places", ())
         for step in self._plan.steps:
-            if step.landing and step.relation in self._kinds and not self._anew:
+            if step.landing and self._newest.get(step.relation) and not self._anew:
                 places = session.decided(step.landing.places, {})
                 session.connection.execute(f"insert into temp.landed_places {places}")
 
@@ -121,13 +121,14 @@ class Tables:
         else:
             self._whole(step, sql)
         if step.landing:
-            self._last_landing = max(self._last_landing, self._newest_landing(step.relation))
+            self._newest[step.relation] = self._newest_landing(step.relation)
+            self._last_landing = max(self._last_landing, self._newest[step.relation])
 
     def landing(self, step: Step, *, follows: bool) -> str:
         """Note where landing began; the same text for the same lines."""
         if not follows:
             self._say(step.relation, f"landing began with {self._invocation}")
-        return f"{self._comments.get(step.relation)}, {self._newest_landing(step.relation)}"
+        return f"{self._comments.get(step.relation)}, {self._newest[step.relation]}"
 
     def state(self, step: Step) -> str:
         """The rules of the table, and how far it has come: as far as what it is made of."""
