@@ -2,14 +2,22 @@
     The fields of a source, from its field map (models/staging/<source>/fields.csv). A row is a
     place where a field may stand: field, rank, path (macros/record/paths.sql; several of them with
     ` + ` between are a sum), form (how it is written there) and type; of several places the first
-    with a value counts; without a path there is a default alone. required: always, or the kind of record that has to have it; default: SQL
-    for a record without a value; record: the kind of record that alone has the field, or `own` for
-    what only the source's own SQL reads. labels.<name> is one label. Returned as one entry a field,
-    with its places in order. The map of `tokenest` is the event record itself.
+    with a value counts; without a path there is a default alone. required: always, or the kind of
+    record that has to have it; default: SQL for a record without a value; record: the kind of record
+    that alone has the field, or `own` for what only the source's own SQL reads. labels.<name> is one
+    label. Returned as one entry a field, with its places in order. The map of `tokenest` is the event
+    record itself.
 -#}
 {% macro source_fields(source) %}
+    {% set read = graph.setdefault('source_fields ' ~ invocation_id, {}) if execute else {} %}
+    {% if source not in read %}{% do read.update({source: read_fields(source)}) %}{% endif %}
+    {{ return(read[source]) }}
+{% endmacro %}
+
+{#- The same, made of the rows of the field map, which a run does once. -#}
+{% macro read_fields(source) %}
     {% set fields = {} %}
-    {% set rows = source_rows()[source] | sort(attribute='rank') %}
+    {% set rows = source_rows(source) | sort(attribute='rank') %}
     {% set holds_labels = rows | selectattr('field', 'equalto', 'labels') | list %}
     {% for name, path in ([] if holds_labels else var('label_paths').items()) %}
         {% do rows.append(
@@ -272,9 +280,11 @@
     some paths, and their forms name a value, several times; it is read once.
 -#}
 {% macro path_texts(record, fields, tree, envelopes) %}
+    {%- set trees = {} %}
+    {%- for name in envelopes %}{% do trees.update({name: envelope_tree(fields, name)}) %}{% endfor %}
     {%- for path in field_paths(fields) %}
         {%- set name, hop, inner = path.partition('>') %}
-        {{ json_member(name ~ '_record', inner, envelope_tree(fields, name)) if name in envelopes
+        {{ json_member(name ~ '_record', inner, trees[name]) if name in trees
             else json_member(record, path, tree) }} as path_{{ loop.index }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

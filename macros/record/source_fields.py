@@ -15,15 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 def generated(root: Path) -> str:
     """The text of the macro for the field maps below a project's folder."""
     lines = [
-        "{#- Written by `make fields` from models/staging/<source>/fields.csv. -#}",
-        "{% macro source_rows() %}",
-        "    {{ return({",
+        "{#- Of one source; written by `make fields` from models/staging/<source>/fields.csv. -#}",
+        "{% macro source_rows(source) %}",
     ]
-    for path in sorted(root.glob("models/staging/*/fields.csv")):
-        lines.append(f"        '{path.parent.name}': [")
+    for number, path in enumerate(sorted(root.glob("models/staging/*/fields.csv"))):
+        lines.append(f"    {{% {'elif' if number else 'if'} source == '{path.parent.name}' %}}")
+        lines.append("    {{ return([")
         with path.open(encoding="utf-8", newline="") as file:
             lines += [
-                "            {"
+                "        {"
                 + ", ".join(
                     f"'{name}': {int(value) if name == 'rank' else repr(value)}"
                     for name, value in row.items()
@@ -32,8 +32,8 @@ def generated(root: Path) -> str:
                 + "},"
                 for row in csv.DictReader(file)
             ]
-        lines.append("        ],")
-    return "\n".join([*lines, "    }) }}", "{% endmacro %}", ""])
+        lines.append("    ]) }}")
+    return "\n".join([*lines, "    {% endif %}", "{% endmacro %}", ""])
 
 
 def main() -> None:

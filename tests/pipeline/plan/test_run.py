@@ -374,11 +374,11 @@ def test_seeded_faults_fail_the_same_tests_as_in_dbt(built: Project, plan: Plan)
 
 
 def test_a_seed_that_is_wrong_fails_the_build(built: Project, plan: Plan) -> None:
-    """Builds leave out the tests of seeds alone that passed when the plan was compiled."""
+    """Builds leave out the tests of no model that passed when the plan was compiled."""
     looks_at_seeds = {
         step.name
         for step in plan.steps
-        if step.kind == "test" and step.needs and all(n.startswith("seed.") for n in step.needs)
+        if step.kind == "test" and all(name.startswith("seed.") for name in step.needs)
     }
     assert {step.name for step in plan.steps if step.is_settled} == looks_at_seeds
     wrong = settled(
@@ -392,6 +392,18 @@ def test_a_seed_that_is_wrong_fails_the_build(built: Project, plan: Plan) -> Non
     [failing] = looks_at_seeds - {step.name for step in wrong if step.is_settled}
     with pytest.raises(BuildError, match=f"{failing}: Got"):
         run(built, dataclasses.replace(plan, steps=wrong))
+
+
+def test_engines_that_disagree_fail_the_build(built: Project, plan: Plan) -> None:
+    """Their test looks at no table; the build runs it where it did not pass before."""
+    steps = tuple(
+        dataclasses.replace(step, sql="select 1", is_settled=False)
+        if step.name == "engine_macros_agree"
+        else step
+        for step in plan.steps
+    )
+    with pytest.raises(BuildError, match="engine_macros_agree: Got 1 result"):
+        run(built, dataclasses.replace(plan, steps=steps))
 
 
 def test_a_null_under_a_contract_stops_both(built: Project, plan: Plan) -> None:

@@ -70,7 +70,7 @@ class Step:
     fail_calc: str = ""
     warn_if: str = ""
     error_if: str = ""
-    is_settled: bool = False  # it looks at seeds alone, whose rows are in the plan, and passed
+    is_settled: bool = False  # it looks at no model, the rows of seeds are in the plan, and passed
 
 
 @dataclass(frozen=True, slots=True)
