@@ -173,8 +173,7 @@
                 when not {{ json_holds_one('line_text', keys) }} then false
                 {%- endfor %}
                 {%- if way['envelope'] is defined %}
-                when not {{ json_holds_one('line_text', envelope_places(envelopes[way['envelope']])) }}
-                    then false
+                when not {{ has_envelope('line_text', envelopes[way['envelope']]) }} then false
                 {%- endif %}
                 {%- for key, words in way.get('words', {}).items() %}
                 when coalesce({{ json_text_at('line_text', key) }}, '') not in ({{ text_literals(words) }}) then false

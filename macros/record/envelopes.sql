@@ -23,14 +23,22 @@
     {{ return(path_tree(paths)) }}
 {% endmacro %}
 
-{#- The paths that one envelope has to hold, below each member that it may be. -#}
-{% macro envelope_places(rule) %}
-    {% set places = [] %}
-    {% for name in rule['names'] %}
-        {% for path in rule['holds'] %}{% do places.append(name ~ '.' ~ path) %}{% endfor %}
-    {% endfor %}
-    {{ return(places) }}
-{% endmacro %}
+{#- Boolean: an object, as JSON text, has an envelope, which may stand in a text. -#}
+{% macro has_envelope(json, rule) -%}
+    (
+        {%- for name in rule['names'] %}
+        {%- set member = json_text_at(json, name) %}
+        case
+            when left({{ member }}, 1) = '{'
+                then case
+                    when {{ json_is_valid(member) }} then {{ json_holds_one(member, rule['holds']) }} else false
+                end
+            else false
+        end
+        {{- ' or' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
 
 {#- The object in each member that may be an envelope, or in its text: columns <member>_text. -#}
 {% macro envelope_texts(record, envelopes, tree) %}

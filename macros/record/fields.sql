@@ -281,7 +281,9 @@
 -#}
 {% macro path_texts(record, fields, tree, envelopes) %}
     {%- set trees = {} %}
-    {%- for name in envelopes %}{% do trees.update({name: envelope_tree(fields, name)}) %}{% endfor %}
+    {%- for name in envelopes -%}
+        {%- do trees.update({name: envelope_tree(fields, name)}) -%}
+    {%- endfor %}
     {%- for path in field_paths(fields) %}
         {%- set name, hop, inner = path.partition('>') %}
         {{ json_member(name ~ '_record', inner, trees[name]) if name in trees

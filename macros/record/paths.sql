@@ -106,9 +106,12 @@
     end
 {%- endmacro %}
 
-{#- A text; of anything else nothing: a number may be that of a row, in many files. -#}
+{#- A text that is more than a short number: that may be the number of a row, in many files. -#}
 {% macro form_id(value) -%}
-    case when left({{ value }}, 1) = '"' then {{ value }} end
+    case
+        when {{ regex_test(value, '^"[0-9]{1,11}"$') }} then null
+        when left({{ value }}, 1) = '"' then {{ value }}
+    end
 {%- endmacro %}
 
 {#- A count that stands as 12, as 12.0 or as "12". -#}

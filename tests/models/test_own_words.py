@@ -52,6 +52,7 @@ def logs() -> Iterator[tuple[str, dict[str, Any], Meant]]:
     answer = {"usage": {"completion_tokens": 12}, "choices": [{"finish_reason": "length"}]}
     for name in ENVELOPES["response"]["names"]:
         yield f"answer in {name}", {name: answer}, (None, "length", None)
+        yield f"text alone in {name}", {name: json.dumps(answer)}, (None, "length", None)
         request = at("request", {"max_tokens": 77, "messages": [SECRET]})
         text = {name: json.dumps(answer), "model": "gpt-6", "completion_tokens": 12}
         yield f"text in {name}", request | text, ("gpt-6", "length", 77)
@@ -154,6 +155,8 @@ def test_times_as_programs_write_them(tmp_path: Path) -> None:
 
 VALUES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "a row's number is no id": ({"id": 17}, {"response_id": None}),
+    "nor is it as a text": ({"id": "17"}, {"response_id": None}),
+    "an id is one": ({"id": "resp-17"}, {"response_id": "resp-17"}),
     "another number names a session": ({"session_id": 17}, {"run_id": "17"}),
     "a status of HTTP": ({"status": 200}, {"stop_reason": None}),
     "a word for success": ({"status": "ok"}, {"stop_reason": None}),

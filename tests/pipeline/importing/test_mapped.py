@@ -91,6 +91,10 @@ def test_an_envelope_is_kept_where_it_holds_an_answer() -> None:
     assert SECRET not in json.dumps(kept)
     text = answers.kept({"model": "m", "answer": json.dumps(answer)})
     assert json.loads(text["answer"])["usage"] == {"completion_tokens": 5}
+    choices = [{"finish_reason": "length", "message": SECRET}]
+    assert answers.kept({"model": "m", "output": choices})["output"] == [
+        {"finish_reason": "length"}
+    ]
 
 
 def test_records_below_a_header_keep_their_place() -> None:

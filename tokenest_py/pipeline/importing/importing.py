@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import TokenestError
@@ -14,7 +15,7 @@ from tokenest_py.pipeline.importing import origin
 from tokenest_py.pipeline.importing.containers import tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tokenest_py.pipeline.importing.containers import Table
@@ -26,6 +27,7 @@ Record = dict[str, Any]
 
 PIECE = 1 << 20
 MOST_BYTES = 1 << 18  # of a line, where it can be several
+HEAD_ROWS = 50  # that are looked at where the columns do not tell
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -114,16 +116,15 @@ def _records(
         for row in table.rows(None):
             yield "origin", origin.event(row)
         return
-    wanted = None
     if table.columns:
-        if not (known := _of_columns(table.columns, sources)):
+        known, rows = _known_table(table, sources)
+        if known is None:
             done.left_out[f"{name}: no source knows its columns"] += 1
             return
-        wanted = [column for column in table.columns if known.knows_column(column)]
-    for row in table.rows(wanted):
-        if wanted is not None and known:
+        for row in rows:
             yield known.name, known.kept(known.typed(row))
-            continue
+        return
+    for row in table.rows(None):
         fitting = [source for source in sources if source.recognises(row)]
         if len(fitting) == 1:
             for part in fitting[0].parts(fitting[0].kept(row), MOST_BYTES):
@@ -132,6 +133,15 @@ def _records(
         why = "two sources know it" if fitting else "no source knows it"
         done.left_out[f"{name}: {why}"] += 1
         yield None, {}
+
+
+def _known_table(table: Table, sources: Sequence[Source]) -> tuple[Source | None, Iterable[Record]]:
+    """The source of a table with columns, and all its rows, of the columns that it knows."""
+    if known := _of_columns(table.columns, sources):
+        return known, table.rows([name for name in table.columns if known.knows_column(name)])
+    rows = table.rows(None)
+    head = list(islice(rows, HEAD_ROWS))
+    return _of_rows(head, sources), chain(head, rows)
 
 
 def _of_columns(columns: Sequence[str], sources: Sequence[Source]) -> Source | None:
@@ -143,6 +153,14 @@ def _of_columns(columns: Sequence[str], sources: Sequence[Source]) -> Source | N
         if dot and isinstance(row.setdefault(head, {}), dict):
             row[head][rest] = ""
     fitting = [source for source in sources if source.recognises(row)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _of_rows(rows: Sequence[Record], sources: Sequence[Source]) -> Source | None:
+    """The one source that recognises one of these rows: a cell may hold a whole answer."""
+    fitting = [
+        source for source in sources if any(source.recognises(source.typed(row)) for row in rows)
+    ]
     return fitting[0] if len(fitting) == 1 else None
 
 

@@ -122,8 +122,8 @@ class Source:
         closed = {
             name
             for envelope in self.envelopes.values()
-            for name in envelope["names"]
-            if not _holds_one(_opened(record.get(name)), envelope["holds"])
+            for name in set(envelope["names"]) - self._opened(envelope, record)
+            if isinstance(record.get(name), dict | str)
         }
         found = self._tree.kept({name: record[name] for name in record.keys() - closed})
         kept: Record = found if isinstance(found, dict) else {}
@@ -187,14 +187,21 @@ class Source:
             if "." not in key
         }
 
+    @staticmethod
+    def _opened(envelope: Mapping[str, Sequence[str]], record: Mapping[str, Any]) -> set[str]:
+        """The members of a record that are one: as an object, or as the text of one."""
+        values = {name: record.get(name) for name in envelope["names"]}
+        opened = {
+            name: _parsed(value) if isinstance(value, str) and value.startswith("{") else value
+            for name, value in values.items()
+        }
+        return {name for name, value in opened.items() if _holds_one(value, envelope["holds"])}
+
     def _fits(self, way: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-        envelope = self.envelopes[way["envelope"]] if "envelope" in way else None
-        return (
+        return bool(
             all(_has(record, key) for key in way.get("keys", []))
             and all(_holds_one(record, keys) for keys in way.get("one_of", []))
-            and (envelope is None or _holds_one(record, [
-                f"{name}.{path}" for name in envelope["names"] for path in envelope["holds"]
-            ]))
+            and ("envelope" not in way or self._opened(self.envelopes[way["envelope"]], record))
             and not any(_has(record, key) for key in way.get("without", []))
             and all(str(_at(record, key)) in words for key, words in way.get("words", {}).items())
         )  # fmt: skip
@@ -257,11 +264,6 @@ def _has(record: Mapping[str, Any], key: str) -> bool:
 def _holds_one(record: object, paths: Iterable[str]) -> bool:
     """One of the paths leads to a value that is not null."""
     return any(_at(record, path) is not None for path in paths)
-
-
-def _opened(value: object) -> object:
-    """An object, or that which a text holds."""
-    return _parsed(value) if isinstance(value, str) and value.startswith("{") else value
 
 
 def _at(record: object, path: str) -> object:

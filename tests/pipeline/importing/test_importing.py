@@ -1,0 +1,60 @@
+"""Which source a table is of, and that each of its rows is written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+from dbt_project import ROOT
+from tokenest_py.pipeline.importing.importing import HEAD_ROWS, import_file
+from tokenest_py.pipeline.importing.mapped import read_sources, sources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = "canary-4d7b"
+SOURCES = read_sources(ROOT, sources(ROOT))
+NAMES = ("timestamp", "request", "response")
+
+
+def calls(n: int) -> list[tuple[str, str, str]]:
+    """Rows of a table that keeps what was asked of an API, and what came back, as JSON."""
+    request = {"model": "m", "max_tokens": 90, "messages": [{"content": SECRET}]}
+    choices = [{"finish_reason": "stop", "message": {"content": SECRET}}]
+    return [
+        (
+            "2026-06-01 08:00:00",
+            json.dumps(request),
+            json.dumps({"usage": {"completion_tokens": number}, "choices": choices}),
+        )
+        for number in range(n)
+    ]
+
+
+def written(path: Path, rows: list[tuple[str, str, str]], names: tuple[str, ...]) -> Path:
+    """A CSV file of the rows."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([names, *rows])
+    return path
+
+
+def test_cells_that_hold_answers_tell_the_source(tmp_path: Path) -> None:
+    """Its columns do not; the rows that were looked at are written like the others."""
+    path = written(tmp_path / "calls.csv", calls(2 * HEAD_ROWS), NAMES)
+    done = import_file(path, tmp_path / "telemetry", SOURCES, lambda: None)
+    assert dict(done.lines) == {"answers": 2 * HEAD_ROWS}
+    [target] = done.written
+    texts = [json.loads(line)["response"] for line in target.read_text("utf-8").splitlines()]
+    counts = [json.loads(text)["usage"]["completion_tokens"] for text in texts]
+    assert counts == list(range(2 * HEAD_ROWS))
+    assert SECRET not in target.read_text("utf-8")
+
+
+def test_a_table_that_nobody_knows_is_left_out(tmp_path: Path) -> None:
+    """Whether its cells are empty, or hold something else."""
+    for name, rows in {"empty": [], "other": [("a", "{", '{"usage": {}}')]}.items():
+        path = written(tmp_path / f"{name}.csv", rows, NAMES)
+        done = import_file(path, tmp_path / "telemetry", SOURCES, lambda: None)
+        assert dict(done.left_out) == {f"{name}.csv: no source knows its columns": 1}
+        assert not done.written
