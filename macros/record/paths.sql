@@ -56,7 +56,7 @@
             {% endfor %}
         {% endfor %}
     {% endfor %}
-    {{ return(paths | unique | list) }}
+    {{ return(paths | unique(case_sensitive=true) | list) }}
 {% endmacro %}
 
 {#-

@@ -137,7 +137,7 @@ def test_a_cut_answer_is_cut_wherever_a_source_says_so(tmp_path: Path) -> None:
     for place, (source, said) in PLACES.items():
         words = [spelling(word) for word in CUT for spelling in SPELLINGS]
         for number, word in enumerate([*words, "stop", "end_turn"]):
-            key = f"{list(PLACES).index(place):02x}{number:04x}"
+            key = f"c{list(PLACES).index(place):02x}{number:04x}"  # an id of digits alone is none
             if place.startswith("no token") and word not in words:
                 continue
             cases[key] = f"{place}: {word}"

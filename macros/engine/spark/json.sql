@@ -221,14 +221,19 @@
 {%- endmacro %}
 
 {% macro spark__json_text_at(text, path) -%}
-    get_json_object({{ text }}, '$.{{ path }}')
+    get_json_object({{ text }}, {{ spark_json_path(path) }})
+{%- endmacro %}
+
+{#- A name with dots stands in quotes in a path, and here in brackets. -#}
+{% macro spark_json_path(path) -%}
+    "${{ modules.re.sub('[.]"([^"]+)"', "['\\1']", '.' ~ path) }}"
 {%- endmacro %}
 
 {% macro spark__json_holds_one(text, paths) -%}
     (
         coalesce(
             {%- for path in paths %}
-            get_json_object({{ text }}, '$.{{ path }}'){{ ',' if not loop.last }}
+            {{ spark__json_text_at(text, path) }}{{ ',' if not loop.last }}
             {%- endfor %}
         ) is not null
     )

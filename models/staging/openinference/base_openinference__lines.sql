@@ -1,7 +1,7 @@
 {#- Spans of chains and agents sum up the calls below them: those of models alone count. -#}
 {% set left_out %}
 case
-    when coalesce(span_kind_value, '') <> 'llm' then 'no call of a model'
+    when not {{ is_call_of_model() }} then 'no call of a model'
     when actual_output_tokens is null then 'no output counted'
 end
 {% endset %}

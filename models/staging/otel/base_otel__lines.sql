@@ -5,9 +5,7 @@ case
         then case when coalesce(event_name_value, '') <> 'claude_code.api_request' then 'another log record' end
     when span_id_value is null then 'no span'
     when
-        coalesce(operation_value, '') not in ('chat', 'text_completion', 'generate_content', 'completion')
-        and not {{ regex_test("coalesce(operation_value, '')", '^ai[.][a-z]+[.]do(generate|stream)$') }}
-        and coalesce(span_kind_value, '') <> 'llm'
+        not {{ is_call_of_model() }}
         and coalesce(event_name_value, '') <> 'claude_code.llm_request'
         then 'no call of a model'
     when actual_output_tokens is null then 'no output counted'

@@ -26,6 +26,7 @@ Record = dict[str, Any]
 
 # the steps of a path, as macros/record/paths.sql has them
 STEP = re.compile(r'"([^"]+)"|([A-Za-z0-9_$-]+)|\[([0-9]*)\]|\{([^}]+)\}|(>)')
+NAME = re.compile(r'"([^"]+)"|([^."]+)')  # one with dots stands in quotes
 WHOLE = re.compile(r"-?[0-9]+(\.0+)?")
 OFFSET = re.compile(r"^(20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)$")
 TRUE, FALSE = {"true", "t", "1"}, {"false", "f", "0"}
@@ -267,10 +268,10 @@ def _holds_one(record: object, paths: Iterable[str]) -> bool:
 
 
 def _at(record: object, path: str) -> object:
-    for name in path.split("."):
+    for quoted, name in NAME.findall(path):
         if not isinstance(record, dict):
             return None
-        record = record.get(name)
+        record = record.get(quoted or name)
     return record
 
 
