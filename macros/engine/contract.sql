@@ -335,6 +335,14 @@
     {{ return(adapter.dispatch('json_holds_one', 'tokenest')(text, paths)) }}
 {%- endmacro %}
 
+{#-
+    Boolean: one of the members of an object is an object, or the text of one, that has a value at one
+    of the paths.
+-#}
+{% macro json_has_envelope(text, names, paths) -%}
+    {{ return(adapter.dispatch('json_has_envelope', 'tokenest')(text, names, paths)) }}
+{%- endmacro %}
+
 {#- An object of texts as JSON text with its names in order. -#}
 {% macro json_sorted(json) -%}
     {{ return(adapter.dispatch('json_sorted', 'tokenest')(json)) }}

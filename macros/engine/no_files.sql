@@ -11,6 +11,7 @@
 {% macro default__json_has_keys(text, names) %}{% endmacro %}
 {% macro default__json_text_at(text, path) %}{% endmacro %}
 {% macro default__json_holds_one(text, paths) %}{% endmacro %}
+{% macro default__json_has_envelope(text, names, paths) %}{% endmacro %}
 {% macro default__telemetry_lines(files, documents=false) %}{% endmacro %}
 {% macro default__matched_contents(paths, candidates) %}{% endmacro %}
 {% macro default__note_landed(relation, listing, files) %}{% endmacro %}

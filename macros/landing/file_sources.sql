@@ -173,7 +173,8 @@
                 when not {{ json_holds_one('line_text', keys) }} then false
                 {%- endfor %}
                 {%- if way['envelope'] is defined %}
-                when not {{ has_envelope('line_text', envelopes[way['envelope']]) }} then false
+                {%- set rule = envelopes[way['envelope']] %}
+                when not {{ json_has_envelope('line_text', rule['names'], rule['holds']) }} then false
                 {%- endif %}
                 {%- for key, words in way.get('words', {}).items() %}
                 when coalesce({{ json_text_at('line_text', key) }}, '') not in ({{ text_literals(words) }}) then false

@@ -10,7 +10,13 @@
 
 {#- true for a member that says something; what it says is not kept. -#}
 {% macro form_present(value) -%}
-    case when {{ value }} not in ('""', 'null', '{}', '[]', 'false') then 'true' end
+    case
+        when
+            lower({{ value }}) not in (
+                '""', 'null', '{}', '[]', 'false', '0', '"false"', '"none"', '"null"'
+            )
+            then 'true'
+    end
 {%- endmacro %}
 
 {#- The first text of an object of labels. -#}

@@ -23,23 +23,6 @@
     {{ return(path_tree(paths)) }}
 {% endmacro %}
 
-{#- Boolean: an object, as JSON text, has an envelope, which may stand in a text. -#}
-{% macro has_envelope(json, rule) -%}
-    (
-        {%- for name in rule['names'] %}
-        {%- set member = json_text_at(json, name) %}
-        case
-            when left({{ member }}, 1) = '{'
-                then case
-                    when {{ json_is_valid(member) }} then {{ json_holds_one(member, rule['holds']) }} else false
-                end
-            else false
-        end
-        {{- ' or' if not loop.last }}
-        {%- endfor %}
-    )
-{%- endmacro %}
-
 {#- The object in each member that may be an envelope, or in its text: columns <member>_text. -#}
 {% macro envelope_texts(record, envelopes, tree) %}
     {%- for name in envelope_names(envelopes) %}

@@ -169,6 +169,7 @@ VALUES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "counts of a data frame": ({"completion_tokens": 12.0}, {"actual_output_tokens": 12}),
     "no count": ({"prompt_tokens": "n/a"}, {"input_tokens": None}),
     "a flag for a word": ({"task": True, "provider": {"name": "x"}}, {"category": None}),
+    "an error that is none": ({"error": "None", "success": "true"}, {"actual_output_tokens": 12}),
     "no error": ({"error": False, "success": True}, {"actual_output_tokens": 12}),
 }
 

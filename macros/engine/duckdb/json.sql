@@ -183,6 +183,20 @@
     (list_any_value(json_extract_string({{ text }}, [{{ text_literals(places) }}])) is not null)
 {%- endmacro %}
 
+{#- A list of members, and not a condition for each: a build of few lines pays for its text. -#}
+{% macro duckdb__json_has_envelope(text, names, paths) -%}
+    {%- set places = [] -%}
+    {%- for name in names -%}{%- do places.append('$.' ~ name) -%}{%- endfor -%}
+    (len(list_filter(
+        json_extract_string({{ text }}, [{{ text_literals(places) }}]),
+        lambda member: case
+            when left(member, 1) <> '{' then false
+            when not {{ json_is_valid('member') }} then false
+            else {{ json_holds_one('member', paths) }}
+        end
+    )) > 0)
+{%- endmacro %}
+
 {% macro duckdb__json_sorted(json) -%}
     '{' || array_to_string(
         list_transform(

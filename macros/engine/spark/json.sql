@@ -239,6 +239,20 @@
     )
 {%- endmacro %}
 
+{% macro spark__json_has_envelope(text, names, paths) -%}
+    (
+        {%- for name in names %}
+        {%- set member = json_text_at(text, name) %}
+        case
+            when left({{ member }}, 1) <> '{' then false
+            when not {{ json_is_valid(member) }} then false
+            else {{ json_holds_one(member, paths) }}
+        end
+        {{- ' or' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
 {% macro spark__form_visible_characters(content) -%}
     case
         when left({{ content }}, 1) = '['
