@@ -18,6 +18,8 @@ QUERIES = $(filter-out $(ALIKE),$(shell find models -name '*.sql')) tests/dbt/si
 HAS_JAVA = java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])'
 export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
+# tests start hundreds of processes, each of which would compile the package
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build test test-fast test-clients test-spark test-spark-cluster spark-sizes audit evaluator lint lint-macros format fields demo bench soak docs picture reference lock clean
