@@ -116,9 +116,17 @@
     {% endfor %}
 {% endmacro %}
 
-{#- source_file, source_name and what it looks like, of lines as file_heads() gives them. -#}
+{#-
+    source_file, source_name and what it looks like, of lines as file_heads() gives them. A source that
+    `yields` (config.meta) takes what no other recognises: its words are those of anybody.
+-#}
 {% macro recognised_sources(lines) %}
     {% if not execute %}{{ return('') }}{% endif %}
+    {% set yielding = [] %}
+    {% for source in var('sources') %}
+        {% set lines_of = graph.nodes['model.tokenest.base_' ~ source ~ '__lines'] %}
+        {% if lines_of.config.meta.get('yields') %}{% do yielding.append(source) %}{% endif %}
+    {% endfor %}
     select
         source_file,
         case
@@ -131,11 +139,16 @@
         select
             source_file,
             {{ value_of_largest('member_names', '-line_no') }} as first_names,
-            concat_ws(
-                ' '
-                {%- for source in var('sources') %},
-                max(case when {{ is_record_of(source) }} then '{{ source }}' end)
+            coalesce(
+                {%- for sources in (var('sources') | reject('in', yielding) | list, yielding) if sources %}
+                nullif(concat_ws(
+                    ' '
+                    {%- for source in sources %},
+                    max(case when {{ is_record_of(source) }} then '{{ source }}' end)
+                    {%- endfor %}
+                ), ''),
                 {%- endfor %}
+                ''
             ) as words
         from {{ lines }}
         group by source_file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import pytest
 import yaml
 
 from dbt_project import ROOT, Project
+from tokenest_py.pipeline.importing.mapped import of_one, read_sources
+from tokenest_py.pipeline.importing.mapped import sources as project_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +96,39 @@ def test_each_word_is_read(tmp_path: Path) -> None:
         " actual_max_tokens from events.int_events"
     )
     assert {path.rpartition("/")[2][:-7]: tuple(call) for path, *call in found} == meant
+
+
+def test_a_log_of_a_tool_is_of_that_tool(tmp_path: Path) -> None:
+    """Also where its records have the words of anybody, in older members or in an answer."""
+    project = Project(tmp_path)
+    answer = {"usage": {"completion_tokens": 12}, "choices": [{"finish_reason": "stop"}]}
+    observation = {
+        "id": "o-1", "traceId": "t-1", "type": "GENERATION", "startTime": TIME, "endTime": TIME,
+        "model": "gpt-6", "usage": {"input": 9, "output": 12}, "usageDetails": {"output": 12},
+        "completionTokens": 12, "output": answer,
+    }  # fmt: skip
+    project.telemetry().write_text(json.dumps(observation) + "\n", encoding="utf-8")
+    project.build("int_events", tests=False)
+    assert project.rows("select source_name from events.int_events") == [("langfuse",)]
+    sources = read_sources(ROOT, project_sources(ROOT))
+    found = of_one([source for source in sources if source.recognises(observation)])
+    assert found is not None
+    assert found.name == "langfuse"
+
+
+def test_the_first_word_for_a_time_that_has_one_counts(tmp_path: Path) -> None:
+    """Each word of the page, beside another that says how long the call took."""
+    page = (ROOT / "docs/sources/answers.md").read_text(encoding="utf-8")
+    words = re.findall(r"`([^`]+)`", re.search(r"\| time \|(.*):", page)[1])  # type: ignore[index]
+    assert len(words) > 10
+    project = Project(tmp_path)
+    with project.telemetry().open("w", encoding="utf-8") as file:
+        for number, word in enumerate(words):
+            record = {"model": "gpt-6", "completion_tokens": number, word: TIME}
+            file.write(json.dumps({"time": 0.25, "ts": 3} | record) + "\n")
+    project.build("int_events", tests=False)
+    times = project.rows("select distinct cast(occurred_at as varchar) from events.int_events")
+    assert times == [("2026-06-01 08:00:00",)]
 
 
 @pytest.mark.parametrize("name", ENVELOPES["response"]["names"])

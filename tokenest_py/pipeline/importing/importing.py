@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.importing import origin
 from tokenest_py.pipeline.importing.containers import tables_of
+from tokenest_py.pipeline.importing.mapped import of_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -126,9 +127,9 @@ def _records(
         return
     for row in table.rows(None):
         fitting = [source for source in sources if source.recognises(row)]
-        if len(fitting) == 1:
-            for part in fitting[0].parts(fitting[0].kept(row), MOST_BYTES):
-                yield fitting[0].name, part
+        if known := of_one(fitting):
+            for part in known.parts(known.kept(row), MOST_BYTES):
+                yield known.name, part
             continue
         why = "two sources know it" if fitting else "no source knows it"
         done.left_out[f"{name}: {why}"] += 1
@@ -152,16 +153,12 @@ def _of_columns(columns: Sequence[str], sources: Sequence[Source]) -> Source | N
         head, dot, rest = column.partition(".")
         if dot and isinstance(row.setdefault(head, {}), dict):
             row[head][rest] = ""
-    fitting = [source for source in sources if source.recognises(row)]
-    return fitting[0] if len(fitting) == 1 else None
+    return of_one([source for source in sources if source.recognises(row)])
 
 
 def _of_rows(rows: Sequence[Record], sources: Sequence[Source]) -> Source | None:
     """The one source that recognises one of these rows: a cell may hold a whole answer."""
-    fitting = [
-        source for source in sources if any(source.recognises(source.typed(row)) for row in rows)
-    ]
-    return fitting[0] if len(fitting) == 1 else None
+    return of_one([s for s in sources if any(s.recognises(s.typed(row)) for row in rows)])
 
 
 class Lines:

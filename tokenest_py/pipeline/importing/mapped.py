@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Source", "read_sources", "sources"]
+__all__ = ["Source", "of_one", "read_sources", "sources"]
 
 Record = dict[str, Any]
 
@@ -102,6 +102,7 @@ class Source:
         each: Where the records of a line stand, as its SQL says.
         fields: The rows of its fields.csv.
         envelopes: By name, the members that may be one (`names`) and what one holds (`holds`).
+        yields: It takes what no other source recognises.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Source:
     each: tuple[str, ...]
     fields: tuple[Mapping[str, str], ...]
     envelopes: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    yields: bool = False
 
     def recognises(self, record: Mapping[str, Any]) -> bool:
         """Whether a record looks like one of this source."""
@@ -238,9 +240,16 @@ def read_sources(project: Path, names: Iterable[str]) -> list[Source]:
                 tuple(re.findall(r"'([^']+)'", each[1] if each else "")),
                 fields,
                 meta.get("envelopes", {}),
+                meta.get("yields", False),
             )
         )
     return found
+
+
+def of_one(fitting: Sequence[Source]) -> Source | None:
+    """The one of the sources that recognise something; one that yields where no other does."""
+    found = [source for source in fitting if not source.yields] or fitting
+    return found[0] if len(found) == 1 else None
 
 
 def _steps(path: str) -> list[tuple[str, str]]:
