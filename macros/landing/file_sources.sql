@@ -122,10 +122,10 @@
 -#}
 {% macro recognised_sources(lines) %}
     {% if not execute %}{{ return('') }}{% endif %}
-    {% set yielding = [] %}
+    {% set first, yielding = [], [] %}
     {% for source in var('sources') %}
         {% set lines_of = graph.nodes['model.tokenest.base_' ~ source ~ '__lines'] %}
-        {% if lines_of.config.meta.get('yields') %}{% do yielding.append(source) %}{% endif %}
+        {% do (yielding if lines_of.config.meta.get('yields') else first).append(source) %}
     {% endfor %}
     select
         source_file,
@@ -140,7 +140,7 @@
             source_file,
             {{ value_of_largest('member_names', '-line_no') }} as first_names,
             coalesce(
-                {%- for sources in (var('sources') | reject('in', yielding) | list, yielding) if sources %}
+                {%- for sources in (first, yielding) if sources %}
                 nullif(concat_ws(
                     ' '
                     {%- for source in sources %},
