@@ -26,7 +26,7 @@ META: dict[str, Any] = yaml.safe_load(
 )["models"][0]["config"]["meta"]
 ENVELOPES = META["envelopes"]
 BESIDE, COUNTS = next(way["one_of"] for way in META["recognised_by"] if "one_of" in way)
-MODELS = {"model", "model_name", "modelName", "model_id", "modelId"}
+MODELS = {"model", "model_name", "modelName", "model_id", "modelId", '"gen_ai.request.model"'}
 STOPS = {"finish_reason", "stop_reason", "finishReason", "stopReason"}
 # what tells that an answer is one, without a count
 UNCOUNTED = {"choices", "candidates", "inputTextTokenCount"}
@@ -36,7 +36,7 @@ Meant = tuple[object, object, object]  # model, stop word, ceiling
 
 def at(path: str, value: object) -> dict[str, Any]:
     """An object with a value at a path."""
-    for name in reversed(path.split(".")):
+    for name in [path.strip('"')] if '"' in path else reversed(path.split(".")):
         value = {name: value}
     assert isinstance(value, dict)
     return value
@@ -48,7 +48,7 @@ def logs() -> Iterator[tuple[str, dict[str, Any], Meant]]:
         model = "gpt-6" if word in MODELS else None
         stop = "length" if word in STOPS else None
         ceiling = None if model or stop else 77
-        record: dict[str, Any] = {"completion_tokens": 12, word: model or stop or ceiling}
+        record = {"completion_tokens": 12} | at(word, model or stop or ceiling)
         yield f"beside {word}", record, (model, stop, ceiling)
     for path in COUNTS:
         yield f"count {path}", {"model": "gpt-6"} | at(path, 12), ("gpt-6", None, None)
@@ -74,7 +74,7 @@ def test_the_page_has_each_word() -> None:
     """Of those that recognise a log; one within `usage` stands by its last part."""
     page = (ROOT / "docs/sources/answers.md").read_text(encoding="utf-8")
     names = [name for rule in ENVELOPES.values() for name in rule["names"]]
-    words = [*BESIDE, *COUNTS, *names]
+    words = [word.strip('"') for word in (*BESIDE, *COUNTS, *names)]
     assert [
         word
         for word in words
