@@ -30,6 +30,7 @@
 {% set required = fields | selectattr('required', 'defined') | list %}
 {% set from_line = field_paths(fields, from_line=true) %}
 {% set envelopes = source_envelopes(source) %}
+{% set trees = envelope_trees(envelopes, fields) %}
 {% set tree = path_tree(field_paths(fields) + envelope_names(envelopes)) %}
 with
 
@@ -139,7 +140,7 @@ wrapped as (
 opened as (
     select
         *,
-        {{ envelope_records(envelopes, fields) }}
+        {{ envelope_records(envelopes, trees) }}
     from wrapped
 ),
 {%- endif %}
@@ -147,7 +148,7 @@ opened as (
 followed as (
     select
         *,
-        {{ path_texts('record', fields, tree, envelopes) }}
+        {{ path_texts('record', fields, tree, trees) }}
     from {{ 'opened' if envelopes else 'parsed' }}
 ),
 

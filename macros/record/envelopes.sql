@@ -14,13 +14,17 @@
     {{ return(envelopes.values() | map(attribute='names') | sum(start=[])) }}
 {% endmacro %}
 
-{#- Tree of the paths of fields that lead into an envelope. -#}
-{% macro envelope_tree(fields, envelope) %}
-    {% set paths = [] %}
-    {% for path in field_paths(fields) if path.startswith(envelope ~ '>') %}
-        {% do paths.append(path.partition('>')[2]) %}
+{#- By envelope, the tree of the paths of fields that lead into it. -#}
+{% macro envelope_trees(envelopes, fields) %}
+    {% set trees = {} %}
+    {% for envelope in envelopes %}
+        {% set paths = [] %}
+        {% for path in field_paths(fields) if path.startswith(envelope ~ '>') %}
+            {% do paths.append(path.partition('>')[2]) %}
+        {% endfor %}
+        {% do trees.update({envelope: path_tree(paths)}) %}
     {% endfor %}
-    {{ return(path_tree(paths)) }}
+    {{ return(trees) }}
 {% endmacro %}
 
 {#- The object in each member that may be an envelope, or in its text: columns <member>_text. -#}
@@ -36,7 +40,7 @@
 {%- endmacro %}
 
 {#- Each envelope, read along the paths that lead into it: the columns <envelope>_record. -#}
-{% macro envelope_records(envelopes, fields) %}
+{% macro envelope_records(envelopes, trees) %}
     {%- for envelope, rule in envelopes.items() %}
         {%- set found %}
         case
@@ -45,6 +49,6 @@
             {%- endfor %}
         end
         {%- endset %}
-        {{ json_record(found, envelope_tree(fields, envelope)) }} as {{ envelope }}_record{{ ',' if not loop.last }}
+        {{ json_record(found, trees[envelope]) }} as {{ envelope }}_record{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

@@ -279,11 +279,7 @@
     What stands at each path of a record, as JSON text: the columns path_1, path_2, .... Fields name
     some paths, and their forms name a value, several times; it is read once.
 -#}
-{% macro path_texts(record, fields, tree, envelopes) %}
-    {%- set trees = {} %}
-    {%- for name in envelopes -%}
-        {%- do trees.update({name: envelope_tree(fields, name)}) -%}
-    {%- endfor %}
+{% macro path_texts(record, fields, tree, trees) %}
     {%- for path in field_paths(fields) %}
         {%- set name, hop, inner = path.partition('>') %}
         {{ json_member(name ~ '_record', inner, trees[name]) if name in trees

@@ -52,9 +52,8 @@ class Tables:
         steps = [step for step in plan.steps if step.kind == "model"]
         # a build of dbt that stopped midway: what follows would look for tables that are missing
         self._is_complete = all(step.relation in self._kinds for step in steps)
-        # of each source that has landed
-        self._newest = {name: self._newest_landing(name) for name in self._landings
-                        if name in self._kinds}  # fmt: skip
+        landed = [name for name in self._landings if name in self._kinds]
+        self._newest = {name: self._newest_landing(name) for name in landed}
         self._last_landing = max(self._newest.values(), default=0)
         for schema in plan.schemas:
             session.connection.execute(f"create schema if not exists {schema}")
