@@ -17,7 +17,10 @@
         line_no = last_line_no as is_last,
         line_no = piece_count as is_tail,
         text is not null as is_utf8,
-        coalesce(text, escaped_piece) as line_text
+        case
+            when is_shipped and text is not null then {{ duckdb__as_written('text') }}
+            else coalesce(text, escaped_piece)
+        end as line_text
     from (
         select
             *,
@@ -35,6 +38,7 @@
                 files.file_path,
                 files.landed_lines - cast(files.has_torn_tail as bigint) as landed_lines,
                 md5(split.first_line) as first_line_md5,
+                {{ duckdb__may_be_shipped('split.first_line') }} as is_shipped,
                 coalesce(split.whole_bytes, split.file_bytes) as landed_bytes,
                 {{ duckdb__landed_md5('split.content', 'split.whole_bytes', 'split.pieces', 'split.piece_count - 1') }}
                     as landed_md5,
@@ -319,6 +323,11 @@
             from (
                 select
                     source_file,
+                    line_no,
+                    case when line_no <= {{ head_lines() }} then {{ duckdb__as_written('piece') }} else piece end as piece
+                from (
+                select
+                    source_file,
                     unnest(range(1, len(pieces) + 1)) as line_no,
                     rtrim(unnest(pieces), chr(13)) as piece
                 from (
@@ -339,6 +348,7 @@
                 union all
                 {{ duckdb__packed_heads(path) }}
                 {%- endfor %}
+                )
             )
         )
     )

@@ -8,6 +8,7 @@ end
 
 {{ land(
     'bedrock',
+    each=['[]'],
     left_out=left_out,
-    key="'bedrock:' || coalesce(response_id_value, md5(line_text))",
+    key="'bedrock:' || coalesce(response_id_value, md5(record_text))",
 ) }}

@@ -1,0 +1,137 @@
+{#-
+    What a log shipper makes of the lines of a program: each a text beside its time (Docker, Fluent Bit,
+    journald, CloudWatch, Loki), an object in an entry (Google Cloud, Elasticsearch, Loguru), or a text
+    behind a prefix (a logging library, syslog). By what it is, the paths within JSON: `texts` and
+    `objects` may hold a record, `lists` the entries of one answer, and `times` say when.
+-#}
+{% macro duckdb__shippers() %}
+    {{ return({
+        'texts': ['log', 'message', '"@message"', 'MESSAGE', 'msg', 'line', 'textPayload', 'LogMessage', 'LogEntry'],
+        'objects': ['jsonPayload', '_source', 'record.extra', 'LogMessage'],
+        'lists': ['logEvents', 'events', 'entries', 'hits.hits'],
+        'times': [
+            '"@timestamp"', 'timestamp', 'time', 'ts', 'date', 'TimeGenerated', '__REALTIME_TIMESTAMP',
+            'record.time.timestamp',
+        ],
+    }) }}
+{% endmacro %}
+
+{#- The values at paths within JSON, as a list; null for a member that is not there. -#}
+{% macro duckdb__json_values(json, paths) -%}
+    json_extract({{ json }}, [
+        {%- for path in paths -%}'$.{{ path }}'{{ ', ' if not loop.last }}{%- endfor -%}
+    ])
+{%- endmacro %}
+
+{#- A pattern of a member that is called as the last step of one of the paths. -#}
+{% macro duckdb__member_pattern(paths) -%}
+    "(
+    {%- for path in paths -%}
+        {{ path.split('.')[-1].replace('"', '') }}{{ '|' if not loop.last }}
+    {%- endfor -%}
+    )"\s*:
+{%- endmacro %}
+
+{#- Boolean: by its first line, a file may be a shipper's. -#}
+{% macro duckdb__may_be_shipped(first_line) -%}
+    {%- set shippers = duckdb__shippers() -%}
+    regexp_matches(
+        {{ first_line }},
+        '^[^{\[\x{FEFF}]|{{ duckdb__member_pattern(shippers["texts"]) }}\s*[^\s{]'
+        || '|{{ duckdb__member_pattern(shippers["objects"]) }}'
+    )
+{%- endmacro %}
+
+{#-
+    The line as a program wrote it: the record that a shipper put into it, or the list of them; else the
+    line.
+-#}
+{% macro duckdb__as_written(line) -%}
+    {%- set shippers = duckdb__shippers() -%}
+    {%- set lists = duckdb__json_values(line, shippers['lists']) -%}
+    {%- set is_list = "lambda found: json_type(found) = 'ARRAY'" -%}
+    {%- set first_list = 'list_filter(' ~ lists ~ ', ' ~ is_list ~ ')[1]' -%}
+    case
+        when octet_length(encode({{ line }})) > {{ var('max_line_bytes') }} then {{ line }}
+        when regexp_matches({{ line }}, '^[^{\[]')
+            then coalesce({{ duckdb__behind_prefix(line) }}, {{ line }})
+        when not regexp_matches({{ line }}, '"\{\\"|{{ duckdb__member_pattern(shippers["objects"]) }}')
+            then {{ line }}
+        when not json_valid({{ line }}) then {{ line }}
+        when starts_with({{ line }}, '[')
+            then coalesce({{ duckdb__shipped_list(line) }}, {{ line }})
+        else coalesce(
+            {{ duckdb__shipped_record(line) }},
+            {{ duckdb__shipped_list(first_list) }},
+            {{ line }}
+        )
+    end
+{%- endmacro %}
+
+{#- The records in a JSON list of entries, as a list; null where there are none. -#}
+{% macro duckdb__shipped_list(entries) -%}
+    '[' || nullif(array_to_string(list_filter(
+        list_transform(
+            from_json({{ entries }}, '["JSON"]'),
+            lambda entry: {{ duckdb__shipped_record('entry') }}
+        ),
+        lambda record: record is not null
+    ), ','), '') || ']'
+{%- endmacro %}
+
+{#-
+    The record in an entry of a shipper, or in the entry that this one holds; null for what is no entry.
+-#}
+{% macro duckdb__shipped_record(entry) -%}
+    list_transform(
+        [{{ duckdb__record_within(entry) }}],
+        lambda outer_record: coalesce({{ duckdb__record_within('outer_record') }}, outer_record)
+    )[1]
+{%- endmacro %}
+
+{#- One level of it: what counts tokens by itself is a record, and not an entry. -#}
+{% macro duckdb__record_within(entry) -%}
+    {%- set shippers = duckdb__shippers() -%}
+    {%- set values = duckdb__json_values(entry, shippers['texts'] + shippers['objects']) -%}
+    {%- set times = duckdb__json_values(entry, shippers['times']) -%}
+    {%- set record -%}
+        list_filter(
+            {{ values }},
+            lambda value, place: starts_with(
+                cast(value as varchar),
+                case when place > {{ shippers['texts'] | length }} then '{"' else '"{\"' end
+            ) and json_valid(value ->> '$')
+        )[1] ->> '$'
+    {%- endset -%}
+    case
+        when not regexp_matches(
+            array_to_string(json_keys({{ entry }}), ','),
+            '(?i)token|usage|eval_count|response|output|completion'
+        )
+            then {{ duckdb__timed(record, 'list_filter(' ~ times ~ ', lambda time: time is not null)[1]') }}
+    end
+{%- endmacro %}
+
+{#- The record that follows a prefix of text, with the time that the prefix says. -#}
+{% macro duckdb__behind_prefix(line) -%}
+    {%- set record = 'regexp_extract(' ~ line ~ ", '[{]\".*$', 0, 's')" -%}
+    {%- set time -%}
+        '"' || nullif(regexp_extract(
+            {{ line }},
+            '^[^{]{0,80}?([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]{8,}(Z|[+-][0-9]{2}:?[0-9]{2})?)',
+            1
+        ), '') || '"'
+    {%- endset -%}
+    case when json_valid({{ record }}) then {{ duckdb__timed(record, time) }} end
+{%- endmacro %}
+
+{#- A record with the time that stands outside of it, where it has none under that name. -#}
+{% macro duckdb__timed(record, time) -%}
+    list_transform(
+        [{{ record }}],
+        lambda found: case
+            when ({{ time }}) is null or json_exists(found, '$."@timestamp"') then found
+            else '{"@timestamp":' || cast({{ time }} as varchar) || ',' || substring(found, 2)
+        end
+    )[1]
+{%- endmacro %}

@@ -1,0 +1,182 @@
+"""Lines that a log shipper wrapped give the calls of the program that wrote them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dbt_project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+Record = dict[str, Any]
+SECRET = "canary-3c9e"
+START = datetime(2026, 6, 1, 8, tzinfo=UTC)
+CALLS = 3
+OTHERS = ("Starting worker", json.dumps({"level": "info", "msg": f"GET /{SECRET}"}))
+
+
+def moment(call: int) -> datetime:
+    """When a call ended."""
+    return START + timedelta(minutes=call)
+
+
+def iso(call: int) -> str:
+    """Its time as most programs write it."""
+    return moment(call).isoformat().replace("+00:00", "Z")
+
+
+def microseconds(call: int) -> int:
+    """Its time as journald counts it."""
+    return int(moment(call).timestamp()) * 1_000_000
+
+
+def record(call: int) -> Record:
+    """A call as a program logs it, without a time of its own."""
+    return {
+        "id": f"@name@-{call}",
+        "model": "gpt-6",
+        "max_tokens": 77,
+        "completion_tokens": 12 + call,
+        "finish_reason": "length",
+        "prompt": f'say "{SECRET}" {{"x": 1}}',
+    }
+
+
+def text(call: int) -> str:
+    """The same as the text of a line."""
+    return json.dumps(record(call))
+
+
+def each(entry: Callable[[int, str], Record]) -> list[str]:
+    """A line for each call and for what else the program wrote, as an entry of a shipper."""
+    texts = [*((call, text(call)) for call in range(CALLS)), *((0, other) for other in OTHERS)]
+    return [json.dumps(entry(call, written)) for call, written in texts]
+
+
+def entries(call: int, written: str) -> Record:
+    """An event of CloudWatch."""
+    return {"timestamp": microseconds(call) // 1000, "message": written + "\n"}
+
+
+LISTED = [entries(call, text(call)) for call in range(CALLS)]
+SHIPPED: dict[str, list[str]] = {
+    "docker": each(lambda call, log: {"log": log + "\n", "stream": "stdout", "time": iso(call)}),
+    "fluent_bit": each(lambda call, log: {"@timestamp": iso(call), "log": log, "kubernetes": {}}),
+    "journald": [
+        *each(
+            lambda call, log: {"__REALTIME_TIMESTAMP": str(microseconds(call)), "MESSAGE": log}
+        ),
+        # what is no UTF-8 is a list of bytes there
+        json.dumps({"__REALTIME_TIMESTAMP": "1", "MESSAGE": [27, 91]}),
+    ],
+    "insights": each(lambda call, log: {"@timestamp": iso(call), "@message": log}),
+    "vector": each(lambda call, log: {"message": log, "timestamp": iso(call), "host": "h"}),
+    "loki": each(lambda call, log: {"line": log, "timestamp": str(1000 * microseconds(call))}),
+    "azure": each(lambda call, log: {"TimeGenerated": iso(call), "LogMessage": log}),
+    "azure_object": [
+        json.dumps({"TimeGenerated": iso(call), "LogMessage": record(call)})
+        for call in range(CALLS)
+    ],
+    "google": [
+        json.dumps({"logName": "l", "jsonPayload": record(call), "timestamp": iso(call)})
+        for call in range(CALLS)
+    ],
+    "google_list": [
+        json.dumps([{"jsonPayload": record(call), "timestamp": iso(call)} for call in range(CALLS)])
+    ],
+    "elastic": [
+        json.dumps({"_index": "i", "_source": {"@timestamp": iso(call), "message": text(call)}})
+        for call in range(CALLS)
+    ],
+    "elastic_hits": [
+        json.dumps({"hits": {"hits": [
+            {"_source": {"@timestamp": iso(call), "message": text(call)}} for call in range(CALLS)
+        ]}})
+    ],
+    "loguru": [
+        json.dumps({"text": "call", "record": {
+            "extra": record(call), "time": {"timestamp": moment(call).timestamp()},
+        }})
+        for call in range(CALLS)
+    ],
+    "firehose": [json.dumps({"messageType": "DATA_MESSAGE", "logEvents": LISTED})],
+    "logging": [
+        f"{moment(call):%Y-%m-%d %H:%M:%S},000 INFO llm: {text(call)}" for call in range(CALLS)
+    ],
+    "compose": [f"\x1b[36mweb-1  |\x1b[0m {iso(call)} {text(call)}" for call in range(CALLS)],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A build of a log of each shipper, the last half of which came after a first build."""
+    project = Project(tmp_path_factory.mktemp("shipped"))
+    logs = {
+        f"{name}.ndjson": [line.replace("@name@", name) + "\n" for line in lines]
+        for name, lines in SHIPPED.items()
+    }
+    for name, lines in logs.items():
+        project.telemetry(name).write_text(lines[0], encoding="utf-8")
+    document = json.dumps({"events": LISTED, "nextForwardToken": "f/1"}, indent=4)
+    project.telemetry("events.json").write_text(document, encoding="utf-8")
+    packed = "".join(f"{iso(call)} {text(call)}\n" for call in range(CALLS))
+    packed = packed.replace("@name@", "packed")
+    project.telemetry("export.gz").write_bytes(gzip.compress(packed.encode()))
+    telemetry = f"{project.telemetry().parent}/*"
+    project.build(telemetry=telemetry)
+    for name, lines in logs.items():
+        with project.telemetry(name).open("a", encoding="utf-8") as log:
+            log.writelines(lines[1:])
+    project.build(telemetry=telemetry)
+    return project
+
+
+@pytest.mark.parametrize(
+    "name", [*(f"{name}.ndjson" for name in SHIPPED), "events.json", "export.gz"]
+)
+def test_each_gives_the_calls_of_the_program(built: Project, name: str) -> None:
+    """With the time that the shipper knows, and the rest as other lines."""
+    calls = built.rows(
+        "select occurred_at, model, actual_max_tokens, actual_output_tokens, stop_reason"
+        " from staging.stg_answers__events where ends_with(source_file, ?) order by occurred_at",
+        f"/{name}",
+    )
+    assert calls == [
+        (moment(call).replace(tzinfo=None), "gpt-6", 77, 12 + call, "length")
+        for call in range(CALLS)
+    ]
+    [(quarantined,)] = built.rows(
+        "select quarantined from marts.files where ends_with(source_file, ?)", f"/{name}"
+    )
+    assert quarantined == 0
+
+
+def test_nothing_of_a_prompt_is_stored(built: Project) -> None:
+    """Neither of a call nor of what else the program wrote."""
+    assert SECRET.encode() not in built.database.read_bytes()
+
+
+def test_what_holds_a_count_is_a_record_itself(tmp_path: Path) -> None:
+    """An answer in JSON under a shipper's word hides no call, and text between records is told."""
+    project = Project(tmp_path)
+    own = record(1) | {"timestamp": iso(1), "message": json.dumps({"answer": 42, "model": "other"})}
+    project.telemetry("own.ndjson").write_text(json.dumps(own) + "\n", encoding="utf-8")
+    prefixed = f"INFO {text(0)}\nINFO started\nINFO {text(1)[:-1]}\n"
+    project.telemetry("text.ndjson").write_text(prefixed, encoding="utf-8")
+    project.build()
+    assert project.rows(
+        "select model, actual_output_tokens from staging.stg_answers__events order by 2"
+    ) == [("gpt-6", 12), ("gpt-6", 13)]
+    assert project.rows(
+        "select line_no, reject_reason, line_text from staging.base_answers__lines"
+        " where reject_reason is not null order by 1"
+    ) == [(2, "not_json", None), (3, "not_json", None)]
