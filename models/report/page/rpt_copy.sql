@@ -9,6 +9,7 @@ outcomes as (
     select * from {{ ref('int_ceiling_outcomes') }}
 ),
 
+-- of a group that one model serves, the ceiling is the group's, as the picture and the advice say it
 ranked as (
     select
         outcomes.subject,
@@ -16,6 +17,8 @@ ranked as (
         outcomes.n,
         outcomes.median_ceiling as now_max_tokens,
         case
+            when count(*) over (partition by outcomes.labels) = 1
+                then cast(advice.proposed as bigint)
             when advice.proposed is not null then cast(ceil(outcomes.median_proposed) as bigint)
         end as max_tokens,
         {{ ratio('outcomes.n_truncated', 'outcomes.n_known') }} as cut_off_rate,
