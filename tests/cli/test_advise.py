@@ -299,12 +299,15 @@ def test_faults_are_one_line(gateway: Path, kept: subprocess.CompletedProcess[st
     assert kept.returncode == 0
     (gateway / "empty").mkdir(exist_ok=True)
     write(gateway / "foreign.ndjson", {"speaker": "a"})
+    several = "".join(json.dumps(call, indent=1) + "\n" for call in payloads("a", 9, [4, 5]))
+    (gateway / "several.ndjson").write_text(several, encoding="utf-8")
     with duckdb.connect(str(gateway / "built.duckdb")) as connection:
         connection.execute("create schema origin; create table origin.scorecard_totals (a int)")
     cases = [
         (["nothing"], 2, "path='nothing' will not do; use a file or a folder that exists"),
         (["empty"], 4, "no log in empty: none of the files ends in .ndjson"),
         (["foreign.ndjson"], 4, "no call found; not read: "),
+        (["several.ndjson"], 4, "(not_json); tokenest import reads JSON over several lines"),
         (["logs", "--db", "built.duckdb"], 1, "was made by `tokenest build`"),
         (["logs", "--db", "kept.duckdb", "--group-by", "a.b"], 1, "name a new file"),
         (["logs", "--group-by", "a;b"], 2, "group-by='a;b' will not do; use a label such as"),

@@ -112,6 +112,7 @@ SHIPPED: dict[str, list[str]] = {
     "logging": [
         f"{moment(call):%Y-%m-%d %H:%M:%S},000 INFO llm: {text(call)}" for call in range(CALLS)
     ],
+    "monolog": [f"[{iso(call)}] app.INFO: llm {text(call)} []" for call in range(CALLS)],
     "compose": [f"\x1b[36mweb-1  |\x1b[0m {iso(call)} {text(call)}" for call in range(CALLS)],
 }  # fmt: skip
 

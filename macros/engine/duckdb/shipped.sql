@@ -32,12 +32,17 @@
     )"\s*:
 {%- endmacro %}
 
+{#- A pattern of how a line of text begins: as no JSON does, or with a word in brackets. -#}
+{% macro duckdb__text_pattern() -%}
+    ^[^{\[\x{FEFF}]|^\[[0-9A-Za-z]
+{%- endmacro %}
+
 {#- Boolean: by its first line, a file may be a shipper's. -#}
 {% macro duckdb__may_be_shipped(first_line) -%}
     {%- set shippers = duckdb__shippers() -%}
     regexp_matches(
         {{ first_line }},
-        '^[^{\[\x{FEFF}]|{{ duckdb__member_pattern(shippers["texts"]) }}\s*[^\s{]'
+        '{{ duckdb__text_pattern() }}|{{ duckdb__member_pattern(shippers["texts"]) }}\s*[^\s{]'
         || '|{{ duckdb__member_pattern(shippers["objects"]) }}'
     )
 {%- endmacro %}
@@ -53,7 +58,7 @@
     {%- set first_list = 'list_filter(' ~ lists ~ ', ' ~ is_list ~ ')[1]' -%}
     case
         when octet_length(encode({{ line }})) > {{ var('max_line_bytes') }} then {{ line }}
-        when regexp_matches({{ line }}, '^[^{\[]')
+        when regexp_matches({{ line }}, '{{ duckdb__text_pattern() }}')
             then coalesce({{ duckdb__behind_prefix(line) }}, {{ line }})
         when not regexp_matches({{ line }}, '"\{\\"|{{ duckdb__member_pattern(shippers["objects"]) }}')
             then {{ line }}
@@ -112,9 +117,9 @@
     end
 {%- endmacro %}
 
-{#- The record that follows a prefix of text, with the time that the prefix says. -#}
+{#- The record that stands in a line of text, with the time that the text before it says. -#}
 {% macro duckdb__behind_prefix(line) -%}
-    {%- set record = 'regexp_extract(' ~ line ~ ", '[{]\".*$', 0, 's')" -%}
+    {%- set record = 'regexp_extract(' ~ line ~ ", '[{]\".*[}]', 0, 's')" -%}
     {%- set time -%}
         '"' || nullif(regexp_extract(
             {{ line }},

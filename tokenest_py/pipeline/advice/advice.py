@@ -185,8 +185,10 @@ def _files(files: Sequence[Row]) -> list[str]:
                 f" write event records: {REQUIRED} are enough (docs/event_record.md)"
             )
         elif row["quarantined"]:
+            is_no_log = not row["accepted"] and row["usual_reject_reason"] == "not_json"
             said.append(
                 f"{count(row['quarantined'], 'line')} of {path} cannot be read ({_reason(row)})"
+                + ("; tokenest import reads JSON over several lines, and tables" * is_no_log)
             )
         elif not row["accepted"]:
             said.append(f"no call in {path}, read as {row['source_name']}")
