@@ -307,7 +307,7 @@ def test_faults_are_one_line(gateway: Path, kept: subprocess.CompletedProcess[st
         (["nothing"], 2, "path='nothing' will not do; use a file or a folder that exists"),
         (["empty"], 4, "no log in empty: none of the files ends in .ndjson"),
         (["foreign.ndjson"], 4, "no call found; not read: "),
-        (["several.ndjson"], 4, "(not_json); tokenest import reads JSON over several lines"),
+        (["several.ndjson"], 4, "not_json); tokenest import reads JSON over several lines"),
         (["logs", "--db", "built.duckdb"], 1, "was made by `tokenest build`"),
         (["logs", "--db", "kept.duckdb", "--group-by", "a.b"], 1, "name a new file"),
         (["logs", "--group-by", "a;b"], 2, "group-by='a;b' will not do; use a label such as"),
