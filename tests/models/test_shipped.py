@@ -47,7 +47,7 @@ def record(call: int) -> Record:
         "max_tokens": 77,
         "completion_tokens": 12 + call,
         "finish_reason": "length",
-        "prompt": f'say "{SECRET}" {{"x": 1}}',
+        "prompt": f'say "{SECRET}" {{"x": 1}}\n\\ grüße',
     }
 
 
@@ -171,7 +171,7 @@ def test_what_holds_a_count_is_a_record_itself(tmp_path: Path) -> None:
     project = Project(tmp_path)
     own = record(1) | {"timestamp": iso(1), "message": json.dumps({"answer": 42, "model": "other"})}
     project.telemetry("own.ndjson").write_text(json.dumps(own) + "\n", encoding="utf-8")
-    prefixed = f"INFO {text(0)}\nINFO started\nINFO {text(1)[:-1]}\n"
+    prefixed = f"\nINFO {text(0)}\nINFO started\nINFO {text(1)[:-1]}\n"
     project.telemetry("text.ndjson").write_text(prefixed, encoding="utf-8")
     project.build()
     assert project.rows(
@@ -180,4 +180,4 @@ def test_what_holds_a_count_is_a_record_itself(tmp_path: Path) -> None:
     assert project.rows(
         "select line_no, reject_reason, line_text from staging.base_answers__lines"
         " where reject_reason is not null order by 1"
-    ) == [(2, "not_json", None), (3, "not_json", None)]
+    ) == [(3, "not_json", None), (4, "not_json", None)]

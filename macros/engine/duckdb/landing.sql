@@ -38,7 +38,7 @@
                 files.file_path,
                 files.landed_lines - cast(files.has_torn_tail as bigint) as landed_lines,
                 md5(split.first_line) as first_line_md5,
-                {{ duckdb__may_be_shipped('split.first_line') }} as is_shipped,
+                {{ duckdb__is_shipped('split.pieces') }} as is_shipped,
                 coalesce(split.whole_bytes, split.file_bytes) as landed_bytes,
                 {{ duckdb__landed_md5('split.content', 'split.whole_bytes', 'split.pieces', 'split.piece_count - 1') }}
                     as landed_md5,

@@ -37,14 +37,13 @@
     ^[^{\[\x{FEFF}]|^\[[0-9A-Za-z]
 {%- endmacro %}
 
-{#- Boolean: by its first line, a file may be a shipper's. -#}
-{% macro duckdb__may_be_shipped(first_line) -%}
-    {%- set shippers = duckdb__shippers() -%}
-    regexp_matches(
-        {{ first_line }},
-        '{{ duckdb__text_pattern() }}|{{ duckdb__member_pattern(shippers["texts"]) }}\s*[^\s{]'
-        || '|{{ duckdb__member_pattern(shippers["objects"]) }}'
-    )
+{#- Boolean: a shipper's line is among the first; the lines of other files are not looked at. -#}
+{% macro duckdb__is_shipped(lines) -%}
+    {#- one by one: a slice of a list copies all of it -#}
+    len(list_filter(
+        [{% for no in range(1, head_lines() + 1) %}{{ lines }}[{{ no }}]{{ ', ' if not loop.last }}{% endfor %}],
+        lambda line: {{ duckdb__as_written('line') }} <> line
+    )) > 0
 {%- endmacro %}
 
 {#-
