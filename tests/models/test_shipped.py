@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dbt_project import Project
+from dbt_project import ROOT, Project
+from tokenest_py.pipeline.importing.importing import import_file
+from tokenest_py.pipeline.importing.mapped import read_sources, sources
+from tokenest_py.pipeline.importing.shipped import read_shippers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,6 +162,22 @@ def test_each_gives_the_calls_of_the_program(built: Project, name: str) -> None:
         "select quarantined from marts.files where ends_with(source_file, ?)", f"/{name}"
     )
     assert quarantined == 0
+
+
+def test_import_finds_the_same_calls(tmp_path: Path) -> None:
+    """Of what is JSON: it reads the files that a build cannot."""
+    known, shippers = read_sources(ROOT, sources(ROOT)), read_shippers(ROOT)
+    for name, lines in SHIPPED.items():
+        if lines[0].startswith("{"):
+            path = tmp_path / f"{name}.json"
+            path.write_text("\n".join(lines), encoding="utf-8")
+            done = import_file(path, tmp_path / "telemetry", known, shippers, lambda: None)
+            assert dict(done.lines) == {"answers": CALLS}, name
+            [target] = done.written
+            records = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
+            assert [record["completion_tokens"] for record in records] == [12, 13, 14]
+            assert all("@timestamp" in record for record in records)
+            assert SECRET not in target.read_text("utf-8")
 
 
 def test_nothing_of_a_prompt_is_stored(built: Project) -> None:

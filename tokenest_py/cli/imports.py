@@ -16,6 +16,7 @@ from tokenest_py.errors import GateError, NoDataError, TokenestError
 from tokenest_py.pipeline.files import REQUIRED
 from tokenest_py.pipeline.importing.importing import Imported, import_file
 from tokenest_py.pipeline.importing.mapped import read_sources, sources
+from tokenest_py.pipeline.importing.shipped import read_shippers
 from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
 
@@ -37,6 +38,7 @@ def import_(
     settings = Settings.read(TOKENEST_TELEMETRY_DIR=str(into) if into else None)
     show_folder(settings, to_write=True)
     known = read_sources(settings.project, sources(settings.project))
+    shippers = read_shippers(settings.project)
     console = Console(stderr=True)
     lines, faults = 0, 0
     with Progress(
@@ -51,7 +53,7 @@ def import_(
             task = progress.add_task(path.name, total=None)
             tick = functools.partial(progress.advance, task)
             try:
-                done = import_file(path, settings.telemetry_folder, known, tick)
+                done = import_file(path, settings.telemetry_folder, known, shippers, tick)
             except TokenestError as error:
                 if len(files) == 1:
                     raise

@@ -1,19 +1,15 @@
 {#-
     What a log shipper makes of the lines of a program: each a text beside its time (Docker, Fluent Bit,
     journald, CloudWatch, Loki), an object in an entry (Google Cloud, Elasticsearch, Loguru), or a text
-    behind a prefix (a logging library, syslog). By what it is, the paths within JSON: `texts` and
-    `objects` may hold a record, `lists` the entries of one answer, and `times` say when.
+    behind a prefix (a logging library, syslog). By what it is, the paths within JSON (`shippers` in the
+    meta of base_telemetry__files): `texts` and `objects` may hold a record, `lists` the entries of one
+    answer, and `times` say when; of what has a member called as one of `counts`, nothing is looked for.
 -#}
 {% macro duckdb__shippers() %}
-    {{ return({
-        'texts': ['log', 'message', '"@message"', 'MESSAGE', 'msg', 'line', 'textPayload', 'LogMessage', 'LogEntry'],
-        'objects': ['jsonPayload', '_source', 'record.extra', 'LogMessage'],
-        'lists': ['logEvents', 'events', 'entries', 'hits.hits'],
-        'times': [
-            '"@timestamp"', 'timestamp', 'time', 'ts', 'date', 'TimeGenerated', '__REALTIME_TIMESTAMP',
-            'record.time.timestamp',
-        ],
-    }) }}
+    {% set known = {'texts': [], 'objects': [], 'lists': [], 'times': [], 'counts': []} %}
+    {% if not execute %}{{ return(known) }}{% endif %}
+    {% set files = graph.nodes['model.tokenest.base_telemetry__files'] %}
+    {{ return(files.config.meta['shippers']) }}
 {% endmacro %}
 
 {#- The values at paths within JSON, as a list; null for a member that is not there. -#}
@@ -93,7 +89,7 @@
     )[1]
 {%- endmacro %}
 
-{#- One level of it: what counts tokens by itself is a record, and not an entry. -#}
+{#- One level of it: what counts tokens by itself is a record, and no entry. -#}
 {% macro duckdb__record_within(entry) -%}
     {%- set shippers = duckdb__shippers() -%}
     {%- set values = duckdb__json_values(entry, shippers['texts'] + shippers['objects']) -%}
@@ -110,7 +106,7 @@
     case
         when not regexp_matches(
             array_to_string(json_keys({{ entry }}), ','),
-            '(?i)token|usage|eval_count|response|output|completion'
+            '(?i){{ shippers["counts"] | join("|") }}'
         )
             then {{ duckdb__timed(record, 'list_filter(' ~ times ~ ', lambda time: time is not null)[1]') }}
     end

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from dbt_project import ROOT
 from tokenest_py.pipeline.importing.importing import HEAD_ROWS, import_file
 from tokenest_py.pipeline.importing.mapped import read_sources, sources
+from tokenest_py.pipeline.importing.shipped import read_shippers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET = "canary-4d7b"
 SOURCES = read_sources(ROOT, sources(ROOT))
+SHIPPERS = read_shippers(ROOT)
 NAMES = ("timestamp", "request", "response")
 
 
@@ -42,7 +44,7 @@ def written(path: Path, rows: list[tuple[str, str, str]], names: tuple[str, ...]
 def test_cells_that_hold_answers_tell_the_source(tmp_path: Path) -> None:
     """Its columns do not; the rows that were looked at are written like the others."""
     path = written(tmp_path / "calls.csv", calls(2 * HEAD_ROWS), NAMES)
-    done = import_file(path, tmp_path / "telemetry", SOURCES, lambda: None)
+    done = import_file(path, tmp_path / "telemetry", SOURCES, SHIPPERS, lambda: None)
     assert dict(done.lines) == {"answers": 2 * HEAD_ROWS}
     [target] = done.written
     texts = [json.loads(line)["response"] for line in target.read_text("utf-8").splitlines()]
@@ -55,6 +57,18 @@ def test_a_table_that_nobody_knows_is_left_out(tmp_path: Path) -> None:
     """Whether its cells are empty, or hold something else."""
     for name, rows in {"empty": [], "other": [("a", "{", '{"usage": {}}')]}.items():
         path = written(tmp_path / f"{name}.csv", rows, NAMES)
-        done = import_file(path, tmp_path / "telemetry", SOURCES, lambda: None)
+        done = import_file(path, tmp_path / "telemetry", SOURCES, SHIPPERS, lambda: None)
         assert dict(done.left_out) == {f"{name}.csv: no source knows its columns": 1}
         assert not done.written
+
+
+def test_a_table_of_a_log_shipper(tmp_path: Path) -> None:
+    """As the console of CloudWatch writes it: a line a row, not all of them calls."""
+    call = {"model": "m", "max_tokens": 90, "completion_tokens": 12, "prompt": SECRET}
+    rows = [("1780300800000", json.dumps(call) + "\n", ""), ("1780300800000", "START", "")]
+    path = written(tmp_path / "events.csv", rows, ("timestamp", "message", "stream"))
+    done = import_file(path, tmp_path / "telemetry", SOURCES, SHIPPERS, lambda: None)
+    [target] = done.written
+    first = json.loads(target.read_text("utf-8").splitlines()[0])
+    assert first.items() >= {"@timestamp": "1780300800000", "completion_tokens": 12}.items()
+    assert SECRET not in target.read_text("utf-8")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.importing.containers import Table
     from tokenest_py.pipeline.importing.mapped import Source
+    from tokenest_py.pipeline.importing.shipped import Shippers
 
 __all__ = ["Imported", "import_file"]
 
@@ -52,7 +53,11 @@ class Imported:
 
 
 def import_file(
-    path: Path, folder: Path, sources: Sequence[Source], tick: Callable[[], None]
+    path: Path,
+    folder: Path,
+    sources: Sequence[Source],
+    shippers: Shippers,
+    tick: Callable[[], None],
 ) -> Imported:
     """Write the calls of a file as lines below the folder, a file a source and table.
 
@@ -63,6 +68,7 @@ def import_file(
         path: JSON, CSV, Parquet, SQLite or zip.
         folder: The telemetry folder.
         sources: The log formats that may recognise a row.
+        shippers: Where a log shipper may have put the record of a row.
         tick: Called with each row.
 
     Raises:
@@ -74,17 +80,23 @@ def import_file(
             if table.name == origin.TOTALS:
                 done.said += origin.totals(table.rows(None))
             else:
-                _import_table(table, done, folder, sources, tick)
+                _import_table(table, done, folder, sources, shippers, tick)
     return done
 
 
 def _import_table(
-    table: Table, done: Imported, folder: Path, sources: Sequence[Source], tick: Callable[[], None]
+    table: Table,
+    done: Imported,
+    folder: Path,
+    sources: Sequence[Source],
+    shippers: Shippers,
+    tick: Callable[[], None],
 ) -> None:
     name = f"{done.path.name}: {table.name}" if table.name else done.path.name
     writers: dict[str, Lines] = {}
     try:
-        for number, (source, record) in enumerate(_records(table, done, name, sources), start=1):
+        records = _records(table, done, name, sources, shippers)
+        for number, (source, record) in enumerate(records, start=1):
             tick()
             if source is None:
                 continue
@@ -110,7 +122,7 @@ def _import_table(
 
 
 def _records(
-    table: Table, done: Imported, name: str, sources: Sequence[Source]
+    table: Table, done: Imported, name: str, sources: Sequence[Source], shippers: Shippers
 ) -> Iterator[tuple[str | None, Record]]:
     """Yield each row with the word of its source, None where it is left out."""
     if table.name == origin.EVENTS:
@@ -118,14 +130,14 @@ def _records(
             yield "origin", origin.event(row)
         return
     if table.columns:
-        known, rows = _known_table(table, sources)
+        known, rows = _known_table(table, sources, shippers)
         if known is None:
             done.left_out[f"{name}: no source knows its columns"] += 1
             return
         for row in rows:
             yield known.name, known.kept(known.typed(row))
         return
-    for row in table.rows(None):
+    for row in chain.from_iterable(map(shippers.as_written, table.rows(None))):
         fitting = [source for source in sources if source.recognises(row)]
         if known := of_one(fitting):
             for part in known.parts(known.kept(row), MOST_BYTES):
@@ -136,11 +148,13 @@ def _records(
         yield None, {}
 
 
-def _known_table(table: Table, sources: Sequence[Source]) -> tuple[Source | None, Iterable[Record]]:
+def _known_table(
+    table: Table, sources: Sequence[Source], shippers: Shippers
+) -> tuple[Source | None, Iterable[Record]]:
     """The source of a table with columns, and all its rows, of the columns that it knows."""
     if known := _of_columns(table.columns, sources):
         return known, table.rows([name for name in table.columns if known.knows_column(name)])
-    rows = table.rows(None)
+    rows = chain.from_iterable(map(shippers.as_written, table.rows(None)))
     head = list(islice(rows, HEAD_ROWS))
     return _of_rows(head, sources), chain(head, rows)
 

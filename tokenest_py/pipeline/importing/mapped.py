@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Source", "of_one", "read_sources", "sources"]
+__all__ = ["Source", "at", "of_one", "read_sources", "sources"]
 
 Record = dict[str, Any]
 
@@ -206,7 +206,7 @@ class Source:
             and all(_holds_one(record, keys) for keys in way.get("one_of", []))
             and ("envelope" not in way or self._opened(self.envelopes[way["envelope"]], record))
             and not any(_has(record, key) for key in way.get("without", []))
-            and all(str(_at(record, key)) in words for key, words in way.get("words", {}).items())
+            and all(str(at(record, key)) in words for key, words in way.get("words", {}).items())
         )  # fmt: skip
 
 
@@ -268,15 +268,16 @@ def _steps(path: str) -> list[tuple[str, str]]:
 
 def _has(record: Mapping[str, Any], key: str) -> bool:
     """A member is there with any value; one within another with a value that is not null."""
-    return _at(record, key) is not None if "." in key else key in record
+    return at(record, key) is not None if "." in key else key in record
 
 
 def _holds_one(record: object, paths: Iterable[str]) -> bool:
     """One of the paths leads to a value that is not null."""
-    return any(_at(record, path) is not None for path in paths)
+    return any(at(record, path) is not None for path in paths)
 
 
-def _at(record: object, path: str) -> object:
+def at(record: object, path: str) -> object:
+    """The value that a path of names leads to; None where nothing is."""
     for quoted, name in NAME.findall(path):
         if not isinstance(record, dict):
             return None
