@@ -1,7 +1,8 @@
 """A provider on loopback that speaks the formats of all, counts tokens exactly, and misbehaves.
 
 A prompt says what its answer needs: "needs 300" or "needs 300 reasoning 50". An answer is cut off
-where that is more than the ceiling. The prompt counts as 40 tokens, of which 8 were cached.
+where that is more than the ceiling. The prompt counts as 40 tokens, of which 8 were cached; one
+that says "too long" does not fit.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class FakeProvider:
         requests: Path and body of each request, in order.
         overloaded: How many requests it answers with 503 first.
         largest: The largest ceiling that it takes; 0 is any.
-        refuses: A parameter that it does not know.
+        refuses: Parameters that it does not know.
         breaks_off: Whether a stream ends after its first part.
         gate: What a stream waits for after its first part.
         default_ceiling: The ceiling of a request without one.
@@ -38,7 +39,7 @@ class FakeProvider:
     requests: list[tuple[str, Json]] = field(default_factory=list)
     overloaded: int = 0
     largest: int = 0
-    refuses: str = ""
+    refuses: tuple[str, ...] = ()
     breaks_off: bool = False
     gate: threading.Event | None = None
     default_ceiling: int = 10**9
@@ -111,8 +112,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fake.overloaded:
             fake.overloaded -= 1
             return self._error(503, "overloaded")
-        if fake.refuses and fake.refuses in body:
-            return self._error(400, f"Unsupported parameter: '{fake.refuses}'")
+        for name in fake.refuses:
+            if name in body:
+                return self._error(400, f"Unsupported parameter: '{name}'")
+        if "too long" in json.dumps(body):
+            return self._error(400, "This model's maximum context length is 128000 tokens.")
         for end, answer in _ANSWERS.items():
             if path.endswith(end):
                 return answer(self, path, body)
@@ -173,6 +177,7 @@ def _chat(handler: _Handler, path: str, body: Json) -> None:
     model = "gpt-5-mini-2025-08-07" if deployment else f"{body['model']}-2025-08-07"
     default = handler.fake.default_ceiling
     ceiling = body.get("max_completion_tokens") or body.get("max_tokens") or default
+    ceiling = default if ceiling < 0 else ceiling
     message = (
         "max_tokens is too large: {given}. This model supports at most {most} completion tokens."
     )

@@ -144,6 +144,22 @@ def test_thinking(wired: Wired, client: anthropic.Anthropic) -> None:
     assert wired.seen("labels") == [({"effort": "enabled"},)]
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_thinking_up_to_the_limit(wired: Wired, is_stream: bool) -> None:  # noqa: FBT001
+    """The ceiling is above what is granted, and once a refusal has said it within the limit."""
+    client = wired.sized(anthropic.Anthropic(base_url=wired.provider.url), category="large")
+    wired.provider.largest = 32_000
+    for _ in range(2):
+        client.messages.create(
+            model="claude-new",
+            max_tokens=AUTO,
+            messages=ask("needs 30"),
+            stream=is_stream,
+            extra_body={"thinking": {"type": "enabled", "budget_tokens": 30_000}},
+        )
+    assert wired.provider.ceilings("max_tokens") == [45_000, 32_000, 32_000]
+
+
 def test_beta_and_raw(wired: Wired, client: anthropic.Anthropic) -> None:
     """The other ways in."""
     client.beta.messages.create(

@@ -290,7 +290,11 @@ def test_raw_responses(wired: Wired, client: openai.OpenAI) -> None:
         model=MODEL, messages=ask("needs 5")
     ) as body:
         assert body.parse().choices[0].finish_reason == "stop"
-    assert wired.provider.ceilings(*CEILING) == [1000, 2000, 1000, 1000]
+    with client.chat.completions.with_streaming_response.create(
+        model=MODEL, messages=ask("needs 4"), stream=True
+    ) as body:
+        assert len([line for line in body.iter_lines() if line]) == 3  # and none with a usage
+    assert wired.provider.ceilings(*CEILING) == [1000, 2000, 1000, 1000, 1000]
     assert wired.seen("attempt", "actual_output_tokens") == [(1, 1000), (2, 1500), (1, 7)]
 
 
@@ -389,19 +393,83 @@ def test_a_refusal_teaches_the_limit(wired: Wired, client: openai.OpenAI) -> Non
 
 def test_a_server_that_knows_no_ceiling(wired: Wired, client: openai.OpenAI) -> None:
     """The request goes out as it was written, and the next ones at once."""
-    wired.provider.refuses = "max_completion_tokens"
-    for _ in range(2):
+    wired.provider.refuses = CEILING
+    for _ in range(3):
         client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
-    assert wired.provider.ceilings(*CEILING) == [1000, None, None]
-    assert wired.seen("actual_max_tokens", "actual_output_tokens") == [(None, 300), (None, 300)]
+    assert wired.provider.ceilings(*CEILING) == [1000, None, 1000, None, None]
+    assert wired.seen("actual_max_tokens", "actual_output_tokens") == [(None, 300)] * 3
+
+
+@pytest.mark.parametrize(
+    ("model", "refused", "known"), [(MODEL, *CEILING), ("my-deployment", *reversed(CEILING))]
+)
+def test_a_server_that_knows_the_other_name(
+    wired: Wired, client: openai.OpenAI, model: str, refused: str, known: str
+) -> None:
+    """An old server of a new model, and a deployment that no name tells: the next ones fit."""
+    wired.provider.refuses = (refused,)
+    for _ in range(2):
+        client.chat.completions.create(model=model, messages=ask("needs 300"))
+    assert wired.provider.ceilings(refused) == [1000, None, None]
+    assert wired.provider.ceilings(known) == [None, None, 1000]
+
+
+def test_an_input_that_is_too_long(wired: Wired, client: openai.OpenAI) -> None:
+    """The application has the error; it says nothing of the other calls of the model."""
+    with pytest.raises(openai.BadRequestError, match="context length"):
+        client.chat.completions.create(model=MODEL, messages=ask("too long"))
+    client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert wired.provider.ceilings(*CEILING) == [1000, None, 1000]
+    assert wired.seen("actual_max_tokens") == [(1000,)]
+
+
+def test_a_body_beside_the_arguments(wired: Wired, client: openai.OpenAI) -> None:
+    """What stands in `extra_body` was written by the caller, too."""
+    create = client.chat.completions.create
+    create(model=MODEL, messages=ask("needs 300"), extra_body={"max_tokens": 70})
+    create(model=MODEL, messages=ask("needs 1500"), extra_body={"max_tokens": AUTO})
+    create(
+        model=MODEL, messages=ask("needs 3"), max_tokens=5, extra_body={"max_tokens": openai.omit}
+    )
+    create(model=MODEL, messages=ask("needs 3"), extra_body={"reasoning": {"max_tokens": 2000}})
+    create(model=MODEL, messages=ask("needs 3"), extra_body={"thinking": {"type": "enabled"}})
+    stream = create(
+        model=MODEL,
+        messages=ask("needs 3"),
+        stream=True,
+        extra_body={"stream_options": {"include_usage": True}},
+    )
+    assert [chunk.usage is not None for chunk in stream] == [False, False, True]
+    assert wired.provider.ceilings("max_tokens") == [70, 1000, 2000, *[None] * 4]
+    assert wired.provider.ceilings("max_completion_tokens") == [*[None] * 3, 1000, 3000, 1000, 1000]
+    assert wired.seen("actual_max_tokens", "labels")[:1] == [(70, None)]
+    assert wired.seen("labels")[-2:] == [({"effort": "enabled"},), (None,)]
+
+
+def test_a_response_in_the_background(wired: Wired, client: openai.OpenAI) -> None:
+    """It is left alone: nobody waits for it who could try again."""
+    client.responses.create(model=MODEL, input="needs 300", background=True)
+    assert wired.provider.ceilings("max_output_tokens") == [None]
+    assert wired.events() == []
+
+
+@pytest.mark.parametrize("given", [-1, 0, 10**30])
+def test_as_much_as_there_is(wired: Wired, client: openai.OpenAI, given: int) -> None:
+    """Local servers take -1 for no ceiling: it is sent, and the event says that there was none."""
+    client.chat.completions.create(model=MODEL, messages=ask("needs 300"), max_tokens=given)
+    assert wired.provider.ceilings("max_tokens") == [given]
+    assert len(wired.seen("actual_output_tokens")) == 1
+    assert wired.seen("actual_max_tokens", "selected_budget") == [(None, None)]
 
 
 def test_a_server_that_knows_no_stream_options(wired: Wired, client: openai.OpenAI) -> None:
-    """The stream comes as it was asked for."""
-    wired.provider.refuses = "stream_options"
-    stream = client.chat.completions.create(model=MODEL, messages=ask("needs 3"), stream=True)
-    assert len(list(stream)) == 2
-    assert "stream_options" not in wired.provider.bodies[1]
+    """The stream comes as it was asked for, and the next ones have a ceiling."""
+    wired.provider.refuses = ("stream_options",)
+    for _ in range(2):
+        stream = client.chat.completions.create(model=MODEL, messages=ask("needs 3"), stream=True)
+        assert len(list(stream)) == 2
+    assert ["stream_options" in body for body in wired.provider.bodies] == [True, False, False]
+    assert wired.provider.ceilings(*CEILING) == [1000, None, 1000]
 
 
 def test_several_answers_are_an_interval(wired: Wired, client: openai.OpenAI) -> None:
@@ -413,6 +481,17 @@ def test_several_answers_are_an_interval(wired: Wired, client: openai.OpenAI) ->
         (301, None, None),
         (80, True, "length"),
     ]
+
+
+def test_whoever_is_told_of_a_cut_may_fail(wired: Wired) -> None:
+    """The answer is tried once more all the same."""
+
+    def fail(_: object) -> None:
+        raise RuntimeError("a fault of the application")
+
+    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), on_truncation=fail)
+    client.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
+    assert wired.provider.ceilings(*CEILING) == [1000, 2000]
 
 
 def test_labels(wired: Wired, client: openai.OpenAI) -> None:
@@ -429,6 +508,14 @@ def test_labels(wired: Wired, client: openai.OpenAI) -> None:
         ("app", "learned", None),
     ]
     assert wired.provider.ceilings(*CEILING) == [None, 1000, 1000]
+
+
+def test_labels_that_cannot_be(wired: Wired, client: openai.OpenAI) -> None:
+    """What the call says itself, and what is too long, is left out: the others count."""
+    with labels(model="mine", input_bin=3, estimate_bin="9", Team="x", long="y" * 129, tenant=7):
+        client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
+    assert wired.provider.ceilings(*CEILING) == [1000]
+    assert wired.seen("category", "labels", "model") == [("learned", {"tenant": "7"}, MODEL)]
 
 
 def test_labels_follow_tasks_and_threads(wired: Wired) -> None:

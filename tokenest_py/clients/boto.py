@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _METHODS = {"Converse": "converse", "ConverseStream": "converse_stream"}
 _CALL = "tokenest_call"  # its name in the context that botocore hands from event to event
+_PROMPT = ":prompt/"  # in the ARN of a stored prompt, beside which Bedrock takes no ceiling
 _is_ours: ContextVar[bool] = ContextVar("tokenest_second_attempt", default=False)
 
 
@@ -68,6 +69,7 @@ class _Operation:
                 provider="bedrock",
                 stream=self._is_stream,
                 model=params.get("modelId"),
+                is_sent=_PROMPT in str(params.get("modelId")),
             )
             _put(params, call.body)
             context[_CALL] = call

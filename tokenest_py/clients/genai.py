@@ -155,6 +155,9 @@ def _body(asked: dict[str, Theirs]) -> dict[str, Theirs]:
         "contents": [asked.get("contents"), known.get("system_instruction")],
         "generationConfig": {
             "maxOutputTokens": written,
-            "thinkingConfig": {"thinkingLevel": getattr(level, "value", level)},
+            "thinkingConfig": {
+                "thinkingLevel": getattr(level, "value", level),
+                "thinkingBudget": getattr(thinking, "thinking_budget", None),
+            },
         },
     }

@@ -10,16 +10,15 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import re
 from typing import TYPE_CHECKING, Any
 
-from tokenest_py.clients import requests
+from tokenest_py.clients import refusals, requests
 from tokenest_py.clients.labels import AUTO, Auto, current
 from tokenest_py.clients.quietly import Quietly, quiet
 from tokenest_py.errors import UsageError
 from tokenest_py.runtime.budget import CLAMP, Escalation, check_asked
 from tokenest_py.runtime.estimator import Estimator
-from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
+from tokenest_py.runtime.labels import CALL_LEVELS, ESTIMATE_BIN, MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.providers import (
     BY_PROVIDER,
     PARAMETERS,
@@ -40,11 +39,7 @@ if TYPE_CHECKING:
 
 MODES = ("size", "observe")
 MOST_MODELS = 1000  # of which a refusal is remembered
-_REFUSED = (400, 422)
-_ABOUT_THE_CEILING = re.compile(
-    r"max\w*tokens|maximum (output )?tokens|stream_options|context\W+(length|limit|window)",
-    re.IGNORECASE,
-)
+_OF_THE_CALL = (*CALL_LEVELS, ESTIMATE_BIN)  # no labels: the call says them itself
 _NO_KWARGS: dict[str, int] = {}
 _NO_ANSWER = Escalation(None, "there is no answer that could be read")
 _UNKNOWN = Escalation(None, "nobody knows whether the ceiling was refused")
@@ -109,7 +104,7 @@ class Sizer:
         self.on_truncation = on_truncation
         self.labels = labels
         self._limits: dict[str, int] = {}  # as models said when they refused
-        self._refusals: set[tuple[str, str]] = set()  # provider and model that take no ceiling
+        self._refusals: set[tuple[str, str, str]] = set()  # provider, model, parameter
 
     def begin(
         self,
@@ -138,17 +133,19 @@ class Sizer:
         said = [n for n in (self.max_tokens, most, self._limits.get(model)) if n is not None]
         return min(said, default=None)
 
-    def refuses(self, provider: str, model: str) -> bool:
-        """Whether this model has refused the ceiling itself, not its size."""
-        return (provider, model) in self._refusals
+    def refuses(self, provider: str, model: str, parameter: str) -> bool:
+        """Whether this model has refused the parameter itself, not its size."""
+        return (provider, model, parameter) in self._refusals
 
-    def learn(self, provider: str, model: str, most: int | None) -> None:
-        """Remember what a refusal said: a limit, or nothing but that it is one."""
-        if len(self._limits) + len(self._refusals) < MOST_MODELS:
-            if most is None:
-                self._refusals.add((provider, model))
-            else:
-                self._limits[model] = most
+    def learn(self, model: str, most: int) -> None:
+        """Remember the limit that a refusal said."""
+        if len(self._limits) < MOST_MODELS:
+            self._limits[model] = most
+
+    def learn_refusal(self, provider: str, model: str, parameter: str) -> None:
+        """Remember a parameter that was refused, where the request without it was taken."""
+        if len(self._refusals) < MOST_MODELS:
+            self._refusals.add((provider, model, parameter))
 
 
 class Call:
@@ -194,14 +191,14 @@ class Call:
         self.max_tokens: int | None = None
         self.budget: Budget | None = None
         self.replaces = False
+        self._refused: tuple[str, ...] = ()  # parameters, as far as the refusal is about them
         self._size(most, is_sent=is_sent)
 
     @quiet(None)
     def _size(self, most: int | None, *, is_sent: bool) -> None:
         sizer, api, body = self._sizer, self._api, self.written
         path, written = requests.written_ceiling(body, api)
-        if isinstance(written, int):
-            self.max_tokens = int(written)
+        self.max_tokens = _tokens(written)
         model = self.model or body.get("model")
         self.model = model if isinstance(model, str) else None
         name = self.model or ""
@@ -224,20 +221,20 @@ class Call:
             "category": category and estimate.category,
             "complexity": complexity and estimate.complexity,
         }
-        self._is_own = (
+        path = self._path(path)
+        if (
             (written is not None and not isinstance(written, Auto))
             or is_sent
             or not sizer.sets_ceilings
-            or sizer.refuses(self._provider, name)
-        )
-        if self._is_own:
+            or path is None
+        ):
             return
+        self._is_own = False
         tokens: int | None = self._within(budget)
         if tokens is not None:
-            tokens = self._beyond_reasoning(tokens)
-        path = path or self._path()
+            tokens = self._beyond_reasoning(tokens, budget.limit)
         self.body = requests.with_ceiling(body, api, path, tokens)
-        self.max_tokens, self.is_changed = tokens, True
+        self.max_tokens, self.is_changed = tokens, tokens != written
 
     def _within(self, budget: Budget) -> int | None:
         """The ceiling, or None where nothing is known of such calls and none has to be sent."""
@@ -245,14 +242,25 @@ class Call:
             return budget.max_tokens
         return min(int(AUTO), budget.limit) if self._api.IS_REQUIRED else None
 
-    def _beyond_reasoning(self, tokens: int) -> int:
+    def _beyond_reasoning(self, tokens: int, limit: int) -> int:
         """A ceiling has to be above the tokens that the request grants to reasoning."""
         granted = requests.granted_reasoning(self.written, self._api)
-        return tokens + granted if granted >= tokens else tokens
+        if granted < tokens:
+            return tokens
+        return min(tokens + granted, max(limit, granted + 1))
 
-    def _path(self) -> Path:
-        parameter = PARAMETERS[self._provider]
-        return next(path for path in self._api.CEILINGS if path[-1] == parameter)
+    def _path(self, written: Path | None) -> Path | None:
+        """Where the ceiling goes: where it was written, else under the provider's usual name.
+
+        None where the model refuses every name.
+        """
+        usual = PARAMETERS[self._provider]
+        known = sorted(self._api.CEILINGS, key=lambda path: path[-1] != usual)
+        paths = known if written is None else [written, *known]
+        name = self.model or ""
+        return next(
+            (p for p in paths if not self._sizer.refuses(self._provider, name, p[-1])), None
+        )
 
     def _label(self, body: Mapping[str, object]) -> dict[str, str]:
         """The labels that the call can have; run and phase become fields of its events."""
@@ -261,7 +269,10 @@ class Call:
         known = {
             name: text
             for name, value in given.items()
-            if value is not None and NAME.fullmatch(name) and is_value(text := str(value))
+            if value is not None
+            and NAME.fullmatch(name)
+            and name not in _OF_THE_CALL
+            and is_value(text := str(value))
         }
         environment = os.environ
         self._fields["run_id"] = known.pop("run", None) or environment.get("TOKENEST_RUN_ID", "app")
@@ -305,13 +316,17 @@ class Call:
                 refusal = self._resend(error)
             if refusal is not None:
                 return self._as_written() if refusal is _UNKNOWN else refusal
+        if error is None:
+            for parameter in self._refused:
+                self._sizer.learn_refusal(self._provider, self.model or "", parameter)
         fields = self._read(response if error is None else error)
         if fields is None:
             return _NO_ANSWER
         self._record({**fields, **said})
         escalation = self._escalate(fields)
         if fields.get("truncated") and self._sizer.on_truncation is not None:
-            self._sizer.on_truncation(escalation)
+            with Quietly("on_truncation"):
+                self._sizer.on_truncation(escalation)
         return escalation
 
     def _read(self, answer: object) -> dict[str, object] | None:
@@ -387,43 +402,37 @@ class Call:
 
     def _resend(self, error: BaseException) -> Escalation | None:
         """Where our ceiling was refused: try the largest that is taken, else what was written."""
-        budget, message = self.budget, str(error)
-        if (
-            budget is None
-            or _status(error) not in _REFUSED
-            or not _ABOUT_THE_CEILING.search(message)
-        ):
+        budget, message = self.budget, refusals.message_of(error)
+        if budget is None or message is None:
             return None
         self.replaces = True
-        model = self.model or ""
         said = said_limit(self._api, message)
         if said is not None and self.max_tokens is not None and 0 < said[0] < self.max_tokens:
             most, is_of_model = said
             if is_of_model:
-                self._sizer.learn(self._provider, model, most)
+                self._sizer.learn(self.model or "", most)
             self._send_again(most)
             return Escalation(budget._replace(max_tokens=most), f"the model takes {most} at most")
-        self._sizer.learn(self._provider, model, None)
+        self._refused = refusals.parameters(message, self.body, self._api)
         return self._as_written()
 
     def _as_written(self) -> Escalation:
         """Make the request of the caller the next attempt, whose outcome counts."""
         _, written = requests.written_ceiling(self.written, self._api)
         self.body, self.is_changed, self._is_own = self.written, False, True
-        self.max_tokens = int(written) if isinstance(written, int) else None
+        self.max_tokens = _tokens(written)
         self.replaces = True
         return Escalation(self.budget, "the model refused the ceiling; sent as it was written")
 
     def _send_again(self, tokens: int) -> None:
-        path, _ = requests.written_ceiling(self.body, self._api)
-        self.body = requests.with_ceiling(self.body, self._api, path or self._path(), tokens)
+        path = requests.written_ceiling(self.body, self._api)[0] or self._api.CEILINGS[0]
+        self.body = requests.with_ceiling(self.body, self._api, path, tokens)
         self.max_tokens = tokens
 
 
-def _status(error: BaseException) -> object:
-    """The HTTP status of an error, as OpenAI and Anthropic, Google and LiteLLM have it."""
-    status = getattr(error, "status_code", None)
-    return getattr(error, "code", None) if status is None else status
+def _tokens(written: object) -> int | None:
+    """The ceiling that a request has; -1 and 0, and what is no count, ask for all there is."""
+    return int(written) if isinstance(written, int) and 0 < written < 2**53 else None
 
 
 def _holds_answer(answer: object) -> bool:

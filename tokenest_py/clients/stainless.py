@@ -11,11 +11,15 @@ import copy
 import inspect
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, get_origin
 
 from tokenest_py.clients.attempts import run, run_async
 from tokenest_py.clients.patches import Theirs, replace, restore
+from tokenest_py.clients.refusals import USAGE
+from tokenest_py.clients.requests import granted_reasoning
+from tokenest_py.runtime.providers import BY_PROVIDER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from tokenest_py.clients.sizer import Call, Sizer
 
 _BASES = {"SyncAPIClient", "AsyncAPIClient"}
+_RAW = "X-Stainless-Raw-Response"  # the header by which the libraries remember it
 _COPIES = ("copy", "with_options", "with_middleware")
 _PATHS = {
     "/chat/completions": "openai",
@@ -98,30 +103,35 @@ class _Attempt:
         options, stream_cls = written
         self._stream = stream
         self._call: Call | None = None
-        body = options.json_data
+        body = _body(options)
         path = next((p for p in _PATHS if options.url.partition("?")[0].endswith(p)), None)
         if path is None or options.method.lower() != "post" or not isinstance(body, dict):
+            return
+        if body.get("background"):  # it is answered later, and then nothing could be tried again
             return
         provider = _PATHS[path]
         if provider == "openai" and not _speaks_openai(client, body):
             provider = "openai_compatible"
         most = _allowed_without_stream(body) if provider == "anthropic" and not stream else None
+        if most is not None and granted_reasoning(body, BY_PROVIDER[provider]) >= most:
+            most = None  # the ceiling has to be above that
         call = sizer.begin(body, provider=provider, stream=stream, most=most)
         if not stream:
             self._call = call
             self.request = _with_body(options, call.body), stream_cls
             return
         sent = call.body
-        asked: Theirs = sent.get("stream_options")
+        asked: Theirs = sent.get(USAGE)
         hides_usage = (
             path == "/chat/completions"
             and sizer.sets_ceilings
             and sizer.recorder.enabled
-            and not sizer.refuses(provider, call.model or "")
+            and not _is_handed_over_unread(options)
+            and not sizer.refuses(provider, call.model or "", USAGE)
             and not (isinstance(asked, dict) and asked.get("include_usage"))
         )
         if hides_usage:
-            sent = {**sent, "stream_options": {**(asked or {}), "include_usage": True}}
+            sent = {**sent, USAGE: {**(asked or {}), "include_usage": True}}
             call.is_changed = True
         tapped = _tapped(stream_cls, call, hides_usage=hides_usage)
         self._call = call
@@ -147,10 +157,26 @@ class _Attempt:
         return True
 
 
+def _body(options: Theirs) -> Theirs:
+    """The body as the library will send it: what is in `extra_body` wins, and may omit a name."""
+    body, more = options.json_data, options.extra_json
+    if not (isinstance(body, dict) and isinstance(more, Mapping)):
+        return body
+    return {
+        name: value for name, value in {**body, **more}.items() if type(value).__name__ != "Omit"
+    }
+
+
 def _with_body(options: Theirs, body: Theirs) -> Theirs:
     changed = copy.copy(options)
-    changed.json_data = body
+    changed.json_data, changed.extra_json = body, None
     return changed
+
+
+def _is_handed_over_unread(options: Theirs) -> bool:
+    """Whether the application reads the lines of a stream itself (`with_streaming_response`)."""
+    headers = options.headers
+    return isinstance(headers, Mapping) and headers.get(_RAW) == "stream"
 
 
 def _speaks_openai(client: Theirs, body: dict[str, Theirs]) -> bool:

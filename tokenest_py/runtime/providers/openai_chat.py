@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 PARAMETERS = {"openai": "max_completion_tokens", "openai_compatible": "max_tokens"}
 CEILINGS = (("max_completion_tokens",), ("max_tokens",))
 IS_REQUIRED = False
-EFFORTS = (("reasoning_effort",),)
-GRANTS = ()
+# OpenRouter says it under "reasoning"; Anthropic, Z.ai, DeepSeek and LiteLLM under "thinking".
+EFFORTS = (("reasoning_effort",), ("reasoning", "effort"), ("thinking", "type"))
+GRANTS = (("reasoning", "max_tokens"), ("thinking", "budget_tokens"))
 TOO_LARGE = (
     r"supports at most (?P<most>\d+) completion tokens",
     r"maximum context length is (?P<window>\d+) tokens.*\((?P<input>\d+) in the messages",
