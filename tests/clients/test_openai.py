@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -354,6 +356,39 @@ def test_azure(wired: Wired) -> None:
     assert wired.seen("model", "model_served", "actual_max_tokens") == [
         ("my-deployment", SERVED, 1000)
     ]
+
+
+def test_a_client_of_one_deployment(wired: Wired) -> None:
+    """Its requests may name no model, as LangChain's do: it is the deployment, too."""
+    client = wired.sized(
+        openai.AzureOpenAI(
+            azure_endpoint=wired.provider.url, azure_deployment="mine", api_version="2025-04-01"
+        )
+    )
+    client.chat.completions.create(model="", messages=ask("needs 300"))
+    assert "/deployments/mine/" in wired.provider.requests[0][0]
+    assert wired.seen("model", "model_served", "actual_max_tokens") == [("mine", SERVED, 1000)]
+
+
+def test_what_an_error_holds(wired: Wired, client: openai.OpenAI) -> None:
+    """It is freed at once with the frames that it went through, as that of a bare client."""
+
+    class Held:
+        """What a frame of the application holds."""
+
+    def call(prompt: str) -> weakref.ref[Held]:
+        held = Held()
+        with suppress(openai.APIError):
+            create(model=MODEL, messages=ask(prompt))
+        return weakref.ref(held)
+
+    create = client.with_options(max_retries=0).chat.completions.create
+    wired.provider.overloaded = 1
+    gc.disable()
+    try:
+        assert [call("needs 300")(), call("too long")()] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_copies_are_sized_too(wired: Wired, client: openai.OpenAI) -> None:

@@ -37,6 +37,7 @@ _PATHS = {
 # Whoever is neither OpenAI nor serves one of its models may know the older name only.
 _OPENAI_HOST = re.compile(r"(^|\.)(openai\.com|azure\.(com|us|cn))$")
 _OPENAI_MODEL = re.compile(r"(.*/)?(ft:)?(gpt-\d|o\d|chatgpt)")
+_DEPLOYMENT = re.compile(r"/deployments/([^/?]+)")
 _ALLOWED_WITHOUT_STREAM = 21_333  # Anthropic: 3,600 s * tokens / 128,000 may not exceed 600 s
 
 
@@ -115,7 +116,8 @@ class _Attempt:
         most = _allowed_without_stream(body) if provider == "anthropic" and not stream else None
         if most is not None and granted_reasoning(body, BY_PROVIDER[provider]) >= most:
             most = None  # the ceiling has to be above that
-        call = sizer.begin(body, provider=provider, stream=stream, most=most)
+        model = None if body.get("model") else _deployment(client)
+        call = sizer.begin(body, provider=provider, stream=stream, model=model, most=most)
         if not stream:
             self._call = call
             self.request = _with_body(options, call.body), stream_cls
@@ -182,6 +184,12 @@ def _is_handed_over_unread(options: Theirs) -> bool:
 def _speaks_openai(client: Theirs, body: dict[str, Theirs]) -> bool:
     host = getattr(client.base_url, "host", "")
     return bool(_OPENAI_HOST.search(host) or _OPENAI_MODEL.match(str(body.get("model"))))
+
+
+def _deployment(client: Theirs) -> str | None:
+    """The deployment that a client of Azure was made for, whose requests need no model."""
+    found = _DEPLOYMENT.search(str(client.base_url))
+    return found[1] if found else None
 
 
 def _allowed_without_stream(body: dict[str, Theirs]) -> int:
