@@ -30,6 +30,7 @@ class FakeProvider:
         requests: Path and body of each request, in order.
         overloaded: How many requests it answers with 503 first.
         largest: The largest ceiling that it takes; 0 is any.
+        too_large: The words in which chats refuse a larger one.
         refuses: Parameters that it does not know.
         breaks_off: Whether a stream ends after its first part.
         gate: What a stream waits for after its first part.
@@ -39,6 +40,9 @@ class FakeProvider:
     requests: list[tuple[str, Json]] = field(default_factory=list)
     overloaded: int = 0
     largest: int = 0
+    too_large: str = (
+        "max_tokens is too large: {given}. This model supports at most {most} completion tokens."
+    )
     refuses: tuple[str, ...] = ()
     breaks_off: bool = False
     gate: threading.Event | None = None
@@ -178,10 +182,7 @@ def _chat(handler: _Handler, path: str, body: Json) -> None:
     default = handler.fake.default_ceiling
     ceiling = body.get("max_completion_tokens") or body.get("max_tokens") or default
     ceiling = default if ceiling < 0 else ceiling
-    message = (
-        "max_tokens is too large: {given}. This model supports at most {most} completion tokens."
-    )
-    if handler.refused(ceiling, message):
+    if handler.refused(ceiling, handler.fake.too_large):
         return None
     used, answers = use(body, ceiling), body.get("n") or 1
     reason = "length" if used.is_cut else "stop"

@@ -13,6 +13,7 @@ import openai
 import pydantic
 import pytest
 from conftest import LEARNED
+from google import genai
 
 import vintages
 from tokenest_py import AUTO, Estimator, Recorder, labels, sized, unsized
@@ -185,6 +186,19 @@ def test_stream(wired: Wired, client: openai.OpenAI, asks_for_usage: bool) -> No
     assert wired.seen("stop_reason", "actual_output_tokens", "reasoning_tokens", "truncated") == [
         ("stop", 309, 9, False)
     ]
+
+
+def test_a_stream_of_dictionaries(wired: Wired, client: openai.OpenAI) -> None:
+    """Whoever posts by hand may have its events as they are in the JSON."""
+    stream = client.post(
+        "/chat/completions",
+        body={"model": MODEL, "messages": ask("needs 300"), "stream": True},
+        cast_to=object,
+        stream=True,
+        stream_cls=openai.Stream[object],
+    )
+    assert len(list(stream)) == 2
+    assert wired.seen("actual_output_tokens", "actual_max_tokens") == [(300, 1000)]
 
 
 def test_a_stream_is_not_tried_again(wired: Wired) -> None:
@@ -417,9 +431,18 @@ def test_an_older_name_for_servers_of_other_models(wired: Wired, client: openai.
     assert wired.provider.bodies[0]["max_tokens"] == LEARNED
 
 
-def test_a_refusal_teaches_the_limit(wired: Wired, client: openai.OpenAI) -> None:
-    """The largest that is taken is sent, and from then on at once."""
-    wired.provider.largest = 600
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This model supports at most {most} completion tokens, whereas you provided {given}.",
+        "Invalid max_tokens value, the valid range of max_tokens is [1, {most}]",
+        "max_tokens for `llama-3.1-8b-instant` must be less than or equal to {most}",
+        "`max_completion_tokens` must be less than or equal to `{most}`, the maximum value",
+    ],
+)
+def test_a_refusal_teaches_the_limit(wired: Wired, client: openai.OpenAI, words: str) -> None:
+    """The largest that is taken is sent, and from then on at once, whoever says it."""
+    wired.provider.largest, wired.provider.too_large = 600, f"max_tokens: {words}"
     for _ in range(2):
         client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
     assert wired.provider.ceilings(*CEILING) == [1000, 600, 600]
@@ -553,6 +576,15 @@ def test_labels_that_cannot_be(wired: Wired, client: openai.OpenAI) -> None:
     assert wired.seen("category", "labels", "model") == [("learned", {"tenant": "7"}, MODEL)]
 
 
+def test_a_name_of_the_run_that_is_empty(
+    wired: Wired, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable without a value, as containers are given, is none."""
+    monkeypatch.setenv("TOKENEST_RUN_ID", "")
+    client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
+    assert wired.seen("run_id") == [("app",)]
+
+
 def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
     """Those that copy their context, and no others."""
 
@@ -596,6 +628,8 @@ def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:
 
 
 def test_a_client_of_no_known_kind() -> None:
-    """Its name and the known ones are said."""
+    """Its name and the known ones are said; of a half of Google's client, too."""
+    with pytest.raises(UsageError, match=r"client='google\.genai\.client\.AsyncClient'"):
+        sized(genai.Client().aio)
     with pytest.raises(UsageError, match=r"client='builtins\.dict'.*openai, anthropic"):
         sized({})

@@ -275,7 +275,9 @@ class Call:
             and is_value(text := str(value))
         }
         environment = os.environ
-        self._fields["run_id"] = known.pop("run", None) or environment.get("TOKENEST_RUN_ID", "app")
+        self._fields["run_id"] = (
+            known.pop("run", None) or environment.get("TOKENEST_RUN_ID") or "app"
+        )
         self._fields["phase_id"] = (
             known.pop("phase", None) or environment.get("TOKENEST_PHASE_ID") or os.urandom(16).hex()
         )

@@ -20,6 +20,7 @@ from tokenest_py.clients.patches import Theirs, replace, restore
 from tokenest_py.clients.refusals import USAGE
 from tokenest_py.clients.requests import granted_reasoning
 from tokenest_py.runtime.providers import BY_PROVIDER
+from tokenest_py.runtime.providers.members import get
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -205,7 +206,7 @@ def _tapped(stream_cls: Theirs, call: Call, *, hides_usage: bool) -> Theirs:
         """Whether the application asked for this event."""
         with suppress(Exception):
             call.add(event)
-        return not (hides_usage and event.choices == [] and event.usage is not None)
+        return not (hides_usage and get(event, "choices") == [] and get(event, "usage") is not None)
 
     def finish() -> None:
         with suppress(Exception):
