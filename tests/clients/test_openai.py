@@ -20,6 +20,8 @@ from tokenest_py import AUTO, Estimator, Recorder, labels, sized, unsized
 from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from wired import Wired
 
 MODEL = "gpt-5-mini"
@@ -280,6 +282,16 @@ def test_responses(wired: Wired, client: openai.OpenAI) -> None:
         (1, "max_output_tokens", 1000, 100),
         (2, "completed", 1600, 100),
     ]
+
+
+def test_a_conversation(wired: Wired, client: openai.OpenAI) -> None:
+    """What is in it already is not said again; a refused request is."""
+    create = client.responses.create
+    assert create(model=MODEL, input="needs 1500", conversation="c").status == "incomplete"
+    wired.provider.largest = 600
+    create(model=MODEL, input="needs 300", conversation="c")
+    assert wired.provider.ceilings("max_output_tokens") == [1000, 1000, 600]
+    assert wired.seen("attempt", "actual_output_tokens") == [(1, 1000), (1, 300)]
 
 
 def test_streamed_responses(wired: Wired, client: openai.OpenAI) -> None:
@@ -583,6 +595,36 @@ def test_a_name_of_the_run_that_is_empty(
     monkeypatch.setenv("TOKENEST_RUN_ID", "")
     client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
     assert wired.seen("run_id") == [("app",)]
+
+
+def test_labels_around_a_generator(wired: Wired) -> None:
+    """It may end in another context than it began in, as one that its reader leaves does."""
+
+    async def parts() -> AsyncIterator[str]:
+        with labels(run="inner"):
+            stream = await client.chat.completions.create(
+                model=MODEL, messages=ask("needs 5"), stream=True
+            )
+            async for chunk in stream:
+                yield chunk.id
+
+    async def leave() -> None:
+        async for _ in parts():
+            break
+
+    async def calls() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: faults.append(said))
+        await asyncio.create_task(leave())
+        gc.collect()
+        await asyncio.sleep(0.05)
+        await client.responses.create(model=MODEL, input="needs 6")
+        await client.close()
+
+    faults: list[Any] = []
+    client = wired.sized(openai.AsyncOpenAI(base_url=f"{wired.provider.url}/v1"))
+    asyncio.run(calls())
+    assert faults == []
+    assert wired.seen("run_id", "actual_output_tokens") == [("app", 6)]
 
 
 def test_labels_follow_tasks_and_threads(wired: Wired) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,30 @@ def test_a_part_comes_when_it_is_sent_and_awaited(wired: Wired) -> None:
     wired.provider.gate = threading.Event()
     asyncio.run(calls())
     assert wired.seen("actual_output_tokens") == [(1000,)]
+
+
+def test_a_stream_that_is_left_awaited(wired: Wired) -> None:
+    """Let go, or open when the loop ends: asyncio has nothing to complain of, as with a bare one."""
+
+    async def leave(client: openai.AsyncOpenAI) -> Theirs:
+        stream = await client.chat.completions.create(**CHAT, stream=True)
+        async for _ in stream:
+            break
+        return stream
+
+    async def calls() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: faults.append(said))
+        client = wired.sized(openai.AsyncOpenAI(base_url=f"{wired.provider.url}/v1"))
+        await asyncio.create_task(leave(client))
+        gc.collect()
+        await asyncio.sleep(0.05)
+        held.append(await leave(client))
+
+    faults: list[Any] = []
+    held: list[Any] = []
+    asyncio.run(calls())
+    assert faults == []
+    assert wired.events() == []
 
 
 @pytest.mark.parametrize("make", STREAMS)

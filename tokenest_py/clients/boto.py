@@ -116,12 +116,13 @@ class _Operation:
                 second.answer = self._method(**body)
         finally:
             _is_ours.reset(token)
-        if second.error is None:
+        error, second.error = second.error, None  # its traceback has this frame
+        if error is None:
             _put(parsed, second.answer)
             http_response.status_code = 200
-        elif counts:  # what botocore raises next is then about the request as written
-            _put(parsed, second.error.response)  # type: ignore[attr-defined]
-        return second.error is None
+        elif counts and isinstance(said := getattr(error, "response", None), dict):
+            _put(parsed, said)  # what botocore raises next is then about the request as written
+        return error is None
 
 
 def _put(target: dict[str, Theirs], source: Theirs) -> None:

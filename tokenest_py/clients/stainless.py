@@ -156,6 +156,8 @@ class _Attempt:
         options, stream_cls = self.request
         if call.finish(answer, error).budget is None or options.idempotency_key is not None:
             return False
+        if error is None and call.body.get("conversation") is not None:
+            return False  # the provider has added question and answer to it already
         self.request = _with_body(options, call.body), stream_cls
         return True
 
@@ -217,11 +219,11 @@ def _tapped(stream_cls: Theirs, call: Call, *, hides_usage: bool) -> Theirs:
 
         class TappedAsync(stream_cls):  # type: ignore[misc]
             async def __stream__(self) -> AsyncIterator[Theirs]:
+                # asyncio closes the library's generator itself: closed here too, it would complain
                 try:
-                    async with contextlib.aclosing(super().__stream__()) as events:
-                        async for event in events:
-                            if shows(event):
-                                yield event
+                    async for event in super().__stream__():
+                        if shows(event):
+                            yield event
                 finally:
                     finish()
 
