@@ -90,24 +90,20 @@ def test_a_part_comes_when_it_is_sent_and_awaited(wired: Wired) -> None:
 
 
 def test_a_stream_that_is_left_awaited(wired: Wired) -> None:
-    """Let go, or open when the loop ends: asyncio has nothing to complain of, as with a bare one."""
+    """Asyncio has nothing to complain of, as with a bare one."""
 
-    async def leave(client: openai.AsyncOpenAI) -> Theirs:
-        stream = await client.chat.completions.create(**CHAT, stream=True)
-        async for _ in stream:
+    async def leave(client: openai.AsyncOpenAI) -> None:
+        async for _ in await client.chat.completions.create(**CHAT, stream=True):
             break
-        return stream
 
     async def calls() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, said: faults.append(said))
-        client = wired.sized(openai.AsyncOpenAI(base_url=f"{wired.provider.url}/v1"))
-        await asyncio.create_task(leave(client))
-        gc.collect()
-        await asyncio.sleep(0.05)
-        held.append(await leave(client))
+        async with wired.sized(openai.AsyncOpenAI(base_url=f"{wired.provider.url}/v1")) as client:
+            await asyncio.create_task(leave(client))
+            gc.collect()
+            await asyncio.sleep(0.05)
 
     faults: list[Any] = []
-    held: list[Any] = []
     asyncio.run(calls())
     assert faults == []
     assert wired.events() == []
