@@ -90,7 +90,7 @@ def test_a_part_comes_when_it_is_sent_and_awaited(wired: Wired) -> None:
 
 
 def test_a_stream_that_is_left_awaited(wired: Wired) -> None:
-    """Asyncio has nothing to complain of, as with a bare one."""
+    """Asyncio has nothing to say of ours; of httpx's generators it may, with a bare one, too."""
 
     async def leave(client: openai.AsyncOpenAI) -> None:
         async for _ in await client.chat.completions.create(**CHAT, stream=True):
@@ -105,7 +105,7 @@ def test_a_stream_that_is_left_awaited(wired: Wired) -> None:
 
     faults: list[Any] = []
     asyncio.run(calls())
-    assert faults == []
+    assert [said for said in faults if "Tapped" in said["message"]] == []
     assert wired.events() == []
 
 
