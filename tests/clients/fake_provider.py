@@ -228,7 +228,8 @@ def _responses(handler: _Handler, _: str, body: Json) -> None:
         return None
     used = use(body, ceiling)
     status = "incomplete" if used.is_cut else "completed"
-    text = {"type": "output_text", "text": ANSWER, "annotations": []}
+    content = ANSWER[:8] if used.is_cut else ANSWER
+    text = {"type": "output_text", "text": content, "annotations": []}
     output = [
         {"type": "message", "id": "m", "role": "assistant", "status": status, "content": [text]}
     ]
@@ -278,7 +279,8 @@ def _messages(handler: _Handler, path: str, body: Json) -> None:
         return None
     used = use(body, ceiling)
     stop = "max_tokens" if used.is_cut else "end_turn"
-    blocks: list[Json] = [{"type": "text", "text": ANSWER}]
+    content = ANSWER[:8] if used.is_cut else ANSWER
+    blocks: list[Json] = [{"type": "text", "text": content}]
     if body.get("tools") and "tool_result" not in json.dumps(body) and not used.is_cut:
         made = {"id": "t1", "name": body["tools"][0]["name"], "input": json.loads(ANSWER)}
         blocks, stop = [{"type": "tool_use", **made}], "tool_use"
@@ -305,7 +307,7 @@ def _messages(handler: _Handler, path: str, body: Json) -> None:
     for index, block in enumerate(blocks):
         empty = {"text": ""} if block["type"] == "text" else {"input": {}}
         delta = (
-            {"type": "text_delta", "text": ANSWER}
+            {"type": "text_delta", "text": content}
             if block["type"] == "text"
             else {"type": "input_json_delta", "partial_json": ANSWER}
         )

@@ -250,6 +250,41 @@ def test_parse_that_stays_cut_off(wired: Wired, client: openai.OpenAI) -> None:
     ]
 
 
+@pytest.mark.parametrize("need", [1500, 9000])
+def test_parse_of_responses(wired: Wired, client: openai.OpenAI, need: int) -> None:
+    """Here the library raises what is wrong with half a JSON, without the answer."""
+
+    def call() -> Person | None:
+        prompt = f"needs {need}"
+        return client.responses.parse(model=MODEL, input=prompt, text_format=Person).output_parsed
+
+    if need < 2 * LEARNED:
+        assert call() == Person(name="Ada", age=36)
+    else:
+        with pytest.raises(pydantic.ValidationError, match="Invalid JSON"):
+            call()
+    assert wired.provider.ceilings("max_output_tokens") == [1000, 2000]
+    assert wired.seen("attempt", "truncated", "actual_output_tokens") == [
+        (1, True, 1000),
+        (2, need > 2 * LEARNED, min(need, 2000)),
+    ]
+
+
+def test_a_parser_that_refuses_a_whole_answer(wired: Wired, client: openai.OpenAI) -> None:
+    """The answer is recorded, the error is the application's, and a second one would not help."""
+
+    class Address(pydantic.BaseModel):
+        street: str
+
+    for parse, more in (
+        (client.chat.completions.parse, {"messages": ask("needs 5"), "response_format": Address}),
+        (client.responses.parse, {"input": "needs 5", "text_format": Address}),
+    ):
+        with pytest.raises(pydantic.ValidationError, match="street"):
+            parse(model=MODEL, **more)
+    assert wired.seen("attempt", "truncated", "actual_output_tokens") == [(1, False, 5)] * 2
+
+
 def test_a_streamed_parse_that_is_cut_off(wired: Wired, client: openai.OpenAI) -> None:
     """The library raises before the usage comes: all of the ceiling was used.
 
@@ -337,10 +372,8 @@ def test_awaited(wired: Wired) -> None:
         )
         stream = await create(model=MODEL, messages=ask("needs 8"), stream=True)
         assert len([chunk async for chunk in stream]) == 2
-        parsed = await client.chat.completions.parse(
-            model=MODEL, messages=ask("needs 1500"), response_format=Person
-        )
-        assert parsed.choices[0].message.parsed is not None
+        parsed = await client.responses.parse(model=MODEL, input="needs 1500", text_format=Person)
+        assert parsed.output_parsed is not None
         await client.close()
         return [answer.choices[0].finish_reason for answer in answers]
 

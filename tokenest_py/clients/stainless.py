@@ -105,6 +105,7 @@ class _Attempt:
         options, stream_cls = written
         self._stream = stream
         self._call: Call | None = None
+        self._unparsed: Theirs = None  # an answer that the library has, and cannot parse perhaps
         body = _body(options)
         path = next((p for p in _PATHS if options.url.partition("?")[0].endswith(p)), None)
         if path is None or options.method.lower() != "post" or not isinstance(body, dict):
@@ -121,7 +122,7 @@ class _Attempt:
         call = sizer.begin(body, provider=provider, stream=stream, model=model, most=most)
         if not stream:
             self._call = call
-            self.request = _with_body(options, call.body), stream_cls
+            self.request = self._showing(_with_body(options, call.body)), stream_cls
             return
         sent = call.body
         asked: Theirs = sent.get(USAGE)
@@ -153,6 +154,9 @@ class _Attempt:
         raw = getattr(answer, "http_response", None)
         if raw is not None and not raw.is_closed:  # with_streaming_response: not ours to read
             return False
+        if error is not None and self._unparsed is not None:
+            answer, error = self._unparsed, None
+        self._unparsed = None
         options, stream_cls = self.request
         if call.finish(answer, error).budget is None or options.idempotency_key is not None:
             return False
@@ -160,6 +164,21 @@ class _Attempt:
             return False  # the provider has added question and answer to it already
         self.request = _with_body(options, call.body), stream_cls
         return True
+
+    def _showing(self, options: Theirs) -> Theirs:
+        """The options, whose parser of structured output shows us what it is given.
+
+        It raises where an answer was cut off, and the answer is not in each of its errors.
+        """
+        parse = options.post_parser
+        if callable(parse):
+
+            def parse_shown(answer: Theirs) -> Theirs:
+                self._unparsed = answer
+                return parse(answer)
+
+            options.post_parser = parse_shown
+        return options
 
 
 def _body(options: Theirs) -> Theirs:
