@@ -127,11 +127,18 @@ def test_thinking(wired: Wired) -> None:
             ("openai/gpt-5-mini", {"reasoning_effort": "high"}),
         ):
             await litellm.acompletion(**call(wired, model, "needs 300", **more))
+        await litellm.aresponses(
+            model="anthropic/claude-sonnet-4-5",
+            input="needs 300",
+            reasoning={"effort": "low"},
+            api_base=wired.provider.url,
+            api_key="none",
+        )
 
     asyncio.run(calls())
     granted = [(body.get("thinking") or {}).get("budget_tokens") for body in wired.provider.bodies]
-    assert granted == [5000, 4096, None, None]
-    assert wired.provider.ceilings(*CEILINGS) == [6000, 5096, 1000, 1000]
+    assert granted == [5000, 4096, None, None, 1024]
+    assert wired.provider.ceilings(*CEILINGS) == [6000, 5096, 1000, 1000, 2024]
 
 
 def test_an_answer_from_the_cache_is_no_call(

@@ -149,7 +149,7 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
 
 def _granted(request: Request, model: str, provider: str) -> Request:
     """What LiteLLM grants to thinking for an effort, where the model takes no effort itself."""
-    effort = request.get("reasoning_effort")
+    effort = request.get("reasoning_effort") or at(request, ("reasoning", "effort"))
     if effort is None:
         return {}
     made = litellm.get_optional_params(

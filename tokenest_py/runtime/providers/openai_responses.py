@@ -13,7 +13,7 @@ PARAMETERS = {"openai_responses": "max_output_tokens"}
 CEILINGS = (("max_output_tokens",),)
 IS_REQUIRED = False
 EFFORTS = (("reasoning", "effort"),)
-GRANTS = ()
+GRANTS = (("thinking", "budget_tokens"),)  # LiteLLM's callback says so what Claude is granted
 TOO_LARGE = (r"max_output_tokens.{0,80}?at most (?P<most>\d+)",)
 
 # LiteLLM hands its callbacks the usage under the names of chat completions.
