@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +18,12 @@ from google import genai
 
 import vintages
 from tokenest_py import AUTO, Estimator, Recorder, labels, sized, unsized
+from tokenest_py.clients import sizer
 from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from wired import Wired
 
@@ -694,12 +697,38 @@ def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
         ({"recorder": "telemetry"}, r"recorder='telemetry' .* use Recorder\(directory\)"),
         ({"count": 5}, "count=5 .* use a function"),
         ({"on_truncation": "retry"}, "on_truncation='retry' .* use a function"),
+        ({"on_truncation": openai.AsyncOpenAI().close}, "on_truncation=.* that is not awaited"),
     ],
 )
 def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:
     """They are refused where the client is wired, not where it is called."""
     with pytest.raises(UsageError, match=said):
         sized(openai.OpenAI(), **options)
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"kind": "torn'])
+def test_a_table_that_cannot_be_used(
+    wired: Wired,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    content: bytes | None,
+) -> None:
+    """The application goes on without its ceilings, and the log says why, once."""
+    path = tmp_path / "coefficients.ndjson"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("TOKENEST_COEFFICIENTS", str(path))
+    monkeypatch.setattr(
+        sizer, "_default_estimator", functools.cache(vars(sizer)["_default_estimator"].__wrapped__)
+    )
+    for _ in range(2):
+        client = sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), category="learned")
+        client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
+    assert wired.provider.ceilings(*CEILING) == [None, None]
+    [message] = [record.getMessage() for record in caplog.records if record.name == "tokenest"]
+    assert message.startswith(str(path))
+    assert message.endswith("; the packaged table is in use")
 
 
 def test_a_client_of_no_known_kind() -> None:

@@ -8,6 +8,7 @@ call.finish(response)
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 import os
 from typing import TYPE_CHECKING, Any
@@ -47,8 +48,14 @@ _UNKNOWN = Escalation(None, "nobody knows whether the ceiling was refused")
 
 @functools.cache
 def _default_estimator() -> Estimator:
-    """One for all clients of the process."""
-    return Estimator.load(reload_after=60)
+    """One for all clients of the process; nobody holds it who could ask for its status."""
+    estimator = Estimator.load(reload_after=60)
+    fault = estimator.status().fault
+    if fault:
+        import logging
+
+        logging.getLogger("tokenest").warning("%s; the packaged table is in use", fault)
+    return estimator
 
 
 @functools.cache
@@ -92,8 +99,10 @@ class Sizer:
             if not isinstance(given, (kind, type(None))):
                 raise UsageError(name, given, expected)
         for name, function in (("count", count), ("on_truncation", on_truncation)):
-            if function is not None and not callable(function):
-                raise UsageError(name, function, "a function")
+            if function is not None and (
+                not callable(function) or inspect.iscoroutinefunction(function)
+            ):
+                raise UsageError(name, function, "a function that is not awaited")
         self.estimator = estimator or _default_estimator()
         self.recorder = recorder or _default_recorder()
         self.sets_ceilings = mode == "size"
