@@ -633,6 +633,17 @@ def test_a_name_of_the_run_that_is_empty(
     assert wired.seen("run_id") == [("app",)]
 
 
+def test_more_labels_than_an_event_has(wired: Wired) -> None:
+    """The first eight count; the call is sized all the same."""
+    many = {f"label_{number}": number for number in range(12)}
+    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), **many)
+    client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
+    assert wired.provider.ceilings(*CEILING) == [1000]
+    assert wired.seen("category", "labels") == [
+        ("learned", {f"label_{number}": str(number) for number in range(8)})
+    ]
+
+
 def test_labels_around_a_generator(wired: Wired) -> None:
     """It may end in another context than it began in, as one that its reader leaves does."""
 

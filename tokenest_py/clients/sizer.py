@@ -216,7 +216,7 @@ class Call:
         estimate = sizer.estimator.estimate(
             category=category,
             complexity=complexity,
-            labels=known,
+            labels=dict(itertools.islice(known.items(), MAX_LABELS)),
         )
         budget = self.budget = sizer.estimator.budget(
             estimate,
@@ -290,7 +290,7 @@ class Call:
         self._fields["phase_id"] = (
             known.pop("phase", None) or environment.get("TOKENEST_PHASE_ID") or os.urandom(16).hex()
         )
-        return dict(itertools.islice(known.items(), MAX_LABELS + 2))  # those two are no labels
+        return known
 
     @quiet(_NO_KWARGS)
     def kwargs(self, provider: str) -> dict[str, int]:
