@@ -497,6 +497,23 @@ def test_a_refusal_teaches_the_limit(wired: Wired, client: openai.OpenAI, words:
     assert wired.seen("actual_max_tokens", "attempt") == [(600, 1), (600, 1)]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "However, you requested 1040 tokens (40 in the messages, 1000 in the completion).",
+        "Your request has 40 input tokens (1000 > 640 - 40).",
+    ],
+)
+def test_a_window_that_leaves_less(wired: Wired, client: openai.OpenAI, words: str) -> None:
+    """What is left of it is sent; that holds for this input, so nothing is remembered."""
+    wired.provider.largest = 600
+    wired.provider.too_large = f"This model's maximum context length is 640 tokens. {words}"
+    for _ in range(2):
+        client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert wired.provider.ceilings(*CEILING) == [1000, 600] * 2
+    assert wired.seen("actual_max_tokens", "attempt") == [(600, 1)] * 2
+
+
 def test_a_server_that_knows_no_ceiling(wired: Wired, client: openai.OpenAI) -> None:
     """The request goes out as it was written, and the next ones at once."""
     wired.provider.refuses = CEILING

@@ -20,6 +20,7 @@ TOO_LARGE = (
     r"valid range of max_tokens is \[1, (?P<most>\d+)\]",  # DeepSeek
     r"max_(completion_)?tokens.{0,80}? must be less than or equal to `?(?P<most>\d+)",  # Groq
     r"maximum context length is (?P<window>\d+) tokens.*\((?P<input>\d+) in the messages",
+    r"maximum context length is (?P<window>\d+) tokens.*has (?P<input>\d+) input tokens",  # vLLM
 )
 
 
