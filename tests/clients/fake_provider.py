@@ -30,6 +30,7 @@ class FakeProvider:
         requests: Path and body of each request, in order.
         overloaded: How many requests it answers with 503 first.
         largest: The largest ceiling that it takes; 0 is any.
+        says_usage: Whether whole answers of chats say their tokens.
         too_large: The words in which chats refuse a larger one.
         refuses: Parameters that it does not know.
         breaks_off: Whether a stream ends after its first part.
@@ -40,6 +41,7 @@ class FakeProvider:
     requests: list[tuple[str, Json]] = field(default_factory=list)
     overloaded: int = 0
     largest: int = 0
+    says_usage: bool = True
     too_large: str = (
         "max_tokens is too large: {given}. This model supports at most {most} completion tokens."
     )
@@ -207,7 +209,8 @@ def _chat(handler: _Handler, path: str, body: Json) -> None:
         choices = [
             {"index": index, "message": reply, "finish_reason": reason} for index in range(answers)
         ]
-        answer = {"object": "chat.completion", "choices": choices, "usage": usage}
+        answer = {"object": "chat.completion", "choices": choices}
+        answer |= {"usage": usage} if handler.fake.says_usage else {}
         return handler.send_json(whole | answer)
     whole |= {"object": "chat.completion.chunk"}
     if "tool_calls" in reply:
@@ -431,7 +434,15 @@ def _frame(name: str, payload: Json) -> bytes:
     return message + struct.pack("!I", zlib.crc32(message))
 
 
+def _embeddings(handler: _Handler, _: str, body: Json) -> None:
+    data = [{"object": "embedding", "index": 0, "embedding": [0.5]}]
+    usage = {"prompt_tokens": INPUT, "total_tokens": INPUT}
+    answer = {"object": "list", "data": data, "model": body["model"], "usage": usage}
+    return handler.send_json(answer)
+
+
 _ANSWERS = {
+    "/embeddings": _embeddings,
     "/chat/completions": _chat,
     "/responses": _responses,
     "/v1/messages": _messages,

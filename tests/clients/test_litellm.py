@@ -163,6 +163,24 @@ def test_an_answer_from_the_cache_is_no_call(
 
 
 @pytest.mark.usefixtures("logger")
+def test_what_is_no_call_of_a_model(wired: Wired) -> None:
+    """Embeddings have no output: neither an event nor a dropped one."""
+
+    async def calls() -> None:
+        await litellm.aembedding(
+            model="openai/text-embedding-3-small",
+            input=["needs 5"],
+            api_base=f"{wired.provider.url}/v1",
+            api_key="none",
+        )
+        await asyncio.sleep(0.3)
+
+    asyncio.run(calls())
+    assert len(wired.provider.requests) == 1
+    assert wired.events() == []
+
+
+@pytest.mark.usefixtures("logger")
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_responses(wired: Wired, is_stream: bool) -> None:  # noqa: FBT001
     """LiteLLM hands over their usage under the names of a chat."""

@@ -398,6 +398,25 @@ def test_retries_of_the_library_are_one_call(wired: Wired, client: openai.OpenAI
     assert wired.seen("attempt", "actual_output_tokens") == [(1, 300)]
 
 
+def test_an_answer_that_says_no_tokens(
+    wired: Wired, client: openai.OpenAI, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is the application's, and a dropped event, counted with the reason."""
+    wired.provider.says_usage = False
+    for _ in range(2):
+        answer = client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
+        assert answer.usage is None
+    assert wired.recorder.status().dropped == {"response_without_usage": 2}
+    assert caplog.messages == ["telemetry events are dropped: response_without_usage"]
+
+
+def test_what_is_no_call_of_a_model(wired: Wired, client: openai.OpenAI) -> None:
+    """Embeddings have no output: they pass."""
+    client.embeddings.create(model="text-embedding-3-small", input="needs 5")
+    assert wired.provider.ceilings(*CEILING) == [None]
+    assert wired.events() == []
+
+
 def test_an_error_is_no_event(wired: Wired, client: openai.OpenAI) -> None:
     """It reaches the application as it is."""
     wired.provider.overloaded = 9

@@ -24,6 +24,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from tokenest_py.clients.labels import current, labels
 from tokenest_py.clients.requests import at
 from tokenest_py.clients.sizer import Sizer
+from tokenest_py.runtime.providers import APIS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +140,8 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
         if kwargs.get("cache_hit"):  # nobody was asked
             return
         if call is None:
+            if not any(api.is_response(response) for api in APIS):  # embeddings and their like
+                return
             metadata = (kwargs.get("litellm_params") or {}).get("metadata")
             request = {**(kwargs.get("optional_params") or {}), "metadata": metadata}
             if "responses" not in str(kwargs.get("call_type")):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tokenest_py.clients import refusals, requests
 from tokenest_py.clients.labels import AUTO, Auto, current
 from tokenest_py.clients.quietly import Quietly, quiet
-from tokenest_py.errors import UsageError
+from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime.budget import CLAMP, Escalation, check_asked
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.labels import CALL_LEVELS, ESTIMATE_BIN, MAX_LABELS, NAME, is_value
@@ -330,7 +330,11 @@ class Call:
         if error is None:
             for parameter in self._refused:
                 self._sizer.learn_refusal(self._provider, self.model or "", parameter)
-        fields = self._read(response if error is None else error)
+        try:
+            fields = self._read(response if error is None else error)
+        except DroppedEventError:  # the recorder counts it, with the reason
+            self._sizer.recorder.record_response(None, response if error is None else error)
+            return _NO_ANSWER
         if fields is None:
             return _NO_ANSWER
         self._record({**fields, **said})
