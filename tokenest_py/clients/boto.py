@@ -12,8 +12,9 @@ from tokenest_py.clients.attempts import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tokenest_py.clients.call import Call
     from tokenest_py.clients.patches import Theirs
-    from tokenest_py.clients.sizer import Call, Sizer
+    from tokenest_py.clients.sizer import Sizer
 
 _METHODS = {"Converse": "converse", "ConverseStream": "converse_stream"}
 _CALL = "tokenest_call"  # its name in the context that botocore hands from event to event

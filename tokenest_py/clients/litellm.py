@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
+    from tokenest_py.clients.call import Call
     from tokenest_py.clients.patches import Theirs
-    from tokenest_py.clients.sizer import Call
 
     Request: TypeAlias = dict[str, Theirs]
     Category: TypeAlias = str | Callable[[Request], str | None] | None

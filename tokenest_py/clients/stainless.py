@@ -25,7 +25,8 @@ from tokenest_py.runtime.providers.members import get
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from tokenest_py.clients.sizer import Call, Sizer
+    from tokenest_py.clients.call import Call
+    from tokenest_py.clients.sizer import Sizer
 
 _BASES = {"SyncAPIClient", "AsyncAPIClient"}
 _RAW = "X-Stainless-Raw-Response"  # the header by which the libraries remember it
