@@ -162,7 +162,7 @@ class _Attempt:
         if call.finish(answer, error).budget is None or options.idempotency_key is not None:
             return False
         if error is None and call.body.get("conversation") is not None:
-            return False  # the provider has added question and answer to it already
+            return False  # the provider may have added question and answer to it already
         self.request = _with_body(options, call.body), stream_cls
         return True
 
