@@ -1,7 +1,8 @@
 """A provider on loopback that speaks the formats of all, counts tokens exactly, and misbehaves.
 
 A prompt says what its answer needs: "needs 300" or "needs 300 reasoning 50". An answer is cut off
-where that is more than the ceiling. The prompt counts as 40 tokens, of which 8 were cached.
+where that is more than the ceiling. The prompt counts as 40 tokens, of which 8 were cached; one
+that says "too long" does not fit.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class FakeProvider:
         requests: Path and body of each request, in order.
         overloaded: How many requests it answers with 503 first.
         largest: The largest ceiling that it takes; 0 is any.
-        refuses: A parameter that it does not know.
+        says_usage: Whether whole answers of chats say their tokens.
+        too_large: The words in which chats refuse a larger one.
+        refuses: Parameters that it does not know.
         breaks_off: Whether a stream ends after its first part.
         gate: What a stream waits for after its first part.
         default_ceiling: The ceiling of a request without one.
@@ -38,7 +41,11 @@ class FakeProvider:
     requests: list[tuple[str, Json]] = field(default_factory=list)
     overloaded: int = 0
     largest: int = 0
-    refuses: str = ""
+    says_usage: bool = True
+    too_large: str = (
+        "max_tokens is too large: {given}. This model supports at most {most} completion tokens."
+    )
+    refuses: tuple[str, ...] = ()
     breaks_off: bool = False
     gate: threading.Event | None = None
     default_ceiling: int = 10**9
@@ -111,8 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fake.overloaded:
             fake.overloaded -= 1
             return self._error(503, "overloaded")
-        if fake.refuses and fake.refuses in body:
-            return self._error(400, f"Unsupported parameter: '{fake.refuses}'")
+        for name in fake.refuses:
+            if name in body:
+                return self._error(400, f"Unsupported parameter: '{name}'")
+        if "too long" in json.dumps(body):
+            return self._error(400, "This model's maximum context length is 128000 tokens.")
         for end, answer in _ANSWERS.items():
             if path.endswith(end):
                 return answer(self, path, body)
@@ -173,10 +183,8 @@ def _chat(handler: _Handler, path: str, body: Json) -> None:
     model = "gpt-5-mini-2025-08-07" if deployment else f"{body['model']}-2025-08-07"
     default = handler.fake.default_ceiling
     ceiling = body.get("max_completion_tokens") or body.get("max_tokens") or default
-    message = (
-        "max_tokens is too large: {given}. This model supports at most {most} completion tokens."
-    )
-    if handler.refused(ceiling, message):
+    ceiling = default if ceiling < 0 else ceiling
+    if handler.refused(ceiling, handler.fake.too_large):
         return None
     used, answers = use(body, ceiling), body.get("n") or 1
     reason = "length" if used.is_cut else "stop"
@@ -201,7 +209,8 @@ def _chat(handler: _Handler, path: str, body: Json) -> None:
         choices = [
             {"index": index, "message": reply, "finish_reason": reason} for index in range(answers)
         ]
-        answer = {"object": "chat.completion", "choices": choices, "usage": usage}
+        answer = {"object": "chat.completion", "choices": choices}
+        answer |= {"usage": usage} if handler.fake.says_usage else {}
         return handler.send_json(whole | answer)
     whole |= {"object": "chat.completion.chunk"}
     if "tool_calls" in reply:
@@ -222,7 +231,8 @@ def _responses(handler: _Handler, _: str, body: Json) -> None:
         return None
     used = use(body, ceiling)
     status = "incomplete" if used.is_cut else "completed"
-    text = {"type": "output_text", "text": ANSWER, "annotations": []}
+    content = ANSWER[:8] if used.is_cut else ANSWER
+    text = {"type": "output_text", "text": content, "annotations": []}
     output = [
         {"type": "message", "id": "m", "role": "assistant", "status": status, "content": [text]}
     ]
@@ -272,7 +282,8 @@ def _messages(handler: _Handler, path: str, body: Json) -> None:
         return None
     used = use(body, ceiling)
     stop = "max_tokens" if used.is_cut else "end_turn"
-    blocks: list[Json] = [{"type": "text", "text": ANSWER}]
+    content = ANSWER[:8] if used.is_cut else ANSWER
+    blocks: list[Json] = [{"type": "text", "text": content}]
     if body.get("tools") and "tool_result" not in json.dumps(body) and not used.is_cut:
         made = {"id": "t1", "name": body["tools"][0]["name"], "input": json.loads(ANSWER)}
         blocks, stop = [{"type": "tool_use", **made}], "tool_use"
@@ -299,7 +310,7 @@ def _messages(handler: _Handler, path: str, body: Json) -> None:
     for index, block in enumerate(blocks):
         empty = {"text": ""} if block["type"] == "text" else {"input": {}}
         delta = (
-            {"type": "text_delta", "text": ANSWER}
+            {"type": "text_delta", "text": content}
             if block["type"] == "text"
             else {"type": "input_json_delta", "partial_json": ANSWER}
         )
@@ -423,7 +434,15 @@ def _frame(name: str, payload: Json) -> bytes:
     return message + struct.pack("!I", zlib.crc32(message))
 
 
+def _embeddings(handler: _Handler, _: str, body: Json) -> None:
+    data = [{"object": "embedding", "index": 0, "embedding": [0.5]}]
+    usage = {"prompt_tokens": INPUT, "total_tokens": INPUT}
+    answer = {"object": "list", "data": data, "model": body["model"], "usage": usage}
+    return handler.send_json(answer)
+
+
 _ANSWERS = {
+    "/embeddings": _embeddings,
     "/chat/completions": _chat,
     "/responses": _responses,
     "/v1/messages": _messages,

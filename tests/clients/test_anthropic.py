@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import anthropic
+import pydantic
 import pytest
 from conftest import LEARNED
 
@@ -59,6 +60,22 @@ def test_a_cut_off_answer_is_tried_once_more(wired: Wired, client: anthropic.Ant
     assert answer.stop_reason == "end_turn"
     assert wired.provider.ceilings("max_tokens") == [1000, 2000]
     assert wired.seen("attempt", "truncated") == [(1, True), (2, False)]
+
+
+def test_parse(wired: Wired, client: anthropic.Anthropic) -> None:
+    """The library raises for half a JSON, without the answer: recorded, tried again, parsed."""
+
+    class Person(pydantic.BaseModel):
+        name: str
+        age: int
+
+    for messages in (client.messages, client.beta.messages):
+        answer = messages.parse(
+            model=MODEL, max_tokens=AUTO, messages=ask("needs 1500"), output_format=Person
+        )
+        assert answer.parsed_output == Person(name="Ada", age=36)
+    assert wired.provider.ceilings("max_tokens") == [1000, 2000] * 2
+    assert wired.seen("attempt", "truncated") == [(1, True), (2, False)] * 2
 
 
 def test_what_nothing_is_known_of(wired: Wired) -> None:
@@ -142,6 +159,22 @@ def test_thinking(wired: Wired, client: anthropic.Anthropic) -> None:
     )
     assert wired.provider.ceilings("max_tokens") == [6000]
     assert wired.seen("labels") == [({"effort": "enabled"},)]
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_thinking_up_to_the_limit(wired: Wired, is_stream: bool) -> None:  # noqa: FBT001
+    """The ceiling is above what is granted, and once a refusal has said it within the limit."""
+    client = wired.sized(anthropic.Anthropic(base_url=wired.provider.url), category="large")
+    wired.provider.largest = 32_000
+    for _ in range(2):
+        client.messages.create(
+            model="claude-new",
+            max_tokens=AUTO,
+            messages=ask("needs 30"),
+            stream=is_stream,
+            extra_body={"thinking": {"type": "enabled", "budget_tokens": 30_000}},
+        )
+    assert wired.provider.ceilings("max_tokens") == [45_000, 32_000, 32_000]
 
 
 def test_beta_and_raw(wired: Wired, client: anthropic.Anthropic) -> None:

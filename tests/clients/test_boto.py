@@ -72,6 +72,24 @@ def test_the_callers_own_ceiling_wins(wired: Wired, client: Theirs) -> None:
     assert wired.seen("actual_max_tokens", "selected_budget", "truncated") == [(70, 1000, True)]
 
 
+@pytest.mark.parametrize("name", ["thinking", "reasoning_config"])
+def test_thinking(wired: Wired, client: Theirs, name: str) -> None:
+    """The ceiling has to be above what is granted to it, in both of its spellings."""
+    granted = {name: {"type": "enabled", "budget_tokens": 5000}}
+    client.converse(**ask("needs 30"), additionalModelRequestFields=granted)
+    assert wired.provider.ceilings(CEILING) == [6000]
+
+
+def test_a_stored_prompt(wired: Wired, client: Theirs) -> None:
+    """Bedrock takes no ceiling beside one, so it is only recorded."""
+    client.converse(
+        modelId="arn:aws:bedrock:eu-central-1:123456789012:prompt/ABCDEFGHIJ:1",
+        promptVariables={"text": {"text": "needs 300"}},
+    )
+    assert "inferenceConfig" not in wired.provider.bodies[0]
+    assert wired.seen("actual_max_tokens", "actual_output_tokens") == [(None, 300)]
+
+
 def test_a_cut_off_answer_is_tried_once_more(wired: Wired, client: Theirs) -> None:
     """The second answer takes the place of the first."""
     answer = client.converse(**ask("needs 1500"))

@@ -234,12 +234,12 @@ def raising(*_: object, **__: object) -> Theirs:
 PLANTED = {
     "whole": {
         "stainless._Attempt.after", "genai._body", "boto._tap", "labels.current",
-        "requests.with_ceiling", "sizer.Call.finish", "runtime.budget.size",
+        "requests.with_ceiling", "call.Call.finish", "runtime.budget.size",
         "runtime.table.table.Coefficients.cell", "runtime.limits.canonical",
         "runtime.providers.Fold.add", "runtime.recorder.recorder.Recorder.record",
     },
-    "cut off": {"sizer.Call._escalate", "sizer.Call._send_again", "runtime.budget.escalate"},
-    "refused": {"sizer.Call._resend", "sizer.Sizer.learn", "runtime.providers.said_limit"},
+    "cut off": {"call.Call._escalate", "call.Call._send_again", "runtime.budget.escalate"},
+    "refused": {"call.Call._resend", "sizer.Sizer.learn", "runtime.providers.said_limit"},
 }  # fmt: skip
 
 

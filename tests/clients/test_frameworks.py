@@ -135,6 +135,14 @@ def test_langchain_openai(wired: Wired) -> None:
     assert response_fields(model.generate([[HumanMessage("needs 6")]]))["actual_output_tokens"] == 6
 
 
+def test_a_ceiling_of_langchain_openai(wired: Wired) -> None:
+    """A common number that happens to be AUTO's own is the caller's: one can leave it out here."""
+    model = wired.sized(ChatOpenAI(model=MODEL, base_url=url(wired), max_completion_tokens=4096))
+    model.invoke("needs 1500")
+    assert wired.provider.ceilings(*CEILINGS) == [4096]
+    assert wired.seen("actual_max_tokens", "selected_budget") == [(4096, 1000)]
+
+
 def test_langchain_openai_responses(wired: Wired) -> None:
     """Its other way."""
     model = wired.sized(ChatOpenAI(model=MODEL, base_url=url(wired), use_responses_api=True))

@@ -63,6 +63,20 @@ def test_generate(wired: Wired, client: genai.Client, config: Theirs) -> None:
     assert {name: event.get(name) for name in said} == said
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"thinking_config": {"thinking_budget": 5000}},
+        types.GenerateContentConfig(thinking_config=types.ThinkingConfig(thinking_budget=5000)),
+    ],
+    ids=["dict", "typed"],
+)
+def test_thinking(wired: Wired, client: genai.Client, config: Theirs) -> None:
+    """Thoughts count against the ceiling: it is above what is granted to them."""
+    client.models.generate_content(model="gemini-2.5-pro", contents="needs 30", config=config)
+    assert wired.provider.ceilings(CEILING) == [6000]
+
+
 def test_the_callers_configuration_stays_as_it_is(wired: Wired, client: genai.Client) -> None:
     """Nothing is changed in place."""
     given = types.GenerateContentConfig(temperature=0.5)

@@ -114,6 +114,95 @@ def test_what_is_not_awaited(wired: Wired, logger: TokenestLogger) -> None:
     )
 
 
+@pytest.mark.usefixtures("logger")
+def test_thinking(wired: Wired) -> None:
+    """The ceiling is above what is granted to it, by the caller or by LiteLLM for an effort."""
+    enabled = {"type": "enabled", "budget_tokens": 5000}
+
+    async def calls() -> None:
+        for model, more in (
+            ("anthropic/claude-opus-4-1", {"thinking": enabled}),
+            ("anthropic/claude-sonnet-4-5", {"reasoning_effort": "high"}),
+            ("anthropic/claude-opus-4-7", {"reasoning_effort": "high"}),
+            ("openai/gpt-5-mini", {"reasoning_effort": "high"}),
+        ):
+            await litellm.acompletion(**call(wired, model, "needs 300", **more))
+        await litellm.aresponses(
+            model="anthropic/claude-sonnet-4-5",
+            input="needs 300",
+            reasoning={"effort": "low"},
+            api_base=wired.provider.url,
+            api_key="none",
+        )
+
+    asyncio.run(calls())
+    granted = [(body.get("thinking") or {}).get("budget_tokens") for body in wired.provider.bodies]
+    assert granted == [5000, 4096, None, None, 1024]
+    assert wired.provider.ceilings(*CEILINGS) == [6000, 5096, 1000, 1000, 2024]
+
+
+def test_an_answer_from_the_cache_is_no_call(
+    wired: Wired, logger: TokenestLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Awaited or not: there is one event of each request that went out."""
+
+    async def calls() -> None:
+        for _ in range(2):
+            await litellm.acompletion(**asked, caching=True)
+            await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(litellm, "cache", litellm.Cache(type="local"))
+    asked = call(wired, "openai/gpt-4o", "needs 300")
+    asyncio.run(calls())
+    for _ in range(2):
+        litellm.completion(**asked, caching=True)
+        time.sleep(0.3)
+    wait_for(wired, 2)
+    assert len(wired.provider.requests) == len(wired.events()) == 2
+    assert not logger._open  # noqa: SLF001
+
+
+@pytest.mark.usefixtures("logger")
+def test_what_is_no_call_of_a_model(wired: Wired) -> None:
+    """Embeddings have no output: neither an event nor a dropped one."""
+
+    async def calls() -> None:
+        await litellm.aembedding(
+            model="openai/text-embedding-3-small",
+            input=["needs 5"],
+            api_base=f"{wired.provider.url}/v1",
+            api_key="none",
+        )
+        await asyncio.sleep(0.3)
+
+    asyncio.run(calls())
+    assert len(wired.provider.requests) == 1
+    assert wired.events() == []
+
+
+@pytest.mark.usefixtures("logger")
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_responses(wired: Wired, is_stream: bool) -> None:  # noqa: FBT001
+    """LiteLLM hands over their usage under the names of a chat."""
+
+    async def calls() -> None:
+        answer: Theirs = await litellm.aresponses(
+            model="openai/gpt-5-mini",
+            input="needs 1500",
+            api_base=f"{wired.provider.url}/v1",
+            api_key="none",
+            stream=is_stream,
+        )
+        if is_stream:
+            assert [event async for event in answer]
+        await asyncio.sleep(0.3)
+
+    asyncio.run(calls())
+    wait_for(wired, 1)
+    assert wired.provider.ceilings("max_output_tokens") == [1000]
+    assert wired.seen(*SEEN, "input_tokens") == [("openai", "gpt-5-mini", 1000, 1000, True, 40)]
+
+
 def test_an_error_is_no_event(wired: Wired, logger: TokenestLogger) -> None:
     """It reaches the application, and the call is forgotten."""
     wired.provider.overloaded = 99

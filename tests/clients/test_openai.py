@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pydantic
 import pytest
 from conftest import LEARNED
+from google import genai
 
 import vintages
 from tokenest_py import AUTO, Estimator, Recorder, labels, sized, unsized
+from tokenest_py.clients import sizer
 from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
     from wired import Wired
 
 MODEL = "gpt-5-mini"
@@ -185,6 +193,19 @@ def test_stream(wired: Wired, client: openai.OpenAI, asks_for_usage: bool) -> No
     ]
 
 
+def test_a_stream_of_dictionaries(wired: Wired, client: openai.OpenAI) -> None:
+    """Whoever posts by hand may have its events as they are in the JSON."""
+    stream = client.post(
+        "/chat/completions",
+        body={"model": MODEL, "messages": ask("needs 300"), "stream": True},
+        cast_to=object,
+        stream=True,
+        stream_cls=openai.Stream[object],
+    )
+    assert len(list(stream)) == 2
+    assert wired.seen("actual_output_tokens", "actual_max_tokens") == [(300, 1000)]
+
+
 def test_a_stream_is_not_tried_again(wired: Wired) -> None:
     """Its parts are out; who wants to know is called."""
     told: list[Any] = []
@@ -232,6 +253,41 @@ def test_parse_that_stays_cut_off(wired: Wired, client: openai.OpenAI) -> None:
     ]
 
 
+@pytest.mark.parametrize("need", [1500, 9000])
+def test_parse_of_responses(wired: Wired, client: openai.OpenAI, need: int) -> None:
+    """Here the library raises what is wrong with half a JSON, without the answer."""
+
+    def call() -> Person | None:
+        prompt = f"needs {need}"
+        return client.responses.parse(model=MODEL, input=prompt, text_format=Person).output_parsed
+
+    if need < 2 * LEARNED:
+        assert call() == Person(name="Ada", age=36)
+    else:
+        with pytest.raises(pydantic.ValidationError, match="Invalid JSON"):
+            call()
+    assert wired.provider.ceilings("max_output_tokens") == [1000, 2000]
+    assert wired.seen("attempt", "truncated", "actual_output_tokens") == [
+        (1, True, 1000),
+        (2, need > 2 * LEARNED, min(need, 2000)),
+    ]
+
+
+def test_a_parser_that_refuses_a_whole_answer(wired: Wired, client: openai.OpenAI) -> None:
+    """The answer is recorded, the error is the application's, and a second one would not help."""
+
+    class Address(pydantic.BaseModel):
+        street: str
+
+    for parse, more in (
+        (client.chat.completions.parse, {"messages": ask("needs 5"), "response_format": Address}),
+        (client.responses.parse, {"input": "needs 5", "text_format": Address}),
+    ):
+        with pytest.raises(pydantic.ValidationError, match="street"):
+            parse(model=MODEL, **more)
+    assert wired.seen("attempt", "truncated", "actual_output_tokens") == [(1, False, 5)] * 2
+
+
 def test_a_streamed_parse_that_is_cut_off(wired: Wired, client: openai.OpenAI) -> None:
     """The library raises before the usage comes: all of the ceiling was used.
 
@@ -266,6 +322,16 @@ def test_responses(wired: Wired, client: openai.OpenAI) -> None:
     ]
 
 
+def test_a_conversation(wired: Wired, client: openai.OpenAI) -> None:
+    """What is in it already is not said again; a refused request is."""
+    create = client.responses.create
+    assert create(model=MODEL, input="needs 1500", conversation="c").status == "incomplete"
+    wired.provider.largest = 600
+    create(model=MODEL, input="needs 300", conversation="c")
+    assert wired.provider.ceilings("max_output_tokens") == [1000, 1000, 600]
+    assert wired.seen("attempt", "actual_output_tokens") == [(1, 1000), (1, 300)]
+
+
 def test_streamed_responses(wired: Wired, client: openai.OpenAI) -> None:
     """The last event has it all."""
     with client.responses.stream(model=MODEL, input="needs 300") as stream:
@@ -290,7 +356,11 @@ def test_raw_responses(wired: Wired, client: openai.OpenAI) -> None:
         model=MODEL, messages=ask("needs 5")
     ) as body:
         assert body.parse().choices[0].finish_reason == "stop"
-    assert wired.provider.ceilings(*CEILING) == [1000, 2000, 1000, 1000]
+    with client.chat.completions.with_streaming_response.create(
+        model=MODEL, messages=ask("needs 4"), stream=True
+    ) as body:
+        assert len([line for line in body.iter_lines() if line]) == 3  # and none with a usage
+    assert wired.provider.ceilings(*CEILING) == [1000, 2000, 1000, 1000, 1000]
     assert wired.seen("attempt", "actual_output_tokens") == [(1, 1000), (2, 1500), (1, 7)]
 
 
@@ -305,10 +375,8 @@ def test_awaited(wired: Wired) -> None:
         )
         stream = await create(model=MODEL, messages=ask("needs 8"), stream=True)
         assert len([chunk async for chunk in stream]) == 2
-        parsed = await client.chat.completions.parse(
-            model=MODEL, messages=ask("needs 1500"), response_format=Person
-        )
-        assert parsed.choices[0].message.parsed is not None
+        parsed = await client.responses.parse(model=MODEL, input="needs 1500", text_format=Person)
+        assert parsed.output_parsed is not None
         await client.close()
         return [answer.choices[0].finish_reason for answer in answers]
 
@@ -328,6 +396,25 @@ def test_retries_of_the_library_are_one_call(wired: Wired, client: openai.OpenAI
     client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
     assert len(wired.provider.requests) == 3
     assert wired.seen("attempt", "actual_output_tokens") == [(1, 300)]
+
+
+def test_an_answer_that_says_no_tokens(
+    wired: Wired, client: openai.OpenAI, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is the application's, and a dropped event, counted with the reason."""
+    wired.provider.says_usage = False
+    for _ in range(2):
+        answer = client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
+        assert answer.usage is None
+    assert wired.recorder.status().dropped == {"response_without_usage": 2}
+    assert caplog.messages == ["telemetry events are dropped: response_without_usage"]
+
+
+def test_what_is_no_call_of_a_model(wired: Wired, client: openai.OpenAI) -> None:
+    """Embeddings have no output: they pass."""
+    client.embeddings.create(model="text-embedding-3-small", input="needs 5")
+    assert wired.provider.ceilings(*CEILING) == [None]
+    assert wired.events() == []
 
 
 def test_an_error_is_no_event(wired: Wired, client: openai.OpenAI) -> None:
@@ -350,6 +437,39 @@ def test_azure(wired: Wired) -> None:
     assert wired.seen("model", "model_served", "actual_max_tokens") == [
         ("my-deployment", SERVED, 1000)
     ]
+
+
+def test_a_client_of_one_deployment(wired: Wired) -> None:
+    """Its requests may name no model, as LangChain's do: it is the deployment, too."""
+    client = wired.sized(
+        openai.AzureOpenAI(
+            azure_endpoint=wired.provider.url, azure_deployment="mine", api_version="2025-04-01"
+        )
+    )
+    client.chat.completions.create(model="", messages=ask("needs 300"))
+    assert "/deployments/mine/" in wired.provider.requests[0][0]
+    assert wired.seen("model", "model_served", "actual_max_tokens") == [("mine", SERVED, 1000)]
+
+
+def test_what_an_error_holds(wired: Wired, client: openai.OpenAI) -> None:
+    """It is freed at once with the frames that it went through, as that of a bare client."""
+
+    class Held:
+        """What a frame of the application holds."""
+
+    def call(prompt: str) -> weakref.ref[Held]:
+        held = Held()
+        with suppress(openai.APIError):
+            create(model=MODEL, messages=ask(prompt))
+        return weakref.ref(held)
+
+    create = client.with_options(max_retries=0).chat.completions.create
+    wired.provider.overloaded = 1
+    gc.disable()
+    try:
+        assert [call("needs 300")(), call("too long")()] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_copies_are_sized_too(wired: Wired, client: openai.OpenAI) -> None:
@@ -378,30 +498,120 @@ def test_an_older_name_for_servers_of_other_models(wired: Wired, client: openai.
     assert wired.provider.bodies[0]["max_tokens"] == LEARNED
 
 
-def test_a_refusal_teaches_the_limit(wired: Wired, client: openai.OpenAI) -> None:
-    """The largest that is taken is sent, and from then on at once."""
-    wired.provider.largest = 600
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This model supports at most {most} completion tokens, whereas you provided {given}.",
+        "Invalid max_tokens value, the valid range of max_tokens is [1, {most}]",
+        "max_tokens for `llama-3.1-8b-instant` must be less than or equal to {most}",
+        "`max_completion_tokens` must be less than or equal to `{most}`, the maximum value",
+    ],
+)
+def test_a_refusal_teaches_the_limit(wired: Wired, client: openai.OpenAI, words: str) -> None:
+    """The largest that is taken is sent, and from then on at once, whoever says it."""
+    wired.provider.largest, wired.provider.too_large = 600, f"max_tokens: {words}"
     for _ in range(2):
         client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
     assert wired.provider.ceilings(*CEILING) == [1000, 600, 600]
     assert wired.seen("actual_max_tokens", "attempt") == [(600, 1), (600, 1)]
 
 
-def test_a_server_that_knows_no_ceiling(wired: Wired, client: openai.OpenAI) -> None:
-    """The request goes out as it was written, and the next ones at once."""
-    wired.provider.refuses = "max_completion_tokens"
+@pytest.mark.parametrize(
+    "words",
+    [
+        "However, you requested 1040 tokens (40 in the messages, 1000 in the completion).",
+        "Your request has 40 input tokens (1000 > 640 - 40).",
+    ],
+)
+def test_a_window_that_leaves_less(wired: Wired, client: openai.OpenAI, words: str) -> None:
+    """What is left of it is sent; that holds for this input, so nothing is remembered."""
+    wired.provider.largest = 600
+    wired.provider.too_large = f"This model's maximum context length is 640 tokens. {words}"
     for _ in range(2):
         client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
-    assert wired.provider.ceilings(*CEILING) == [1000, None, None]
-    assert wired.seen("actual_max_tokens", "actual_output_tokens") == [(None, 300), (None, 300)]
+    assert wired.provider.ceilings(*CEILING) == [1000, 600] * 2
+    assert wired.seen("actual_max_tokens", "attempt") == [(600, 1)] * 2
+
+
+def test_a_server_that_knows_no_ceiling(wired: Wired, client: openai.OpenAI) -> None:
+    """The request goes out as it was written, and the next ones at once."""
+    wired.provider.refuses = CEILING
+    for _ in range(3):
+        client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert wired.provider.ceilings(*CEILING) == [1000, None, 1000, None, None]
+    assert wired.seen("actual_max_tokens", "actual_output_tokens") == [(None, 300)] * 3
+
+
+@pytest.mark.parametrize(
+    ("model", "refused", "known"), [(MODEL, *CEILING), ("my-deployment", *reversed(CEILING))]
+)
+def test_a_server_that_knows_the_other_name(
+    wired: Wired, client: openai.OpenAI, model: str, refused: str, known: str
+) -> None:
+    """An old server of a new model, and a deployment that no name tells: the next ones fit."""
+    wired.provider.refuses = (refused,)
+    for _ in range(2):
+        client.chat.completions.create(model=model, messages=ask("needs 300"))
+    assert wired.provider.ceilings(refused) == [1000, None, None]
+    assert wired.provider.ceilings(known) == [None, None, 1000]
+
+
+def test_an_input_that_is_too_long(wired: Wired, client: openai.OpenAI) -> None:
+    """The application has the error; it says nothing of the other calls of the model."""
+    with pytest.raises(openai.BadRequestError, match="context length"):
+        client.chat.completions.create(model=MODEL, messages=ask("too long"))
+    client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert wired.provider.ceilings(*CEILING) == [1000, None, 1000]
+    assert wired.seen("actual_max_tokens") == [(1000,)]
+
+
+def test_a_body_beside_the_arguments(wired: Wired, client: openai.OpenAI) -> None:
+    """What stands in `extra_body` was written by the caller, too."""
+    create = client.chat.completions.create
+    create(model=MODEL, messages=ask("needs 300"), extra_body={"max_tokens": 70})
+    create(model=MODEL, messages=ask("needs 1500"), extra_body={"max_tokens": AUTO})
+    create(
+        model=MODEL, messages=ask("needs 3"), max_tokens=5, extra_body={"max_tokens": openai.omit}
+    )
+    create(model=MODEL, messages=ask("needs 3"), extra_body={"reasoning": {"max_tokens": 2000}})
+    create(model=MODEL, messages=ask("needs 3"), extra_body={"thinking": {"type": "enabled"}})
+    stream = create(
+        model=MODEL,
+        messages=ask("needs 3"),
+        stream=True,
+        extra_body={"stream_options": {"include_usage": True}},
+    )
+    assert [chunk.usage is not None for chunk in stream] == [False, False, True]
+    assert wired.provider.ceilings("max_tokens") == [70, 1000, 2000, *[None] * 4]
+    assert wired.provider.ceilings("max_completion_tokens") == [*[None] * 3, 1000, 3000, 1000, 1000]
+    assert wired.seen("actual_max_tokens", "labels")[:1] == [(70, None)]
+    assert wired.seen("labels")[-2:] == [({"effort": "enabled"},), (None,)]
+
+
+def test_a_response_in_the_background(wired: Wired, client: openai.OpenAI) -> None:
+    """It is left alone: nobody waits for it who could try again."""
+    client.responses.create(model=MODEL, input="needs 300", background=True)
+    assert wired.provider.ceilings("max_output_tokens") == [None]
+    assert wired.events() == []
+
+
+@pytest.mark.parametrize("given", [-1, 0, 10**30])
+def test_as_much_as_there_is(wired: Wired, client: openai.OpenAI, given: int) -> None:
+    """Local servers take -1 for no ceiling: it is sent, and the event says that there was none."""
+    client.chat.completions.create(model=MODEL, messages=ask("needs 300"), max_tokens=given)
+    assert wired.provider.ceilings("max_tokens") == [given]
+    assert len(wired.seen("actual_output_tokens")) == 1
+    assert wired.seen("actual_max_tokens", "selected_budget") == [(None, None)]
 
 
 def test_a_server_that_knows_no_stream_options(wired: Wired, client: openai.OpenAI) -> None:
-    """The stream comes as it was asked for."""
-    wired.provider.refuses = "stream_options"
-    stream = client.chat.completions.create(model=MODEL, messages=ask("needs 3"), stream=True)
-    assert len(list(stream)) == 2
-    assert "stream_options" not in wired.provider.bodies[1]
+    """The stream comes as it was asked for, and the next ones have a ceiling."""
+    wired.provider.refuses = ("stream_options",)
+    for _ in range(2):
+        stream = client.chat.completions.create(model=MODEL, messages=ask("needs 3"), stream=True)
+        assert len(list(stream)) == 2
+    assert ["stream_options" in body for body in wired.provider.bodies] == [True, False, False]
+    assert wired.provider.ceilings(*CEILING) == [1000, None, 1000]
 
 
 def test_several_answers_are_an_interval(wired: Wired, client: openai.OpenAI) -> None:
@@ -413,6 +623,17 @@ def test_several_answers_are_an_interval(wired: Wired, client: openai.OpenAI) ->
         (301, None, None),
         (80, True, "length"),
     ]
+
+
+def test_whoever_is_told_of_a_cut_may_fail(wired: Wired) -> None:
+    """The answer is tried once more all the same."""
+
+    def fail(_: object) -> None:
+        raise RuntimeError("a fault of the application")
+
+    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), on_truncation=fail)
+    client.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
+    assert wired.provider.ceilings(*CEILING) == [1000, 2000]
 
 
 def test_labels(wired: Wired, client: openai.OpenAI) -> None:
@@ -429,6 +650,64 @@ def test_labels(wired: Wired, client: openai.OpenAI) -> None:
         ("app", "learned", None),
     ]
     assert wired.provider.ceilings(*CEILING) == [None, 1000, 1000]
+
+
+def test_labels_that_cannot_be(wired: Wired, client: openai.OpenAI) -> None:
+    """What the call says itself, and what is too long, is left out: the others count."""
+    with labels(model="mine", input_bin=3, estimate_bin="9", Team="x", long="y" * 129, tenant=7):
+        client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
+    assert wired.provider.ceilings(*CEILING) == [1000]
+    assert wired.seen("category", "labels", "model") == [("learned", {"tenant": "7"}, MODEL)]
+
+
+def test_a_name_of_the_run_that_is_empty(
+    wired: Wired, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable without a value, as containers are given, is none."""
+    monkeypatch.setenv("TOKENEST_RUN_ID", "")
+    client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
+    assert wired.seen("run_id") == [("app",)]
+
+
+def test_more_labels_than_an_event_has(wired: Wired) -> None:
+    """The first eight count; the call is sized all the same."""
+    many = {f"label_{number}": number for number in range(12)}
+    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), **many)
+    client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
+    assert wired.provider.ceilings(*CEILING) == [1000]
+    assert wired.seen("category", "labels") == [
+        ("learned", {f"label_{number}": str(number) for number in range(8)})
+    ]
+
+
+def test_labels_around_a_generator(wired: Wired) -> None:
+    """It may end in another context than it began in, as one that its reader leaves does."""
+
+    async def parts() -> AsyncIterator[str]:
+        with labels(run="inner"):
+            stream = await client.chat.completions.create(
+                model=MODEL, messages=ask("needs 5"), stream=True
+            )
+            async for chunk in stream:
+                yield chunk.id
+
+    async def leave() -> None:
+        async for _ in parts():
+            break
+
+    async def calls() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: faults.append(said))
+        await asyncio.create_task(leave())
+        gc.collect()
+        await asyncio.sleep(0.05)
+        await client.responses.create(model=MODEL, input="needs 6")
+        await client.close()
+
+    faults: list[Any] = []
+    client = wired.sized(openai.AsyncOpenAI(base_url=f"{wired.provider.url}/v1"))
+    asyncio.run(calls())
+    assert [said for said in faults if isinstance(said["exception"], ValueError)] == []
+    assert wired.seen("run_id", "actual_output_tokens") == [("app", 6)]
 
 
 def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
@@ -465,6 +744,7 @@ def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
         ({"recorder": "telemetry"}, r"recorder='telemetry' .* use Recorder\(directory\)"),
         ({"count": 5}, "count=5 .* use a function"),
         ({"on_truncation": "retry"}, "on_truncation='retry' .* use a function"),
+        ({"on_truncation": openai.AsyncOpenAI().close}, "on_truncation=.* that is not awaited"),
     ],
 )
 def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:
@@ -473,7 +753,34 @@ def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:
         sized(openai.OpenAI(), **options)
 
 
+@pytest.mark.parametrize("content", [None, b"", b'{"kind": "torn'])
+def test_a_table_that_cannot_be_used(
+    wired: Wired,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    content: bytes | None,
+) -> None:
+    """The application goes on without its ceilings, and the log says why, once."""
+    path = tmp_path / "coefficients.ndjson"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("TOKENEST_COEFFICIENTS", str(path))
+    monkeypatch.setattr(
+        sizer, "_default_estimator", functools.cache(vars(sizer)["_default_estimator"].__wrapped__)
+    )
+    for _ in range(2):
+        client = sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), category="learned")
+        client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
+    assert wired.provider.ceilings(*CEILING) == [None, None]
+    [message] = [record.getMessage() for record in caplog.records if record.name == "tokenest"]
+    assert message.startswith(str(path))
+    assert message.endswith("; the packaged table is in use")
+
+
 def test_a_client_of_no_known_kind() -> None:
-    """Its name and the known ones are said."""
+    """Its name and the known ones are said; of a half of Google's client, too."""
+    with pytest.raises(UsageError, match=r"client='google\.genai\.client\.AsyncClient'"):
+        sized(genai.Client().aio)
     with pytest.raises(UsageError, match=r"client='builtins\.dict'.*openai, anthropic"):
         sized({})

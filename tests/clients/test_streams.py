@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,10 @@ import pytest
 from google import genai
 from google.genai import types
 from paths import CHAT, CONVERSE, GEMINI, GPT, MESSAGE, PROMPT
+
+import vintages
+from tokenest_py import Estimator, sized
+from tokenest_py.runtime.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,6 +91,63 @@ def test_a_part_comes_when_it_is_sent_and_awaited(wired: Wired) -> None:
     wired.provider.gate = threading.Event()
     asyncio.run(calls())
     assert wired.seen("actual_output_tokens") == [(1000,)]
+
+
+def test_a_stream_that_is_left_awaited(wired: Wired) -> None:
+    """Asyncio has nothing to say of ours; of httpx's generators it may, with a bare one, too."""
+
+    async def leave(client: openai.AsyncOpenAI) -> None:
+        async for _ in await client.chat.completions.create(**CHAT, stream=True):
+            break
+
+    async def calls() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: faults.append(said))
+        async with wired.sized(openai.AsyncOpenAI(base_url=f"{wired.provider.url}/v1")) as client:
+            await asyncio.create_task(leave(client))
+            gc.collect()
+            await asyncio.sleep(0.05)
+
+    faults: list[Any] = []
+    asyncio.run(calls())
+    assert [said for said in faults if "Tapped" in said["message"]] == []
+    assert wired.events() == []
+
+
+def test_a_stream_that_is_freed_while_another_call_is_remembered(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collection of cycles may come at any time, in the thread that holds our lock, too."""
+
+    def learn(*given: Theirs) -> None:
+        gc.collect()
+        known(*given)
+
+    def calls() -> None:
+        for event in client.responses.create(model=GPT, input=PROMPT, stream=True):
+            if event.type == "response.incomplete":
+                break
+        client.responses.create(model=GPT, input="needs 5")
+
+    path = vintages.write(
+        wired.folder.parent, lambda packaged: vintages.still(packaged) + vintages.learned(0.02)
+    )
+    client = sized(
+        openai.OpenAI(base_url=f"{wired.provider.url}/v1"),
+        estimator=Estimator.load(path, strict=True),
+        recorder=wired.recorder,
+        category="chat",
+    )
+    known = Memory._know  # noqa: SLF001
+    monkeypatch.setattr(Memory, "_know", learn)
+    gc.disable()
+    try:
+        caller = threading.Thread(target=calls, daemon=True)
+        caller.start()
+        caller.join(20)
+    finally:
+        gc.enable()
+    assert not caller.is_alive()
+    assert len(wired.events()) == 2
 
 
 @pytest.mark.parametrize("make", STREAMS)

@@ -53,16 +53,20 @@ class Outcome:
 def run(begin: Callable[[], Attempt], send: Callable[[Theirs], Theirs], written: Theirs) -> Theirs:
     """Send what `begin` makes of the request, or where that fails the request as it was written."""
     attempt, request = _begin(begin, written)
-    with Outcome() as first:
-        first.answer = send(request)
-    following = _following(attempt, first, request, written)
-    if following is None:
-        return first.deliver()
-    if following is written:
-        return send(written)
-    with Outcome() as second:
-        second.answer = send(following)
-    return _choose(attempt, first, second).deliver()
+    first, second = Outcome(), Outcome()
+    try:
+        with first:
+            first.answer = send(request)
+        following = _following(attempt, first, request, written)
+        if following is None:
+            return first.deliver()
+        if following is written:
+            return send(written)
+        with second:
+            second.answer = send(following)
+        return _choose(attempt, first, second).deliver()
+    finally:
+        first.error = second.error = None  # its traceback has this frame, which would hold it
 
 
 async def run_async(
@@ -70,16 +74,20 @@ async def run_async(
 ) -> Theirs:
     """The same for a client that is awaited."""
     attempt, request = _begin(begin, written)
-    with Outcome() as first:
-        first.answer = await send(request)
-    following = _following(attempt, first, request, written)
-    if following is None:
-        return first.deliver()
-    if following is written:
-        return await send(written)
-    with Outcome() as second:
-        second.answer = await send(following)
-    return _choose(attempt, first, second).deliver()
+    first, second = Outcome(), Outcome()
+    try:
+        with first:
+            first.answer = await send(request)
+        following = _following(attempt, first, request, written)
+        if following is None:
+            return first.deliver()
+        if following is written:
+            return await send(written)
+        with second:
+            second.answer = await send(following)
+        return _choose(attempt, first, second).deliver()
+    finally:
+        first.error = second.error = None  # its traceback has this frame, which would hold it
 
 
 def _begin(begin: Callable[[], Attempt], written: Theirs) -> tuple[Theirs, Theirs]:

@@ -62,14 +62,17 @@ class Batch:
             yield text
 
     def _with_ceiling(self, row: dict[str, Any]) -> dict[str, Any]:
+        self.requests += 1
         place, provider = _format(row)
+        if provider is None:
+            self.unlimited += 1
+            return row
         body = row if place is None else row[place]
         api = BY_PROVIDER[provider]
         path, written = requests.written_ceiling(body, api)
         bare = requests.with_ceiling(body, api, api.CEILINGS[0], None)
         with labels(**self._labels(row)):
             call = self._sizer.begin(bare, provider=provider)
-        self.requests += 1
         before = written if isinstance(written, int) else None
         self.before += before or 0
         budget = call.budget
@@ -106,11 +109,11 @@ def _written(row: dict[str, Any]) -> str:
     return text
 
 
-def _format(row: dict[str, Any]) -> tuple[str | None, str]:
-    """Where the request stands in a row, and whose it is."""
+def _format(row: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Where the request stands in a row, and whose it is; embeddings are nobody's."""
     if isinstance(row.get("params"), dict):
         return "params", "anthropic"
     if isinstance(row.get("body"), dict):
-        url = str(row.get("url", ""))
-        return "body", next((_URLS[end] for end in _URLS if url.endswith(end)), "openai")
+        url = str(row.get("url", "/chat/completions"))
+        return "body", next((_URLS[end] for end in _URLS if url.endswith(end)), None)
     return None, "openai_compatible"

@@ -12,11 +12,13 @@ from tokenest_py.clients.attempts import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tokenest_py.clients.call import Call
     from tokenest_py.clients.patches import Theirs
-    from tokenest_py.clients.sizer import Call, Sizer
+    from tokenest_py.clients.sizer import Sizer
 
 _METHODS = {"Converse": "converse", "ConverseStream": "converse_stream"}
 _CALL = "tokenest_call"  # its name in the context that botocore hands from event to event
+_PROMPT = ":prompt/"  # in the ARN of a stored prompt, beside which Bedrock takes no ceiling
 _is_ours: ContextVar[bool] = ContextVar("tokenest_second_attempt", default=False)
 
 
@@ -68,6 +70,7 @@ class _Operation:
                 provider="bedrock",
                 stream=self._is_stream,
                 model=params.get("modelId"),
+                is_sent=_PROMPT in str(params.get("modelId")),
             )
             _put(params, call.body)
             context[_CALL] = call
@@ -114,12 +117,13 @@ class _Operation:
                 second.answer = self._method(**body)
         finally:
             _is_ours.reset(token)
-        if second.error is None:
+        error, second.error = second.error, None  # its traceback has this frame
+        if error is None:
             _put(parsed, second.answer)
             http_response.status_code = 200
-        elif counts:  # what botocore raises next is then about the request as written
-            _put(parsed, second.error.response)  # type: ignore[attr-defined]
-        return second.error is None
+        elif counts and isinstance(said := getattr(error, "response", None), dict):
+            _put(parsed, said)  # what botocore raises next is then about the request as written
+        return error is None
 
 
 def _put(target: dict[str, Theirs], source: Theirs) -> None:

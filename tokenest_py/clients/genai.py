@@ -20,7 +20,8 @@ _ONCE, _STREAM = "_generate_content", "_generate_content_stream"
 
 def is_client(client: object) -> bool:
     """Whether this is `google.genai.Client`."""
-    return "google" in packages(client) and hasattr(getattr(client, "models", None), _ONCE)
+    has_both = hasattr(client, "aio") and hasattr(getattr(client, "models", None), _ONCE)
+    return has_both and "google" in packages(client)
 
 
 def wire(client: Theirs, sizer: Sizer) -> None:
@@ -155,6 +156,9 @@ def _body(asked: dict[str, Theirs]) -> dict[str, Theirs]:
         "contents": [asked.get("contents"), known.get("system_instruction")],
         "generationConfig": {
             "maxOutputTokens": written,
-            "thinkingConfig": {"thinkingLevel": getattr(level, "value", level)},
+            "thinkingConfig": {
+                "thinkingLevel": getattr(level, "value", level),
+                "thinkingBudget": getattr(thinking, "thinking_budget", None),
+            },
         },
     }

@@ -37,7 +37,9 @@ def labels(**labels: object) -> Iterator[None]:
     try:
         yield
     finally:
-        _current.reset(token)
+        # a generator may end in another context than it began in, which never had these labels
+        with contextlib.suppress(ValueError):
+            _current.reset(token)
 
 
 def current() -> Mapping[str, object]:

@@ -25,12 +25,12 @@ def is_client(client: object) -> bool:
 def wire(model: Theirs, sizer: Sizer) -> None:
     """Size what the model's clients send.
 
-    Of AUTO, the model keeps the number alone, since it validates its fields. So this number, on a
-    model that is handed over itself, is AUTO.
+    Of AUTO, the model keeps the number alone, since it validates its fields. So this number is AUTO
+    for Anthropic, whose API demands a ceiling; for OpenAI it is the caller's, who can leave it out.
     """
     for client in _clients(model):
         stainless.wire(client, sizer)
-    if model.max_tokens == AUTO:
+    if model.max_tokens == AUTO and "langchain_anthropic" in packages(model):
         model.__dict__["max_tokens"] = AUTO
 
 

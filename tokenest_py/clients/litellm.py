@@ -22,14 +22,16 @@ import litellm
 from litellm.integrations.custom_logger import CustomLogger
 
 from tokenest_py.clients.labels import current, labels
+from tokenest_py.clients.requests import at
 from tokenest_py.clients.sizer import Sizer
+from tokenest_py.runtime.providers import APIS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
+    from tokenest_py.clients.call import Call
     from tokenest_py.clients.patches import Theirs
-    from tokenest_py.clients.sizer import Call
 
     Request: TypeAlias = dict[str, Theirs]
     Category: TypeAlias = str | Callable[[Request], str | None] | None
@@ -104,15 +106,18 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
             self._close(kwargs)
 
     def _sized(self, request: Request, call_id: str) -> Request:
-        model = request["model"]
+        model, granted = request["model"], {}
         with suppress(Exception):
-            model = litellm.get_llm_provider(model, request.get("custom_llm_provider"))[0]
-        call = self._begin(request, model)
+            model, of, *_ = litellm.get_llm_provider(model, request.get("custom_llm_provider"))
+            granted = _granted(request, model, of)
+        call = self._begin({**granted, **request}, model)
         with self._lock:
             self._open[call_id] = call
             while len(self._open) > MOST_OPEN:
                 self._open.popitem(last=False)
-        return dict(call.body)
+        return {
+            name: call.body[name] for name in call.body if name in request or name not in granted
+        }
 
     def _begin(self, request: Request, model: str, *, is_sent: bool = False) -> Call:
         # LiteLLM gives the ceiling the name that the provider knows.
@@ -132,13 +137,31 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
     def _record(self, kwargs: Request, response: Theirs) -> None:
         """Record what LiteLLM says of a call; one that we did not size as it was sent."""
         call = self._close(kwargs)
+        if kwargs.get("cache_hit"):  # nobody was asked
+            return
         if call is None:
+            if not any(api.is_response(response) for api in APIS):  # embeddings and their like
+                return
             metadata = (kwargs.get("litellm_params") or {}).get("metadata")
             request = {**(kwargs.get("optional_params") or {}), "metadata": metadata}
             if "responses" not in str(kwargs.get("call_type")):
                 request["messages"] = kwargs.get("messages")
             call = self._begin(request, kwargs["model"], is_sent=True)
         call.finish(response, model=kwargs["model"], provider=kwargs.get("custom_llm_provider"))
+
+
+def _granted(request: Request, model: str, provider: str) -> Request:
+    """What LiteLLM grants to thinking for an effort, where the model takes no effort itself."""
+    effort = request.get("reasoning_effort") or at(request, ("reasoning", "effort"))
+    if effort is None:
+        return {}
+    made = litellm.get_optional_params(
+        model=model, custom_llm_provider=provider, reasoning_effort=effort, drop_params=True
+    )
+    tokens = at(made, ("thinking", "budget_tokens")) or at(
+        made, ("thinkingConfig", "thinkingBudget")
+    )
+    return {"thinking": {"budget_tokens": tokens}}
 
 
 logger = TokenestLogger()

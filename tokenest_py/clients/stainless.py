@@ -11,18 +11,25 @@ import copy
 import inspect
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, get_origin
 
 from tokenest_py.clients.attempts import run, run_async
 from tokenest_py.clients.patches import Theirs, replace, restore
+from tokenest_py.clients.refusals import USAGE
+from tokenest_py.clients.requests import granted_reasoning
+from tokenest_py.runtime.providers import BY_PROVIDER
+from tokenest_py.runtime.providers.members import get
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from tokenest_py.clients.sizer import Call, Sizer
+    from tokenest_py.clients.call import Call
+    from tokenest_py.clients.sizer import Sizer
 
 _BASES = {"SyncAPIClient", "AsyncAPIClient"}
+_RAW = "X-Stainless-Raw-Response"  # the header by which the libraries remember it
 _COPIES = ("copy", "with_options", "with_middleware")
 _PATHS = {
     "/chat/completions": "openai",
@@ -32,6 +39,7 @@ _PATHS = {
 # Whoever is neither OpenAI nor serves one of its models may know the older name only.
 _OPENAI_HOST = re.compile(r"(^|\.)(openai\.com|azure\.(com|us|cn))$")
 _OPENAI_MODEL = re.compile(r"(.*/)?(ft:)?(gpt-\d|o\d|chatgpt)")
+_DEPLOYMENT = re.compile(r"/deployments/([^/?]+)")
 _ALLOWED_WITHOUT_STREAM = 21_333  # Anthropic: 3,600 s * tokens / 128,000 may not exceed 600 s
 
 
@@ -98,30 +106,37 @@ class _Attempt:
         options, stream_cls = written
         self._stream = stream
         self._call: Call | None = None
-        body = options.json_data
+        self._unparsed: Theirs = None  # an answer that the library has, and cannot parse perhaps
+        body = _body(options)
         path = next((p for p in _PATHS if options.url.partition("?")[0].endswith(p)), None)
         if path is None or options.method.lower() != "post" or not isinstance(body, dict):
+            return
+        if body.get("background"):  # it is answered later, and then nothing could be tried again
             return
         provider = _PATHS[path]
         if provider == "openai" and not _speaks_openai(client, body):
             provider = "openai_compatible"
         most = _allowed_without_stream(body) if provider == "anthropic" and not stream else None
-        call = sizer.begin(body, provider=provider, stream=stream, most=most)
+        if most is not None and granted_reasoning(body, BY_PROVIDER[provider]) >= most:
+            most = None  # the ceiling has to be above that
+        model = None if body.get("model") else _deployment(client)
+        call = sizer.begin(body, provider=provider, stream=stream, model=model, most=most)
         if not stream:
             self._call = call
-            self.request = _with_body(options, call.body), stream_cls
+            self.request = self._showing(_with_body(options, call.body)), stream_cls
             return
         sent = call.body
-        asked: Theirs = sent.get("stream_options")
+        asked: Theirs = sent.get(USAGE)
         hides_usage = (
             path == "/chat/completions"
             and sizer.sets_ceilings
             and sizer.recorder.enabled
-            and not sizer.refuses(provider, call.model or "")
+            and not _is_handed_over_unread(options)
+            and not sizer.refuses(provider, call.model or "", USAGE)
             and not (isinstance(asked, dict) and asked.get("include_usage"))
         )
         if hides_usage:
-            sent = {**sent, "stream_options": {**(asked or {}), "include_usage": True}}
+            sent = {**sent, USAGE: {**(asked or {}), "include_usage": True}}
             call.is_changed = True
         tapped = _tapped(stream_cls, call, hides_usage=hides_usage)
         self._call = call
@@ -140,22 +155,64 @@ class _Attempt:
         raw = getattr(answer, "http_response", None)
         if raw is not None and not raw.is_closed:  # with_streaming_response: not ours to read
             return False
+        if error is not None and self._unparsed is not None:
+            answer, error = self._unparsed, None
+        self._unparsed = None
         options, stream_cls = self.request
         if call.finish(answer, error).budget is None or options.idempotency_key is not None:
             return False
+        if error is None and call.body.get("conversation") is not None:
+            return False  # the provider may have added question and answer to it already
         self.request = _with_body(options, call.body), stream_cls
         return True
+
+    def _showing(self, options: Theirs) -> Theirs:
+        """The options, whose parser of structured output shows us what it is given.
+
+        It raises where an answer was cut off, and the answer is not in each of its errors.
+        """
+        parse = options.post_parser
+        if callable(parse):
+
+            def parse_shown(answer: Theirs) -> Theirs:
+                self._unparsed = answer
+                return parse(answer)
+
+            options.post_parser = parse_shown
+        return options
+
+
+def _body(options: Theirs) -> Theirs:
+    """The body as the library will send it: what is in `extra_body` wins, and may omit a name."""
+    body, more = options.json_data, options.extra_json
+    if not (isinstance(body, dict) and isinstance(more, Mapping)):
+        return body
+    return {
+        name: value for name, value in {**body, **more}.items() if type(value).__name__ != "Omit"
+    }
 
 
 def _with_body(options: Theirs, body: Theirs) -> Theirs:
     changed = copy.copy(options)
-    changed.json_data = body
+    changed.json_data, changed.extra_json = body, None
     return changed
+
+
+def _is_handed_over_unread(options: Theirs) -> bool:
+    """Whether the application reads the lines of a stream itself (`with_streaming_response`)."""
+    headers = options.headers
+    return isinstance(headers, Mapping) and headers.get(_RAW) == "stream"
 
 
 def _speaks_openai(client: Theirs, body: dict[str, Theirs]) -> bool:
     host = getattr(client.base_url, "host", "")
     return bool(_OPENAI_HOST.search(host) or _OPENAI_MODEL.match(str(body.get("model"))))
+
+
+def _deployment(client: Theirs) -> str | None:
+    """The deployment that a client of Azure was made for, whose requests need no model."""
+    found = _DEPLOYMENT.search(str(client.base_url))
+    return found[1] if found else None
 
 
 def _allowed_without_stream(body: dict[str, Theirs]) -> int:
@@ -171,7 +228,7 @@ def _tapped(stream_cls: Theirs, call: Call, *, hides_usage: bool) -> Theirs:
         """Whether the application asked for this event."""
         with suppress(Exception):
             call.add(event)
-        return not (hides_usage and event.choices == [] and event.usage is not None)
+        return not (hides_usage and get(event, "choices") == [] and get(event, "usage") is not None)
 
     def finish() -> None:
         with suppress(Exception):
@@ -182,11 +239,11 @@ def _tapped(stream_cls: Theirs, call: Call, *, hides_usage: bool) -> Theirs:
 
         class TappedAsync(stream_cls):  # type: ignore[misc]
             async def __stream__(self) -> AsyncIterator[Theirs]:
+                # asyncio closes the library's generator itself: closed here too, it would complain
                 try:
-                    async with contextlib.aclosing(super().__stream__()) as events:
-                        async for event in events:
-                            if shows(event):
-                                yield event
+                    async for event in super().__stream__():
+                        if shows(event):
+                            yield event
                 finally:
                     finish()
 

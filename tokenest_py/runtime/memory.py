@@ -48,7 +48,9 @@ class Memory:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.lock = threading.Lock()  # held where something is written
+        # Held where something is written. Its own thread may take it again: a collection of
+        # garbage within can end a stream, whose outcome is then taken up.
+        self.lock = threading.RLock()
         self.table = ""  # the coefficients_id that what was seen belongs to
         self._keys: OrderedDict[Key, tuple[float, float]] = OrderedDict()
         self._rates: OrderedDict[tuple[object, object, float], tuple[float, int]] = OrderedDict()
@@ -145,7 +147,7 @@ class Memory:
 
     def forget_lock(self) -> None:
         """Begin with a new lock: the old one may be held by a thread that a fork left behind."""
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
 
     def _rate(
         self, table: Coefficients, label: object, model: object, rate: float

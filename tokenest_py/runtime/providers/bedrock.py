@@ -16,7 +16,10 @@ EFFORTS = (
     ("additionalModelRequestFields", "thinking", "type"),
     ("additionalModelRequestFields", "reasoning_config", "type"),
 )
-GRANTS = (("additionalModelRequestFields", "thinking", "budget_tokens"),)
+GRANTS = (
+    ("additionalModelRequestFields", "thinking", "budget_tokens"),
+    ("additionalModelRequestFields", "reasoning_config", "budget_tokens"),
+)
 TOO_LARGE = (r"maximum tokens you requested exceeds the model limit of (?P<most>\d+)",)
 
 

@@ -13,7 +13,7 @@ PARAMETERS = dict.fromkeys(("gemini", "google", "google_gemini", "vertex"), "max
 CEILINGS = (("generationConfig", "maxOutputTokens"),)
 IS_REQUIRED = False
 EFFORTS = (("generationConfig", "thinkingConfig", "thinkingLevel"),)
-GRANTS = ()
+GRANTS = (("generationConfig", "thinkingConfig", "thinkingBudget"),)
 TOO_LARGE = (
     r"maxOutputTokens.{0,80}?from 1 \(inclusive\) to (?P<over>\d+) \(exclusive\)",
     r"max_output_tokens.{0,80}?from 1 \(inclusive\) to (?P<over>\d+) \(exclusive\)",

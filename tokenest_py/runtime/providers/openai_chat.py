@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 PARAMETERS = {"openai": "max_completion_tokens", "openai_compatible": "max_tokens"}
 CEILINGS = (("max_completion_tokens",), ("max_tokens",))
 IS_REQUIRED = False
-EFFORTS = (("reasoning_effort",),)
-GRANTS = ()
+# OpenRouter says it under "reasoning"; Anthropic, Z.ai, DeepSeek and LiteLLM under "thinking".
+EFFORTS = (("reasoning_effort",), ("reasoning", "effort"), ("thinking", "type"))
+GRANTS = (("reasoning", "max_tokens"), ("thinking", "budget_tokens"))
 TOO_LARGE = (
     r"supports at most (?P<most>\d+) completion tokens",
+    r"valid range of max_tokens is \[1, (?P<most>\d+)\]",  # DeepSeek
+    r"max_(completion_)?tokens.{0,80}? must be less than or equal to `?(?P<most>\d+)",  # Groq
     r"maximum context length is (?P<window>\d+) tokens.*\((?P<input>\d+) in the messages",
+    r"maximum context length is (?P<window>\d+) tokens.*has (?P<input>\d+) input tokens",  # vLLM
 )
 
 

@@ -13,17 +13,19 @@ PARAMETERS = {"openai_responses": "max_output_tokens"}
 CEILINGS = (("max_output_tokens",),)
 IS_REQUIRED = False
 EFFORTS = (("reasoning", "effort"),)
-GRANTS = ()
+GRANTS = (("thinking", "budget_tokens"),)  # LiteLLM's callback says so what Claude is granted
 TOO_LARGE = (r"max_output_tokens.{0,80}?at most (?P<most>\d+)",)
 
+# LiteLLM hands its callbacks the usage under the names of chat completions.
+_OUTPUT = ("output_tokens", "completion_tokens")
+_DETAILS = ("output_tokens_details", "completion_tokens_details")
 _LAST = ("response.completed", "response.incomplete", "response.failed")
 
 
 def is_response(response: object) -> bool:
     """A response that has ended: one in the background has no usage yet."""
     return (
-        get(response, "object") == "response"
-        and get(get(response, "usage"), "output_tokens") is not None
+        get(response, "object") == "response" and get(get(response, "usage"), *_OUTPUT) is not None
     )
 
 
@@ -35,10 +37,10 @@ def read(response: object) -> dict[str, object]:
         "provider": "openai",
         "model": get(response, "model"),
         "response_id": get(response, "id"),
-        "input_tokens": get(usage, "input_tokens"),
+        "input_tokens": get(usage, "input_tokens", "prompt_tokens"),
         "actual_max_tokens": get(response, "max_output_tokens"),
-        "actual_output_tokens": get(usage, "output_tokens"),
-        "reasoning_tokens": get(get(usage, "output_tokens_details"), "reasoning_tokens"),
+        "actual_output_tokens": get(usage, *_OUTPUT),
+        "reasoning_tokens": get(get(usage, *_DETAILS), "reasoning_tokens"),
         "stop_reason": get(response, "status") if reason is None else reason,
     }
 

@@ -1,0 +1,43 @@
+"""The requests of a file, of which only those that can have a ceiling get one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tokenest_py import Sizer
+from tokenest_py.clients.batch import Batch
+
+if TYPE_CHECKING:
+    from wired import Wired
+
+
+def sized(wired: Wired, row: dict[str, Any]) -> dict[str, Any]:
+    """The row as it comes out."""
+    batch = Batch(Sizer(estimator=wired.estimator, recorder=wired.recorder))
+    [line] = batch.lines([json.dumps(row)])
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ({"url": "/v1/chat/completions"}, "max_completion_tokens"),
+        ({}, "max_completion_tokens"),
+        ({"url": "/v1/responses"}, "max_output_tokens"),
+    ],
+)
+def test_what_can_have_a_ceiling(wired: Wired, url: dict[str, str], name: str) -> None:
+    """Under the name that its endpoint knows."""
+    row = {"custom_id": "learned-1", **url, "body": {"model": "gpt-5"}}
+    assert sized(wired, row)["body"] == {"model": "gpt-5", name: 1000}
+
+
+@pytest.mark.parametrize("url", ["/v1/embeddings", "/v1/completions", "/v1/moderations"])
+def test_what_cannot(wired: Wired, url: str) -> None:
+    """OpenAI would refuse the line, so it stays as it is."""
+    row = {"custom_id": "learned-1", "url": url, "body": {"model": "m", "input": "x"}}
+    assert sized(wired, row) == row

@@ -1,0 +1,51 @@
+"""Reads how a provider refuses a request that has our ceiling, or asks for a stream's usage."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tokenest_py.clients import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+USAGE = "stream_options"  # the parameter that asks for the usage of a stream
+_STATUSES = (400, 422)
+_INPUT = re.compile(r"context\W+(length|limit|window)", re.IGNORECASE)
+_OURS = re.compile(
+    rf"max\w*tokens|maximum (output )?tokens|{USAGE}|{_INPUT.pattern}", re.IGNORECASE
+)
+_NAME = re.compile(
+    r"unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted|forbidden",
+    re.IGNORECASE,
+)
+
+
+def message_of(error: BaseException) -> str | None:
+    """What the provider says, where it may be about what we added; else None."""
+    message = str(error)
+    return message if _status(error) in _STATUSES and _OURS.search(message) else None
+
+
+def parameters(message: str, body: Mapping[str, object], api: ModuleType) -> tuple[str, ...]:
+    """The parameters that the model does not take, as far as the message says.
+
+    Of a ceiling whose name is unknown there, it is that name; of one that is refused in words that
+    say no more, every name. Where the input was too long, it holds for that input alone.
+    """
+    if USAGE in message:
+        return (USAGE,)
+    if _INPUT.search(message):
+        return ()
+    path, _ = requests.written_ceiling(body, api)
+    if path is not None and _NAME.search(message):
+        return (path[-1],)
+    return tuple(path[-1] for path in api.CEILINGS)
+
+
+def _status(error: BaseException) -> object:
+    """The HTTP status of an error, as OpenAI and Anthropic, Google and LiteLLM have it."""
+    status = getattr(error, "status_code", None)
+    return getattr(error, "code", None) if status is None else status
