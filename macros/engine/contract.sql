@@ -456,9 +456,10 @@ quantiles as (
 {#-
     Reads whole files as bytes and gives one row per line, numbered from 1: source_file, file_path,
     file_bytes, modified_at, first_line_md5, has_open_tail, line_no, is_last (of those that land
-    now), is_tail (no newline ends it), is_utf8 and line_text (with \x escapes when it is not);
-    landed_bytes and landed_md5, of the file up to its last line that lands.
-    Lines that have landed, and a last line still being written (unless `final`), are left out.
+    now), is_tail (no newline ends it), is_utf8, is_prose (text between records) and line_text (with
+    \x escapes when it is not UTF-8); landed_bytes and landed_md5, of the file up to its last line
+    that lands. Lines that have landed, and a last line still being written (unless `final`), are
+    left out.
 -#}
 {% macro telemetry_lines(files, documents=false) -%}
     {{ return(adapter.dispatch('telemetry_lines', 'tokenest')(files, documents)) }}

@@ -53,6 +53,7 @@ cleaned as (
         is_last,
         is_tail,
         is_utf8,
+        is_prose,
         case
             when line_no = 1 and left(line_text, 1) = '{{ "\ufeff" }}'
                 then trim(trailing chr(13) from substring(line_text, 2))
@@ -92,7 +93,9 @@ recorded as (
     select
         *,
         item_no as record_no,
-        case when is_utf8 and not is_too_long and not is_blank then item.record end as record_text
+        case
+            when is_utf8 and not is_too_long and not is_blank and not is_prose then item.record
+        end as record_text
         {%- for path in from_line %},
         item.outer_{{ loop.index }} as outer_{{ loop.index }}
         {%- endfor %}
@@ -103,7 +106,10 @@ recorded as (
     select
         *,
         1 as record_no,
-        case when is_utf8 and not is_too_long and not is_blank then {{ record }} end as record_text
+        case
+            when is_utf8 and not is_too_long and not is_blank {{- ' and not is_prose' if record == 'line_text' }}
+                then {{ record }}
+        end as record_text
     from measured
 ),
 {%- endif %}

@@ -113,7 +113,9 @@ SHIPPED: dict[str, list[str]] = {
     ],
     "firehose": [json.dumps({"messageType": "DATA_MESSAGE", "logEvents": LISTED})],
     "logging": [
-        f"{moment(call):%Y-%m-%d %H:%M:%S},000 INFO llm: {text(call)}" for call in range(CALLS)
+        *(f"{moment(call):%Y-%m-%d %H:%M:%S},000 INFO llm: {text(call)}" for call in range(CALLS)),
+        f"2026-06-01 08:00:00,000 INFO llm: {SECRET}",
+        "Traceback (most recent call last):",
     ],
     "monolog": [f"[{iso(call)}] app.INFO: llm {text(call)} []" for call in range(CALLS)],
     "compose": [f"\x1b[36mweb-1  |\x1b[0m {iso(call)} {text(call)}" for call in range(CALLS)],
@@ -186,7 +188,7 @@ def test_nothing_of_a_prompt_is_stored(built: Project) -> None:
 
 
 def test_what_holds_a_count_is_a_record_itself(tmp_path: Path) -> None:
-    """An answer in JSON under a shipper's word hides no call, and text between records is told."""
+    """An answer in JSON under a shipper's word hides no call, and of text between records a torn one alone is told."""
     project = Project(tmp_path)
     own = record(1) | {"timestamp": iso(1), "message": json.dumps({"answer": 42, "model": "other"})}
     project.telemetry("own.ndjson").write_text(json.dumps(own) + "\n", encoding="utf-8")
@@ -199,4 +201,4 @@ def test_what_holds_a_count_is_a_record_itself(tmp_path: Path) -> None:
     assert project.rows(
         "select line_no, reject_reason, line_text from staging.base_answers__lines"
         " where reject_reason is not null order by 1"
-    ) == [(3, "not_json", None), (4, "not_json", None)]
+    ) == [(4, "not_json", None)]

@@ -17,6 +17,7 @@
         line_no = last_line_no as is_last,
         line_no = piece_count as is_tail,
         text is not null as is_utf8,
+        is_shipped and text is not null and {{ duckdb__is_prose('text') }} as is_prose,
         case
             when is_shipped and text is not null then {{ duckdb__as_written('text') }}
             else coalesce(text, escaped_piece)

@@ -33,6 +33,11 @@
     ^[^{\[\x{FEFF}]|^\[[0-9A-Za-z]
 {%- endmacro %}
 
+{#- Boolean: the line is text alone, as programs write it between records. -#}
+{% macro duckdb__is_prose(line) -%}
+    (regexp_matches({{ line }}, '{{ duckdb__text_pattern() }}') and not contains({{ line }}, '{"'))
+{%- endmacro %}
+
 {#- Boolean: a shipper's line is among the first; the lines of other files are not looked at. -#}
 {% macro duckdb__is_shipped(lines) -%}
     {#- one by one: a slice of a list copies all of it -#}

@@ -59,6 +59,7 @@
         line_no = last_line_no as is_last,
         line_no = piece_count as is_tail,
         is_text or {{ spark_decoded('piece') }} is not null as is_utf8,
+        false as is_prose,
         {{ spark_line_text('piece') }} as line_text
     from (
         select

@@ -33,14 +33,16 @@ def matched(globs: tuple[str, ...]) -> list[str]:
 
 
 def test_a_folder_is_searched_for_what_sql_reads(tmp_path: Path) -> None:
-    """Plain and packed logs at any depth; the rest is named for the import, or passed over."""
-    for name in ("a.jsonl", "b/c.ndjson", "b/d.json.gz", "b/e/f.log", "b/g.db", "b/h.txt"):
+    """Plain, packed and rotated logs at any depth; the rest is for the import, or passed over."""
+    rotated = ["b/e/f.log-20260601.gz", "b/e/f.log.1", "b/e/f.log.2.gz"]
+    others = ["b/g.db", "b/h.txt", "b/i.py.1"]
+    wanted = ["a.jsonl", "b/c.ndjson", "b/d.json.gz", "b/e/f.log", *rotated]
+    for name in (*wanted, *others):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}\n")
     logs = find_logs([str(tmp_path)])
-    wanted = ["a.jsonl", "b/c.ndjson", "b/d.json.gz", "b/e/f.log"]
     assert matched(logs.globs) == [str(tmp_path / name) for name in wanted]
-    assert logs.files == 4
+    assert logs.files == len(wanted)
     assert logs.to_import == (tmp_path / "b" / "g.db",)
 
 

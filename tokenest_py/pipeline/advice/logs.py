@@ -14,6 +14,7 @@ __all__ = ["Logs", "find_logs"]
 
 # what SQL reads where it lies; the rest goes through `tokenest import`
 SUFFIXES = (".ndjson", ".jsonl", ".json", ".log")
+ROTATED = re.compile(r"([.-])[0-9][0-9.-]*$")  # as logrotate names it: app.log.1, app.log-20260601
 IMPORTED = (".csv", ".db", ".eval", ".parquet", ".sqlite", ".sqlite3", ".zip")
 
 
@@ -84,12 +85,14 @@ def _below(folder: Path) -> tuple[dict[str, int], list[Path]]:
     to_import = []
     for where, _, names in os.walk(folder):
         for name in names:
-            bare = name
             packed = next((suffix for suffix in PACKED if name.endswith(suffix)), "")
             bare = name.removesuffix(packed)
+            rotated = ROTATED.search(bare)
+            number = f"{rotated[1]}[0-9]*" if rotated else packed
+            bare = ROTATED.sub("", bare)
             suffix = next((suffix for suffix in SUFFIXES if bare.endswith(suffix)), None)
             if suffix is not None:
-                found[suffix + packed] = found.get(suffix + packed, 0) + 1
+                found[suffix + number] = found.get(suffix + number, 0) + 1
             elif Path(name).suffix.lower() in IMPORTED:
                 to_import.append(Path(where, name))
     return found, sorted(to_import)
