@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -281,6 +283,45 @@ def test_the_exports_folder_is_made(project: Project) -> None:
     done = DBT.of_checkout(["build", *selection], project.folder, environment)
     assert done.returncode == 0, done.stdout
     assert list((project.folder / "new" / "deep" / "exports").iterdir()) == []
+
+
+def test_an_output_that_is_no_file_is_written_to(project: Project, tmp_path: Path) -> None:
+    """A device or a FIFO stays one (/dev/null is one too), and a link goes on leading there."""
+    words = ["estimate", "--format", "json", "--output"]
+    pipe, target, link = tmp_path / "pipe", tmp_path / "target", tmp_path / "link"
+    os.mkfifo(pipe)
+    target.write_text("of before", encoding="utf-8")
+    link.symlink_to(target)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert project.tokenest(*words, str(pipe)).returncode == 0
+    said = os.read(reader, 1 << 16)
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert json.loads(said)[0]["max_tokens"]
+    assert project.tokenest(*words, str(link)).returncode == 0
+    assert link.is_symlink()
+    assert target.read_bytes() == said
+    assert {path.name for path in tmp_path.iterdir()} >= {"pipe", "target", "link"}
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("words", [["report"], ["calibrate"], ["build"]])
+def test_a_file_in_the_place_of_a_folder_is_named(
+    built: tuple[Project, subprocess.CompletedProcess[str]], words: list[str], tmp_path: Path
+) -> None:
+    """With the fix, and not as a surprise."""
+    project, _ = built
+    file = tmp_path / "file"
+    file.touch()
+    environment = project.environment(f"{ROOT}/telemetry/**/*.ndjson")
+    if words == ["calibrate"]:
+        words = ["calibrate", "--output-dir", str(file)]
+    else:
+        environment |= {"TOKENEST_EXPORTS": str(file)}
+    done = subprocess.run([BIN / "tokenest", *words], cwd=project.folder, env=environment,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert re.fullmatch(rf"tokenest: {file}\S* cannot be made: [^;]+; .+\n", done.stderr)
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["build", "--format", "xml"]])

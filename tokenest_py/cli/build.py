@@ -24,7 +24,7 @@ from tokenest_py.pipeline.database import (
     read_view,
     wait_for,
 )
-from tokenest_py.pipeline.files import any_file_matches, readable
+from tokenest_py.pipeline.files import any_file_matches, make_folder, readable
 from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.report.queries import ANSWERED_FROM
@@ -171,13 +171,7 @@ def _prepare(settings: Settings, lock_timeout: float) -> None:
         with wait_for(path, lock_timeout, read_only=False) as connection:
             refuse_newer(path, connection)
     for folder in (path.parent, settings.exports):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            message = (
-                f"{folder} cannot be made: {error.strerror}; set TOKENEST_DB, TOKENEST_EXPORTS"
-            )
-            raise BuildError(message) from error
+        make_folder(folder, "set TOKENEST_DB, TOKENEST_EXPORTS")
 
 
 def _summary(found: dict[str, Any], seconds: float, settings: Settings) -> str:

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tokenest_py.errors import TokenestError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.settings import Settings
 
 __all__ = ["PACKED", "REQUIRED", "any_file_matches", "folder_of", "glob_of", "kind_of_no_file",
-    "readable",
+    "make_folder", "readable",
 ]  # fmt: skip
 
 _NOTHING = "x" * 256  # no file has a name of this length
@@ -80,6 +82,14 @@ def any_file_matches(globs: Sequence[str]) -> bool:
 def glob_of(path: str | Path) -> str:
     """The glob of DuckDB that matches this path alone."""
     return re.sub(r"([*?[])", r"[\1]", str(path))
+
+
+def make_folder(folder: Path, fix: str) -> None:
+    """Make a folder with those above it; raises TokenestError, which ends with the fix."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TokenestError(f"{folder} cannot be made: {error.strerror}; {fix}") from error
 
 
 def write_beside(path: Path, text: str) -> Path:
