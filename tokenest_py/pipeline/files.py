@@ -139,6 +139,8 @@ def _unreadable(path: str, folders: Sequence[Path]) -> str:
     try:
         with file.open("rb") as content:
             content.read(1)
+    except FileNotFoundError:  # it went away since it was listed
+        return ""
     except OSError as error:
         return _said(error)
     return ""
@@ -174,6 +176,8 @@ def _damaged(connection: DuckDBPyConnection, path: str) -> str:
             [glob_of(path)],
         )
     except duckdb.Error as error:
+        if not Path(path).exists():  # it went away since it was listed
+            return ""
         what = str(error).splitlines()[0].removeprefix("IO Error: ").removesuffix(f": {path}")
         return f"it does not unpack ({what}); pack it anew"
     return ""
