@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from dbt_project import BIN, ROOT, Project
+from dbt_project import BIN, ROOT, Project, line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -325,3 +325,20 @@ def test_the_example_runs() -> None:
     )
     assert once == twice
     assert len(once.splitlines()) == 1500
+
+
+def test_a_file_of_another_form_says_what_reads_it(project: Project) -> None:
+    """A list of event records in one line without an end, and one that is printed over lines."""
+    calls = [json.loads(line(event_id=f"e-{number}")) for number in range(2)]
+    for indent, said in ((None, "no whole line in "), (1, "not_json); what ")):
+        log = project.telemetry("list.json")
+        log.write_text(json.dumps(calls, indent=indent), encoding="utf-8")
+        done = advise(project.folder, str(log))
+        assert done.returncode == 4
+        assert said in done.stderr
+        assert done.stderr.endswith("; what is no JSON object a line, `tokenest import FILE` may"
+                                    " read\n")  # fmt: skip
+        built = project.tokenest("build", telemetry=str(log))
+        assert built.returncode == 4
+        assert built.stderr.endswith("`tokenest import FILE` may read\n")
+        assert project.tokenest("import", str(log)).returncode == 0

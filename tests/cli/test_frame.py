@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,27 @@ def test_a_signal_within_code_that_is_made_as_it_runs(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, capture_output=True,
                           text=True, check=False)  # fmt: skip
     assert (done.returncode, done.stderr) == (143, "tokenest: interrupted\n")
+
+
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_a_terminal_that_closes(built: Project, *, is_ignored: bool) -> None:
+    """Nothing of the logs is left behind; who ignores it, as nohup does, is not interrupted."""
+    scratch = built.folder / "scratch"
+    scratch.mkdir()
+    words = ["advise", str(built.telemetry().parent)]
+    environment = built.environment() | {"TMPDIR": str(scratch)}
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
+    try:
+        process = start(built.folder, environment, words)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    while not list(scratch.iterdir()):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGHUP)
+    said = process.communicate()[1].decode()
+    assert process.returncode == (0 if is_ignored else 129), said
+    assert ("tokenest: interrupted\n" in said) is not is_ignored
+    assert list(scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", TELL)

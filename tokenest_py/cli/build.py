@@ -24,7 +24,13 @@ from tokenest_py.pipeline.database import (
     read_view,
     wait_for,
 )
-from tokenest_py.pipeline.files import any_file_matches, make_folder, readable
+from tokenest_py.pipeline.files import (
+    IMPORTED,
+    NOT_WHOLE,
+    any_file_matches,
+    make_folder,
+    readable,
+)
 from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.report.queries import ANSWERED_FROM
@@ -109,12 +115,11 @@ def build(
     if not landed["events"] and not guard.fault:
         why = "no line of it is a call"
         if landed["quarantined"]:
-            why = (
-                f"{landed['quarantined']} line(s) quarantined (marts.rejected_lines);"
-                " what is no JSON object a line, `tokenest import FILE` may read"
-            )
+            why = f"{landed['quarantined']} line(s) quarantined (marts.rejected_lines); {IMPORTED}"
         elif outcome.warnings:
             why = "see the warnings above"
+        elif not landed["lines"]:
+            why = f"it holds no whole line: {NOT_WHOLE}; {IMPORTED}"
         raise NoDataError(f"no event landed from {', '.join(settings.telemetry)}: {why}")
     if not calibration and form is Format.TABLE:
         console.print("no multipliers yet: no successful call carries a prediction")

@@ -1,7 +1,7 @@
 """The outermost frame of a command: signals, standard streams and exit codes, in one place.
 
 Exit codes: 0 ok, 1 error, 2 usage, 3 a gate failed, 4 no data or not enough, 75 database busy,
-130 and 143 interrupted. Results go to standard output, progress and errors to standard error; an
+129, 130 and 143 interrupted. Results go to standard output, progress and errors to standard error; an
 error is one line. It is loaded before everything else, so that a signal finds it in its place.
 """
 
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["framed"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# The last one a terminal sends that is closed; Windows has none.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -36,7 +39,7 @@ class Interrupts:
     """Turns the first signal into KeyboardInterrupt, and remembers it: libraries swallow some."""
 
     def __init__(self) -> None:
-        """Listen, unless who started this process ignores the signal, as a shell's `&` does."""
+        """Listen, unless who started this process ignores the signal, as a shell's `&` and nohup do."""
         self.number = 0
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
