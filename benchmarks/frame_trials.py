@@ -140,7 +140,7 @@ def listens(process: subprocess.Popen[bytes]) -> bool:
 def interrupted(
     place: Path, environment: Mapping[str, str], name: str, number: int, draw: random.Random
 ) -> list[str]:
-    """A signal at a random time: 128 more than its number and "interrupted", unless it was over before."""
+    """A signal at a random time: 128 and its number, "interrupted", unless it was over before."""
     words = commands()[name]
     process = start(place, environment, words)
     with contextlib.suppress(OSError):

@@ -1,8 +1,8 @@
 """The outermost frame of a command: signals, standard streams and exit codes, in one place.
 
 Exit codes: 0 ok, 1 error, 2 usage, 3 a gate failed, 4 no data or not enough, 75 database busy,
-129, 130 and 143 interrupted. Results go to standard output, progress and errors to standard error; an
-error is one line. It is loaded before everything else, so that a signal finds it in its place.
+129, 130 and 143 interrupted. Results go to standard output, progress and errors to standard error;
+an error is one line. It is loaded before everything else, so that a signal finds it in its place.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Interrupts:
     """Turns the first signal into KeyboardInterrupt, and remembers it: libraries swallow some."""
 
     def __init__(self) -> None:
-        """Listen, unless who started this process ignores the signal, as a shell's `&` and nohup do."""
+        """Listen, unless who started this process ignores the signal, as a shell's `&` or nohup."""
         self.number = 0
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["IMPORTED", "NOT_WHOLE", "PACKED", "REQUIRED", "any_file_matches", "folder_of", "glob_of", "kind_of_no_file",
-    "make_folder", "readable",
+__all__ = ["IMPORTED", "NOT_WHOLE", "PACKED", "REQUIRED", "any_file_matches", "folder_of",
+    "glob_of", "kind_of_no_file", "make_folder", "readable",
 ]  # fmt: skip
 
 _NOTHING = "x" * 256  # no file has a name of this length
