@@ -92,6 +92,25 @@ def test_no_telemetry_says_where_it_looked(project: Project) -> None:
     assert not project.database.exists()
 
 
+def test_globs_with_a_typo_are_named_by_each_build(
+    built: tuple[Project, subprocess.CompletedProcess[str]],
+) -> None:
+    """Also where there is a database already: it stays, since files may be archived."""
+    project, _ = built
+    done = project.tokenest("build", telemetry="typo/*.ndjson")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"warning: no file matches {project.folder}/typo/*.ndjson; set ")
+
+
+def test_a_place_on_the_network_is_refused(project: Project) -> None:
+    """Nothing is fetched, and no extension of DuckDB either."""
+    done = project.tokenest("build", telemetry="s3://bucket/*.ndjson")
+    assert done.returncode == 1
+    [message] = errors(done)
+    assert message.startswith("tokenest: TOKENEST_TELEMETRY names s3://bucket/*.ndjson, and a ")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("tail", ["", "/"])
 def test_a_folder_in_the_place_of_files_says_what_to_name(project: Project, tail: str) -> None:
     """With the pattern that finds its files, whatever else is named beside it."""
@@ -274,6 +293,17 @@ def test_a_wrong_memory_limit_stops_the_build(project: Project, limit: str) -> N
     expected = f"tokenest: TOKENEST_MEMORY_LIMIT is {limit!r}; it must be like 2GB, or like 80%\n"
     assert done.stderr == expected
     assert not project.database.exists()
+
+
+def test_too_little_memory_says_what_to_raise(project: Project) -> None:
+    """And not DuckDB's message alone."""
+    project.telemetry().write_bytes(line())
+    environment = project.environment() | {"TOKENEST_MEMORY_LIMIT": "1MB"}
+    done = subprocess.run([BIN / "tokenest", "build"], cwd=project.folder, env=environment,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 1
+    [message] = errors(done)
+    assert message.endswith("; raise TOKENEST_MEMORY_LIMIT: what had landed is kept")
 
 
 def test_the_exports_folder_is_made(project: Project) -> None:

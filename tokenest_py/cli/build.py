@@ -14,6 +14,7 @@ from tokenest_py.cli.advise import as_text
 from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.progress import run_with_progress
+from tokenest_py.cli.say import say
 from tokenest_py.cli.summary import print_summary
 from tokenest_py.errors import BuildError, GateError, NoDataError, UsageError
 from tokenest_py.pipeline.advice.advice import read_advice
@@ -148,11 +149,17 @@ def _variables(text: str | None, **options: float | None) -> dict[str, Any]:
 
 
 def _refuse_nothing_to_build(settings: Settings) -> None:
-    if settings.database.exists() or any_file_matches(settings.telemetry):
+    for glob in settings.telemetry:
+        if "://" in glob:  # DuckDB would fetch an extension for it
+            message = f"TOKENEST_TELEMETRY names {glob}, and a build reads files of this machine"
+            raise BuildError(f"{message}; copy them, or mount their place")
+    if any_file_matches(settings.telemetry):
         return
     where = ", ".join(str(Path(glob).absolute()) for glob in settings.telemetry) or "nowhere"
-    message = f"no telemetry: no file matches {where}; set TOKENEST_TELEMETRY or --telemetry"
-    raise NoDataError(message)
+    message = f"no file matches {where}; set TOKENEST_TELEMETRY or --telemetry"
+    if not settings.database.exists():
+        raise NoDataError(f"no telemetry: {message}")
+    say(f"warning: {message}, unless all files are archived")
 
 
 def _check_memory_limit(limit: str) -> None:

@@ -30,4 +30,6 @@ def _explained(name: str, message: str) -> str:
         )
     if re.search("No space left on device|File too large", message):
         return f"{name}: {message}; make room, then build again: what had landed is kept"
+    if message.startswith("Out of Memory Error"):
+        return f"{name}: {message}; raise TOKENEST_MEMORY_LIMIT: what had landed is kept"
     return message if message.startswith("telemetry file") else f"{name}: {message}"
