@@ -84,16 +84,10 @@ def _import_table(
     name = f"{done.path.name}: {table.name}" if table.name else done.path.name
     writers: dict[str, Lines] = {}
     try:
-        for number, (source, record) in enumerate(_records(table, done, name, sources), start=1):
-            tick()
-            if source is None:
-                continue
-            record["imported_from"] = {"file": done.path.name, "row": number}
-            if table.name:
-                record["imported_from"]["table"] = table.name
+        for source, line in _lines(table, done, name, sources, tick):
             if source not in writers:
                 writers[source] = Lines(folder, source, done.path, table.name)
-            writers[source].write(f"{_to_json(record)}\n")
+            writers[source].write(f"{line}\n")
         for source, lines in writers.items():
             target = lines.end()
             done.lines[source] += lines.count
@@ -107,6 +101,25 @@ def _import_table(
     finally:
         for lines in writers.values():
             lines.abandon()
+
+
+def _lines(
+    table: Table, done: Imported, name: str, sources: Sequence[Source], tick: Callable[[], None]
+) -> Iterator[tuple[str, str]]:
+    """Yield the word of its source with each line, which says where it is from."""
+    for number, (source, record) in enumerate(_records(table, done, name, sources), start=1):
+        tick()
+        if source is None:
+            continue
+        record["imported_from"] = {"file": done.path.name, "row": number}
+        if table.name:
+            record["imported_from"]["table"] = table.name
+        try:
+            line = _to_json(record)
+        except ValueError:
+            done.left_out[f"{name}: a number is too large"] += 1
+            continue
+        yield source, line
 
 
 def _records(
