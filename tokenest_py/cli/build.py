@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -140,8 +141,9 @@ def _variables(text: str | None, **options: float | None) -> dict[str, Any]:
         import yaml  # here, since few runs need it
 
         try:
-            given = yaml.safe_load(text)
-        except yaml.YAMLError:
+            # YAML makes an object of a time, which is a text in SQL
+            given = json.loads(json.dumps(yaml.safe_load(text), default=str))
+        except (yaml.YAMLError, ValueError, TypeError):
             given = None
         if not isinstance(given, dict):
             raise UsageError("--vars", text, "vars with a value each, such as {min_samples: 10}")
