@@ -16,7 +16,7 @@ _GONE = (
 
 def failure(name: str, message: str) -> BuildError:
     """Return the error for a step and the first line of what went wrong."""
-    if gone := re.match(_GONE, message):
+    if name != "export" and (gone := re.match(_GONE, message)):
         path = gone[1] or gone[2]
         return FileGoneError(f"telemetry file {path} went away while it was read; build again")
     return BuildError(_explained(name, message))
