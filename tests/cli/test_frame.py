@@ -95,6 +95,19 @@ def test_a_result_that_cannot_be_written_is_an_error(built: Project, name: str) 
     assert result.decode("ascii")
 
 
+def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
+    """Also where it went, as `head` does, before all was written: a pipe holds 64 KiB."""
+    models = [f"model-{number:06}" for number in range(3000)]
+    words = ["limits", "show", *models, "--format", "ndjson"]
+    with start(tmp_path, os.environ, words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(1) == b"{"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
 def test_a_surprise_is_one_line_that_names_a_log(tmp_path: Path) -> None:
     """The traceback is in the file, and nowhere else."""
     program = (
