@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,6 @@ import pytest
 from dbt_project import Project
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -257,3 +258,22 @@ def test_a_block_that_is_damaged_is_named(project: Project) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"tokenest: {path} cannot be read: ")
     assert not list(project.folder.rglob("imported-*"))
+
+
+def test_a_disk_that_is_full_leaves_nothing(project: Project) -> None:
+    """The folder is named, and not the file that is read."""
+    rows = [spend(number, endTime=TIME) for number in range(200)]
+    (project.folder / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
+    program = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "from tokenest_py.__main__ import run\n"
+        "sys.exit(run(['import', 'rows.json', '--into', 'into']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=project.folder, text=True,
+                          env=project.environment(), capture_output=True, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "tokenest: into cannot be written to: File too large; choose another --into"
+    )
+    assert list((project.folder / "into").iterdir()) == []
