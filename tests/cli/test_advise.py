@@ -342,3 +342,15 @@ def test_a_file_of_another_form_says_what_reads_it(project: Project) -> None:
         assert built.returncode == 4
         assert built.stderr.endswith("`tokenest import FILE` may read\n")
         assert project.tokenest("import", str(log)).returncode == 0
+
+
+def test_what_will_not_do_names_its_bound(project: Project) -> None:
+    """And the option that is to be changed."""
+    log = write(project.telemetry(), *payloads("chat", 4096, [100]))
+    done = advise(project.folder, str(log), "--max-tokens", "99999999999999999999")
+    assert done.returncode == 2
+    assert "100000000" in done.stderr
+    (project.folder / "text").write_text("no database", encoding="utf-8")
+    done = advise(project.folder, str(log), "--db", "text")
+    assert done.returncode == 1
+    assert done.stderr.endswith("text is not a DuckDB database; name another --db\n")

@@ -181,7 +181,7 @@ def _prepare(settings: Settings, lock_timeout: float) -> None:
     """Make sure that the run will find a free database, and folders to write to."""
     path = settings.database
     if path.exists():
-        check_file(path)
+        check_file(path, "move it away, or set TOKENEST_DB")
         with wait_for(path, lock_timeout, read_only=False) as connection:
             refuse_newer(path, connection)
     for folder in (path.parent, settings.exports):
