@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "telemetry" / "s0_production_samples.ndjson"
-CODES = {0, 1, 2, 3, 4, 75, 130, 143}
+CODES = {0, 1, 2, 3, 4, 75, 129, 130, 143}
 LONGEST = {"build": 6.0, "backtest": 6.0, "promote": 6.0}  # seconds to a signal
 # What a command needs to have something to do; one that is not here is given a word for each need.
 WORDS = {
@@ -140,7 +140,7 @@ def listens(process: subprocess.Popen[bytes]) -> bool:
 def interrupted(
     place: Path, environment: Mapping[str, str], name: str, number: int, draw: random.Random
 ) -> list[str]:
-    """A signal at a random time: 130 or 143 and "interrupted", unless it was over before."""
+    """A signal at a random time: 128 and its number, "interrupted", unless it was over before."""
     words = commands()[name]
     process = start(place, environment, words)
     with contextlib.suppress(OSError):
@@ -152,7 +152,7 @@ def interrupted(
     code, errors, wrong = ended(process, [name] if was_over else ["signalled"])
     if not was_over and code == 128 + number and errors != ["tokenest: interrupted"]:
         wrong.append(f"it was interrupted and says {errors}")
-    if code in {130, 143} and code != 128 + number:
+    if code in {129, 130, 143} and code != 128 + number:
         wrong.append(f"signal {number} gives {code}")
     return wrong
 
@@ -199,7 +199,8 @@ def kinds() -> dict[str, Fault]:
             place, environment, name, number, draw
         )
 
-    return {"SIGINT": by(signal.SIGINT), "SIGTERM": by(signal.SIGTERM), "full": full,
+    return {"SIGINT": by(signal.SIGINT), "SIGTERM": by(signal.SIGTERM),
+            "SIGHUP": by(signal.SIGHUP), "full": full,
             "ascii": narrow, "closed": closed}  # fmt: skip
 
 

@@ -4,6 +4,7 @@
     ├── CoefficientsError    a coefficients file that cannot be used
     ├── UsageError           exit code 2: a call that asks for something that does not exist
     ├── BuildError           a step of the build failed
+    │   └── FileGoneError    a telemetry file went away while it was read
     ├── ConsentError         exit code 2: nobody said yes
     ├── GateError            exit code 3: a gate failed
     ├── NoDataError          exit code 4: no telemetry, or not enough of it
@@ -64,6 +65,10 @@ class DatabaseBusyError(DatabaseError):
 
 class BuildError(TokenestError):
     """A step of the build failed."""
+
+
+class FileGoneError(BuildError):
+    """A telemetry file went away while it was read, as logs do that are rotated."""
 
 
 class ConsentError(TokenestError):

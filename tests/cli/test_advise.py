@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from dbt_project import BIN, ROOT, Project
+from dbt_project import BIN, ROOT, Project, line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -307,7 +307,7 @@ def test_faults_are_one_line(gateway: Path, kept: subprocess.CompletedProcess[st
         (["nothing"], 2, "path='nothing' will not do; use a file or a folder that exists"),
         (["empty"], 4, "no log in empty: none of the files ends in .ndjson"),
         (["foreign.ndjson"], 4, "no call found; not read: "),
-        (["several.ndjson"], 4, "not_json); tokenest import reads JSON over several lines"),
+        (["several.ndjson"], 4, "not_json); what is no JSON object a line"),
         (["logs", "--db", "built.duckdb"], 1, "was made by `tokenest build`"),
         (["logs", "--db", "kept.duckdb", "--group-by", "a.b"], 1, "name a new file"),
         (["logs", "--group-by", "a;b"], 2, "group-by='a;b' will not do; use a label such as"),
@@ -328,3 +328,32 @@ def test_the_example_runs() -> None:
     )
     assert once == twice
     assert len(once.splitlines()) == 1500
+
+
+def test_a_file_of_another_form_says_what_reads_it(project: Project) -> None:
+    """A list of event records in one line without an end, and one that is printed over lines."""
+    calls = [json.loads(line(event_id=f"e-{number}")) for number in range(2)]
+    for indent, said in ((None, "no whole line in "), (1, "not_json); what ")):
+        log = project.telemetry("list.json")
+        log.write_text(json.dumps(calls, indent=indent), encoding="utf-8")
+        done = advise(project.folder, str(log))
+        assert done.returncode == 4
+        assert said in done.stderr
+        assert done.stderr.endswith("; what is no JSON object a line, `tokenest import FILE` may"
+                                    " read\n")  # fmt: skip
+        built = project.tokenest("build", telemetry=str(log))
+        assert built.returncode == 4
+        assert built.stderr.endswith("`tokenest import FILE` may read\n")
+        assert project.tokenest("import", str(log)).returncode == 0
+
+
+def test_what_will_not_do_names_its_bound(project: Project) -> None:
+    """And the option that is to be changed."""
+    log = write(project.telemetry(), *payloads("chat", 4096, [100]))
+    done = advise(project.folder, str(log), "--max-tokens", "99999999999999999999")
+    assert done.returncode == 2
+    assert "100000000" in done.stderr
+    (project.folder / "text").write_text("no database", encoding="utf-8")
+    done = advise(project.folder, str(log), "--db", "text")
+    assert done.returncode == 1
+    assert done.stderr.endswith("text is not a DuckDB database; name another --db\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -103,3 +104,60 @@ def test_what_is_no_backup_replaces_nothing(built: Project, tmp_path: Path) -> N
     assert built.tokenest("restore", str(whole)).returncode == 2  # nobody can be asked
     assert not list(tmp_path.glob("*.part"))
     assert not list(built.folder.glob("*.restored*"))
+
+
+def test_a_backup_takes_the_place_of_a_damaged_database(built: Project, tmp_path: Path) -> None:
+    """Whatever lies there is kept, with its log: replayed on the backup, it would change that."""
+    events, saved = built.rows(EVENTS), tmp_path / "saved.duckdb"
+    assert built.tokenest("backup", str(saved)).returncode == 0
+    program = (
+        "import duckdb, os, sys\n"
+        "connection = duckdb.connect(sys.argv[1])\n"
+        "connection.execute('create table events.later as select 7 as n')\n"
+        "os._exit(0)\n"
+    )
+    whole = built.database.read_bytes()
+    log = built.database.with_name(f"{built.database.name}.wal")
+    for number, left in enumerate([b"", b"no database", whole[:8000], None]):
+        built.database.write_bytes(whole)
+        subprocess.run([sys.executable, "-c", program, str(built.database)], check=True)
+        changes = log.read_bytes()
+        if left is None:
+            built.database.unlink()
+        else:
+            built.database.write_bytes(left)
+        place = tmp_path / str(number)
+        place.mkdir()
+        for path in built.folder.glob(f"{built.database.name}.replaced*"):
+            path.unlink()  # of the tests before
+        done = built.tokenest("restore", str(saved), "--yes")
+        assert done.returncode == 0, done.stderr
+        assert built.rows(EVENTS) == events
+        assert built.rows("select * from duckdb_tables() where table_name = 'later'") == []
+        for path in built.folder.glob(f"{built.database.name}.replaced*"):
+            path.rename(place / path.suffix)
+        kept = {path.name: path.read_bytes() for path in place.iterdir()}
+        assert kept == {".wal": changes} | ({} if left is None else {".replaced": left})
+    assert not list(built.folder.glob("*.restored*"))
+
+
+def test_what_is_no_file_is_not_replaced(built: Project, tmp_path: Path) -> None:
+    """A folder or a FIFO where the database ought to be is a mistake of the setting."""
+    saved = tmp_path / "saved.duckdb"
+    assert built.tokenest("backup", str(saved)).returncode == 0
+    pipe = built.folder / "pipe.duckdb"
+    os.mkfifo(pipe)
+    for words in (["restore", str(saved), "--yes"], ["build"], ["identity"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "tokenest_py", *words],
+            cwd=built.folder,
+            env=built.environment() | {"TOKENEST_DB": str(pipe)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "set TOKENEST_DB" in done.stderr
+        assert pipe.is_fifo()

@@ -61,6 +61,9 @@ def test_success_only_leaves_out_what_nobody_judged(tmp_path: Path) -> None:
         (("--vars", "{"), "--vars='{' will not do"),
         (("--min-samples", "0"), "var min_samples is 0; it must be a whole number of at least 1"),
         (("--vars", "{unheard_of: 1}"), "var unheard_of is none of tokenest"),
+        # YAML makes a time of its own of it, which is one that SQL is told
+        (("--vars", "{as_of: 2026-01-31 00:00:00, un: 1}"), "tokenest: var un is none of tokenest"),
+        (("--vars", "{as_of: 2026-13-31}"), "--vars='{as_of: 2026-13-31}' will not do"),
     ],
 )
 def test_what_will_not_do_is_one_line(tmp_path: Path, options: tuple[str, ...], said: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -88,6 +90,25 @@ def test_no_telemetry_says_where_it_looked(project: Project) -> None:
     [message] = errors(done)
     assert f"no file matches {project.folder}/telemetry/**/*.ndjson" in message
     assert not project.database.exists()
+
+
+def test_globs_with_a_typo_are_named_by_each_build(
+    built: tuple[Project, subprocess.CompletedProcess[str]],
+) -> None:
+    """Also where there is a database already: it stays, since files may be archived."""
+    project, _ = built
+    done = project.tokenest("build", telemetry="typo/*.ndjson")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"warning: no file matches {project.folder}/typo/*.ndjson; set ")
+
+
+def test_a_place_on_the_network_is_refused(project: Project) -> None:
+    """Nothing is fetched, and no extension of DuckDB either."""
+    done = project.tokenest("build", telemetry="s3://bucket/*.ndjson")
+    assert done.returncode == 1
+    [message] = errors(done)
+    assert message.startswith("tokenest: TOKENEST_TELEMETRY names s3://bucket/*.ndjson, and a ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("tail", ["", "/"])
@@ -274,6 +295,17 @@ def test_a_wrong_memory_limit_stops_the_build(project: Project, limit: str) -> N
     assert not project.database.exists()
 
 
+def test_too_little_memory_says_what_to_raise(project: Project) -> None:
+    """And not DuckDB's message alone."""
+    project.telemetry().write_bytes(line())
+    environment = project.environment() | {"TOKENEST_MEMORY_LIMIT": "1MB"}
+    done = subprocess.run([BIN / "tokenest", "build"], cwd=project.folder, env=environment,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 1
+    [message] = errors(done)
+    assert message.endswith("; raise TOKENEST_MEMORY_LIMIT: what had landed is kept")
+
+
 def test_the_exports_folder_is_made(project: Project) -> None:
     """Plain dbt makes it at the start, with what lies above it."""
     environment = project.environment() | {"TOKENEST_EXPORTS": "new/deep/exports"}
@@ -281,6 +313,45 @@ def test_the_exports_folder_is_made(project: Project) -> None:
     done = DBT.of_checkout(["build", *selection], project.folder, environment)
     assert done.returncode == 0, done.stdout
     assert list((project.folder / "new" / "deep" / "exports").iterdir()) == []
+
+
+def test_an_output_that_is_no_file_is_written_to(project: Project, tmp_path: Path) -> None:
+    """A device or a FIFO stays one (/dev/null is one too), and a link goes on leading there."""
+    words = ["estimate", "--format", "json", "--output"]
+    pipe, target, link = tmp_path / "pipe", tmp_path / "target", tmp_path / "link"
+    os.mkfifo(pipe)
+    target.write_text("of before", encoding="utf-8")
+    link.symlink_to(target)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert project.tokenest(*words, str(pipe)).returncode == 0
+    said = os.read(reader, 1 << 16)
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert json.loads(said)[0]["max_tokens"]
+    assert project.tokenest(*words, str(link)).returncode == 0
+    assert link.is_symlink()
+    assert target.read_bytes() == said
+    assert {path.name for path in tmp_path.iterdir()} >= {"pipe", "target", "link"}
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("words", [["report"], ["calibrate"], ["build"]])
+def test_a_file_in_the_place_of_a_folder_is_named(
+    built: tuple[Project, subprocess.CompletedProcess[str]], words: list[str], tmp_path: Path
+) -> None:
+    """With the fix, and not as a surprise."""
+    project, _ = built
+    file = tmp_path / "file"
+    file.touch()
+    environment = project.environment(f"{ROOT}/telemetry/**/*.ndjson")
+    if words == ["calibrate"]:
+        words = ["calibrate", "--output-dir", str(file)]
+    else:
+        environment |= {"TOKENEST_EXPORTS": str(file)}
+    done = subprocess.run([BIN / "tokenest", *words], cwd=project.folder, env=environment,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert re.fullmatch(rf"tokenest: {file}\S* cannot be made: [^;]+; .+\n", done.stderr)
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["build", "--format", "xml"]])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,27 @@ def test_a_signal_within_code_that_is_made_as_it_runs(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (143, "tokenest: interrupted\n")
 
 
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_a_terminal_that_closes(built: Project, *, is_ignored: bool) -> None:
+    """Nothing of the logs is left behind; who ignores it, as nohup does, is not interrupted."""
+    scratch = built.folder / "scratch"
+    scratch.mkdir()
+    words = ["advise", str(built.telemetry().parent)]
+    environment = built.environment() | {"TMPDIR": str(scratch)}
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
+    try:
+        process = start(built.folder, environment, words)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    while not list(scratch.iterdir()):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGHUP)
+    said = process.communicate()[1].decode()
+    assert process.returncode == (0 if is_ignored else 129), said
+    assert ("tokenest: interrupted\n" in said) is not is_ignored
+    assert list(scratch.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", TELL)
 def test_a_result_that_cannot_be_written_is_an_error(built: Project, name: str) -> None:
     """And one that can is written in any encoding, without anybody to ask."""
@@ -70,6 +93,19 @@ def test_a_result_that_cannot_be_written_is_an_error(built: Project, name: str) 
     result = process.communicate()[0]
     assert process.returncode == 0
     assert result.decode("ascii")
+
+
+def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
+    """Also where it went, as `head` does, before all was written: a pipe holds 64 KiB."""
+    models = [f"model-{number:06}" for number in range(3000)]
+    words = ["limits", "show", *models, "--format", "ndjson"]
+    with start(tmp_path, os.environ, words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(1) == b"{"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 def test_a_surprise_is_one_line_that_names_a_log(tmp_path: Path) -> None:

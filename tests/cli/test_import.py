@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,6 @@ import pytest
 from dbt_project import Project
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -206,3 +207,73 @@ def test_a_file_that_cannot_be_read_costs_itself(tmp_path: Path) -> None:
     done = project.tokenest("import", "own.csv")
     assert done.returncode == 0, done.stderr
     assert "own.csv: 1 line of tokenest" in done.stderr
+
+
+def test_an_odd_cell_costs_its_line_at_most(project: Project) -> None:
+    """Decimals, as warehouses export counts, and bytes are read; what is no number is nothing."""
+    folder = project.folder
+    duckdb.sql(
+        "copy (select timestamp '2026-06-01 10:00:00' as occurred_at, uuid() as event_id,"
+        " cast(n as decimal(38, 0)) as actual_output_tokens, 'chat'::blob as category,"
+        " case n when 1 then 'nan'::double else 400 end as actual_max_tokens"
+        f" from range(1, 4) as numbers (n)) to '{folder}/odd.parquet'"
+    )
+    with closing(sqlite3.connect(folder / "odd.db")) as connection:
+        connection.execute("create table calls (occurred_at, actual_output_tokens, event_id)")
+        connection.execute("insert into calls values (?, 4, ?)", [TIME, b"\xff\x00"])
+        connection.commit()
+    (folder / "odd.json").write_text(
+        f'{{"occurred_at": "{TIME}", "actual_output_tokens": 1e999}}\n'
+        f'{{"occurred_at": "{TIME}", "actual_output_tokens": 5}}\n',
+        encoding="utf-8",
+    )
+    (folder / "odd.csv").write_text(
+        f"occurred_at,actual_output_tokens,smape_percent,labels\n{TIME},6,,\n{TIME},7,1.2.3,\n"
+        f"{TIME},{'9' * 400},1,\n{TIME},8,.5,{'[' * 100_000}\n",
+        encoding="utf-8",
+    )
+    done = project.tokenest("import", "odd.parquet", "odd.db", "odd.json", "odd.csv")
+    assert done.returncode == 0, done.stderr
+    assert "left out odd.json: a number is too large" in done.stderr
+    assert project.tokenest("build").returncode == 0
+    calls = "select actual_output_tokens, category, actual_max_tokens from events.int_events"
+    assert project.rows(f"{calls} order by 1") == [
+        (1, "chat", None), (2, "chat", 400), (3, "chat", 400),
+        *((n, None, None) for n in (4, 5, 6, 8)),
+    ]  # fmt: skip
+
+
+def test_a_block_that_is_damaged_is_named(project: Project) -> None:
+    """The footer of a Parquet file is whole, and what it leads to is not."""
+    path = project.folder / "damaged.parquet"
+    duckdb.sql(
+        "copy (select timestamp '2026-06-01 10:00:00' as occurred_at, md5(cast(n as text)) as"
+        f" event_id, n as actual_output_tokens from range(20000) as numbers (n)) to '{path}'"
+    )
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4000] = bytes(4000)
+    path.write_bytes(content)
+    done = project.tokenest("import", str(path))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"tokenest: {path} cannot be read: ")
+    assert not list(project.folder.rglob("imported-*"))
+
+
+def test_a_disk_that_is_full_leaves_nothing(project: Project) -> None:
+    """The folder is named, and not the file that is read."""
+    rows = [spend(number, endTime=TIME) for number in range(200)]
+    (project.folder / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
+    program = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "from tokenest_py.__main__ import run\n"
+        "sys.exit(run(['import', 'rows.json', '--into', 'into']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=project.folder, text=True,
+                          env=project.environment(), capture_output=True, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "tokenest: into cannot be written to: File too large; choose another --into"
+    )
+    assert list((project.folder / "into").iterdir()) == []

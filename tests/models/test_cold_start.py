@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dbt_project import Project, event
+from dbt_project import Project, event, line
 from tokenest_py import Estimator
 
 if TYPE_CHECKING:
@@ -130,6 +130,19 @@ def test_what_is_new_is_not_given_a_constant(built: Project) -> None:
         found = estimator.budget(estimator.estimate(None, category, complexity), model=model)
         assert found.source == source
         assert 0.5 * known < found.max_tokens < 2 * known
+
+
+def test_calls_that_never_say_how_they_ended_give_a_table(project: Project) -> None:
+    """No call shows what it needed: there is nothing to export, and the runtime reads the table."""
+    unsaid = {"actual_max_tokens": None, "stop_reason": None, "truncated": None, "success": None,
+              "predicted_output_tokens": None}  # fmt: skip
+    lines = [line(event_id=f"e-{n}", actual_output_tokens=n, **unsaid) for n in range(1, 41)]
+    project.telemetry().write_bytes(b"".join(lines))
+    done = project.tokenest("build")
+    assert done.returncode == 0, done.stderr
+    estimator = Estimator.load(project.coefficients, strict=True)
+    budget = estimator.budget(estimator.estimate(None, "implementation", "low"))
+    assert budget.source == "cold-start floor"
 
 
 MEDIANS = {"route": 40, "extract": 120, "chat": 350, "answer": 800, "write": 2000}

@@ -6,6 +6,8 @@ import contextlib
 import gzip
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -226,6 +228,50 @@ def test_the_others_land_and_the_build_exits_with_3(project: Project, tmp_path: 
     assert project.rows(f"{accepted} order by 1") == [
         ("telemetry/good.ndjson", 1),
         ("telemetry/torn.ndjson.gz", 50),
+    ]
+
+
+# A build before whose landing another process takes a file away, so many times.
+TAKEN_AWAY = """
+import sys
+from pathlib import Path
+from tokenest_py.pipeline.plan.landing import Files
+paths, land = [Path(name) for name in sys.argv[1:]], Files.to_land
+def landing(*given):
+    if paths and given[1].source == "tokenest":
+        paths.pop().unlink()
+    return land(*given)
+Files.to_land = landing
+from tokenest_py.__main__ import run
+sys.exit(run(["build"]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("times", "code"), [(2, 0), (3, 1)])
+def test_a_file_that_goes_away_during_a_build(project: Project, times: int, code: int) -> None:
+    """As the oldest of a rotation does: the rest lands, unless one goes each time it is tried."""
+    project.telemetry("good.ndjson").write_bytes(line(event_id="good"))
+    packed = [project.telemetry(f"old-{number}.ndjson.gz") for number in range(times)]
+    for number, path in enumerate(packed):
+        path.write_bytes(gzip.compress(line(event_id=f"old-{number}")))
+    done = subprocess.run(
+        [sys.executable, "-c", TAKEN_AWAY, *map(str, packed)],
+        cwd=project.folder,
+        env=project.environment("telemetry/*.ndjson*"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    if code:
+        assert done.stderr.splitlines()[-1] == (
+            "tokenest: telemetry file telemetry/old-0.ndjson.gz went away while it was read;"
+            " build again"
+        )
+        assert project.tokenest("build", telemetry="telemetry/*.ndjson*").returncode == 0
+    assert project.rows("select source_file, accepted from marts.files") == [
+        ("telemetry/good.ndjson", 1)
     ]
 
 

@@ -256,7 +256,7 @@ def test_the_access_log_has_a_line_a_request_and_no_body(service: Service) -> No
     assert "canary-5e2a" not in service.log
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_with_nothing_acknowledged_lost(
     tmp_path: Path, number: signal.Signals
 ) -> None:

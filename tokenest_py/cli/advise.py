@@ -53,7 +53,8 @@ def advise(
         str | None, typer.Option(help="A label, or a path of the log such as metadata.feature.")
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=1, help="The ceiling of calls whose record holds none.")
+        int | None,
+        typer.Option(min=1, max=10**8, help="The ceiling of calls whose record holds none."),
     ] = None,
     database: Annotated[
         Path | None, typer.Option("--db", help="Keep the database in this file.")
@@ -129,7 +130,7 @@ def _vars(
 
 def _check_own(path: Path, lock_timeout: float, *, is_read_anew: bool) -> None:
     """Refuse a database of `tokenest build`, which this command would bring out of step."""
-    check_file(path)
+    check_file(path, "name another --db")
     connection = wait_for(path, lock_timeout, read_only=False)
     try:
         found = connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from tokenest_py.cli.advise import as_text
 from tokenest_py.cli.options import FormatOption, LockTimeoutOption, OutputOption
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.progress import run_with_progress
+from tokenest_py.cli.say import say
 from tokenest_py.cli.summary import print_summary
 from tokenest_py.errors import BuildError, GateError, NoDataError, UsageError
 from tokenest_py.pipeline.advice.advice import read_advice
@@ -24,7 +26,13 @@ from tokenest_py.pipeline.database import (
     read_view,
     wait_for,
 )
-from tokenest_py.pipeline.files import any_file_matches, readable
+from tokenest_py.pipeline.files import (
+    IMPORTED,
+    NOT_WHOLE,
+    any_file_matches,
+    make_folder,
+    readable,
+)
 from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.report.content import read_report
 from tokenest_py.pipeline.report.queries import ANSWERED_FROM
@@ -109,12 +117,11 @@ def build(
     if not landed["events"] and not guard.fault:
         why = "no line of it is a call"
         if landed["quarantined"]:
-            why = (
-                f"{landed['quarantined']} line(s) quarantined (marts.rejected_lines);"
-                " what is no JSON object a line, `tokenest import FILE` may read"
-            )
+            why = f"{landed['quarantined']} line(s) quarantined (marts.rejected_lines); {IMPORTED}"
         elif outcome.warnings:
             why = "see the warnings above"
+        elif not landed["lines"]:
+            why = f"it holds no whole line: {NOT_WHOLE}; {IMPORTED}"
         raise NoDataError(f"no event landed from {', '.join(settings.telemetry)}: {why}")
     if not calibration and form is Format.TABLE:
         console.print("no multipliers yet: no successful call carries a prediction")
@@ -134,8 +141,9 @@ def _variables(text: str | None, **options: float | None) -> dict[str, Any]:
         import yaml  # here, since few runs need it
 
         try:
-            given = yaml.safe_load(text)
-        except yaml.YAMLError:
+            # YAML makes an object of a time, which is a text in SQL
+            given = json.loads(json.dumps(yaml.safe_load(text), default=str))
+        except (yaml.YAMLError, ValueError, TypeError):
             given = None
         if not isinstance(given, dict):
             raise UsageError("--vars", text, "vars with a value each, such as {min_samples: 10}")
@@ -143,11 +151,17 @@ def _variables(text: str | None, **options: float | None) -> dict[str, Any]:
 
 
 def _refuse_nothing_to_build(settings: Settings) -> None:
-    if settings.database.exists() or any_file_matches(settings.telemetry):
+    for glob in settings.telemetry:
+        if "://" in glob:  # DuckDB would fetch an extension for it
+            message = f"TOKENEST_TELEMETRY names {glob}, and a build reads files of this machine"
+            raise BuildError(f"{message}; copy them, or mount their place")
+    if any_file_matches(settings.telemetry):
         return
     where = ", ".join(str(Path(glob).absolute()) for glob in settings.telemetry) or "nowhere"
-    message = f"no telemetry: no file matches {where}; set TOKENEST_TELEMETRY or --telemetry"
-    raise NoDataError(message)
+    message = f"no file matches {where}; set TOKENEST_TELEMETRY or --telemetry"
+    if not settings.database.exists():
+        raise NoDataError(f"no telemetry: {message}")
+    say(f"warning: {message}, unless all files are archived")
 
 
 def _check_memory_limit(limit: str) -> None:
@@ -167,17 +181,11 @@ def _prepare(settings: Settings, lock_timeout: float) -> None:
     """Make sure that the run will find a free database, and folders to write to."""
     path = settings.database
     if path.exists():
-        check_file(path)
+        check_file(path, "move it away, or set TOKENEST_DB")
         with wait_for(path, lock_timeout, read_only=False) as connection:
             refuse_newer(path, connection)
     for folder in (path.parent, settings.exports):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            message = (
-                f"{folder} cannot be made: {error.strerror}; set TOKENEST_DB, TOKENEST_EXPORTS"
-            )
-            raise BuildError(message) from error
+        make_folder(folder, "set TOKENEST_DB, TOKENEST_EXPORTS")
 
 
 def _summary(found: dict[str, Any], seconds: float, settings: Settings) -> str:

@@ -16,6 +16,7 @@ from tokenest_py.errors import NoDataError
 from tokenest_py.pipeline.calibration.report import Facts, as_markdown, as_patch, report_name
 from tokenest_py.pipeline.calibration.tables import changes, read_table
 from tokenest_py.pipeline.database import open_database, read, read_view
+from tokenest_py.pipeline.files import make_folder
 from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table import PACKAGED
 
@@ -56,14 +57,13 @@ def calibrate(
     current = read_table(in_use if in_use is not None and in_use.exists() else PACKAGED)
     proposed = read_table(settings.exported_table)
     found = changes(current, proposed)
-    folder.mkdir(parents=True, exist_ok=True)
     patch = as_patch(current, proposed, found, facts)
     texts = {
         ".md": as_markdown(current, proposed, found, facts),
         ".json": json.dumps(patch, indent=2, ensure_ascii=False, default=float) + "\n",
     }
     kept = folder / "calibrations" / report_name(facts.as_of, proposed.coefficients_id)
-    kept.parent.mkdir(exist_ok=True)
+    make_folder(kept.parent, "choose another --output-dir")
     for suffix, text in texts.items():
         output.write(text, folder / f"calibration{suffix}")
         output.write(text, kept.with_name(kept.name + suffix))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -189,7 +188,6 @@ def _refuse_unclear(names: Sequence[str], phase: str | None, *, force: bool) -> 
 
 def _work(drain: Drain, only: Candidate | None) -> None:
     """Drain until nothing is left, a limit is reached, or the user interrupts."""
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}", markup=False),

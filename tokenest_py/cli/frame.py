@@ -1,8 +1,8 @@
 """The outermost frame of a command: signals, standard streams and exit codes, in one place.
 
 Exit codes: 0 ok, 1 error, 2 usage, 3 a gate failed, 4 no data or not enough, 75 database busy,
-130 and 143 interrupted. Results go to standard output, progress and errors to standard error; an
-error is one line. It is loaded before everything else, so that a signal finds it in its place.
+129, 130 and 143 interrupted. Results go to standard output, progress and errors to standard error;
+an error is one line. It is loaded before everything else, so that a signal finds it in its place.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["framed"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# The last one a terminal sends that is closed; Windows has none.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -36,7 +39,7 @@ class Interrupts:
     """Turns the first signal into KeyboardInterrupt, and remembers it: libraries swallow some."""
 
     def __init__(self) -> None:
-        """Listen, unless who started this process ignores the signal, as a shell's `&` does."""
+        """Listen, unless who started this process ignores the signal, as a shell's `&` or nohup."""
         self.number = 0
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -54,15 +57,19 @@ class Interrupts:
         raise Interrupted
 
 
+class ReaderGoneError(Exception):
+    """Nobody reads standard output any more. No OSError: typer would end with 1 and no word."""
+
+
 class Output(io.FileIO):
     """Standard output, whose faults say that they are its own."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write bytes; raises TokenestError when it takes none, unless the reader has gone."""
+        """Write bytes; raises TokenestError when it takes none, or ReaderGoneError."""
         try:
             return super().write(data)
-        except BrokenPipeError:
-            raise
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
         except OSError as error:
             reason = f"standard output cannot be written: {error.strerror}"
             raise TokenestError(reason) from error
@@ -82,7 +89,7 @@ def framed(command: Callable[[], int]) -> int:
         exit_code, message = 128 + signal.SIGINT, "interrupted"
     except TokenestError as error:
         exit_code, message = error.exit_code, str(error)
-    except BrokenPipeError:
+    except ReaderGoneError:
         exit_code = 0  # the reader (head, less) has gone
     except Exception as error:  # noqa: BLE001 - the outermost frame: nothing is above it
         exit_code, message = 1, _unexpected(error)
@@ -121,7 +128,7 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 
 def _close_output() -> None:
     """Leave nothing to write: Python would try again while it exits, and print a traceback."""
-    with contextlib.suppress(OSError, TokenestError):
+    with contextlib.suppress(OSError, TokenestError, ReaderGoneError):
         sys.stdout.flush()
         return
     with contextlib.suppress(OSError):

@@ -59,16 +59,22 @@ def write(text: str, output: Path | None = None) -> None:
 
 
 def write_lines(lines: Iterable[str], output: Path | None = None) -> int:
-    """Print the lines, or replace the file as a whole; return how many."""
+    """Print the lines, or replace the file as a whole; return how many.
+
+    A link stays one, and a device or a FIFO is written to.
+    """
     if output is None:
         written = _write_each(lines, sys.stdout)
         sys.stdout.flush()  # what is said afterwards comes afterwards
         return written
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    place = output.resolve() if output.is_file() else output
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    is_stream = place.exists() and not place.is_file()
     try:
-        with temporary.open("w", encoding="utf-8") as file:
+        with (place if is_stream else temporary).open("w", encoding="utf-8") as file:
             written = _write_each(lines, file)
-        temporary.replace(output)
+        if not is_stream:
+            temporary.replace(place)
     except OSError as error:
         message = f"{output} cannot be written: {error.strerror}; choose another --output"
         raise TokenestError(message) from error

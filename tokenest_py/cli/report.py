@@ -14,6 +14,7 @@ from tokenest_py.cli.options import AllowEmptyOption, LockTimeoutOption, OutputO
 from tokenest_py.cli.say import say
 from tokenest_py.errors import GateError
 from tokenest_py.pipeline.database import open_database
+from tokenest_py.pipeline.files import make_folder
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def report(
         content = read_report(connection)
     if form is ReportFormat.HTML and output_file is None:
         output_file = settings.exports / "report.html"
-        output_file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.exports, "choose an --output, or set TOKENEST_EXPORTS")
     output.write(_render(content, form), output_file)
     if output_file is not None:
         say(f"wrote {output_file}")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from itertools import count as count_from
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from tokenest_py.errors import DatabaseError, UsageError
+from tokenest_py.errors import DatabaseBusyError, DatabaseError, UsageError
 from tokenest_py.pipeline.database import check_file, count, open_database, read_in_full, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Copy", "back_up", "restore"]
 
@@ -42,19 +45,17 @@ def restore(backup: Path, database: Path, *, lock_timeout: float) -> Copy:
     """Put a backup in the place of the database, which stays beside it as `*.replaced`.
 
     What an earlier restore left there stays too: this one is `*.replaced-2`, and so on. The backup
-    is copied and every value of it read before anything is replaced. Raises as back_up.
+    is copied and every value of it read before anything is replaced. A database that is damaged is
+    replaced like any other. Raises as back_up.
     """
     check_file(backup, "give a file that `tokenest backup` wrote")
+    if database.exists() and not database.is_file():
+        raise DatabaseError(f"{database} is no file; set TOKENEST_DB")
     with open_database(backup, lock_timeout=lock_timeout, allow_empty=True):
         fresh = _copied(backup, database.with_name(database.name + ".restored"))
     try:
-        if database.exists():
-            # as its one writer: nobody reads or builds, and what was written is in the file
-            with wait_for(database, lock_timeout, read_only=False) as present:
-                present.execute("checkpoint")
-                database.replace(_free_name(database))
-                fresh.path.replace(database)
-        else:
+        with _held(database, lock_timeout):
+            _keep(database)
             fresh.path.replace(database)
     except BaseException:
         fresh.path.unlink(missing_ok=True)
@@ -62,11 +63,31 @@ def restore(backup: Path, database: Path, *, lock_timeout: float) -> Copy:
     return fresh._replace(path=database)
 
 
-def _free_name(database: Path) -> Path:
-    """Where a database goes that is replaced: no other is there."""
+@contextmanager
+def _held(database: Path, lock_timeout: float) -> Iterator[None]:
+    """Be its one writer: nobody reads or builds, and what was written is in the file."""
+    import duckdb
+
+    with ExitStack() as stack:
+        try:
+            if database.exists():
+                present = wait_for(database, lock_timeout, read_only=False)
+                stack.enter_context(present).execute("checkpoint")
+        except DatabaseBusyError:
+            raise
+        except (DatabaseError, duckdb.Error):
+            pass  # it is damaged, and nobody can open it
+        yield
+
+
+def _keep(database: Path) -> None:
+    """Move what was there out of the way, with the log that nobody could take up."""
     names = chain([".replaced"], (f".replaced-{number}" for number in count_from(2)))
-    places = (database.with_name(database.name + name) for name in names)
-    return next(place for place in places if not place.exists())
+    places = (f"{database}{name}" for name in names)
+    kept = next(p for p in places if not Path(p).exists() and not Path(f"{p}.wal").exists())
+    for ending in ("", ".wal"):
+        with suppress(FileNotFoundError):
+            Path(f"{database}{ending}").replace(f"{kept}{ending}")
 
 
 def _copied(source: Path, target: Path) -> Copy:

@@ -37,8 +37,9 @@ DUCKDB_MAGIC = b"DUCK"
 
 def check_file(path: Path, fix: str = "run `tokenest build` first, or set TOKENEST_DB") -> None:
     """Raise DatabaseError, in one line that ends with the fix, unless path is a DuckDB file."""
-    if path.is_dir():
-        raise DatabaseError(f"{path} is a folder, not a database; {fix}")
+    if path.exists() and not path.is_file():  # to open a FIFO would wait for its writer
+        kind = "a folder" if path.is_dir() else "no file"
+        raise DatabaseError(f"{path} is {kind}, not a database; {fix}")
     try:
         with path.open("rb") as file:
             head = file.read(16)

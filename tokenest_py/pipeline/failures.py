@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["explained"]
+from tokenest_py.errors import BuildError, FileGoneError
+
+__all__ = ["failure"]
+
+_GONE = (
+    r'IO Error: (?:Cannot open file "(.+)": No such file or directory'
+    r'|No files found that match the pattern "(.+)")'
+)
 
 
-def explained(name: str, message: str) -> str:
-    """Return the line for a step and the first line of what went wrong."""
+def failure(name: str, message: str) -> BuildError:
+    """Return the error for a step and the first line of what went wrong."""
+    if name != "export" and (gone := re.match(_GONE, message)):
+        path = gone[1] or gone[2]
+        return FileGoneError(f"telemetry file {path} went away while it was read; build again")
+    return BuildError(_explained(name, message))
+
+
+def _explained(name: str, message: str) -> str:
     if outside := re.match(r'Permission Error: Cannot access file "(.+)"', message):
         return (
             f"telemetry file {outside[1]} is a link that leads out of the folders of"
@@ -16,4 +30,6 @@ def explained(name: str, message: str) -> str:
         )
     if re.search("No space left on device|File too large", message):
         return f"{name}: {message}; make room, then build again: what had landed is kept"
+    if message.startswith("Out of Memory Error"):
+        return f"{name}: {message}; raise TOKENEST_MEMORY_LIMIT: what had landed is kept"
     return message if message.startswith("telemetry file") else f"{name}: {message}"

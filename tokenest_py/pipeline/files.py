@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tokenest_py.errors import TokenestError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -18,12 +20,14 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["PACKED", "REQUIRED", "any_file_matches", "folder_of", "glob_of", "kind_of_no_file",
-    "readable",
+__all__ = ["IMPORTED", "NOT_WHOLE", "PACKED", "REQUIRED", "any_file_matches", "folder_of",
+    "glob_of", "kind_of_no_file", "make_folder", "readable",
 ]  # fmt: skip
 
 _NOTHING = "x" * 256  # no file has a name of this length
 REQUIRED = "occurred_at and actual_output_tokens"  # what makes a record one of an event
+IMPORTED = "what is no JSON object a line, `tokenest import FILE` may read"
+NOT_WHOLE = "a line is whole when it ends in a newline"
 PACKED = (".gz", ".zst")  # what DuckDB unpacks as it reads
 _UNLISTED = "a name that begins with a backslash keeps it from being listed; rename that"
 _SEEN = """
@@ -82,6 +86,14 @@ def glob_of(path: str | Path) -> str:
     return re.sub(r"([*?[])", r"[\1]", str(path))
 
 
+def make_folder(folder: Path, fix: str) -> None:
+    """Make a folder with those above it; raises TokenestError, which ends with the fix."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TokenestError(f"{folder} cannot be made: {error.strerror}; {fix}") from error
+
+
 def write_beside(path: Path, text: str) -> Path:
     """Write the text to a new file beside the path, which replaces it or is linked to it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -129,6 +141,8 @@ def _unreadable(path: str, folders: Sequence[Path]) -> str:
     try:
         with file.open("rb") as content:
             content.read(1)
+    except FileNotFoundError:  # it went away since it was listed
+        return ""
     except OSError as error:
         return _said(error)
     return ""
@@ -164,6 +178,8 @@ def _damaged(connection: DuckDBPyConnection, path: str) -> str:
             [glob_of(path)],
         )
     except duckdb.Error as error:
+        if not Path(path).exists():  # it went away since it was listed
+            return ""
         what = str(error).splitlines()[0].removeprefix("IO Error: ").removesuffix(f": {path}")
         return f"it does not unpack ({what}); pack it anew"
     return ""

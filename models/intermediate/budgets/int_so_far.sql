@@ -67,7 +67,8 @@ final as (
         ranked.ln_effect,
         exp(ranked.ln_effect) as effect,
         answers.demand_tokens as answer_tokens,
-        ranked.export_rank <= {{ var('max_so_far_keys') }} as is_exported
+        ranked.export_rank <= {{ var('max_so_far_keys') }}
+        and ranked.ln_effect is not null as is_exported
     from ranked
     left join answers
         on

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -14,9 +15,7 @@ from tokenest_py.errors import NoDataError, UsageError
 from tokenest_py.pipeline.advice.logs import find_logs
 from tokenest_py.pipeline.settings import Settings
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+NOBODY = 65534
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\\0\n", exclude_categories=["Cs", "Cc"]),
     min_size=1,
@@ -80,6 +79,21 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
         find_logs([str(tmp_path)])
     with pytest.raises(NoDataError, match=r"run `tokenest import .*logs.db`"):
         find_logs([str(tmp_path / "logs.db")])
+
+
+def test_a_folder_that_is_closed_is_named() -> None:
+    """It holds no log that anybody could see."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, user = Path(name, "closed"), os.geteuid()
+        Path(name).chmod(0o755)
+        folder.mkdir(mode=0)
+        try:
+            if user == 0:
+                os.seteuid(NOBODY)  # modes do not bind root
+            with pytest.raises(NoDataError, match=r"closed cannot be listed \(Permission denied"):
+                find_logs([str(folder)])
+        finally:
+            os.seteuid(user)
 
 
 def test_the_home_folder_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

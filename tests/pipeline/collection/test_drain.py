@@ -576,12 +576,12 @@ def test_a_stranger_with_the_orphan_s_number_is_left_alone(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 130)]
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_an_interrupt_ends_the_worker_and_is_no_attempt(
     tmp_path: Path, number: int, code: int
 ) -> None:
-    """Exit 130 or 143; the phase is repeated by --resume as if it had not begun."""
+    """Exit 128 and its number; the phase is repeated by --resume as if it had not begun."""
     make_run(tmp_path, {"p1": "note(str(os.getpid())); time.sleep(30)"})
     controller = start_drain(tmp_path)
     pid = int(waited_for(tmp_path / "notes"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.pipeline.database import read_view
-from tokenest_py.pipeline.files import REQUIRED
+from tokenest_py.pipeline.files import IMPORTED, NOT_WHOLE, REQUIRED
 from tokenest_py.pipeline.printable import printable
 from tokenest_py.pipeline.rates import USUAL_RATE, at_nearest_rate
 from tokenest_py.pipeline.report.words import count, percent
@@ -26,6 +26,7 @@ Row = dict[str, Any]
 
 VIEWS = ("cmd_advise", "cmd_advise_sources", "cmd_advise_files")
 UNREAD = ("unrecognised", "ambiguous")
+OF_ANOTHER_FORM = ("not_json", "not_an_object", "line_too_long")
 MOST_FILES = 5
 MOST_SHOWN = 40  # characters of a stop word
 
@@ -185,11 +186,13 @@ def _files(files: Sequence[Row]) -> list[str]:
                 f" write event records: {REQUIRED} are enough (docs/event_record.md)"
             )
         elif row["quarantined"]:
-            is_no_log = not row["accepted"] and row["usual_reject_reason"] == "not_json"
+            is_import = not row["accepted"] and row["usual_reject_reason"] in OF_ANOTHER_FORM
             said.append(
                 f"{count(row['quarantined'], 'line')} of {path} cannot be read ({_reason(row)})"
-                + ("; tokenest import reads JSON over several lines, and tables" * is_no_log)
+                + f"; {IMPORTED}" * is_import
             )
+        elif not row["lines"]:
+            said.append(f"no whole line in {path}: {NOT_WHOLE}; {IMPORTED}")
         elif not row["accepted"]:
             said.append(f"no call in {path}, read as {row['source_name']}")
     if len(said) > MOST_FILES:

@@ -6,9 +6,13 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tokenest_py.errors import NoDataError, UsageError
 from tokenest_py.pipeline.files import PACKED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Logs", "find_logs"]
 
@@ -44,12 +48,13 @@ def find_logs(paths: list[str]) -> Logs:
     """
     globs: list[str] = []
     to_import: list[Path] = []
+    closed: list[OSError] = []
     files = 0
     for given in paths:
         word, path = _of_source(given)
         place = Path(path).expanduser()
         if place.is_dir():
-            found, others = _below(place)
+            found, others = _below(place, closed.append)
             to_import += others
             files += sum(found.values())
             globs += [f"{word}{_literal(place)}/**/*{suffix}" for suffix in found]
@@ -63,6 +68,9 @@ def find_logs(paths: list[str]) -> Logs:
             globs.append(word + str(place.absolute()))
         else:
             raise UsageError("path", given, "a file or a folder that exists")
+    if not globs and closed:
+        reason = f"{closed[0].filename} cannot be listed ({closed[0].strerror})"
+        raise NoDataError(f"no log in {', '.join(paths)}: {reason}")
     if not globs:
         more = f"; run `tokenest import {to_import[0]}`" if to_import else ""
         raise NoDataError(
@@ -79,11 +87,11 @@ def _of_source(given: str) -> tuple[str, str]:
     return (word + colon, path) if is_word else ("", given)
 
 
-def _below(folder: Path) -> tuple[dict[str, int], list[Path]]:
+def _below(folder: Path, on_closed: Callable[[OSError], None]) -> tuple[dict[str, int], list[Path]]:
     """How many files below a folder end in which suffix, and those that have to be imported."""
     found: dict[str, int] = {}
     to_import = []
-    for where, _, names in os.walk(folder):
+    for where, _, names in os.walk(folder, onerror=on_closed):
         for name in names:
             packed = next((suffix for suffix in PACKED if name.endswith(suffix)), "")
             bare = name.removesuffix(packed)

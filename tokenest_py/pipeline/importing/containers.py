@@ -198,9 +198,13 @@ def _parquet(path: Path) -> Table:
     def read(wanted: list[str] | None) -> Iterator[Row]:
         names = columns if wanted is None else wanted
         chosen = ", ".join(map(_quoted, names))
-        connection.execute(f"select {chosen} from read_parquet(?)", [glob])
-        while row := connection.fetchone():
-            yield dict(zip(names, row, strict=True))
+        try:
+            connection.execute(f"select {chosen} from read_parquet(?)", [glob])
+            while row := connection.fetchone():
+                yield dict(zip(names, row, strict=True))
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise TokenestError(f"{path} cannot be read: {reason}") from error
 
     return Table("", read, columns)
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -95,17 +96,10 @@ def _import_table(
     name = f"{done.path.name}: {table.name}" if table.name else done.path.name
     writers: dict[str, Lines] = {}
     try:
-        records = _records(table, done, name, sources, shippers)
-        for number, (source, record) in enumerate(records, start=1):
-            tick()
-            if source is None:
-                continue
-            record["imported_from"] = {"file": done.path.name, "row": number}
-            if table.name:
-                record["imported_from"]["table"] = table.name
+        for source, line in _lines(table, done, name, sources, shippers, tick):
             if source not in writers:
                 writers[source] = Lines(folder, source, done.path, table.name)
-            writers[source].write(f"{_to_json(record)}\n")
+            writers[source].write(f"{line}\n")
         for source, lines in writers.items():
             target = lines.end()
             done.lines[source] += lines.count
@@ -119,6 +113,31 @@ def _import_table(
     finally:
         for lines in writers.values():
             lines.abandon()
+
+
+def _lines(
+    table: Table,
+    done: Imported,
+    name: str,
+    sources: Sequence[Source],
+    shippers: Shippers,
+    tick: Callable[[], None],
+) -> Iterator[tuple[str, str]]:
+    """Yield the word of its source with each line, which says where it is from."""
+    records = _records(table, done, name, sources, shippers)
+    for number, (source, record) in enumerate(records, start=1):
+        tick()
+        if source is None:
+            continue
+        record["imported_from"] = {"file": done.path.name, "row": number}
+        if table.name:
+            record["imported_from"]["table"] = table.name
+        try:
+            line = _to_json(record)
+        except ValueError:
+            done.left_out[f"{name}: a number is too large"] += 1
+            continue
+        yield source, line
 
 
 def _records(
@@ -211,7 +230,8 @@ class Lines:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        self._file.close()
+        with suppress(OSError):  # the disk is full, as the error says that led here
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +30,8 @@ Record = dict[str, Any]
 # the steps of a path, as macros/record/paths.sql has them
 STEP = re.compile(r'"([^"]+)"|([A-Za-z0-9_$-]+)|\[([0-9]*)\]|\{([^}]+)\}|(>)')
 NAME = re.compile(r'"([^"]+)"|([^."]+)')  # one with dots stands in quotes
-WHOLE = re.compile(r"-?[0-9]+(\.0+)?")
+WHOLE = re.compile(r"-?[0-9]{1,300}(\.0+)?")  # a float holds no more
+NUMBER = re.compile(r"-?([0-9]{1,200}\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,2})?")
 OFFSET = re.compile(r"^(20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)$")
 TRUE, FALSE = {"true", "t", "1"}, {"false", "f", "0"}
 
@@ -288,26 +292,41 @@ def at(record: object, path: str) -> object:
 def _parsed(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def _of_json(value: object) -> object:
+    """Return a cell as JSON has it: what is no number there is nothing, the rest is text."""
+    if isinstance(value, Decimal):
+        is_whole = value.is_finite() and value == value.to_integral_value()
+        value = int(value) if is_whole else float(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [_of_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(name): _of_json(item) for name, item in value.items()}
+    if isinstance(value, datetime):
+        value = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return f"{value.isoformat()}Z"
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    return value if isinstance(value, str | int | None) else str(value)
 
 
 def _typed(value: object, node: Node | None) -> object:
     """Return a cell of a table as its field map means it."""
-    from datetime import UTC, datetime
-
+    value = _of_json(value)
     if value == "" or node is None:
         return None if value == "" else value
-    if isinstance(value, datetime):
-        value = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-        return f"{value.isoformat()}Z"
     is_json = isinstance(value, str) and value[:1] in {"{", "["}
     if is_json and not node.in_text and (node.members or node.kinds & {"text_list", "labels"}):
         return _parsed(str(value))
     if node.kinds == {"whole"} and isinstance(value, (str, float)):
         return int(float(value)) if WHOLE.fullmatch(str(value)) else value
     if node.kinds == {"number"} and isinstance(value, str):
-        return float(value) if re.fullmatch(r"-?[0-9.]+(e-?[0-9]+)?", value) else value
+        return float(value) if NUMBER.fullmatch(value) else value
     if node.kinds == {"flag"} and not isinstance(value, bool):
         word = str(value).lower()
         return word in TRUE if word in TRUE | FALSE else value

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from tokenest_py.errors import BuildError
-from tokenest_py.pipeline.failures import explained
+from tokenest_py.errors import BuildError, FileGoneError
+from tokenest_py.pipeline.failures import failure
 from tokenest_py.pipeline.plan.landing import Files
 from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING
 from tokenest_py.pipeline.plan.session import Session
@@ -66,6 +66,7 @@ def run_plan(
 
     Raises:
         BuildError: A step failed, or a test of the data; the database is as it was before.
+        FileGoneError: A file went away while it was read; the same again, on a new connection.
     """
     session = Session(connection, plan, settings)
     connection.execute("begin")
@@ -240,6 +241,8 @@ def _named(name: str) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         lines = str(error).strip().splitlines()
-        raise BuildError(explained(name, lines[0] if lines else "failed")) from error
+        raise failure(name, lines[0] if lines else "failed") from error
+    except FileGoneError:
+        raise
     except BuildError as error:
-        raise BuildError(explained(name, str(error))) from error
+        raise failure(name, str(error)) from error
