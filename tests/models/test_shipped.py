@@ -188,7 +188,7 @@ def test_nothing_of_a_prompt_is_stored(built: Project) -> None:
 
 
 def test_what_holds_a_count_is_a_record_itself(tmp_path: Path) -> None:
-    """An answer in JSON under a shipper's word hides no call; of lines of text a torn record is told."""
+    """An answer under a shipper's word hides no call; of lines of text a torn record is told."""
     project = Project(tmp_path)
     own = record(1) | {"timestamp": iso(1), "message": json.dumps({"answer": 42, "model": "other"})}
     project.telemetry("own.ndjson").write_text(json.dumps(own) + "\n", encoding="utf-8")
