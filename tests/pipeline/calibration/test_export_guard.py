@@ -61,6 +61,16 @@ def test_a_killed_build_does_not_move_the_measure(tmp_path: Path) -> None:
     assert path.read_bytes() == table(10)
 
 
+def test_a_first_table_that_no_runtime_could_read(tmp_path: Path) -> None:
+    """It is set aside, so that a client begins with what is in the package."""
+    path = tmp_path / "coefficients.ndjson"
+    with guarded(path) as guard:
+        path.write_bytes(table(1)[:-9])
+    assert guard.fault.startswith("there is no table: the new one cannot be read (")
+    assert not path.exists()
+    assert guard.refused.read_bytes() == table(1)[:-9]
+
+
 def test_nothing_to_lose(tmp_path: Path) -> None:
     """No file, or one that no runtime could read, is replaced by anything."""
     path = tmp_path / "coefficients.ndjson"

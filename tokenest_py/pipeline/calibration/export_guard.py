@@ -25,7 +25,7 @@ MOST_LOST_CELLS = 0.2
 
 @dataclass(slots=True)
 class ExportGuard:
-    """What became of an export: `fault` says in a line why the old file is back, or is empty."""
+    """What became of an export: `fault` says in a line why it is no new file, or is empty."""
 
     path: Path
     fault: str = ""
@@ -58,6 +58,8 @@ def guarded(path: Path) -> Iterator[ExportGuard]:
         if guard.before.exists():
             _judge(guard)
             guard.before.unlink()
+        elif guard.path.is_file():
+            _judge_first(guard)
 
 
 def _is_readable(path: Path) -> bool:
@@ -66,6 +68,15 @@ def _is_readable(path: Path) -> bool:
     except CoefficientsError:
         return False
     return True
+
+
+def _judge_first(guard: ExportGuard) -> None:
+    """Set a table aside that no runtime could read, where there is no old one to put back."""
+    try:
+        read_table(guard.path)
+    except CoefficientsError as error:
+        guard.path.replace(guard.refused)
+        guard.fault = f"there is no table: the new one cannot be read ({error}); report this"
 
 
 def _judge(guard: ExportGuard) -> None:
