@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -185,6 +186,28 @@ def test_import_finds_the_same_calls(tmp_path: Path) -> None:
 def test_nothing_of_a_prompt_is_stored(built: Project) -> None:
     """Neither of a call nor of what else the program wrote."""
     assert SECRET.encode() not in built.database.read_bytes()
+
+
+def test_broken_entries_cost_themselves(tmp_path: Path) -> None:
+    """Lines that lost, gained or changed characters: none ends the build, none is lost."""
+    project, random = Project(tmp_path), Random(7)
+    whole = [line for lines in SHIPPED.values() for line in lines]
+    broken = []
+    for number in range(2000):
+        characters = list(whole[number % len(whole)])
+        for _ in range(random.randint(1, 3)):
+            place = random.randrange(len(characters))
+            characters[place : place + random.randint(0, 2)] = random.choice(["", *'{}[]":,\\ 0'])
+        broken.append("".join(characters))
+    log = "\n".join([whole[0], *broken, whole[-1]]) + "\n"
+    project.telemetry("broken.log").write_text(log, encoding="utf-8")
+    project.build(telemetry=str(project.telemetry("broken.log")))
+    [(lines, of_all)] = project.rows(
+        "select lines, accepted + duplicate + quarantined + blank + other from marts.files"
+    )
+    assert lines == of_all == len(broken) + 2
+    kept = project.rows("select model, actual_output_tokens from staging.stg_answers__events")
+    assert kept.count(("gpt-6", 12)) >= 1
 
 
 def test_what_holds_a_count_is_a_record_itself(tmp_path: Path) -> None:
