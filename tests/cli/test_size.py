@@ -121,3 +121,20 @@ def test_a_place_that_cannot_be_written_to_is_named(table: Path) -> None:
         code, _, said = size(table, [OPENAI | {"body": {}}], "--output", str(place))
         assert code == 1
         assert f"{place} cannot be written: {why}; choose another --output" in said
+
+
+def test_output_into_a_pipe_or_through_a_link(table: Path) -> None:
+    """A device or a pipe takes the lines and stays what it is; a link leads to the new file."""
+    lines = [{"category": "triage", "model": "gpt-5-mini"}]
+    pipe, link, target = (table.parent / name for name in ("pipe", "link", "target"))
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    code, _, said = size(table, lines, "--output", str(pipe))
+    assert (code, pipe.is_fifo()) == (0, True), said
+    assert json.loads(os.read(reader, 10_000))["max_tokens"] == 700
+    os.close(reader)
+    target.write_text("old")
+    link.symlink_to(target)
+    code, _, said = size(table, lines, "--output", str(link))
+    assert (code, link.is_symlink()) == (0, True), said
+    assert json.loads(target.read_text())["max_tokens"] == 700

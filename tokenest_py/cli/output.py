@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TextIO
+from pathlib import Path
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,9 +19,6 @@ from rich.table import Table
 
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.printable import plain, printable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["Format", "Row", "render", "write", "write_lines"]
 
@@ -59,19 +57,30 @@ def write(text: str, output: Path | None = None) -> None:
 
 
 def write_lines(lines: Iterable[str], output: Path | None = None) -> int:
-    """Print the lines, or replace the file as a whole; return how many."""
+    """Print the lines, or replace the file as a whole; return how many.
+
+    A device or a pipe is written to: a file in its place would take /dev/null from everybody.
+    """
     if output is None:
         written = _write_each(lines, sys.stdout)
         sys.stdout.flush()  # what is said afterwards comes afterwards
         return written
+    try:
+        if output.exists() and not output.is_file():
+            with output.open("w", encoding="utf-8") as file:
+                return _write_each(lines, file)
+        return _replace(Path(os.path.realpath(output)), lines)  # a link goes on leading there
+    except OSError as error:
+        message = f"{output} cannot be written: {error.strerror}; choose another --output"
+        raise TokenestError(message) from error
+
+
+def _replace(output: Path, lines: Iterable[str]) -> int:
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:
             written = _write_each(lines, file)
         temporary.replace(output)
-    except OSError as error:
-        message = f"{output} cannot be written: {error.strerror}; choose another --output"
-        raise TokenestError(message) from error
     finally:
         temporary.unlink(missing_ok=True)
     return written
