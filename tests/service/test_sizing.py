@@ -129,6 +129,7 @@ def test_a_ceiling_of_ones_own_judges_no_rate(service: Service) -> None:
         ({"input_tokens": 2**60}, "input_tokens has to be of type integer"),
         ({"max_truncation": 2}, "max_truncation=2.0 will not do"),
         ({"labels": {"model": "m"}}, "labels='model' will not do"),
+        ({"model": "m" * 201}, "model has to have at most 200 characters"),
         ({"assume": "old"}, "assume='old' will not do"),
         ({"provider": "nobody"}, "provider='nobody' will not do"),
     ],

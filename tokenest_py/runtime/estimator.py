@@ -25,6 +25,7 @@ from tokenest_py.runtime.quantiles import Median, median
 from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.rules import Rules
 from tokenest_py.runtime.table.source import Source, Status
+from tokenest_py.runtime.text import MAX_TEXT
 from tokenest_py.runtime.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -147,8 +148,11 @@ class Estimator:
         rules = self._current()
         cell = rules.cell(category or DEFAULT_CATEGORY, complexity or "")
         class_category = cell.class_category
-        read = rules.read
-        readings = [read(text, action, class_category) for text, action in normalize(deliverables)]
+        read, read_anew = rules.read, rules.read_anew
+        readings = [
+            (read if len(text) <= MAX_TEXT else read_anew)(text, action, class_category)
+            for text, action in normalize(deliverables)
+        ]
         if not readings:
             return self._without_deliverables(category, complexity, NO_LABELS, model, input_tokens)
         if rules.documents and all(reading.is_document for reading in readings):

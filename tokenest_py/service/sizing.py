@@ -11,7 +11,7 @@ from tokenest_py.runtime.budget import CLAMP
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.providers import sized_fields
-from tokenest_py.runtime.recorder.record import MAX_WHOLE_NUMBER
+from tokenest_py.runtime.recorder.record import MAX_TEXT, MAX_WHOLE_NUMBER
 from tokenest_py.service.bounds import RELOAD_SECONDS
 from tokenest_py.service.requests import RefusedError, answer, parsed_object
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BUDGET",
     "ESTIMATE",
+    "NAMES",
     "OF_BUDGET",
     "OF_ESTIMATE",
     "Sizing",
@@ -66,6 +67,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
 }
+NAMES = frozenset({"category", "complexity", "model", "run_id"})  # no longer than in a record
 # what a question or a record can be wrong by that the estimator has no words for
 FAULTS = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 OF_ESTIMATE = (
@@ -153,7 +155,7 @@ def checked(
     """Return the members that are not null.
 
     Raises:
-        RefusedError: A member is unknown, or of a type that it may not have.
+        RefusedError: A member is unknown, or of a type or a length that it may not have.
     """
     for name, value in question.items():
         if name not in members:
@@ -164,6 +166,8 @@ def checked(
             fits = False
         if value is not None and not fits:
             raise RefusedError(400, f"{name} has to be of type {' or '.join(types)}")
+        if name in NAMES and value is not None and len(value) > MAX_TEXT:
+            raise RefusedError(400, f"{name} has to have at most {MAX_TEXT} characters")
     return {name: value for name, value in question.items() if value is not None}
 
 
