@@ -434,3 +434,15 @@ def test_an_argument_of_any_type_is_used_or_refused_by_its_name(
             message = str(error)
             assert message.startswith(REFUSED_AS.get(name, name)), message
             assert len(message) < 400
+
+
+@pytest.mark.parametrize("value", ["src/a.py", b"x", 5, 0, True, 1.5, iter("a"), object()])
+@pytest.mark.parametrize("files", [["CHANGELOG.md"], ["src/a.py"], None])
+def test_scope_paths_that_cannot_be_counted(
+    estimator: Estimator,
+    files: list[str] | None,
+    value: Any,  # noqa: ANN401
+) -> None:
+    """A text is one path and no list of its letters; what has no length is refused, too."""
+    with pytest.raises(UsageError, match=r"^scope_paths=.* will not do; use a list"):
+        estimator.estimate(files, scope_paths=value)

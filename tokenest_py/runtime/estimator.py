@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
-from tokenest_py.runtime.arguments import check_count, path_of
+from tokenest_py.runtime.arguments import check_count, length_of, path_of
 from tokenest_py.runtime.budget import Escalation, cell_of, check_call, escalate, input_bin, size
 from tokenest_py.runtime.deliverables import normalize
 from tokenest_py.runtime.labels import NO_LABELS, checked
@@ -131,6 +131,7 @@ class Estimator:
             if not isinstance(text, (str, type(None))):
                 raise UsageError(name, text, "a text, or nothing")
         check_call(model, input_tokens)
+        scope = length_of("scope_paths", scope_paths)
         if labels:
             said = checked(labels)
             estimate = self.estimate(
@@ -160,7 +161,7 @@ class Estimator:
             model, final, found = rules.choose(items, cell.category, task or "")
             cell = rules.cell(final, complexity or "")
             if model != documents.DELIVERABLES:
-                table, files, scope = rules.coefficients, len(items), len(scope_paths or ())
+                table, files = rules.coefficients, len(items)
                 breakdown = documents.parts(table, model, files, found, scope)
                 recorded = documents.recorded_parts(table, model, files, found, scope)
                 confidence = table.constants[f"confidence_{model}"]
