@@ -127,10 +127,11 @@ def size(
         raise UsageError("estimate", estimate, "what estimate() returned for the call")
     check_call(model, input_tokens)
     check_asked(max_truncation, max_tokens, reasoning_tokens, control_share)
-    try:
-        hash(run_id)
-    except TypeError:
-        raise UsageError("run_id", run_id, "a text") from None
+    if run_id is not None:
+        try:
+            hash(run_id)
+        except TypeError:
+            raise UsageError("run_id", run_id, "a text") from None
     cell, found = _look_up(
         coefficients, estimate, model, input_tokens, max_truncation, memory, run_id
     )
@@ -194,7 +195,8 @@ def check_asked(
     if max_tokens is not None:
         check_count("max_tokens", max_tokens, 1)
     check_count("reasoning_tokens", reasoning_tokens, 0)
-    check_number("control_share", control_share, 1)
+    if control_share != 0:  # as it is in nearly every call
+        check_number("control_share", control_share, 1)
 
 
 def _look_up(
