@@ -34,6 +34,8 @@ class FakeProvider:
         too_large: The words in which chats refuse a larger one.
         refuses: Parameters that it does not know.
         breaks_off: Whether a stream ends after its first part.
+        hangs_up_after: How many requests it answers before it closes each connection; 0 is all.
+        says_object: Whether the chunks of a chat say that they are chunks.
         gate: What a stream waits for after its first part.
         default_ceiling: The ceiling of a request without one.
     """
@@ -47,6 +49,8 @@ class FakeProvider:
     )
     refuses: tuple[str, ...] = ()
     breaks_off: bool = False
+    hangs_up_after: int = 0
+    says_object: bool = True
     gate: threading.Event | None = None
     default_ceiling: int = 10**9
     url: str = ""
@@ -115,6 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])) or b"{}")
         path = self.path.partition("?")[0]
         fake.requests.append((path, body))
+        if 0 < fake.hangs_up_after < len(fake.requests):
+            self.close_connection = True
+            return None
         if fake.overloaded:
             fake.overloaded -= 1
             return self._error(503, "overloaded")
@@ -212,7 +219,8 @@ def _chat(handler: _Handler, path: str, body: Json) -> None:
         answer = {"object": "chat.completion", "choices": choices}
         answer |= {"usage": usage} if handler.fake.says_usage else {}
         return handler.send_json(whole | answer)
-    whole |= {"object": "chat.completion.chunk"}
+    if handler.fake.says_object:
+        whole |= {"object": "chat.completion.chunk"}
     if "tool_calls" in reply:
         reply["tool_calls"] = [reply["tool_calls"][0] | {"index": 0}]
     deltas: list[tuple[Json, str | None]] = [(reply, None), ({}, reason)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tokenest_py import AUTO, unsized
 
@@ -138,6 +138,17 @@ def test_a_refusal_teaches_the_limit(wired: Wired, client: Theirs, method: str) 
         list(getattr(client, method)(**ask("needs 300")).get("stream", ()))
     assert wired.provider.ceilings(CEILING) == [1000, 600, 600]
     assert wired.seen("actual_max_tokens") == [(600,), (600,)]
+
+
+@pytest.mark.parametrize("method", ["converse", "converse_stream"])
+def test_a_refusal_and_then_a_lost_connection(wired: Wired, client: Theirs, method: str) -> None:
+    """The application has the error of the connection: the refusal was about our ceiling."""
+    wired.provider.largest = 600
+    wired.provider.hangs_up_after = 1
+    with pytest.raises(ConnectionClosedError):
+        getattr(client, method)(**ask("needs 300"))
+    assert wired.provider.ceilings(CEILING) == [1000, 600]
+    assert wired.events() == []
 
 
 def test_an_error_is_no_event(wired: Wired, client: Theirs) -> None:

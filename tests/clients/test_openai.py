@@ -8,6 +8,7 @@ import gc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -658,6 +659,35 @@ def test_labels_that_cannot_be(wired: Wired, client: openai.OpenAI) -> None:
         client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
     assert wired.provider.ceilings(*CEILING) == [1000]
     assert wired.seen("category", "labels", "model") == [("learned", {"tenant": "7"}, MODEL)]
+
+
+def test_labels_that_are_members_of_an_enum(wired: Wired) -> None:
+    """Their values count, as in an estimate and in a recorder; what is no text is left out."""
+
+    class Category(str, Enum):  # noqa: UP042 - as many applications have it
+        KNOWN = "learned"
+
+    class Tenant(Enum):
+        ACME = "acme"
+
+    url = f"{wired.provider.url}/v1"
+    client = wired.sized(openai.OpenAI(base_url=url), category=Category.KNOWN, tenant=Tenant.ACME)
+    with labels(team=["a text of no label"], place=_Unspeakable()):
+        client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
+    assert wired.provider.ceilings(*CEILING) == [1000]
+    assert wired.seen("category", "labels") == [("learned", {"tenant": "acme"})]
+
+
+class _Unspeakable:
+    """A value that has no text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def test_the_number_of_auto_in_a_text() -> None:
+    """A request that is put together as a text has the number, and a reader sees the name."""
+    assert (f"{AUTO}", str(AUTO), f"{AUTO:d}", repr(AUTO)) == ("4096", "4096", "4096", "AUTO")
 
 
 def test_a_name_of_the_run_that_is_empty(

@@ -76,6 +76,13 @@ def test_a_part_comes_when_it_is_sent(wired: Wired, make: Callable[[Wired], Any]
     ]
 
 
+def test_a_server_that_does_not_say_what_a_chunk_is(wired: Wired) -> None:
+    """Its chunks are known by what they hold."""
+    wired.provider.says_object = False
+    assert len(list(chat(wired))) == 2
+    assert wired.seen("actual_output_tokens", "stop_reason") == [(1000, "length")]
+
+
 def test_a_part_comes_when_it_is_sent_and_awaited(wired: Wired) -> None:
     """The same."""
 

@@ -50,7 +50,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
         f" {bounds.MAX_RECORDS:,} records, {bounds.BODY_SECONDS:g} s; a question"
         f" {bounds.MAX_SMALL_BODY // 1024} KiB; all bodies together"
         f" {bounds.MAX_IN_FLIGHT // mib} MiB; a connection that sends no request for"
-        f" {bounds.HEAD_SECONDS:g} s is closed; there are at most {bounds.MAX_CONNECTIONS}"
+        f" {bounds.HEAD_SECONDS:g} s is closed; one beyond {bounds.MAX_CONNECTIONS} gets 503"
     ) in text
     assert bounds.LEASE_SECONDS == 120
     assert "A lease lasts two minutes" in text

@@ -369,8 +369,10 @@ def test_request_kwargs(cold: Estimator, provider: str, name: str) -> None:
     """Each provider gets the same ceiling under its own name."""
     found = cold.budget(cold.estimate(["src/a.py", "tests/test_a.py"], None, "low"))
     assert found.request_kwargs(provider) == {name: 8424}
-    with pytest.raises(UsageError, match=r"provider=.nobody.*anthropic"):
-        found.request_kwargs("nobody")
+    nobody: list[Any] = ["nobody", None, 3]
+    for unknown in nobody:
+        with pytest.raises(UsageError, match=rf"provider={unknown!r} .*anthropic"):
+            found.request_kwargs(unknown)
 
 
 @pytest.mark.parametrize("stop_reason", ["max_tokens", "length", "MAX_TOKENS", "max_output_tokens"])
@@ -466,6 +468,8 @@ def test_control_calls(warm: Estimator) -> None:
         {"reasoning_tokens": None},
         {"control_share": 1.5},
         {"control_share": "all"},
+        {"control_share": True},
+        {"run_id": ["a"]},
         {"model": 3},
     ],
 )

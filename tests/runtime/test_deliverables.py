@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from itertools import repeat
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tokenest_py import Estimator
 from tokenest_py.errors import TokenestError
 from tokenest_py.runtime.deliverables import Reader, normalize
 from tokenest_py.runtime.table import load
@@ -135,6 +137,18 @@ def test_ascii_lower(text: str) -> None:
 def test_hostile_texts_take_no_time(piece: str) -> None:
     """No text makes the expressions backtrack without end."""
     assert READER.read(f"x {piece * 100_000}", None, "").name == "backend"
+
+
+def test_long_texts_are_not_kept() -> None:
+    """A process that hands over whole prompts does not hold them."""
+    estimator = Estimator.load()
+    estimator.estimate(["x"])
+    tracemalloc.start()
+    for number in range(300):
+        estimator.estimate([f"Write report {number} {'about the world ' * 1000}"])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000  # they have 5 MB together
 
 
 @pytest.mark.parametrize(

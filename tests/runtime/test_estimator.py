@@ -418,9 +418,9 @@ def test_an_argument_of_any_type_is_used_or_refused_by_its_name(
             for name in ("path", "workspace", "reload_after", "limits")
         },
         **{
-            name: functools.partial(estimator.estimate, files, **{name: value})
+            f"{name} {files}": functools.partial(estimator.estimate, files, **{name: value})
             for name in ("category", "complexity", "task", "model", "input_tokens", "labels")
-            for files in (["README.md", "docs/a.md"], None)
+            for files in (["CHANGELOG.md"], ["README.md", "docs/a.md"], None)
         },
         **{
             name: functools.partial(estimator.budget, asked, **{name: value})
@@ -432,5 +432,17 @@ def test_an_argument_of_any_type_is_used_or_refused_by_its_name(
             call()
         except UsageError as error:
             message = str(error)
-            assert message.startswith(REFUSED_AS.get(name, name)), message
+            assert message.startswith(REFUSED_AS.get(name, name.partition(" ")[0])), message
             assert len(message) < 400
+
+
+@pytest.mark.parametrize("value", ["src/a.py", b"x", 5, 0, True, 1.5, iter("a"), object()])
+@pytest.mark.parametrize("files", [["CHANGELOG.md"], ["src/a.py"], None])
+def test_scope_paths_that_cannot_be_counted(
+    estimator: Estimator,
+    files: list[str] | None,
+    value: Any,  # noqa: ANN401
+) -> None:
+    """A text is one path and no list of its letters; what has no length is refused, too."""
+    with pytest.raises(UsageError, match=r"^scope_paths=.* will not do; use a list"):
+        estimator.estimate(files, scope_paths=value)

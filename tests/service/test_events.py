@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import json
 import random
@@ -54,6 +55,21 @@ def test_what_is_missing_is_filled_in(service: Service) -> None:
     old = {"timestamp": TIME, "event_id": "e", "actual_output_tokens": 5, "record_type": "event"}
     assert service.ask("POST", "/v1/events", old).status == 200
     assert service.lines()[-1]["occurred_at"] == "2026-05-01T10:00:00.000000Z"
+
+
+def test_a_record_that_got_lost_on_its_way(service: Service) -> None:
+    """An empty body is no record; NDJSON may have none."""
+    answer = service.ask("POST", "/v1/events", b"")
+    assert (answer.status, answer.json["records"][0]["reason"]) == (400, "not_json")
+    assert service.ask("POST", "/v1/events", b"\n", NDJSON).status == 200
+
+
+@pytest.mark.parametrize("name", ["GZIP", "x-gzip"])
+def test_each_spelling_of_gzip(service: Service, name: str) -> None:
+    """HTTP knows two, and capitals."""
+    packed = gzip.compress(b'{"actual_output_tokens": 5}')
+    answer = service.ask("POST", "/v1/events", packed, {"content-encoding": name})
+    assert (answer.status, answer.json.get("accepted")) == (200, 1)
 
 
 def test_each_record_has_its_own_answer(service: Service) -> None:

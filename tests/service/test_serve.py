@@ -74,6 +74,22 @@ def test_health_is_503_when_nothing_can_be_recorded(tmp_path: Path) -> None:
         assert answer.headers["retry-after"] == "5"
 
 
+def test_one_connection_too_many(tmp_path: Path) -> None:
+    """It is told so in JSON, and those that were there before are served."""
+    with serving(tmp_path, bounds={"MAX_CONNECTIONS": 2}) as service:
+        before = [http.client.HTTPConnection("127.0.0.1", service.port) for _ in range(2)]
+        for connection in before:
+            connection.request("GET", "/v1/runs")
+            assert connection.getresponse().read()
+        answer = service.ask("GET", "/v1/runs")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        assert answer.json == {"message": "there are 2 connections already"}
+        before[0].request("GET", "/v1/runs")
+        assert before[0].getresponse().status == 200
+        for connection in before:
+            connection.close()
+
+
 # Who may come in.
 
 

@@ -108,6 +108,20 @@ def test_posted_events_move_budgets_as_observe_does(service: Service, table: Pat
     assert {line["budget_source"] for line in service.lines()} == {"so far"}
 
 
+def test_an_event_that_is_sent_again_is_the_same_call(service: Service) -> None:
+    """Whoever had no answer sends it once more; budgets follow it once."""
+    question = {"category": "new", "max_truncation": RATE}
+    record = service.ask("POST", "/v1/budget", question).json["record"]
+    event = record | {"actual_output_tokens": 9000, "stop_reason": "length"}
+    event |= {"event_id": "e", "occurred_at": "2026-05-01T10:00:00Z"}
+    factors = []
+    for _ in range(3):
+        assert service.ask("POST", "/v1/events", event).status == 200
+        factors.append(service.ask("POST", "/v1/budget", question).json["seen_factor"])
+    assert factors[0] > 1
+    assert factors == factors[:1] * 3
+
+
 def test_a_ceiling_of_ones_own_judges_no_rate(service: Service) -> None:
     """Its call is remembered all the same; an event without any ceiling too."""
     event = {"category": "new", "actual_output_tokens": 900, "stop_reason": "length"}
@@ -129,6 +143,7 @@ def test_a_ceiling_of_ones_own_judges_no_rate(service: Service) -> None:
         ({"input_tokens": 2**60}, "input_tokens has to be of type integer"),
         ({"max_truncation": 2}, "max_truncation=2.0 will not do"),
         ({"labels": {"model": "m"}}, "labels='model' will not do"),
+        ({"model": "m" * 201}, "model has to have at most 200 characters"),
         ({"assume": "old"}, "assume='old' will not do"),
         ({"provider": "nobody"}, "provider='nobody' will not do"),
     ],

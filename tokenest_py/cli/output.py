@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TextIO
+from pathlib import Path
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,9 +19,6 @@ from rich.table import Table
 
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.printable import plain, printable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["Format", "Row", "render", "write", "write_lines"]
 
@@ -61,23 +59,28 @@ def write(text: str, output: Path | None = None) -> None:
 def write_lines(lines: Iterable[str], output: Path | None = None) -> int:
     """Print the lines, or replace the file as a whole; return how many.
 
-    A link stays one, and a device or a FIFO is written to.
+    A device or a pipe is written to: a file in its place would take /dev/null from everybody.
     """
     if output is None:
         written = _write_each(lines, sys.stdout)
         sys.stdout.flush()  # what is said afterwards comes afterwards
         return written
-    place = output.resolve() if output.is_file() else output
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-    is_stream = place.exists() and not place.is_file()
     try:
-        with (place if is_stream else temporary).open("w", encoding="utf-8") as file:
-            written = _write_each(lines, file)
-        if not is_stream:
-            temporary.replace(place)
+        if output.exists() and not output.is_file():
+            with output.open("w", encoding="utf-8") as file:
+                return _write_each(lines, file)
+        return _replace(Path(os.path.realpath(output)), lines)  # a link goes on leading there
     except OSError as error:
         message = f"{output} cannot be written: {error.strerror}; choose another --output"
         raise TokenestError(message) from error
+
+
+def _replace(output: Path, lines: Iterable[str]) -> int:
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            written = _write_each(lines, file)
+        temporary.replace(output)
     finally:
         temporary.unlink(missing_ok=True)
     return written

@@ -87,15 +87,16 @@ class _Operation:
         if call is None:
             return
         is_changed, is_error = call.is_changed, http_response.status_code >= 300
+        body, counts, is_fault = call.written, True, True
         with suppress(Exception):
-            if self._is_worth_another(call, http_response, parsed) and self._send(
-                call.body, http_response, parsed, counts=call.replaces
-            ):
-                self._is_worth_another(call, http_response, parsed)
+            if not self._is_worth_another(call, http_response, parsed):
+                return
+            body, counts, is_fault = call.body, call.replaces, False
+        if is_fault and not (is_changed and is_error):  # what is wrong may be our ceiling
             return
-        if is_changed and is_error:  # a fault of ours; what is wrong may be our ceiling
+        if self._send(body, http_response, parsed, counts=counts) and not is_fault:
             with suppress(Exception):
-                self._send(call.written, http_response, parsed, counts=True)
+                self._is_worth_another(call, http_response, parsed)
 
     def _is_worth_another(self, call: Call, http_response: Theirs, parsed: Theirs) -> bool:
         if http_response.status_code >= 300:
@@ -109,7 +110,10 @@ class _Operation:
     def _send(
         self, body: Theirs, http_response: Theirs, parsed: dict[str, Theirs], *, counts: bool
     ) -> bool:
-        """Send again; the answer takes the place of the first one, an error where that counts."""
+        """Send again; the answer takes the place of the first one, an error where that counts.
+
+        One that is no answer, such as a lost connection, is raised there.
+        """
         second = Outcome()
         token = _is_ours.set(True)
         try:
@@ -121,9 +125,15 @@ class _Operation:
         if error is None:
             _put(parsed, second.answer)
             http_response.status_code = 200
-        elif counts and isinstance(said := getattr(error, "response", None), dict):
-            _put(parsed, said)  # what botocore raises next is then about the request as written
-        return error is None
+            return True
+        try:
+            if counts and isinstance(said := getattr(error, "response", None), dict):
+                _put(parsed, said)  # what botocore raises next is then about the request as written
+            elif counts:
+                raise error
+        finally:
+            error = None
+        return False
 
 
 def _put(target: dict[str, Theirs], source: Theirs) -> None:

@@ -21,6 +21,7 @@ from tokenest_py.runtime.providers import (
     said_limit,
     sized_fields,
 )
+from tokenest_py.runtime.recorder.record import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -157,10 +158,9 @@ class Call:
         known = {
             name: text
             for name, value in given.items()
-            if value is not None
-            and NAME.fullmatch(name)
+            if NAME.fullmatch(name)
             and name not in _OF_THE_CALL
-            and is_value(text := str(value))
+            and (text := _label_text(value)) is not None
         }
         environment = os.environ
         self._fields["run_id"] = (
@@ -322,6 +322,15 @@ class Call:
         path = requests.written_ceiling(self.body, self._api)[0] or self._api.CEILINGS[0]
         self.body = requests.with_ceiling(self.body, self._api, path, tokens)
         self.max_tokens = tokens
+
+
+def _label_text(value: object) -> str | None:
+    """The text of a label as the recorder has it; None for what is none."""
+    try:
+        text = text_of(value)
+    except (TypeError, ValueError):
+        return None
+    return text if is_value(text) else None
 
 
 def _tokens(written: object) -> int | None:

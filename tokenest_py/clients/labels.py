@@ -18,6 +18,8 @@ class Auto(int):
         """Its public name."""
         return "AUTO"
 
+    __str__ = int.__repr__  # in a text that is sent it is the number
+
 
 AUTO = Auto(4096)
 
@@ -31,7 +33,7 @@ def labels(**labels: object) -> Iterator[None]:
     """Label the calls made within: category, complexity, run, phase, and any other name.
 
     Labels nest, an inner one wins, and follow asyncio's tasks and the threads that copy their
-    context (`asyncio.to_thread` does, a bare thread does not).
+    context (`asyncio.to_thread` does, a bare thread does not). Each `with` takes a new one.
     """
     token = _current.set({**_current.get(), **labels})
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
 from tokenest_py.errors import UsageError
 
@@ -15,6 +16,15 @@ def path_of(name: str, value: object) -> str:
         return os.fsdecode(value)  # type: ignore[arg-type]
     except TypeError:
         raise UsageError(name, value, "a path") from None
+
+
+def length_of(name: str, value: object) -> int:
+    """How many a collection holds; raises UsageError for a text, and for what is none."""
+    if value is None:
+        return 0
+    if isinstance(value, (str, bytes)) or not isinstance(value, Collection):
+        raise UsageError(name, value, "a list")
+    return len(value)
 
 
 def check_number(name: str, value: object, most: float = ANY) -> None:

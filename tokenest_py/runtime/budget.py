@@ -13,7 +13,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import UsageError
-from tokenest_py.runtime.arguments import check_count
+from tokenest_py.runtime.arguments import check_count, check_number
 from tokenest_py.runtime.providers import PARAMETERS
 from tokenest_py.runtime.quantiles import MOST_TOKENS, find
 from tokenest_py.runtime.results import TokenEstimate
@@ -94,7 +94,8 @@ class Budget(NamedTuple):
         max_output_tokens for openai_responses, maxOutputTokens for gemini (generationConfig).
         Raises UsageError for an unknown provider.
         """
-        name = PARAMETERS.get(provider.lower().replace("-", "_"))
+        said = provider.lower().replace("-", "_") if isinstance(provider, str) else ""
+        name = PARAMETERS.get(said)
         if name is None:
             raise UsageError("provider", provider, tuple(PARAMETERS))
         return {name: self.max_tokens}
@@ -126,6 +127,11 @@ def size(
         raise UsageError("estimate", estimate, "what estimate() returned for the call")
     check_call(model, input_tokens)
     check_asked(max_truncation, max_tokens, reasoning_tokens, control_share)
+    if run_id is not None:
+        try:
+            hash(run_id)
+        except TypeError:
+            raise UsageError("run_id", run_id, "a text") from None
     cell, found = _look_up(
         coefficients, estimate, model, input_tokens, max_truncation, memory, run_id
     )
@@ -189,8 +195,8 @@ def check_asked(
     if max_tokens is not None:
         check_count("max_tokens", max_tokens, 1)
     check_count("reasoning_tokens", reasoning_tokens, 0)
-    if not (isinstance(control_share, (int, float)) and 0 <= control_share <= 1):
-        raise UsageError("control_share", control_share, "a share from 0 to 1")
+    if control_share != 0:  # as it is in nearly every call
+        check_number("control_share", control_share, 1)
 
 
 def _look_up(

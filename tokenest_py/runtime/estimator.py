@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
-from tokenest_py.runtime.arguments import check_count, path_of
+from tokenest_py.runtime.arguments import check_count, length_of, path_of
 from tokenest_py.runtime.budget import Escalation, cell_of, check_call, escalate, input_bin, size
 from tokenest_py.runtime.deliverables import normalize
 from tokenest_py.runtime.labels import NO_LABELS, checked
@@ -25,6 +25,7 @@ from tokenest_py.runtime.quantiles import Median, median
 from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.rules import Rules
 from tokenest_py.runtime.table.source import Source, Status
+from tokenest_py.runtime.text import MAX_TEXT
 from tokenest_py.runtime.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Estimator:
             if not isinstance(text, (str, type(None))):
                 raise UsageError(name, text, "a text, or nothing")
         check_call(model, input_tokens)
+        scope = length_of("scope_paths", scope_paths)
         if labels:
             said = checked(labels)
             estimate = self.estimate(
@@ -147,8 +149,11 @@ class Estimator:
         rules = self._current()
         cell = rules.cell(category or DEFAULT_CATEGORY, complexity or "")
         class_category = cell.class_category
-        read = rules.read
-        readings = [read(text, action, class_category) for text, action in normalize(deliverables)]
+        read, read_anew = rules.read, rules.read_anew
+        readings = [
+            (read if len(text) <= MAX_TEXT else read_anew)(text, action, class_category)
+            for text, action in normalize(deliverables)
+        ]
         if not readings:
             return self._without_deliverables(category, complexity, NO_LABELS, model, input_tokens)
         if rules.documents and all(reading.is_document for reading in readings):
@@ -156,7 +161,7 @@ class Estimator:
             model, final, found = rules.choose(items, cell.category, task or "")
             cell = rules.cell(final, complexity or "")
             if model != documents.DELIVERABLES:
-                table, files, scope = rules.coefficients, len(items), len(scope_paths or ())
+                table, files = rules.coefficients, len(items)
                 breakdown = documents.parts(table, model, files, found, scope)
                 recorded = documents.recorded_parts(table, model, files, found, scope)
                 confidence = table.constants[f"confidence_{model}"]

@@ -91,7 +91,7 @@ class Rules:
         self.workspace = workspace
         self.documents = coefficients.constants["documentation_models"] > 0
         self.reader = self.reader_type(coefficients)
-        self.read = lru_cache(MAX_KEPT)(self._read)
+        self.read = lru_cache(MAX_KEPT)(self.read_anew)
         self.cell = lru_cache(MAX_KEPT)(self._cell)
 
     def category(self, name: str) -> str:
@@ -125,7 +125,8 @@ class Rules:
         decided_by = "action" if reading.deliverable.action else "workspace"
         return self.part(reading.deliverable, "modified", decided_by, factor)
 
-    def _read(self, text: str, action: str | None, class_category: str) -> Reading:
+    def read_anew(self, text: str, action: str | None, class_category: str) -> Reading:
+        """The reading of a deliverable, which `read` keeps: for texts too long to be kept."""
         return Reading(self, self.reader.read(text, action, class_category))
 
     def _cell(self, category: str, complexity: str) -> Cell:

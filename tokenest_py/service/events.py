@@ -59,7 +59,7 @@ def _take(
     lines: list[bytes] = []
     seen: list[dict[str, Any]] = []
     for number, text in enumerate(body.split(b"\n") if is_lines else [body], start=1):
-        if not text.strip():
+        if is_lines and not text.strip():
             continue
         result: dict[str, Any] = {"line": number, "accepted": False}
         results.append(result)

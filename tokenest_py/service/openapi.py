@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tokenest_py.pipeline.collection.journal import Attempt
 from tokenest_py.pipeline.collection.phases import schema as phase_schema
 from tokenest_py.pipeline.exporting.ceilings import Form
-from tokenest_py.runtime.recorder.record import EVENT_FIELDS
+from tokenest_py.runtime.recorder.record import EVENT_FIELDS, MAX_TEXT
 from tokenest_py.service.requests import JSON, NDJSON, PROTOBUF, answer
-from tokenest_py.service.sizing import BUDGET, ESTIMATE, OF_BUDGET, OF_ESTIMATE
+from tokenest_py.service.sizing import BUDGET, ESTIMATE, NAMES, OF_BUDGET, OF_ESTIMATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,6 +58,7 @@ def _question(members: Mapping[str, tuple[tuple[str, ...], str]]) -> Schema:
         {},
         {
             name: {"type": [*types, "null"], "description": says}
+            | ({"maxLength": MAX_TEXT} if name in NAMES else {})
             for name, (types, says) in members.items()
         },
     )

@@ -147,9 +147,10 @@ def unpacked(body: bytes, encoding: str) -> bytes:
     Raises:
         RefusedError: The encoding is not gzip, the body is not, or it grows too large.
     """
+    encoding = encoding.lower()  # upper case is the same in HTTP
     if encoding in {"", "identity"}:
         return body
-    if encoding != "gzip":
+    if encoding not in {"gzip", "x-gzip"}:
         raise RefusedError(415, "content-encoding has to be gzip or none")
     stream = zlib.decompressobj(wbits=31)
     try:

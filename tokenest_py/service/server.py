@@ -21,6 +21,7 @@ from tokenest_py.errors import TokenestError, UsageError
 from tokenest_py.service.app import make_app
 from tokenest_py.service.bounds import HEAD_SECONDS, MAX_CONNECTIONS, MIN_TOKEN, STOP_SECONDS
 from tokenest_py.service.gate import is_loopback
+from tokenest_py.service.requests import error_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +54,6 @@ def serve(settings: Settings, host: str, port: int, runs: Path, say: Callable[[s
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=int(STOP_SECONDS),
         backlog=MAX_CONNECTIONS,
     )
@@ -83,13 +83,17 @@ class Server(uvicorn.Server):
 
 
 class Protocol(H11Protocol):
-    """Closes a connection that sends no request in time, and refuses broken ones in JSON."""
+    """Closes a connection that sends no request in time, and refuses in JSON what is too much."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the head of a request."""
         super().connection_made(transport)
         self._served: object = None  # the request that was under way or done at the last look
         self._look_again = self.loop.call_later(HEAD_SECONDS, self._look)
+        if len(self.connections) > MAX_CONNECTIONS:  # whoever was there before is served
+            refused = error_answer(503, f"there are {MAX_CONNECTIONS} connections already")
+            refused.headers["connection"] = "close"
+            self.app = refused
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""

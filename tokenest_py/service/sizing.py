@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -11,8 +12,8 @@ from tokenest_py.runtime.budget import CLAMP
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.providers import sized_fields
-from tokenest_py.runtime.recorder.record import MAX_WHOLE_NUMBER
-from tokenest_py.service.bounds import RELOAD_SECONDS
+from tokenest_py.runtime.recorder.record import MAX_TEXT, MAX_WHOLE_NUMBER
+from tokenest_py.service.bounds import MAX_RECORDS, RELOAD_SECONDS
 from tokenest_py.service.requests import RefusedError, answer, parsed_object
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BUDGET",
     "ESTIMATE",
+    "NAMES",
     "OF_BUDGET",
     "OF_ESTIMATE",
     "Sizing",
@@ -66,6 +68,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
 }
+NAMES = frozenset({"category", "complexity", "model", "run_id"})  # no longer than in a record
 # what a question or a record can be wrong by that the estimator has no words for
 FAULTS = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 OF_ESTIMATE = (
@@ -85,6 +88,7 @@ class Sizing:
     def __init__(self, table: Path | None) -> None:
         """Load the table; no deliverable is looked up in this machine's files."""
         self.estimator = Estimator.load(table, reload_after=RELOAD_SECONDS)
+        self._observed: OrderedDict[str, None] = OrderedDict()  # the newest ids of events
 
     def estimate(self, question: Mapping[str, Any]) -> TokenEstimate:
         """Return the prediction; raises UsageError."""
@@ -103,8 +107,14 @@ class Sizing:
     def observe(self, record: Mapping[str, Any]) -> None:
         """Take up what became of a call, from its event record, which is in the file already.
 
-        The rate is judged where the ceiling was sent as the table in use had it.
+        The rate is judged where the ceiling was sent as the table in use had it. A record that is
+        sent again is the same call.
         """
+        if record["event_id"] in self._observed:
+            return
+        self._observed[record["event_id"]] = None
+        if len(self._observed) > 2 * MAX_RECORDS:
+            self._observed.popitem(last=False)
         question = {name: record[name] for name in _REMEMBERED if record.get(name) is not None}
         question["labels"] = _labels(record.get("labels"))
         try:
@@ -153,7 +163,7 @@ def checked(
     """Return the members that are not null.
 
     Raises:
-        RefusedError: A member is unknown, or of a type that it may not have.
+        RefusedError: A member is unknown, or of a type or a length that it may not have.
     """
     for name, value in question.items():
         if name not in members:
@@ -164,6 +174,8 @@ def checked(
             fits = False
         if value is not None and not fits:
             raise RefusedError(400, f"{name} has to be of type {' or '.join(types)}")
+        if name in NAMES and value is not None and len(value) > MAX_TEXT:
+            raise RefusedError(400, f"{name} has to have at most {MAX_TEXT} characters")
     return {name: value for name, value in question.items() if value is not None}
 
 

@@ -365,6 +365,14 @@ OTHERS: dict[str, tuple[object, dict[str, object]]] = {
         ],
         {"provider": "openai", "model": "m", "stop_reason": "length", "truncated": True},
     ),
+    "chat chunks of a server that does not say so": (
+        [
+            {"id": "id-1", "model": "m", "choices": [{"delta": {}, "finish_reason": reason}]}
+            for reason in (None, "length")
+        ]
+        + [{"choices": [], "usage": {"prompt_tokens": 40, "completion_tokens": 300}}],
+        {"provider": "openai", "model": "m", "stop_reason": "length", "truncated": True},
+    ),
     "anthropic events": (
         [
             {

@@ -786,6 +786,14 @@ def test_an_option_that_would_drop_every_event_is_refused(
         Recorder(tmp_path, enabled=enabled, **options)
 
 
+@pytest.mark.parametrize("name", ["enabled", "fsync"])
+def test_a_text_switches_nothing_on(name: str, tmp_path: Path) -> None:
+    """The "0" of a variable of the environment would be taken for yes."""
+    options: dict[str, Any] = {"enabled": True, name: "0"}
+    with pytest.raises(UsageError, match=f"^{name}='0' will not do; use True or False"):
+        Recorder(tmp_path, **options)
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize("value", [5, None, True, 1.5, ["a"], object()])
 def test_a_folder_that_cannot_be_one_is_refused(value: object, *, enabled: bool) -> None:

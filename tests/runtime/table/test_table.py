@@ -340,6 +340,20 @@ def test_a_file_that_comes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert estimator.status()[:1] + estimator.status()[4:] == ("file", "", 1)
 
 
+def test_the_working_directory_does_not_move_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that changes it takes up the next table all the same."""
+    path = vintages.write(tmp_path, vintages.phase_2)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOKENEST_COEFFICIENTS", path.name)
+    estimator = Estimator.load(reload_after=0)
+    monkeypatch.chdir("/")
+    vintages.write(tmp_path, vintages.head)
+    assert estimator.estimate(*vintages.SIX_CALLS[0]).estimated_tokens == 5244
+    assert estimator.status()[:2] == ("file", str(path))
+
+
 def test_no_reload_unless_asked(tmp_path: Path) -> None:
     """Without reload_after the file is read once."""
     path = vintages.write(tmp_path, vintages.phase_2)

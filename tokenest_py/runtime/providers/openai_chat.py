@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tokenest_py.runtime.providers.members import answers, get, items
@@ -48,8 +49,13 @@ def read(response: object) -> dict[str, object]:
 
 
 def is_event(event: object) -> bool:
-    """A chunk of a stream."""
-    return get(event, "object") == "chat.completion.chunk"
+    """A chunk of a stream; some servers do not say that it is one."""
+    said, choices = get(event, "object"), get(event, "choices")
+    return said == "chat.completion.chunk" or (
+        not said
+        and isinstance(choices, Sequence)
+        and all(get(choice, "delta") is not None for choice in choices)
+    )
 
 
 def fold(seen: Seen, event: object) -> None:

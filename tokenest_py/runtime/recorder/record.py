@@ -167,7 +167,7 @@ def _labels(value: object) -> tuple[dict[str, str], int]:
         if given is None or given == "":
             continue
         try:
-            text = given if type(given) is str else _text_of(given)
+            text = given if type(given) is str else text_of(given)
         except (TypeError, ValueError):
             text = ""
         is_label = isinstance(name, str) and NAME.fullmatch(name) and is_value(text)
@@ -220,13 +220,19 @@ def printable(value: object) -> object:
 
 def _text(value: object) -> str:
     """Return a name or an id. A longer text is none: refused, so that no prompt gets in."""
-    text = value if type(value) is str else _text_of(value)
+    text = value if type(value) is str else text_of(value)
     if len(text) > MAX_TEXT:
         raise ValueError
     return text
 
 
-def _text_of(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return the text of a name or an id: of an Enum its value.
+
+    Raises:
+        TypeError: It is none.
+        ValueError: A number is out of bounds.
+    """
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int) and not isinstance(value, bool):

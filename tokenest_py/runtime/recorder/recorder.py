@@ -101,6 +101,9 @@ class Recorder:
             raise UsageError("paths", paths, event_record.PATH_MODES)
         if not isinstance(path_key, (str, bytes, type(None))):
             raise UsageError("path_key", path_key, "a text or bytes")
+        for name, flag in (("enabled", enabled), ("fsync", fsync)):
+            if not isinstance(flag, (bool, type(None))):  # "0" would switch it on
+                raise UsageError(name, flag, "True or False")
         check_number("max_bytes", max_bytes)
         check_number("max_age_seconds", max_age_seconds)
         check_number("lock_timeout", lock_timeout, threading.TIMEOUT_MAX)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import CoefficientsError
@@ -47,7 +49,11 @@ class Source:
         said = "" if path is None else path_of("path", path)
         if reload_after is not None:
             check_number("reload_after", reload_after, threading.TIMEOUT_MAX)
-        self._path = said or os.environ.get(ENVIRONMENT) or PACKAGED
+        self._path = PACKAGED
+        if said := said or os.environ.get(ENVIRONMENT, ""):
+            self._path = said
+            with contextlib.suppress(OSError):  # the working directory may be gone
+                self._path = str(Path(said).absolute())  # the host may change it
         self._reload_after = reload_after
         self._next_look = time.monotonic() + (reload_after or 0.0)
         self._seen = file_identity(self._path)
