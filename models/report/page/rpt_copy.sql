@@ -9,7 +9,7 @@ outcomes as (
     select * from {{ ref('int_ceiling_outcomes') }}
 ),
 
--- of a group that one model serves, the ceiling is the group's, as the picture and the advice say it
+-- of a group that one model serves, the ceiling is the group's, as the advice says it
 ranked as (
     select
         outcomes.subject,
