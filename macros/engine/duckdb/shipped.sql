@@ -97,15 +97,16 @@
 {#- One level of it: what counts tokens by itself is a record, and no entry. -#}
 {% macro duckdb__record_within(entry) -%}
     {%- set shippers = duckdb__shippers() -%}
-    {%- set values = duckdb__json_values(entry, shippers['texts'] + shippers['objects']) -%}
+    {%- set texts = duckdb__json_values(entry, shippers['texts']) -%}
+    {%- set objects = duckdb__json_values(entry, shippers['objects']) -%}
     {%- set times = duckdb__json_values(entry, shippers['times']) -%}
     {%- set record -%}
-        list_filter(
-            {{ values }},
-            lambda value, place: starts_with(
-                cast(value as varchar),
-                case when place > {{ shippers['texts'] | length }} then '{"' else '"{\"' end
-            ) and json_valid(value ->> '$')
+        list_concat(
+            list_filter(
+                {{ texts }},
+                lambda text: starts_with(cast(text as varchar), '"{\"') and json_valid(text ->> '$')
+            ),
+            list_filter({{ objects }}, lambda object: starts_with(cast(object as varchar), '{"'))
         )[1] ->> '$'
     {%- endset -%}
     case
