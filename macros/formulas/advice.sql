@@ -2,7 +2,8 @@
 
 {#-
     Text: what is known of a group's ceiling at a rate. Never called safe without evidence: a lower
-    ceiling needs a quantile that the calls show, and calls that are not cut off.
+    ceiling needs a quantile that the calls show, and calls that the commonest ceiling does not cut
+    off. Those that smaller ones cut off are part of the quantile.
 -#}
 {% macro ceiling_case() -%}
     case
@@ -14,7 +15,10 @@
             and (has_quantile or n_known >= {{ var('min_samples') }})
             then 'raise'
         when is_cut_off and has_quantile and is_clamped then 'clamped_cut_off'
-        when is_cut_off then 'too_few_cut_off'
+        when
+            is_cut_off
+            and (is_usual_cut_off is not false or not has_enough_calls or not is_identified)
+            then 'too_few_cut_off'
         when not has_quantile then 'too_few'
         when budget_tokens >= usual_ceiling_tokens * (1 - {{ var('worth_changing') }}) then 'leave'
         when is_identified then 'lower'
@@ -61,9 +65,15 @@
                 end
         when 'lower'
             then
-                'frees ' || cast(
+                -- smaller ceilings that rise to it may take more than the commonest gives back
+                case
+                    when n_with_ceiling * budget_tokens > reserved_tokens
+                        then 'in the place of all ceilings it reserves more, '
+                    else 'frees '
+                end
+                || cast(
                     cast(
-                        {{ rounded('100 - 100 * n_with_ceiling * budget_tokens / cast(reserved_tokens as double)') }}
+                        {{ rounded('abs(100 - 100 * n_with_ceiling * budget_tokens / cast(reserved_tokens as double))') }}
                         as bigint
                     ) as string
                 ) || ' % of what is reserved'
