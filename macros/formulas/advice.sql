@@ -42,6 +42,14 @@
     'such calls need more than the largest budget, '
                 || cast(budget_tokens as string) || ' tokens (seed estimator_constants, max_budget)'
     {%- endset -%}
+    {%- set changed_percent -%}
+    cast(
+        cast(
+            {{ rounded('abs(100 - 100 * n_with_ceiling * budget_tokens / cast(reserved_tokens as double))') }}
+            as bigint
+        ) as string
+    )
+    {%- endset -%}
     case advice_case
         when 'unknown' then 'no call says how it ended, or which ceiling it had'
         when 'too_few_cut_off' then 'too much is cut off, in too few calls to say what they need'
@@ -68,15 +76,11 @@
                 -- smaller ceilings that rise to it may take more than the commonest gives back
                 case
                     when n_with_ceiling * budget_tokens > reserved_tokens
-                        then 'in the place of all ceilings it reserves more, '
-                    else 'frees '
+                        then
+                            'in the place of all ceilings it reserves ' || {{ changed_percent }}
+                            || ' % more'
+                    else 'frees ' || {{ changed_percent }} || ' % of what is reserved'
                 end
-                || cast(
-                    cast(
-                        {{ rounded('abs(100 - 100 * n_with_ceiling * budget_tokens / cast(reserved_tokens as double))') }}
-                        as bigint
-                    ) as string
-                ) || ' % of what is reserved'
         else 'it is near what such calls need'
     end
 {%- endmacro %}
