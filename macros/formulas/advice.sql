@@ -73,8 +73,17 @@
                 end
         when 'lower'
             then
-                -- smaller ceilings that rise to it may take more than the commonest gives back
                 case
+                    when is_cut_off
+                        then
+                            'smaller ceilings cut off '
+                            || cast(n_truncated - n_usual_truncated as string)
+                            || ' of ' || cast(n_known as string)
+                            || ', and the commonest is too large: '
+                    else ''
+                end
+                -- smaller ceilings that rise to it may take more than the commonest gives back
+                || case
                     when n_with_ceiling * budget_tokens > reserved_tokens
                         then
                             'in the place of all ceilings it reserves ' || {{ changed_percent }}

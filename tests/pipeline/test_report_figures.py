@@ -106,7 +106,9 @@ def test_small_ceilings_say_nothing_against_the_commonest(built: Project) -> Non
         " where subject = 'two / low'"
     )
     assert (n_truncated, verdict) == (50, "lower")
-    assert reason.startswith("frees ")
+    assert reason.startswith(
+        "smaller ceilings cut off 50 of 400, and the commonest is too large: frees "
+    )
     assert 800 < proposed < 2000
 
 
