@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -71,7 +72,7 @@ def content(built: Project) -> dict[str, Any]:
 def test_all_open_alerts_and_all_groups_are_counted(
     built: Project, content: dict[str, Any]
 ) -> None:
-    """More than a table shows: an alert a kind, on the two ceilings, on all calls and on their week."""
+    """More than a table shows: an alert a kind, on two ceilings, on all calls and their week."""
     ((is_open,),) = built.rows("select count(*) from marts.alerts where is_open")
     assert is_open == KINDS + 3 == content["open_alerts"]
     todo = content["answers"][3]
@@ -100,7 +101,7 @@ def test_an_alert_on_all_calls_has_no_verdict_on_those_without_labels(built: Pro
 
 
 def test_small_ceilings_say_nothing_against_the_commonest(built: Project) -> None:
-    """50 of 400 calls were cut off at 500 tokens, none at 8,000: enough is known of what they need."""
+    """50 of 400 calls were cut off at 500 tokens, none at 8,000: what they need is known."""
     ((n_truncated, verdict, reason, proposed),) = built.rows(
         "select n_truncated, verdict, reason, proposed from marts.advice"
         " where subject = 'two / low'"
@@ -145,10 +146,8 @@ def test_files_add_up(content: dict[str, Any]) -> None:
 
 def test_weeks_are_named_with_the_calls_that_decide() -> None:
     """A rate stands beside its own calls, and a week long ago is not called the one before."""
-    from datetime import datetime
-
     weeks = [
-        {"period_start": datetime(2026, month, 5), "truncation_rate": rate, "n": 90,
+        {"period_start": datetime(2026, month, 5, tzinfo=UTC), "truncation_rate": rate, "n": 90,
          "n_stop_known": known}
         for month, rate, known in ((1, 0.5, 2), (10, 0.25, 4))
     ][::-1]  # fmt: skip

@@ -16,8 +16,8 @@ __all__ = ["ANSWERED_FROM", "COPY", "HEADLINE", "SECTIONS", "Question"]
 class Question:
     """One part of the report: its anchor, its title, and what it means.
 
-    `is_coding` parts speak of deliverables and of what is collected for them. `most` is how many rows
-    the view gives at most, where a table would seem whole without a word.
+    `is_coding` parts speak of deliverables and of what is collected for them. `most` is how many
+    rows the view gives at most, where a table would seem whole without a word.
     """
 
     name: str
