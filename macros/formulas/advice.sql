@@ -2,7 +2,8 @@
 
 {#-
     Text: what is known of a group's ceiling at a rate. Never called safe without evidence: a lower
-    ceiling needs a quantile that the calls show, and calls that are not cut off.
+    ceiling needs a quantile that the calls show, and calls that the commonest ceiling does not cut
+    off. Those that smaller ones cut off are part of the quantile.
 -#}
 {% macro ceiling_case() -%}
     case
@@ -14,7 +15,10 @@
             and (has_quantile or n_known >= {{ var('min_samples') }})
             then 'raise'
         when is_cut_off and has_quantile and is_clamped then 'clamped_cut_off'
-        when is_cut_off then 'too_few_cut_off'
+        when
+            is_cut_off
+            and (is_usual_cut_off is not false or not has_enough_calls or not is_identified)
+            then 'too_few_cut_off'
         when not has_quantile then 'too_few'
         when budget_tokens >= usual_ceiling_tokens * (1 - {{ var('worth_changing') }}) then 'leave'
         when is_identified then 'lower'
@@ -37,6 +41,14 @@
     {%- set above_largest -%}
     'such calls need more than the largest budget, '
                 || cast(budget_tokens as string) || ' tokens (seed estimator_constants, max_budget)'
+    {%- endset -%}
+    {%- set changed_percent -%}
+    cast(
+        cast(
+            {{ rounded('abs(100 - 100 * n_with_ceiling * budget_tokens / cast(reserved_tokens as double))') }}
+            as bigint
+        ) as string
+    )
     {%- endset -%}
     case advice_case
         when 'unknown' then 'no call says how it ended, or which ceiling it had'
@@ -61,12 +73,23 @@
                 end
         when 'lower'
             then
-                'frees ' || cast(
-                    cast(
-                        {{ rounded('100 - 100 * n_with_ceiling * budget_tokens / cast(reserved_tokens as double)') }}
-                        as bigint
-                    ) as string
-                ) || ' % of what is reserved'
+                case
+                    when is_cut_off
+                        then
+                            'smaller ceilings cut off '
+                            || cast(n_truncated - n_usual_truncated as string)
+                            || ' of ' || cast(n_known as string)
+                            || ', and the commonest is too large: '
+                    else ''
+                end
+                -- smaller ceilings that rise to it may take more than the commonest gives back
+                || case
+                    when n_with_ceiling * budget_tokens > reserved_tokens
+                        then
+                            'in the place of all ceilings it reserves ' || {{ changed_percent }}
+                            || ' % more'
+                    else 'frees ' || {{ changed_percent }} || ' % of what is reserved'
+                end
         else 'it is near what such calls need'
     end
 {%- endmacro %}

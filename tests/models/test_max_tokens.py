@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +15,9 @@ from dbt_project import Project, event, line
 from tokenest_py import Estimator
 from tokenest_py.runtime.budget import estimate_bin, input_bin
 from tokenest_py.runtime.limits import Limits, canonical, read_seed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -178,3 +181,36 @@ def test_names_of_models_are_read_as_the_runtime_reads_them(project: Project) ->
         if in_sql != canonical(name) or tuple(sizes) != limits.find(name)
     ]
     assert wrong == []
+
+
+def test_what_is_new_stands_on_the_median_of_all(tmp_path: Path) -> None:
+    """Not on that of prompts of one size, which calls without a category and a model have too."""
+    project = Project(tmp_path)
+    records = [
+        event(
+            event_id=f"e-{number}",
+            phase_id=f"p-{number}",
+            run_id=f"r-{number}",
+            occurred_at=f"2026-01-{1 + number // 24:02}T{number % 24:02}:00:00Z",
+            category=None if number % 4 == 0 else f"kind {number % 4}",
+            complexity=None,
+            deliverables=None,
+            predicted_output_tokens=None,
+            model=None,
+            input_tokens=5_000 if number % 4 == 0 else None,
+            actual_max_tokens=20_000,
+            actual_output_tokens=100 + number % 40 + (3_000 if number % 4 == 0 else 0),
+        )
+        for number in range(400)
+    ]
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    project.telemetry().write_text(text, encoding="utf-8")
+    project.build("max_tokens")
+    ((in_mart, source),) = project.rows(
+        "select max_tokens, source from marts.max_tokens where category = '(new)' and model = 'all'"
+        " and complexity = 'all' and estimate_bin = 'all' and input_bin = 'all'"
+        " and max_truncation = 0.05"
+    )
+    estimator = Estimator.load(project.coefficients, strict=True, memory=False)
+    budget = estimator.budget(estimator.estimate(None, "never seen"), max_truncation=0.05)
+    assert (budget.max_tokens, budget.source) == (in_mart, source) == (in_mart, "so far")

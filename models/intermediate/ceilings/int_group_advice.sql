@@ -92,10 +92,31 @@ ceilings as (
     group by cell_level, labels, ceiling_tokens
 ),
 
+-- whether a call had the commonest ceiling, or more: what cut off below it says nothing against it
+compared as (
+    select
+        named.*,
+        ceilings.ceiling_tokens as usual_ceiling_tokens,
+        coalesce(named.ceiling_tokens >= ceilings.ceiling_tokens, true) as has_usual_ceiling
+    from named
+    left join ceilings
+        on
+            named.cell_level = ceilings.cell_level
+            and named.labels = ceilings.labels
+            and ceilings.commonness = 1
+),
+
 counted as (
     select
         cell_level,
         labels,
+        max(usual_ceiling_tokens) as usual_ceiling_tokens,
+        count(case when has_usual_ceiling then is_truncated end) as n_usual_known,
+        sum(case when has_usual_ceiling and is_truncated then 1 else 0 end) as n_usual_truncated,
+        count(case when has_usual_ceiling and is_recent then is_truncated end)
+            as n_recent_usual_known,
+        sum(case when has_usual_ceiling and is_recent and is_truncated then 1 else 0 end)
+            as n_recent_usual_truncated,
         max(call_group) as call_group,
         max(asked_key) as asked_key,
         count(*) as n,
@@ -112,7 +133,7 @@ counted as (
         max(ceiling_tokens) as most_ceiling_tokens,
         sum(ceiling_tokens) as reserved_tokens,
         max(actual_output_tokens) as most_output_tokens
-    from named
+    from compared
     group by cell_level, labels
 ),
 
@@ -120,7 +141,6 @@ rated as (
     select
         counted.*,
         rates.rate as max_truncation,
-        ceilings.ceiling_tokens as usual_ceiling_tokens,
         max_tokens.is_identified,
         max_tokens.max_tokens as budget_tokens,
         coalesce(max_tokens.clamped_by <> '', false) as is_clamped,
@@ -128,14 +148,14 @@ rated as (
         {{ ratio('counted.n_truncated', 'counted.n_known') }} as truncation_rate,
         {{ ratio('counted.n_truncated', 'counted.n_known') }} > rates.rate
         or {{ wilson_lower('counted.n_recent_truncated', 'counted.n_recent_known') }} > rates.rate
-            as is_cut_off
+            as is_cut_off,
+        {{ ratio('counted.n_usual_truncated', 'counted.n_usual_known') }} > rates.rate
+        or {{ wilson_lower('counted.n_recent_usual_truncated', 'counted.n_recent_usual_known') }}
+        > rates.rate
+            as is_usual_cut_off,
+        {{ has_enough_events('counted.n_observed', 'rates.rate') }} as has_enough_calls
     from counted
     cross join rates
-    left join ceilings
-        on
-            counted.cell_level = ceilings.cell_level
-            and counted.labels = ceilings.labels
-            and ceilings.commonness = 1
     left join max_tokens
         on
             {{ key_of(['counted.asked_key', plain_number('rates.rate')]) }}
@@ -167,7 +187,7 @@ final as (
         most_ceiling_tokens,
         most_output_tokens,
         cast(n_observed as bigint) as n_observed,
-        {{ has_enough_events('n_observed', 'max_truncation') }} as has_enough_calls,
+        has_enough_calls,
         {{ ceiling_verdict() }} as verdict,
         {{ ceiling_reason() }} as reason,
         case when advice_case in ('no_ceiling', 'raise', 'leave', 'lower') then budget_tokens end

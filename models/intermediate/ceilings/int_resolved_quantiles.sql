@@ -15,6 +15,7 @@ coefficients as {{ inlined() }} (
         name,
         labels,
         model,
+        input_bin,
         position,
         max_truncation,
         n,
@@ -73,8 +74,12 @@ online_rates as (
 
 of_all as (
     select
-        max(case when kind = 'median' and labels = '{}' and model is null then value end)
-            as median_tokens,
+        max(
+            case
+                when kind = 'median' and labels = '{}' and model is null and input_bin is null
+                    then value
+            end
+        ) as median_tokens,
         max(case when kind = 'so_far' and model is not null then 1 else 0 end) = 1 as has_models
     from coefficients
 ),

@@ -38,7 +38,8 @@ told as (
         subject,
         max(verdict) as verdict,
         max(reason) as reason,
-        max(command) as command
+        max(command) as command,
+        (select count(*) from advice) = 1 as is_only
     from advice
     group by subject
     having count(*) = 1
@@ -402,7 +403,10 @@ final as (
     inner join rules
         on shared.rule_name = rules.rule_name
     left join told
-        on replace(shared.subject, ' / unknown', '') = told.subject
+        on
+            replace(shared.subject, ' / unknown', '') = told.subject
+            -- on all calls together there is a verdict where they are one group
+            and (shared.category is not null or told.is_only)
     cross join clock
 )
 

@@ -33,7 +33,7 @@ ranked as (
 final as (
     select *
     from ranked
-    where row_no <= 100
+    where is_open or row_no <= 100
 )
 
 select * from final

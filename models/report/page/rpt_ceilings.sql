@@ -59,6 +59,7 @@ final as (
         coalesce(advice.is_at_least, false) as is_at_least,
         coalesce(measured.truncation_rate, advice.truncation_rate) as truncation_rate,
         measured.labels is null and advice.subject is null as is_total,
+        count(*) over (partition by advice.verdict) as n_of_verdict,
         row_number() over (
             order by
                 case when advice.subject is null then 0 else 1 end asc,

@@ -12,6 +12,7 @@ ranked as (
         duplicate,
         quarantined,
         blank,
+        other,
         is_in_flight,
         is_present,
         row_number() over (order by quarantined desc, lines desc, source_file asc) as row_no

@@ -8,6 +8,7 @@ ranked as (
     select
         period_start,
         n,
+        n_stop_known,
         underestimation_rate,
         underestimation_lower,
         underestimation_upper,

@@ -122,7 +122,7 @@ class Advice:
         is_clamped = row["verdict"] == "leave" and row["proposed_tokens"] is None
         notes = [row["reason"]] if row["verdict"] != "leave" or is_clamped else []
         if row["proposed_tokens"] and not row["has_enough_calls"]:
-            notes.append(f"{_ended(row['n_observed'])}, so wider groups count")
+            notes.append(f"{_ended(row)}, so wider groups count")
         if row["n_left_out"]:
             notes.append(f"{count(row['n_left_out'], 'call')} left out: in part counted, or failed")
         return "; ".join(notes)
@@ -135,10 +135,14 @@ def read_advice(connection: duckdb.DuckDBPyConnection, rate: float = USUAL_RATE)
     return Advice(nearest, tuple(chosen), sources, files)
 
 
-def _ended(calls: int) -> str:
+def _ended(row: Row) -> str:
+    """How few calls show what they need: older ones than the window's are counted beside it."""
+    calls = row["n_observed"]
+    is_whole = calls >= row["n_known"] - row["n_truncated"] - row["n_left_out"]
+    of = "its calls" if is_whole else "its calls in the window"
     if not calls:
-        return "none of its calls ended by itself"
-    return f"only {calls:,} of its calls ended by {'itself' if calls == 1 else 'themselves'}"
+        return f"none of {of} ended by itself"
+    return f"only {calls:,} of {of} ended by {'itself' if calls == 1 else 'themselves'}"
 
 
 def _source(row: Row) -> str:

@@ -148,7 +148,7 @@ def _safety(recent: dict[str, Any], *, is_coding: bool) -> Answer:
     question = "Are we safe?"
     sql = HEADLINE[0].sql
     if recent.get("truncation_rate") is None:
-        return Answer(question, "unknown", "unclear", ("No call says how it stopped.",), sql)
+        return Answer(question, "unknown", "unclear", ("No recent call says how it stopped.",), sql)
     rate, target = recent["truncation_rate"], recent["target_truncation"]
     interval = f"{percent(recent['truncation_lower'])} to {percent(recent['truncation_upper'])}"
     calls = count(recent["n_stop_known"], "recent call")
@@ -234,8 +234,9 @@ def _change(headline: dict[str, Rows], weeks: Rows, *, is_coding: bool) -> Answe
             )
         lines.append(
             f"Week of {weeks[0]['period_start']:%Y-%m-%d}: {percent(weeks[0]['truncation_rate'])}"
-            f" truncated of {count(weeks[0]['n'], 'call')}; the one before:"
-            f" {percent(weeks[1]['truncation_rate'])} of {weeks[1]['n']:,}."
+            f" truncated of {count(weeks[0]['n_stop_known'], 'call')}; week of"
+            f" {weeks[1]['period_start']:%Y-%m-%d}: {percent(weeks[1]['truncation_rate'])}"
+            f" of {weeks[1]['n_stop_known']:,}."
         )
     if is_coding:
         lines += [f"Newest runs against the first: {row['drift']}." for row in headline["drift"]]
@@ -250,9 +251,10 @@ def _cuts_off_more(version: dict[str, Any]) -> bool:
 def _next_steps(headline: dict[str, Rows], ceilings: Ceilings, alerts: Rows) -> Answer:
     steps = []
     for verdict in ("raise", "lower"):
-        named = [c.subject for c in ceilings if c.row["verdict"] == verdict]
-        if named:
-            steps.append(f"{verdict.capitalize()} {_some(named)}: tokenest promote.")
+        found = [c for c in ceilings if c.row["verdict"] == verdict]
+        if found:
+            named = _some([c.subject for c in found], found[0].row["n_of_verdict"])
+            steps.append(f"{verdict.capitalize()} {named}: tokenest promote.")
     by_action: dict[str, dict[str, None]] = {}  # several rules may name one subject
     for alert in alerts:
         by_action.setdefault(alert["action"], {})[alert["subject"]] = None
@@ -272,8 +274,9 @@ def _next_steps(headline: dict[str, Rows], ceilings: Ceilings, alerts: Rows) -> 
     return Answer("What to do next?", figure, state, tuple(steps), SECTIONS[0].sql)
 
 
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+def _some(names: list[str], n: int | None = None) -> str:
+    n = n or len(names)
+    more = f" and {n - 3} more" if n > 3 else ""
     return f"{', '.join(names[:3])}{more}"
 
 

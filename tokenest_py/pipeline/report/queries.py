@@ -16,13 +16,15 @@ __all__ = ["ANSWERED_FROM", "COPY", "HEADLINE", "SECTIONS", "Question"]
 class Question:
     """One part of the report: its anchor, its title, and what it means.
 
-    `is_coding` parts speak of deliverables and of what is collected for them.
+    `is_coding` parts speak of deliverables and of what is collected for them. `most` is how many
+    rows the view gives at most, where a table would seem whole without a word.
     """
 
     name: str
     title: str
     note: str = ""
     is_coding: bool = False
+    most: int = 0
 
     @property
     def view(self) -> str:
@@ -41,6 +43,7 @@ COPY = Question(
     "Of the calls in the window: how many were cut off, and how many of the same calls the"
     " proposed ceilings would cut off, each under that of its own cell; tokenest backtest tries"
     " them on later calls.",
+    most=40,
 )
 
 HEADLINE = (
@@ -67,6 +70,7 @@ SECTIONS = (
         "Recent calls by stratum: how many were cut off, with the 95 % interval, and how many"
         " tokens were reserved for each token used. Room is reserved, not billed. The dashed line"
         " is the chosen rate of truncation.",
+        most=20,
     ),
     Question(
         "predictions",
@@ -80,6 +84,7 @@ SECTIONS = (
         "Calibration over time",
         "By week: the share of calls that needed more than predicted, and the share that was cut"
         " off, each with its 95 % interval; above, the number of calls.",
+        most=26,
     ),
     Question(
         "verdicts",
@@ -87,30 +92,35 @@ SECTIONS = (
         "Tier 1 is safety (underestimated and truncated calls), tier 2 is cost. Of successes alone"
         " truncation decides nothing: a call that was cut off seldom succeeds.",
         is_coding=True,
+        most=60,
     ),
     Question(
         "versions",
         "Did the last promotion help?",
         "Each version of the coefficients against the one before: better or worse only where the"
         " intervals part.",
+        most=20,
     ),
     Question(
         "budgets",
         "Every ceiling that the runtime answers",
         "For the cells that calls lay in, at each rate (marts.max_tokens); source says whether the"
         " very cell answers, a wider one, or what new ones needed so far.",
+        most=80,
     ),
     Question(
         "costs",
         "Cost by model and week",
         "Tokens always, US dollars where seed model_prices knows the model. An answer that was cut"
         " off is paid for again by whoever asks again.",
+        most=40,
     ),
     Question(
         "rates",
         "Which rate of truncation is cheapest",
         "What a call costs on average under the budget for each rate, relative to the cheapest:"
         " tokens generated, answers paid for twice, and reserved room at its price.",
+        most=40,
     ),
     Question(
         "multipliers",
@@ -118,17 +128,20 @@ SECTIONS = (
         "By which factor predictions missed: the origin's rule (t5_exact) beside the method that is"
         " exported.",
         is_coding=True,
+        most=40,
     ),
     Question(
         "phases",
         "Truncated phases",
         "What each of them needs at least.",
+        most=20,
     ),
     Question(
         "saved",
         "What a higher ceiling would have saved",
         "At a ceiling raised to a quantile of the finished calls: truncated calls that are known to"
         " fit, those that may, and the room that it reserves in addition.",
+        most=36,
     ),
     Question(
         "bands",
@@ -147,6 +160,7 @@ SECTIONS = (
         "Where to collect next",
         "The sample that closes most gaps at once comes first.",
         is_coding=True,
+        most=10,
     ),
     Question(
         "targets",
@@ -156,11 +170,13 @@ SECTIONS = (
     Question(
         "lines",
         "Data quality: files and lines",
-        "lines = accepted + duplicate + quarantined + blank, for every file.",
+        "lines = accepted + duplicate + quarantined + blank + other, for every file.",
+        most=30,
     ),
     Question(
         "rejects",
         "Data quality: quarantined lines",
+        most=20,
     ),
     Question(
         "quality",

@@ -107,7 +107,7 @@ def _environment(*, autoescape: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(cell=cell, columns=_columns, nothing=_nothing)
+    environment.globals.update(cell=cell, columns=_columns, limit=_limit, nothing=_nothing)
     return environment
 
 
@@ -124,6 +124,14 @@ def _columns(section: Section) -> list[Column]:
         Column(name, name.replace("_", " "), _kind([row[name] for row in section.rows]))
         for name in names
     ]
+
+
+def _limit(section: Section) -> str:
+    """Return what to say of a table that may go on."""
+    most = section.question.most
+    if not most or len(section.rows) < most:
+        return ""
+    return f"These are the first {len(section.rows):,} rows; there may be more."
 
 
 def _nothing(section: Section) -> str:

@@ -1,0 +1,157 @@
+"""The figures of the report are whole: what a table leaves out is counted all the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dbt_project import ROOT, Project, line
+from tokenest_py.pipeline.report.content import _change
+from tokenest_py.pipeline.report.queries import COPY, SECTIONS
+
+pytestmark = pytest.mark.slow
+
+KINDS = 110
+MODELS = 50
+PRICE = 1.5  # US dollars for 1,000 tokens
+PAID = 40  # as many rows as the table of costs shows of older weeks
+ALL_OF_VIEW = {"alerts", "predictions"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Kinds of which every call is cut off, one with two ceilings, and calls without a label."""
+    project = Project(tmp_path_factory.mktemp("whole"))
+
+    def call(name: str, number: int, output: int, ceiling: int, **fields: object) -> bytes:
+        return line(
+            event_id=f"{name}-{number}",
+            phase_id=f"{name}-{number}",
+            run_id=f"run-{number % 9}",
+            occurred_at=f"2026-01-05T{number % 24:02}:{number // 24:02}:00Z",
+            model=f"house-{number % MODELS}",
+            actual_max_tokens=ceiling,
+            actual_output_tokens=output,
+            predicted_output_tokens=None,
+            deliverables=None,
+            truncated=output == ceiling,
+            stop_reason="max_tokens" if output == ceiling else "end_turn",
+            success=output < ceiling,
+            **fields,
+        )
+
+    lines = [
+        call(f"kind{kind}", number, 1000, 1000, category=f"kind {kind}", complexity="low")
+        for kind in range(KINDS)
+        for number in range(6)
+    ]
+    for number in range(400):
+        ceiling = 500 if number % 4 == 0 else 8000
+        output = min(100 + 2 * number, ceiling)
+        lines.append(call("two", number, output, ceiling, category="two", complexity="low"))
+    for number in range(200):
+        ceiling, output = (3000, 1500) if number < 30 else (600 + number, 100 + number)
+        lines.append(call("small", number, output, ceiling, category="small", complexity="low"))
+    lines += [call("bare", number, 90, 900, category=None, complexity=None) for number in range(60)]
+    project.telemetry().write_bytes(b"".join(lines))
+    project.build()
+    return project
+
+
+@pytest.fixture(scope="module")
+def content(built: Project) -> dict[str, Any]:
+    """The report as JSON."""
+    found: dict[str, Any] = json.loads(built.tokenest("report", "--format", "json").stdout)
+    return found
+
+
+def test_all_open_alerts_and_all_groups_are_counted(
+    built: Project, content: dict[str, Any]
+) -> None:
+    """More than a table shows: an alert a kind, on two ceilings, on all calls and their week."""
+    ((is_open,),) = built.rows("select count(*) from marts.alerts where is_open")
+    assert is_open == KINDS + 3 == content["open_alerts"]
+    todo = content["answers"][3]
+    assert todo["answer"] == f"{is_open} open alerts"
+    ((raised,),) = built.rows(
+        "select count(*) from marts.advice where figure = 'ceiling' and verdict = 'raise'"
+    )
+    assert raised == KINDS
+    assert todo["lines"][0].endswith(f" and {KINDS - 3} more: tokenest promote.")
+
+
+def test_the_newest_week_is_summed_up_whole(content: dict[str, Any]) -> None:
+    """Of each of its models there is a row."""
+    assert len(content["sections"]["costs"]["rows"]) == MODELS
+
+
+def test_an_alert_on_all_calls_has_no_verdict_on_those_without_labels(built: Project) -> None:
+    """Calls without labels are to stay as they are; all calls together are many groups."""
+    ((verdict,),) = built.rows("select verdict from marts.advice where labels = '{}'")
+    assert verdict == "leave"
+    ((action,),) = built.rows(
+        "select action from marts.alerts"
+        " where rule_name = 'truncation_over_target' and subject = 'all'"
+    )
+    assert action == "See the verdicts on the ceilings (marts.advice)"
+
+
+def test_small_ceilings_say_nothing_against_the_commonest(built: Project) -> None:
+    """50 of 400 calls were cut off at 500 tokens, none at 8,000: what they need is known."""
+    ((n_truncated, verdict, reason, proposed),) = built.rows(
+        "select n_truncated, verdict, reason, proposed from marts.advice"
+        " where subject = 'two / low'"
+    )
+    assert (n_truncated, verdict) == (50, "lower")
+    assert reason.startswith(
+        "smaller ceilings cut off 50 of 400, and the commonest is too large: frees "
+    )
+    assert 800 < proposed < 2000
+
+
+def test_no_share_that_is_freed_is_below_zero(built: Project) -> None:
+    """The commonest ceiling is 3,000, the mean of all 1,102, and calls need 1,500."""
+    ((verdict, reason, freed),) = built.rows(
+        "select verdict, reason, freed_tokens from report.cmd_advise"
+        " where call_group = 'small / low' and max_truncation = 0.02"
+    )
+    assert (verdict, freed < 0) == ("lower", True)
+    more = round(-100 * freed / (30 * 3000 + sum(range(630, 800))))
+    assert reason == f"in the place of all ceilings it reserves {more} % more"
+
+
+def test_a_table_that_may_go_on_says_so(built: Project) -> None:
+    """The limit of each view is that of its question, and stands below a table that reaches it."""
+    for question in (COPY, *SECTIONS):
+        sql = (ROOT / f"models/report/page/{question.view}.sql").read_text(encoding="utf-8")
+        limits = [int(most) for most in re.findall(r"row_no <= (\d+)", sql)]
+        expected = [] if question.name in ALL_OF_VIEW else [question.most] * bool(question.most)
+        assert question.name in ALL_OF_VIEW or limits == expected, question.name
+    text = built.tokenest("report", "--format", "md").stdout
+    assert "These are the first 80 rows; there may be more." in text
+
+
+def test_files_add_up(content: dict[str, Any]) -> None:
+    """The note names each verdict on a line, and each has a column."""
+    lines = next(question for question in SECTIONS if question.name == "lines")
+    total, parts = lines.note.split(", ")[0].split(" = ")
+    for row in content["sections"]["lines"]["rows"]:
+        assert row[total] == sum(row[part] for part in parts.split(" + "))
+    assert "other" in parts
+
+
+def test_weeks_are_named_with_the_calls_that_decide() -> None:
+    """A rate stands beside its own calls, and a week long ago is not called the one before."""
+    weeks = [
+        {"period_start": datetime(2026, month, 5, tzinfo=UTC), "truncation_rate": rate, "n": 90,
+         "n_stop_known": known}
+        for month, rate, known in ((1, 0.5, 2), (10, 0.25, 4))
+    ][::-1]  # fmt: skip
+    [week] = _change({"version": [], "drift": []}, weeks, is_coding=False).lines
+    assert week == (
+        "Week of 2026-10-05: 25.0 % truncated of 4 calls; week of 2026-01-05: 50.0 % of 2."
+    )
