@@ -39,7 +39,7 @@ told as (
         max(verdict) as verdict,
         max(reason) as reason,
         max(command) as command,
-        (select count(*) from advice) = 1 as is_only
+        (select count(*) from advice as verdicts) = 1 as is_only
     from advice
     group by subject
     having count(*) = 1
