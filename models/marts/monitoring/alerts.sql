@@ -32,6 +32,13 @@ advice as (
     where figure = 'ceiling'
 ),
 
+counted as (
+    select
+        *,
+        count(*) over () as n_groups
+    from advice
+),
+
 -- labels that read alike with a slash between them get no verdict of another's
 told as (
     select
@@ -39,8 +46,8 @@ told as (
         max(verdict) as verdict,
         max(reason) as reason,
         max(command) as command,
-        (select count(*) from advice as verdicts) = 1 as is_only
-    from advice
+        max(n_groups) = 1 as is_only
+    from counted
     group by subject
     having count(*) = 1
 ),
