@@ -72,8 +72,9 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Listen to the signals, and do not raise them again at the end."""
         numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it
-            numbers.append(signal.SIGHUP)
+        hangup = getattr(signal, "SIGHUP", None)  # Windows has none, and nohup ignores it
+        if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:
+            numbers.append(hangup)
         before = {number: signal.signal(number, self.handle_exit) for number in numbers}
         try:
             yield
