@@ -63,25 +63,28 @@
         when not regexp_matches({{ line }}, '"\{\\"|{{ duckdb__member_pattern(shippers["objects"]) }}')
             then {{ line }}
         when not json_valid({{ line }}) then {{ line }}
-        when starts_with({{ line }}, '[')
-            then coalesce({{ duckdb__shipped_list(line) }}, {{ line }})
-        else coalesce(
-            {{ duckdb__shipped_record(line) }},
-            {{ duckdb__shipped_list(first_list) }},
-            {{ line }}
-        )
+        else list_transform(
+            [list_filter(
+                list_transform(
+                    from_json(
+                        case
+                            when starts_with({{ line }}, '[') then {{ line }}
+                            else coalesce({{ first_list }}, '[' || {{ line }} || ']')
+                        end,
+                        '["JSON"]'
+                    ),
+                    lambda entry: {{ duckdb__shipped_record('entry') }}
+                ),
+                lambda record: record is not null
+            )],
+            lambda records: case
+                when len(records) = 0 then {{ line }}
+                when starts_with({{ line }}, '[') or {{ first_list }} is not null
+                    then '[' || array_to_string(records, ',') || ']'
+                else records[1]
+            end
+        )[1]
     end
-{%- endmacro %}
-
-{#- The records in a JSON list of entries, as a list; null where there are none. -#}
-{% macro duckdb__shipped_list(entries) -%}
-    '[' || nullif(array_to_string(list_filter(
-        list_transform(
-            from_json({{ entries }}, '["JSON"]'),
-            lambda entry: {{ duckdb__shipped_record('entry') }}
-        ),
-        lambda record: record is not null
-    ), ','), '') || ']'
 {%- endmacro %}
 
 {#-
