@@ -162,7 +162,7 @@ def test_thinking(wired: Wired, client: anthropic.Anthropic) -> None:
 
 
 @pytest.mark.parametrize("is_stream", [False, True])
-def test_thinking_up_to_the_limit(wired: Wired, is_stream: bool) -> None:  # noqa: FBT001
+def test_thinking_up_to_the_limit(wired: Wired, *, is_stream: bool) -> None:
     """The ceiling is above what is granted, and once a refusal has said it within the limit."""
     client = wired.sized(anthropic.Anthropic(base_url=wired.provider.url), category="large")
     wired.provider.largest = 32_000

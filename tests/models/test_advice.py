@@ -193,11 +193,13 @@ def test_the_sentence_and_the_table_are_of_one_verdict(
         assert f"- {row['subject']}: {row['sentence']}" in pages["md"]
     drawn = [row for row in content["ceilings"] if row["sentence"] in pages["html"]]
     assert len(drawn) > 3  # the page draws the largest groups, and names what is left out
-    for subject, now, proposed, verdict, of_group in built.rows(
+    copied = built.rows(
         "select copied.subject, now_max_tokens, max_tokens, copied.verdict,"
         " case when count(*) over (partition by copied.subject) = 1 then advice.proposed end"
         " from report.rpt_copy as copied join marts.advice using (subject)"
-    ):
+    )
+    assert any(of_group is not None for *_, of_group in copied)
+    for subject, now, proposed, verdict, of_group in copied:
         assert advised[subject] == verdict
         assert of_group in {None, proposed}
         if now is not None and proposed is not None and verdict in NEITHER:

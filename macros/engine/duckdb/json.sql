@@ -177,18 +177,21 @@
     json_extract_string({{ text }}, '$.{{ path }}')
 {%- endmacro %}
 
-{% macro duckdb__json_holds_one(text, paths) -%}
+{#- Paths within JSON, as a list of those of DuckDB. -#}
+{% macro duckdb__json_places(paths) -%}
     {%- set places = [] -%}
     {%- for path in paths -%}{%- do places.append('$.' ~ path) -%}{%- endfor -%}
-    (list_any_value(json_extract_string({{ text }}, [{{ text_literals(places) }}])) is not null)
+    [{{ text_literals(places) }}]
+{%- endmacro %}
+
+{% macro duckdb__json_holds_one(text, paths) -%}
+    (list_any_value(json_extract_string({{ text }}, {{ duckdb__json_places(paths) }})) is not null)
 {%- endmacro %}
 
 {#- A list of members, and not a condition for each: a build of few lines pays for its text. -#}
 {% macro duckdb__json_has_envelope(text, names, paths) -%}
-    {%- set places = [] -%}
-    {%- for name in names -%}{%- do places.append('$.' ~ name) -%}{%- endfor -%}
     (len(list_filter(
-        json_extract_string({{ text }}, [{{ text_literals(places) }}]),
+        json_extract_string({{ text }}, {{ duckdb__json_places(names) }}),
         lambda member: case
             when left(member, 1) <> '{' then false
             when not {{ json_is_valid('member') }} then false

@@ -292,18 +292,60 @@
     {%- for path in paths -%}
         {%- do (packed if duckdb__is_packed(path) else plain).append(path) -%}
     {%- endfor %}
-    select
-        source_file,
-        line_no,
-        line_text,
-        is_object,
-        case
-            when is_object
-                then array_to_string(
-                    list_filter(json_keys(line_text), lambda name: regexp_matches(name, '^[A-Za-z_.]{1,40}$'))[1:12], ', '
-                )
-        end as member_names
-    from (
+    with
+
+    heads as (
+        select
+            filename as source_file,
+            {{ duckdb__without_mark("decode(content[1:" ~ var('max_line_bytes') ~ "], 'replace')") }} as head
+        from {{ duckdb__blobs(plain) }}
+    ),
+
+    split as (
+        select
+            source_file,
+            case
+                when {{ duckdb__is_document('head') }} then [head]
+                else string_split(head, chr(10))
+            end as pieces
+        from heads
+    ),
+
+    pieces as (
+        select
+            source_file,
+            unnest(range(1, len(pieces) + 1)) as line_no,
+            rtrim(unnest(pieces), chr(13)) as piece
+        from split
+        {%- for path in packed %}
+        union all
+        {{ duckdb__packed_heads(path) }}
+        {%- endfor %}
+    ),
+
+    written as (
+        select
+            source_file,
+            line_no,
+            case
+                when line_no <= {{ head_lines() }} then {{ duckdb__as_written('piece') }}
+                else piece
+            end as piece
+        from pieces
+    ),
+
+    lines as (
+        select
+            source_file,
+            line_no,
+            case
+                when line_no <= {{ head_lines() }} and starts_with(piece, '[') and json_valid(piece) then piece ->> '$[0]'
+                else piece
+            end as line_text
+        from written
+    ),
+
+    objects as (
         select
             source_file,
             line_no,
@@ -313,46 +355,25 @@
                     then json_valid(line_text)
                 else false
             end as is_object
-        from (
-            select
-                source_file,
-                line_no,
-                case
-                    when line_no <= {{ head_lines() }} and starts_with(piece, '[') and json_valid(piece) then piece ->> '$[0]'
-                    else piece
-                end as line_text
-            from (
-                select
-                    source_file,
-                    line_no,
-                    case when line_no <= {{ head_lines() }} then {{ duckdb__as_written('piece') }} else piece end as piece
-                from (
-                select
-                    source_file,
-                    unnest(range(1, len(pieces) + 1)) as line_no,
-                    rtrim(unnest(pieces), chr(13)) as piece
-                from (
-                    select
-                        source_file,
-                        case
-                            when {{ duckdb__is_document('head') }} then [head]
-                            else string_split(head, chr(10))
-                        end as pieces
-                    from (
-                        select
-                            filename as source_file,
-                            {{ duckdb__without_mark("decode(content[1:" ~ var('max_line_bytes') ~ "], 'replace')") }} as head
-                        from {{ duckdb__blobs(plain) }}
+        from lines
+    ),
+
+    final as (
+        select
+            source_file,
+            line_no,
+            line_text,
+            is_object,
+            case
+                when is_object
+                    then array_to_string(
+                        list_filter(json_keys(line_text), lambda name: regexp_matches(name, '^[A-Za-z_.]{1,40}$'))[1:12], ', '
                     )
-                )
-                {%- for path in packed %}
-                union all
-                {{ duckdb__packed_heads(path) }}
-                {%- endfor %}
-                )
-            )
-        )
+            end as member_names
+        from objects
     )
+
+    select * from final
 {% endmacro %}
 
 {#- The first lines of a compressed file. -#}

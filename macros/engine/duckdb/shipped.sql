@@ -12,13 +12,6 @@
     {{ return(files.config.meta['shippers']) }}
 {% endmacro %}
 
-{#- The values at paths within JSON, as a list; null for a member that is not there. -#}
-{% macro duckdb__json_values(json, paths) -%}
-    json_extract({{ json }}, [
-        {%- for path in paths -%}'$.{{ path }}'{{ ', ' if not loop.last }}{%- endfor -%}
-    ])
-{%- endmacro %}
-
 {#- A pattern of a member that is called as the last step of one of the paths. -#}
 {% macro duckdb__member_pattern(paths) -%}
     "(
@@ -53,7 +46,7 @@
 -#}
 {% macro duckdb__as_written(line) -%}
     {%- set shippers = duckdb__shippers() -%}
-    {%- set lists = duckdb__json_values(line, shippers['lists']) -%}
+    {%- set lists = 'json_extract(' ~ line ~ ', ' ~ duckdb__json_places(shippers['lists']) ~ ')' -%}
     {%- set is_list = "lambda found: json_type(found) = 'ARRAY'" -%}
     {%- set first_list = 'list_filter(' ~ lists ~ ', ' ~ is_list ~ ')[1]' -%}
     case
@@ -100,24 +93,30 @@
 {#- One level of it: what counts tokens by itself is a record, and no entry. -#}
 {% macro duckdb__record_within(entry) -%}
     {%- set shippers = duckdb__shippers() -%}
-    {%- set texts = duckdb__json_values(entry, shippers['texts']) -%}
-    {%- set objects = duckdb__json_values(entry, shippers['objects']) -%}
-    {%- set times = duckdb__json_values(entry, shippers['times']) -%}
     {%- set record -%}
         list_concat(
             list_filter(
-                {{ texts }},
+                json_extract({{ entry }}, {{ duckdb__json_places(shippers['texts']) }}),
                 lambda text: starts_with(cast(text as varchar), '"{\"') and json_valid(text ->> '$')
             ),
-            list_filter({{ objects }}, lambda object: starts_with(cast(object as varchar), '{"'))
+            list_filter(
+                json_extract({{ entry }}, {{ duckdb__json_places(shippers['objects']) }}),
+                lambda object: starts_with(cast(object as varchar), '{"')
+            )
         )[1] ->> '$'
+    {%- endset -%}
+    {%- set time -%}
+        list_filter(
+            json_extract({{ entry }}, {{ duckdb__json_places(shippers['times']) }}),
+            lambda time: time is not null
+        )[1]
     {%- endset -%}
     case
         when not regexp_matches(
             array_to_string(json_keys({{ entry }}), ','),
             '(?i){{ shippers["counts"] | join("|") }}'
         )
-            then {{ duckdb__timed(record, 'list_filter(' ~ times ~ ', lambda time: time is not null)[1]') }}
+            then {{ duckdb__timed(record, time) }}
     end
 {%- endmacro %}
 

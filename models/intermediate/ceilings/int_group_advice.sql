@@ -146,13 +146,13 @@ rated as (
         coalesce(max_tokens.clamped_by <> '', false) as is_clamped,
         coalesce(max_tokens.quantile_rate <= rates.rate, false) as has_quantile,
         {{ ratio('counted.n_truncated', 'counted.n_known') }} as truncation_rate,
-        {{ ratio('counted.n_truncated', 'counted.n_known') }} > rates.rate
-        or {{ wilson_lower('counted.n_recent_truncated', 'counted.n_recent_known') }} > rates.rate
-            as is_cut_off,
-        {{ ratio('counted.n_usual_truncated', 'counted.n_usual_known') }} > rates.rate
-        or {{ wilson_lower('counted.n_recent_usual_truncated', 'counted.n_recent_usual_known') }}
-        > rates.rate
-            as is_usual_cut_off,
+        {% for of in ['', 'usual_'] %}
+            {{ ratio('counted.n_' ~ of ~ 'truncated', 'counted.n_' ~ of ~ 'known') }} > rates.rate
+            or {{ wilson_lower(
+                'counted.n_recent_' ~ of ~ 'truncated', 'counted.n_recent_' ~ of ~ 'known'
+            ) }} > rates.rate
+                as is_{{ of }}cut_off,
+        {% endfor %}
         {{ has_enough_events('counted.n_observed', 'rates.rate') }} as has_enough_calls
     from counted
     cross join rates

@@ -17,28 +17,15 @@ ranked as (
         spent,
         spent_on_cut_off,
         price_source,
-        week_start = max(week_start) over () as is_newest_week,
         row_number() over (order by week_start desc, n desc, model asc) as row_no
     from costs
 ),
 
 -- the newest week is summed up above the table, so all of it is here
 final as (
-    select
-        model,
-        week_start,
-        n,
-        n_cut_off,
-        output_tokens,
-        cut_off_tokens,
-        reserved_tokens,
-        reserved_ratio,
-        spent,
-        spent_on_cut_off,
-        price_source,
-        row_no
+    select *
     from ranked
-    where is_newest_week or row_no <= 40
+    where row_no <= 40 or week_start = (select max(costs.week_start) from costs)
 )
 
 select * from final

@@ -156,7 +156,7 @@ def _records(
         for row in rows:
             yield known.name, known.kept(known.typed(row))
         return
-    for row in chain.from_iterable(map(shippers.as_written, table.rows(None))):
+    for row in _written(table, shippers):
         fitting = [source for source in sources if source.recognises(row)]
         if known := of_one(fitting):
             for part in known.parts(known.kept(row), MOST_BYTES):
@@ -173,9 +173,14 @@ def _known_table(
     """The source of a table with columns, and all its rows, of the columns that it knows."""
     if known := _of_columns(table.columns, sources):
         return known, table.rows([name for name in table.columns if known.knows_column(name)])
-    rows = chain.from_iterable(map(shippers.as_written, table.rows(None)))
+    rows = _written(table, shippers)
     head = list(islice(rows, HEAD_ROWS))
     return _of_rows(head, sources), chain(head, rows)
+
+
+def _written(table: Table, shippers: Shippers) -> Iterator[Record]:
+    """The rows of a table, without what a log shipper put around them."""
+    return chain.from_iterable(map(shippers.as_written, table.rows(None)))
 
 
 def _of_columns(columns: Sequence[str], sources: Sequence[Source]) -> Source | None:

@@ -57,7 +57,8 @@ class Shippers:
         if not isinstance(entry, dict) or self._counts(entry):
             return None
         record = next(self._candidates(entry), None)
-        time = next((at(entry, path) for path in self.times if at(entry, path) is not None), None)
+        times = (at(entry, path) for path in self.times)
+        time = next((time for time in times if time is not None), None)
         return record if record is None or time is None else {TIME: time, **record}
 
     def _candidates(self, entry: Record) -> Iterator[Record]:
