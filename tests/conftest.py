@@ -15,9 +15,11 @@ from dbt_project import REAL_DATA, ROOT, Project
 
 settings.register_profile("tokenest", deadline=None)  # a busy machine is no fault
 settings.load_profile("tokenest")
-# A script that starts tests in the background has them ignore interrupts, and so what they start.
+# Who starts tests in the background, or with nohup, has them and what they start ignore these.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)  # goes on, and what it starts does not ignore it
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -266,21 +266,29 @@
     {{ return(found) }}
 {% endmacro %}
 
+{#- The names of all vars. -#}
+{% macro known_vars() %}
+    {{ return(['backtest'] + var_rules().values() | sum(start=[]) | map(attribute='name') | list) }}
+{% endmacro %}
+
+{#- What is said of a var that nothing reads. -#}
+{% macro unknown_var(name) %}
+    {{ return('var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all') }}
+{% endmacro %}
+
 {#-
     Stops a run where a var is not of its kind or not within its bounds, or was given and is read by
     nothing: one line that names them all. Vars of a host project are its own, but for tokenest__<name>.
 -#}
 {% macro check_vars() %}
     {% set rules = var_rules().values() | sum(start=[]) %}
-    {% set known = ['backtest'] + rules | map(attribute='name') | list %}
+    {% set known = known_vars() %}
     {% do known.append('events') if is_guest() %}
     {% set prefix = 'tokenest__' if is_guest() else '' %}
     {% set wrong = [] %}
     {% for name in invocation_args_dict.get('vars') or {}
         if name.startswith(prefix) and name[prefix | length:] not in known %}
-        {% do wrong.append(
-            'var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all'
-        ) %}
+        {% do wrong.append(unknown_var(name)) %}
     {% endfor %}
     {% for rule in rules if not var_is_well_set(rule, var(rule.name)) %}
         {% do wrong.append(

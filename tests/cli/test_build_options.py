@@ -74,3 +74,4 @@ def test_what_will_not_do_is_one_line(tmp_path: Path, options: tuple[str, ...], 
     assert done.returncode in {1, 2}
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+    assert "compiling the plan" not in done.stderr

@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "landing_kill_trials.py"
-KILLS = {"dbt": 3, "plan": 4}
+KILLS = {"dbt": 1, "plan": 4}
 STATEMENTS = {"dbt": 150, "plan": 500}  # a build has more
 
 

@@ -79,6 +79,8 @@ class Plan:
 
     Attributes:
         figures: What each var has to be that a run may fill in (figures.py).
+        variables: The names of all vars.
+        unknown: What is said of a var that is none of them.
         steps: Of a build.
         apart: What a build leaves out: a back-test runs it by its name.
     """
@@ -88,6 +90,8 @@ class Plan:
     settings: Mapping[str, str]
     rules: str
     figures: Mapping[str, Mapping[str, Any]]
+    variables: tuple[str, ...]
+    unknown: str
     schemas: tuple[str, ...]
     sources: tuple[str, ...]
     set_aside: str

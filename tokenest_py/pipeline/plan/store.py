@@ -85,31 +85,53 @@ def _plan(
     figures: Mapping[str, float],
 ) -> Plan:
     """The plan that was compiled with these vars, or is now."""
+    found = _kept(settings, variables, words, figures)
+    if isinstance(found, Plan):
+        return found
+    _check_names(settings, [*variables, *figures])
+    if not versions():
+        message = (
+            f"no plan for this run ({found}), and dbt is not installed to compile one;"
+            " pip install 'tokenest[pipeline]'"
+        )
+        raise BuildError(message)
+    say(f"compiling the plan: {found}")
+    path = _writable(settings.plans) / plan_name(variables)
+    compile_to(settings.project, path, variables)
+    return Plan.read(path, words, figures)
+
+
+def _kept(
+    settings: Settings,
+    variables: Mapping[str, object],
+    words: Mapping[str, str],
+    figures: Mapping[str, float],
+) -> Plan | str:
+    """The plan that was compiled with these vars, or why there is none."""
     checksum = project_checksum(settings.project, variables)
-    name = plan_name(variables)
-    places = [*settings.plans, settings.project / PACKAGED]
     reason = "there is none yet of these vars" if variables else "there is none yet"
-    for folder in places:
+    for folder in (*settings.plans, settings.project / PACKAGED):
+        path = folder / plan_name(variables)
         try:
-            found = Plan.read(folder / name, words, figures)
+            found = Plan.read(path, words, figures)
         except OSError:
             continue
         except ValueError:
-            reason = f"{folder / name} cannot be read"
+            reason = f"{path} cannot be read"
             continue
         if found.checksum == checksum and _is_made_by(found, versions()):
             return found
         reason = "the project, the vars or the version of dbt changed"
-    if not versions():
-        message = (
-            f"no plan for this run ({reason}), and dbt is not installed to compile one;"
-            " pip install 'tokenest[pipeline]'"
-        )
-        raise BuildError(message)
-    say(f"compiling the plan: {reason}")
-    path = _writable(settings.plans) / name
-    compile_to(settings.project, path, variables)
-    return Plan.read(path, words, figures)
+    return reason
+
+
+def _check_names(settings: Settings, names: Sequence[str]) -> None:
+    """Raise BuildError where a plan knows that a var is none; dbt takes long to say the same."""
+    default = _kept(settings, {}, {}, {})
+    if isinstance(default, Plan):
+        wrong = [name for name in names if name not in default.variables]
+        if wrong:
+            raise BuildError("; ".join(default.unknown.replace("@name@", name) for name in wrong))
 
 
 def plan_name(variables: Mapping[str, object]) -> str:
