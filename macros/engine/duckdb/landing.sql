@@ -25,13 +25,15 @@
     from (
         select
             *,
-            {{ duckdb__line_as_text('piece', 'escaped_piece') }} as text
+            coalesce(rejoined_piece, {{ duckdb__line_as_text('piece', 'escaped_piece') }}) as text
         from (
         select
-            * exclude (pieces, escaped_pieces),
+            * exclude (pieces, escaped_pieces, rejoined),
+            rejoined is not null or {{ duckdb__is_shipped('pieces') }} as is_shipped,
             unnest(range(1, piece_count + 1)) as line_no,
             unnest(pieces) as piece,
-            unnest(escaped_pieces) as escaped_piece
+            unnest(escaped_pieces) as escaped_piece,
+            unnest(string_split(rejoined, chr(10))) as rejoined_piece
         from (
             select
                 split.* exclude (first_line, file_path, content, whole_bytes),
@@ -39,7 +41,7 @@
                 files.file_path,
                 files.landed_lines - cast(files.has_torn_tail as bigint) as landed_lines,
                 md5(split.first_line) as first_line_md5,
-                {{ duckdb__is_shipped('split.pieces') }} as is_shipped,
+                {{ duckdb__rejoined('split.first_line', 'array_to_string(split.pieces, chr(10))') }} as rejoined,
                 coalesce(split.whole_bytes, split.file_bytes) as landed_bytes,
                 {{ duckdb__landed_md5('split.content', 'split.whole_bytes', 'split.pieces', 'split.piece_count - 1') }}
                     as landed_md5,
@@ -306,7 +308,7 @@
             source_file,
             case
                 when {{ duckdb__is_document('head') }} then [head]
-                else string_split(head, chr(10))
+                else string_split(coalesce({{ duckdb__rejoined('head', 'head') }}, head), chr(10))
             end as pieces
         from heads
     ),

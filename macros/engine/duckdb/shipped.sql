@@ -31,6 +31,43 @@
     (regexp_matches({{ line }}, '{{ duckdb__text_pattern() }}') and not contains({{ line }}, '{"'))
 {%- endmacro %}
 
+{#-
+    A text whose lines a container runtime cut, as Docker and Kubernetes do after 16 KB: each is whole in
+    the place of its last part, and `...` stands for the others. Null where no line was cut.
+-#}
+{% macro duckdb__rejoined(first_line, text) -%}
+    {#- two parts: the text of the first, places of what was joined, and how the second begins -#}
+    {%- set of_docker -%}
+        (?m)^[{]"log": ?"((?:[^"\\\n]|\\.)*(?:[^"\\\n]|\\[^n]))", ?"stream":[^\n]*\n((?:[.]{3}\n)*)([{]"log": ?")
+    {%- endset -%}
+    {%- set of_kubernetes -%}
+        (?m)^[^ \n]{20,40} std(?:out|err) P ([^\n]*)\n((?:[.]{3}\n)*)([^ \n]{20,40} std(?:out|err) [PF] )
+    {%- endset -%}
+    case
+        when regexp_matches({{ first_line }}, '^([{]"log": ?"|[^ ]{20,40} std(out|err) [PF] )')
+            then list_transform(
+                [{{ text }}],
+                lambda joined: case
+                    {%- for parts in [of_docker, of_kubernetes] %}
+                    when regexp_matches(joined, '{{ parts }}')
+                        then {{ duckdb__joined_parts('joined', parts) }}
+                    {%- endfor %}
+                end
+            )[1]
+    end
+{%- endmacro %}
+
+{#- Each time two parts become one: 64 of 16 KB are 1 MB. -#}
+{% macro duckdb__joined_parts(text, parts) -%}
+    {%- set way = namespace(joined=text) -%}
+    {%- for _ in range(6) -%}
+        {%- set way.joined -%}
+            regexp_replace({{ way.joined }}, '{{ parts }}', '...' || chr(10) || '\2\3\1', 'g')
+        {%- endset -%}
+    {%- endfor -%}
+    {{ way.joined }}
+{%- endmacro %}
+
 {#- Boolean: a shipper's line is among the first; the lines of other files are not looked at. -#}
 {% macro duckdb__is_shipped(lines) -%}
     {#- one by one: a slice of a list copies all of it -#}
