@@ -9,20 +9,18 @@ Every number comes from one table of coefficients; docs/estimator.md explains th
 from __future__ import annotations
 
 import os
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
 from tokenest_py.runtime.arguments import check_count, length_of, path_of
-from tokenest_py.runtime.budget import Escalation, cell_of, check_call, escalate, input_bin, size
+from tokenest_py.runtime.budget import Escalation, check_call, escalate, size
 from tokenest_py.runtime.deliverables import normalize
+from tokenest_py.runtime.estimates import finished, without_deliverables
 from tokenest_py.runtime.labels import NO_LABELS, checked
 from tokenest_py.runtime.limits import Limits
 from tokenest_py.runtime.memory import Memory
 from tokenest_py.runtime.providers import response_fields
-from tokenest_py.runtime.quantiles import Median, median
-from tokenest_py.runtime.results import TokenEstimate
 from tokenest_py.runtime.rules import Rules
 from tokenest_py.runtime.table.source import Source, Status
 from tokenest_py.runtime.text import MAX_TEXT
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from tokenest_py.runtime.budget import Budget
-    from tokenest_py.runtime.results import Part
+    from tokenest_py.runtime.results import TokenEstimate
     from tokenest_py.runtime.rules import Cell, Reading
 
 DEFAULT_CATEGORY = "implementation"
@@ -139,8 +137,8 @@ class Estimator:
                 task=task, scope_paths=scope_paths, assume=assume,
             )  # fmt: skip
             if estimate.model == "no_deliverables":
-                estimate = self._without_deliverables(
-                    category, complexity, said, model, input_tokens
+                estimate = without_deliverables(
+                    self._current(), self._memory, category, complexity, said, model, input_tokens
                 )
             return estimate._replace(labels=said)
         assume = assume or "new"
@@ -155,7 +153,9 @@ class Estimator:
             for text, action in normalize(deliverables)
         ]
         if not readings:
-            return self._without_deliverables(category, complexity, NO_LABELS, model, input_tokens)
+            return without_deliverables(
+                rules, self._memory, category, complexity, NO_LABELS, model, input_tokens
+            )
         if rules.documents and all(reading.is_document for reading in readings):
             items = [reading.deliverable for reading in readings]
             model, final, found = rules.choose(items, cell.category, task or "")
@@ -165,7 +165,7 @@ class Estimator:
                 breakdown = documents.parts(table, model, files, found, scope)
                 recorded = documents.recorded_parts(table, model, files, found, scope)
                 confidence = table.constants[f"confidence_{model}"]
-                return self._finish(
+                return finished(
                     rules, cell, model, 0, breakdown, confidence, readings, (), recorded
                 )
         return self._by_deliverables(rules, cell, readings, assume)
@@ -311,7 +311,7 @@ class Estimator:
             + number["confidence_extension"] * sum([r.has_extension for r in readings]) / count
             + number["confidence_action"] * sum([r.has_action for r in readings]) / count
         )
-        return self._finish(
+        return finished(
             rules,
             cell,
             documents.DELIVERABLES,
@@ -320,91 +320,4 @@ class Estimator:
             confidence,
             readings,
             parts,
-        )
-
-    def _without_deliverables(
-        self,
-        category: str | None,
-        complexity: str | None,
-        labels: Mapping[str, str],
-        model: str | None,
-        input_tokens: int | None,
-    ) -> TokenEstimate:
-        """The median of such calls; before any was seen the floor of the complexity."""
-        rules = self._current()
-        cell = rules.cell(category or "", complexity or "")
-        table = rules.coefficients
-        found = median(
-            table,
-            cell_of(
-                table,
-                cell.category,
-                cell.complexity,
-                labels,
-                model,
-                input_bin(input_tokens) if input_tokens and input_tokens > 0 else None,
-                None,
-            ),
-            self._memory,
-        )
-        if found is None:
-            tokens = table.floors.get(("", cell.complexity), table.floors["", ""])
-            spread = int(tokens * table.constants["default_interval"])
-            confidence = table.constants["confidence_no_deliverables"]
-            found = Median(tokens - spread, tokens, tokens + spread, confidence)
-        low, tokens, high, confidence = found
-        return TokenEstimate(
-            tokens,
-            low,
-            high,
-            confidence,
-            MappingProxyType({}),
-            cell.category,
-            cell.complexity,
-            0,
-            (),
-            table.coefficients_id,
-            rules.version,
-            "no_deliverables",
-            0,
-            tokens,
-            1.0,
-            (),
-        )
-
-    def _finish(
-        self,
-        rules: Rules,
-        cell: Cell,
-        model: str,
-        overhead: int,
-        breakdown: dict[str, int],
-        confidence: float,
-        readings: list[Reading],
-        parts: tuple[Part, ...],
-        document_parts: tuple[str, ...] = (),
-    ) -> TokenEstimate:
-        """Add margin and multiplier to the sum of overhead and breakdown."""
-        table = rules.coefficients
-        base = int((overhead + sum(breakdown.values())) * table.constants["safety_margin"])
-        tokens = int(base * cell.multiplier)
-        spread = int(tokens * table.constants["default_interval"])
-        return TokenEstimate(
-            tokens,
-            tokens - spread if cell.low is None else int(base * cell.low),
-            tokens + spread if cell.high is None else int(base * cell.high),
-            min(confidence, 1.0),
-            MappingProxyType(breakdown),
-            cell.category,
-            cell.complexity,
-            len(readings),
-            tuple([reading.deliverable.text for reading in readings]),
-            table.coefficients_id,
-            rules.version,
-            model,
-            overhead,
-            base,
-            cell.multiplier,
-            parts,
-            document_parts,
         )
