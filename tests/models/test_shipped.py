@@ -92,6 +92,7 @@ SHIPPED: dict[str, list[str]] = {
         f"{iso(call)} stdout {'F' if part.endswith(END) else 'P'} {part.removesuffix(END)}"
         for call, part in parts("kubernetes_cut")
     ],
+    "fluentd": each(lambda call, log: {"log": log, "stream": "stdout", "time": iso(call)}),
     "fluent_bit": each(lambda call, log: {"@timestamp": iso(call), "log": log, "kubernetes": {}}),
     "journald": [
         *each(

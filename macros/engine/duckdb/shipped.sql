@@ -48,6 +48,8 @@
             then list_transform(
                 [{{ text }}],
                 lambda joined: case
+                    -- who takes all newlines off cuts nothing
+                    when starts_with(joined, '{') and not regexp_matches(joined, '\\n", ?"stream":') then null
                     {%- for parts in [of_docker, of_kubernetes] %}
                     when regexp_matches(joined, '{{ parts }}')
                         then {{ duckdb__joined_parts('joined', parts) }}
