@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from planned import settings
 from tokenest_py.errors import BuildError
 from tokenest_py.pipeline.plan import store
 from tokenest_py.pipeline.plan.plan import Plan
-from tokenest_py.pipeline.plan.store import current_plan, project_checksum
+from tokenest_py.pipeline.plan.store import current_plan, plan_name, project_checksum
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,6 +82,21 @@ def test_a_plan_of_another_version_is_compiled_anew_and_says_so(
     (tmp_path / "plan-default.json").write_text("{}")
     with pytest.raises(ValueError, match="steps"):
         Plan.read(tmp_path / "plan-default.json", {})
+
+
+def test_the_newest_plans_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A var with another value each day leaves no plan of each day behind."""
+    monkeypatch.setattr(store, "compile_to", lambda _, path, __: plan_of({}).write(path))
+    for number in range(25):
+        old = tmp_path / f"plan-{number:08x}.json"
+        old.touch()
+        os.utime(old, (number, number))
+    with contextlib.chdir(ROOT):
+        current_plan(settings(DBT_TARGET_PATH=str(tmp_path)), {"as_of": "2026-01-31"}, str)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == sorted(
+        [plan_name({"as_of": "2026-01-31"}), *(f"plan-{n:08x}.json" for n in range(6, 25))]
+    )
 
 
 def test_a_project_that_dbt_cannot_read_is_one_line(small: Path) -> None:

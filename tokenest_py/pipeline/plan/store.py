@@ -35,6 +35,7 @@ _PARTS = ("dbt_project.yml", "profiles.yml", "macros", "models", "seeds", "tests
 _COMPILED_BY = (
     "compiling.py", "figures.py", "plan.py", "run.py", "session.py", "standins.py", "tables.py",
 )  # fmt: skip
+_KEPT = 20  # plans in a folder, of 5 MB each
 _SOURCES = {".sql", ".yml", ".csv"}
 _MAKERS = "dbt-core", "dbt-duckdb"
 # What dbt finds in its environment: words that a run replaces, and nothing of this process.
@@ -98,6 +99,7 @@ def _plan(
     say(f"compiling the plan: {found}")
     path = _writable(settings.plans) / plan_name(variables)
     compile_to(settings.project, path, variables)
+    _forget(path.parent)
     return Plan.read(path, words, figures)
 
 
@@ -132,6 +134,13 @@ def _check_names(settings: Settings, names: Sequence[str]) -> None:
         wrong = [name for name in names if name not in default.variables]
         if wrong:
             raise BuildError("; ".join(default.unknown.replace("@name@", name) for name in wrong))
+
+
+def _forget(folder: Path) -> None:
+    """Keep the newest plans: a var such as as_of may have another value each day."""
+    plans = sorted(folder.glob("plan-*"), key=lambda path: path.stat().st_mtime)
+    for path in plans[:-_KEPT]:
+        path.unlink(missing_ok=True)
 
 
 def plan_name(variables: Mapping[str, object]) -> str:
