@@ -199,6 +199,11 @@
     end
 {%- endmacro %}
 
+{#- A tag that whoever asked has given; the gateway adds one of its own, who was asking. -#}
+{% macro form_request_tag(value) -%}
+    case when left({{ value }}, 12) <> '"User-Agent:' then {{ value }} end
+{%- endmacro %}
+
 {#- Of the words for how a call ended, true for a success and false for a failure. -#}
 {% macro form_success_word(value) -%}
     case lower({{ value }})
@@ -206,6 +211,7 @@
         when '"ok"' then 'true'
         when '"failure"' then 'false'
         when '"error"' then 'false'
+        when '"failed"' then 'false'
     end
 {%- endmacro %}
 

@@ -6,6 +6,7 @@ case
     when part_of_value <> 'response' then 'part of a stream'
     when second_choice_value = 'true' then 'several choices'
     when actual_output_tokens is null then 'no output counted'
+    when actual_output_tokens_value = 0 and stop_reason_value is null then 'no output counted'
 end
 {% endset %}
 

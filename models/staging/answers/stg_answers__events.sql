@@ -23,7 +23,6 @@ calls as (
         {{ call_columns('accepted', {
             'actual_output_tokens': output_by_total(),
             'stop_reason': stop_reason,
-            'success': 'true',
         }) }}
     from accepted
 ),
