@@ -97,11 +97,11 @@
 
 {#-
     What a text says, or a number as a text. A member that anybody may have for anything is read by it:
-    what else stands there (an object, true) is nothing.
+    what else stands there (an object, true, an empty text) is nothing.
 -#}
 {% macro form_name(value) -%}
     case
-        when left({{ value }}, 1) = '"' then {{ value }}
+        when left(nullif({{ value }}, '""'), 1) = '"' then {{ value }}
         when {{ regex_test(value, '^-?[0-9]') }} then '"' || {{ value }} || '"'
     end
 {%- endmacro %}
@@ -136,7 +136,7 @@
         when {{ regex_test(value, '^"?[0-9]{12,13}([.][0-9]+)?"?$') }} then {{ form_milliseconds(value) }}
         when {{ regex_test(value, '^"?[0-9]{15,16}"?$') }} then {{ epoch_as_time(value, 'bigint', '* 1') }}
         when {{ regex_test(value, '^"?[0-9]{18,19}"?$') }} then {{ form_nanoseconds(value) }}
-        when left({{ value }}, 1) <> '"' then null
+        when left({{ value }}, 1) <> '"' or {{ value }} = '""' then null
         when {{ regex_test(value, '^"[0-9-]{10}"$') }} then left({{ value }}, 11) || 'T00:00:00Z"'
         when {{ regex_test(value, '[T ][0-9:]{8},[0-9]+"$') }} then replace({{ value }}, ',', '.')
         when {{ regex_test(value, clock ~ ' ?([+]0000 )?UTC"$') }}

@@ -10,10 +10,21 @@ case
 end
 {% endset %}
 
-{#- Servers on one's own machine give ids by chance: an id is one with its time. -#}
+{#-
+    Servers on one's own machine give ids by chance: an id is one with its time. What a program calls `id`
+    may be that of a question, which several models answer; one of a provider is told by how it begins.
+-#}
 {% set key %}
 'answers:' || coalesce(
-    response_id_value || coalesce('@' || made_at_value, ''), md5(record_text)
+    response_id_value || coalesce(
+        '@' || made_at_value,
+        case
+            when not {{ regex_test('own_id_value', '^(msg|resp|chatcmpl|cmpl|gen)[_-]') }}
+                then '@' || coalesce(model_value, '') || '/' || cast(actual_output_tokens_value as string)
+        end,
+        ''
+    ),
+    md5(record_text)
 )
 {% endset %}
 
