@@ -3,6 +3,7 @@ case
     when coalesce(observation_type_value, '') <> 'generation' then 'no call of a model'
     when level_value = 'error' then 'failed call'
     when actual_output_tokens is null then 'no output counted'
+    when actual_output_tokens_value = 0 and stop_reason_value is null then 'no output counted'
 end
 {% endset %}
 
