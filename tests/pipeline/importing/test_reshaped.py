@@ -121,6 +121,10 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
         {"timestamp": TIME, "event": SECRET, "session_id": "s", "data": {"call": CALL}},
         "answers", CALL | {"timestamp": TIME, "session_id": "s"},
     ),
+    "a span of an agent": (
+        {"started_at": "x", "ended_at": TIME, "trace_id": "t", "id": SECRET, "span_data": CALL},
+        "answers", CALL | {"started_at": "x", "ended_at": TIME, "trace_id": "t"},
+    ),
     "a message of LangChain": (
         {"lc": 1, "kwargs": {
             "content": SECRET, "usage_metadata": {"output_tokens": 12},
@@ -164,10 +168,18 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
     "value",
     [
         {"session": CALL, "turns": [CALL, CALL]},
+        {"type": "assistant", "message": CALL | {"id": "msg_1"}, "parent_tool_use_id": None},
+        {"summary": {"usage": {"m": {"requests": 3, "completion_tokens": 36}}}},
         {"first": {"second": {"model": "m", "prompt": SECRET}}},
         {"tags": SECRET, "spans": [SECRET], "response": {"tokenUsage": SECRET}},
     ],
-    ids=["a sum beside its parts", "no count", "another meaning"],
+    ids=[
+        "a sum beside its parts",
+        "an answer that goes on",
+        "a sum",
+        "no count",
+        "another meaning",
+    ],
 )
 def test_what_may_be_counted_twice_or_is_no_call_is_left_out(tmp_path: Path, value: object) -> None:
     """And said to be."""
@@ -177,20 +189,25 @@ def test_what_may_be_counted_twice_or_is_no_call_is_left_out(tmp_path: Path, val
 
 
 def test_lines_of_pairs(tmp_path: Path) -> None:
-    """Of logfmt, and of a logger that writes pairs behind a time; others cost themselves."""
+    """Of logfmt, of a logger that writes pairs behind a time, and answers as Python prints them."""
     path = tmp_path / "app.log"
     path.write_text(
         f'time={TIME} msg="{SECRET} x=1" model=m completion_tokens=12 finish_reason=length\n'
         "2026-06-01 08:00:00,250 INFO call model=m, completion_tokens=12, finish_reason=length\n"
-        f"GET /x?model=m&completion_tokens=3 {SECRET}\n",
+        f"GET /x?model=m&completion_tokens=3 {SECRET}\n"
+        "ChatCompletion(choices=[Choice(finish_reason='length', message=Message(content='a, b=c'"
+        f", refusal=None)], created={TIME}, model='m', usage=Usage(completion_tokens=12))\n"
+        "ChatCompletion(choices=[Choice(finish_reason='stop'), Choice(finish_reason='length')],"
+        " model='m', usage=Usage(completion_tokens=12))\n",
         encoding="utf-8",
     )
     done, lines = imported(path)
-    assert [{**line, "imported_from": None} for line in lines] == [
-        {**CALL, time: value, "imported_from": None}
-        for time, value in (("time", TIME), ("@timestamp", "2026-06-01 08:00:00,250"))
+    times = (("time", TIME), ("@timestamp", "2026-06-01 08:00:00,250"), ("created", TIME))
+    said = [{name: line[name] for name in line if line[name] is not None} for line in lines]
+    assert [{**line, "imported_from": 0} for line in said] == [
+        {**CALL, time: value, "imported_from": 0} for time, value in times
     ]
-    assert dict(done.left_out) == {"app.log: no source knows it": 1}
+    assert dict(done.left_out) == {"app.log: no source knows it": 2}
 
 
 @pytest.mark.parametrize(

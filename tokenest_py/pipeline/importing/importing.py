@@ -170,7 +170,8 @@ def _parts(row: Record, sources: Sequence[Source]) -> Iterator[tuple[str, Record
     """Yield what is kept of a record with the word of its source, or of those within it."""
     records = [row]
     if not _fitting(row, sources):
-        records = reshaped(row, lambda record: of_one(_fitting(record, sources)) is not None)
+        names = {name for source in sources if source.yields for name in source.said_above}
+        records = reshaped(row, lambda one: of_one(_fitting(one, sources)) is not None, names)
     for record in records:
         if known := of_one(_fitting(record, sources)):
             for part in known.parts(known.kept(record), MOST_BYTES):

@@ -167,6 +167,16 @@ class Source:
         return [{**record, name: [item]} for item in items]
 
     @cached_property
+    def said_above(self) -> list[str]:
+        """The members that an object around a call may have: its time, its run and its group."""
+        return [
+            row["path"].strip('"')
+            for row in self.fields
+            if row["field"] in {"occurred_at", "run_id", "category"}
+            and re.fullmatch(r'"[^"]+"|\w+', row["path"])
+        ]
+
+    @cached_property
     def _tree(self) -> Node:
         tree = Node()
         nested = [each.strip(".") for each in self.each if each not in {"[]", "data[]"}]
@@ -282,11 +292,13 @@ def _holds_one(record: object, paths: Iterable[str]) -> bool:
 
 
 def at(record: object, path: str) -> object:
-    """The value that a path of names leads to; None where nothing is."""
+    """The value that a path of names leads to, `[0]` to the first item; None where nothing is."""
     for quoted, name in NAME.findall(path):
         if not isinstance(record, dict):
             return None
-        record = record.get(quoted or name)
+        record = record.get(quoted or name.removesuffix("[0]"))
+        if name.endswith("[0]"):
+            record = record[0] if isinstance(record, list) and record else None
     return record
 
 

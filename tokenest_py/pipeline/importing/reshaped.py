@@ -12,31 +12,35 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 __all__ = ["folded", "pairs", "reshaped"]
 
 Record = dict[str, Any]
 Found = tuple[str, Record]  # where it stands, and what it says
+Rules = tuple["Callable[[Record], bool]", "Collection[str]"]
 
 DEPTH = 5  # of objects within objects that are looked at
-# what an object may say of the calls within it
-ABOVE = ("timestamp", "time", "ts", "created_at", "@timestamp", "session_id", "run_id", "trace_id",
-         "category", "feature", "task")  # fmt: skip
 SAME = {
     "time_generated": "timestamp", "@t": "timestamp",
     "input_token_count": "input_tokens", "output_token_count": "output_tokens",
 }  # fmt: skip
 HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 BETWEEN = re.compile(r"[\s_-]+")
-PAIR = re.compile(r"""(?<![^\s,;(\[{])([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s,;"')\]}]*)""")
+PAIR = re.compile(
+    r"""(?<![^\s,;(\[{])([A-Za-z_@][\w.@-]*)="""
+    r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;"'()\[\]{}]*)"""
+)
+NOTHING = {"", "None", "null"}
 WHOLE = re.compile(r"-?[0-9]{1,18}")
 TIME = re.compile(
     r"[^\w]{0,3}([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]{8,}(?:Z|[+-][0-9]{2}:?[0-9]{2})?)"
 )
 
 
-def reshaped(record: Record, is_known: Callable[[Record], bool]) -> list[Record]:
+def reshaped(
+    record: Record, is_known: Callable[[Record], bool], above: Collection[str]
+) -> list[Record]:
     """The records in what no source knows as it stands; none where they stand in two places.
 
     There one may be the sum of the others.
@@ -44,8 +48,9 @@ def reshaped(record: Record, is_known: Callable[[Record], bool]) -> list[Record]
     Args:
         record: What no source recognises.
         is_known: Whether one source recognises a record.
+        above: What an object may say of the calls within it: the names of those members.
     """
-    found = list(_within(record, is_known, {}, "", DEPTH))
+    found = list(_within(record, (is_known, above), {}, "", DEPTH))
     return [inner for _, inner in found] if len({place for place, _ in found}) == 1 else []
 
 
@@ -56,26 +61,31 @@ def folded(name: str) -> str:
 
 
 def pairs(line: str) -> Record:
-    """The pairs of a line of `key=value`, with the time that it begins with; {} for another one."""
+    """The pairs of a line of `key=value`, as Python also prints an answer; {} for another line.
+
+    With the time that the line begins with.
+    """
     record: Record = {}
     for name, value in PAIR.findall(line):
-        text = value[1:-1] if value[:1] == '"' else value
-        record.setdefault(name, int(text) if WHOLE.fullmatch(text) else text)
+        text = value[1:-1] if value[:1] in {'"', "'"} else value
+        if name == "finish_reason" and name in record:
+            return {}  # of several choices, which share one count
+        if text not in NOTHING:
+            record.setdefault(name, int(text) if WHOLE.fullmatch(text) else text)
     if len(record) < 2:
         return {}
     begin = TIME.match(line)
     return {"@timestamp": begin[1], **record} if begin else record
 
 
-def _within(
-    value: object, is_known: Callable[[Record], bool], above: Record, place: str, depth: int
-) -> Iterator[Found]:
+def _within(value: object, rules: Rules, above: Record, place: str, depth: int) -> Iterator[Found]:
     """The records in a value, each with the names that lead to it."""
     if isinstance(value, list):
         for item in value:
-            yield from _within(item, is_known, above, place, depth)
+            yield from _within(item, rules, above, place, depth)
     if not isinstance(value, dict) or not depth:
         return
+    is_known, names = rules
     shaped = _shaped(value, above)
     if shaped is not None:
         yield from ((place, record) for record in shaped if is_known(record))
@@ -85,10 +95,11 @@ def _within(
         if is_known(known):
             yield place, {**above, **known}
             return
-    above = above | {name: plain[name] for name in ABOVE if isinstance(plain.get(name), str | int)}
+    said = {name: value.get(name, plain.get(name)) for name in names}
+    above = above | {name: one for name, one in said.items() if isinstance(one, str | int | float)}
     for name, inner in value.items():
         if isinstance(inner, dict | list):
-            yield from _within(inner, is_known, above, f"{place}.{name}", depth - 1)
+            yield from _within(inner, rules, above, f"{place}.{name}", depth - 1)
 
 
 def _folded(value: object, depth: int) -> object:
@@ -110,6 +121,8 @@ def _shaped(value: Record, above: Record) -> list[Record] | None:
         return [_of_zipkin(value)]
     if isinstance(_object(value.get("response")).get("tokenUsage"), dict):
         return [_of_promptfoo(value, above)]
+    if "parent_tool_use_id" in value:  # `claude -p` prints counts of answers that go on
+        return []
     if value.get("say") == "api_req_started":
         return [_of_cline(value)]
     return None
