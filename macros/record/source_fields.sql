@@ -334,6 +334,8 @@
         {'field': 'part_of', 'rank': 4, 'path': 'type', 'form': 'answer_kind', 'type': 'word', 'record': 'own'},
         {'field': 'output_alone', 'rank': 1, 'path': 'usageMetadata.candidatesTokenCount', 'form': 'count_if_one', 'type': 'whole', 'record': 'own'},
         {'field': 'total_tokens', 'rank': 1, 'path': 'usageMetadata.totalTokenCount', 'form': 'count_if_one', 'type': 'whole', 'record': 'own'},
+        {'field': 'total_tokens', 'rank': 2, 'path': 'usage.total_tokens', 'form': 'count_if_one', 'type': 'whole', 'record': 'own'},
+        {'field': 'total_tokens', 'rank': 3, 'path': 'response>usage.total_tokens', 'form': 'count_if_one', 'type': 'whole', 'record': 'own'},
     ]) }}
     {% elif source == 'anthropic_batch' %}
     {{ return([
