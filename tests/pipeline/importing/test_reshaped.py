@@ -224,3 +224,16 @@ def test_tables_as_spreadsheets_write_them(tmp_path: Path, header: str, row: str
     path.write_text(f"{header}\n{row}\n", encoding="utf-8")
     _, [line] = imported(path)
     assert line == CALL | {"timestamp": TIME, "imported_from": {"file": "calls.csv", "row": 1}}
+
+
+@pytest.mark.parametrize(
+    "first", [CALL, {"event": "call", "data": CALL}], ids=["as it stands", "at another place"]
+)
+def test_a_sum_behind_calls_is_none(tmp_path: Path, first: Record) -> None:
+    """Once a file has calls, what stands elsewhere in it says them again."""
+    path = tmp_path / "log.jsonl"
+    last = {"event": "end", "totals": {"all": CALL | {"completion_tokens": 24}}}
+    path.write_text("\n".join(map(json.dumps, (first, first, last))), encoding="utf-8")
+    done, lines = imported(path)
+    assert [line["completion_tokens"] for line in lines] == [12, 12]
+    assert dict(done.left_out) == {"log.jsonl: no source knows it": 1}

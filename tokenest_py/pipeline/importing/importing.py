@@ -15,7 +15,7 @@ from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.importing import origin
 from tokenest_py.pipeline.importing.containers import tables_of
 from tokenest_py.pipeline.importing.mapped import of_one
-from tokenest_py.pipeline.importing.reshaped import folded, reshaped
+from tokenest_py.pipeline.importing.reshaped import Reshaping, folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -157,8 +157,13 @@ def _records(
         for row in rows:
             yield known.name, known.kept(known.typed(row))
         return
-    for row in _written(table, shippers):
-        parts = list(_parts(row, sources))
+    written = _written(table, shippers)
+    head = list(islice(written, HEAD_ROWS))
+    names = {name for source in sources if source.yields for name in source.said_above}
+    looks = Reshaping(lambda record: of_one(_fitting(record, sources)) is not None, names)
+    is_known = any(_fitting(row, sources) for row in head)  # then what is within others sums up
+    for row in chain(head, written):
+        parts = list(_parts(row, sources, None if is_known else looks))
         yield from parts
         if not parts:
             why = "two sources know it" if _fitting(row, sources) else "no source knows it"
@@ -166,13 +171,11 @@ def _records(
             yield None, {}
 
 
-def _parts(row: Record, sources: Sequence[Source]) -> Iterator[tuple[str, Record]]:
+def _parts(
+    row: Record, sources: Sequence[Source], looks: Reshaping | None
+) -> Iterator[tuple[str, Record]]:
     """Yield what is kept of a record with the word of its source, or of those within it."""
-    records = [row]
-    if not _fitting(row, sources):
-        names = {name for source in sources if source.yields for name in source.said_above}
-        records = reshaped(row, lambda one: of_one(_fitting(one, sources)) is not None, names)
-    for record in records:
+    for record in looks.records(row) if looks and not _fitting(row, sources) else [row]:
         if known := of_one(_fitting(record, sources)):
             for part in known.parts(known.kept(record), MOST_BYTES):
                 yield known.name, part

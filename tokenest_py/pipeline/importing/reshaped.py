@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-__all__ = ["folded", "pairs", "reshaped"]
+__all__ = ["Reshaping", "folded", "pairs"]
 
 Record = dict[str, Any]
 Found = tuple[str, Record]  # where it stands, and what it says
@@ -38,20 +39,30 @@ TIME = re.compile(
 )
 
 
-def reshaped(
-    record: Record, is_known: Callable[[Record], bool], above: Collection[str]
-) -> list[Record]:
-    """The records in what no source knows as it stands; none where they stand in two places.
+@dataclass(slots=True)
+class Reshaping:
+    """Looks into the records of one table, none of which a source knows as it stands.
 
-    There one may be the sum of the others.
+    Their calls stand at one place, the first that has some: those at another may be their sums.
 
-    Args:
-        record: What no source recognises.
+    Attributes:
         is_known: Whether one source recognises a record.
         above: What an object may say of the calls within it: the names of those members.
+        place: Where calls stand.
     """
-    found = list(_within(record, (is_known, above), {}, "", DEPTH))
-    return [inner for _, inner in found] if len({place for place, _ in found}) == 1 else []
+
+    is_known: Callable[[Record], bool]
+    above: Collection[str]
+    place: str | None = None
+
+    def records(self, record: Record) -> list[Record]:
+        """The records within it; none where they stand in two places."""
+        found = list(_within(record, (self.is_known, self.above), {}, "", DEPTH))
+        places = {place for place, _ in found}
+        if len(places) != 1 or self.place not in {None, *places}:
+            return []
+        [self.place] = places
+        return [inner for _, inner in found]
 
 
 def folded(name: str) -> str:
