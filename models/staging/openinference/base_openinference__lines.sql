@@ -3,7 +3,6 @@
 case
     when not {{ is_call_of_model() }} then 'no call of a model'
     when actual_output_tokens is null then 'no output counted'
-    when actual_output_tokens_value = 0 and stop_reason_value is null then 'no output counted'
 end
 {% endset %}
 

@@ -9,7 +9,6 @@ case
         and coalesce(event_name_value, '') <> 'claude_code.llm_request'
         then 'no call of a model'
     when actual_output_tokens is null then 'no output counted'
-    when actual_output_tokens_value = 0 and stop_reason_value is null then 'no output counted'
 end
 {% endset %}
 
