@@ -239,7 +239,7 @@
                 || ', where <source> is one of {{ var("sources") | join(", ") }}'
                 || ', or write event records: {{ event_fields() | selectattr("required", "in", ["always", "event"])
                     | map(attribute="name") | join(" and ") }} are enough'
-                || ' (docs/event_record.md)'
+                || ' (docs/event_record.md); `tokenest import` knows more names and shapes'
         end as message
     from (
         select

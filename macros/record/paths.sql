@@ -97,11 +97,11 @@
 
 {#-
     What a text says, or a number as a text. A member that anybody may have for anything is read by it:
-    what else stands there (an object, true) is nothing.
+    what else stands there (an object, true, an empty text) is nothing.
 -#}
 {% macro form_name(value) -%}
     case
-        when left({{ value }}, 1) = '"' then {{ value }}
+        when left(nullif({{ value }}, '""'), 1) = '"' then {{ value }}
         when {{ regex_test(value, '^-?[0-9]') }} then '"' || {{ value }} || '"'
     end
 {%- endmacro %}
@@ -127,7 +127,7 @@
 {#-
     A time as programs write it: seconds, milliseconds, microseconds or nanoseconds since 1970, by how
     many digits they have, or a text: with a comma before the fraction, an offset without its colon or
-    its minutes, the word UTC, or a day alone. Another number is no time (how long a call took), and nothing.
+    its minutes, the word UTC, or a day alone; also as MongoDB exports it. Another number is no time (how long a call took), and nothing.
 -#}
 {% macro form_moment(value) -%}
     {%- set clock = '[T ][0-9:]{8}([.][0-9]+)?' -%}
@@ -136,7 +136,8 @@
         when {{ regex_test(value, '^"?[0-9]{12,13}([.][0-9]+)?"?$') }} then {{ form_milliseconds(value) }}
         when {{ regex_test(value, '^"?[0-9]{15,16}"?$') }} then {{ epoch_as_time(value, 'bigint', '* 1') }}
         when {{ regex_test(value, '^"?[0-9]{18,19}"?$') }} then {{ form_nanoseconds(value) }}
-        when left({{ value }}, 1) <> '"' then null
+        when left({{ value }}, 9) = '{"$date":' then substring({{ value }}, 10, length({{ value }}) - 10)
+        when left({{ value }}, 1) <> '"' or {{ value }} = '""' then null
         when {{ regex_test(value, '^"[0-9-]{10}"$') }} then left({{ value }}, 11) || 'T00:00:00Z"'
         when {{ regex_test(value, '[T ][0-9:]{8},[0-9]+"$') }} then replace({{ value }}, ',', '.')
         when {{ regex_test(value, clock ~ ' ?([+]0000 )?UTC"$') }}
@@ -199,6 +200,11 @@
     end
 {%- endmacro %}
 
+{#- A tag that whoever asked has given; the gateway adds one of its own, who was asking. -#}
+{% macro form_request_tag(value) -%}
+    case when left({{ value }}, 12) <> '"User-Agent:' then {{ value }} end
+{%- endmacro %}
+
 {#- Of the words for how a call ended, true for a success and false for a failure. -#}
 {% macro form_success_word(value) -%}
     case lower({{ value }})
@@ -206,6 +212,7 @@
         when '"ok"' then 'true'
         when '"failure"' then 'false'
         when '"error"' then 'false'
+        when '"failed"' then 'false'
     end
 {%- endmacro %}
 

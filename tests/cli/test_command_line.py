@@ -133,7 +133,8 @@ def test_telemetry_without_any_event_is_no_data(project: Project) -> None:
     [warning] = [text for text in done.stderr.splitlines() if text.startswith("warning: ")]
     assert "telemetry/odd.ndjson was not read" in warning
     assert "which has hello. Say whose it is with TOKENEST_TELEMETRY='<source>:" in warning
-    assert warning.endswith(f"or write event records: {REQUIRED} are enough (docs/event_record.md)")
+    assert f"or write event records: {REQUIRED} are enough (docs/event_record.md)" in warning
+    assert warning.endswith("; `tokenest import` knows more names and shapes")
     assert done.returncode == 4
     [message] = errors(done)
     assert "1 line(s) quarantined" in message

@@ -123,8 +123,8 @@ def test_a_name_that_a_file_of_another_source_had(project: Project) -> None:
     short.write_bytes(b"ready\n" + spans.read_bytes())
     project.build("files", "int_lines")
     assert project.rows(STATES.replace("select", "select source_name,")) == [
-        ("otel", "app.ndjson#2", "app.ndjson", "landed", 9, 5),
-        ("otel", "short.ndjson#2", "short.ndjson", "landed", 10, 0),
+        ("otel", "app.ndjson#2", "app.ndjson", "landed", 10, 6),
+        ("otel", "short.ndjson#2", "short.ndjson", "landed", 11, 0),
         ("tokenest", "app.ndjson", "app.1.ndjson", "rotated", 60, 60),
         ("tokenest", "short.ndjson", "short.1.ndjson", "gone", 1, 1),
     ]

@@ -120,7 +120,7 @@ def test_the_first_word_for_a_time_that_has_one_counts(tmp_path: Path) -> None:
     assert len(words) > 10
     project = Project(tmp_path)
     with project.telemetry().open("w", encoding="utf-8") as file:
-        for number, word in enumerate(words):
+        for number, word in enumerate(words, start=1):
             record = {"model": "gpt-6", "completion_tokens": number, word: TIME}
             file.write(json.dumps({"time": 0.25, "ts": 3} | record) + "\n")
     project.build("int_events", tests=False)
@@ -171,7 +171,7 @@ def test_times_as_programs_write_them(tmp_path: Path) -> None:
     """Seconds and their parts, and the texts of loggers."""
     project = Project(tmp_path)
     with project.telemetry().open("w", encoding="utf-8") as file:
-        for number, time in enumerate(TIMES):
+        for number, time in enumerate(TIMES, start=1):
             record = {"time": time, "model": "gpt-6", "completion_tokens": number}
             file.write(json.dumps(record) + "\n")
     project.build("int_events", tests=False)

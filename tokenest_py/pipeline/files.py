@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
     from tokenest_py.pipeline.settings import Settings
 
-__all__ = ["IMPORTED", "NOT_WHOLE", "PACKED", "REQUIRED", "any_file_matches", "folder_of",
-    "glob_of", "kind_of_no_file", "make_folder", "readable",
+__all__ = ["IMPORTED", "NOT_WHOLE", "PACKED", "REQUIRED", "RESHAPED", "any_file_matches",
+    "folder_of", "glob_of", "kind_of_no_file", "make_folder", "readable",
 ]  # fmt: skip
 
 _NOTHING = "x" * 256  # no file has a name of this length
 REQUIRED = "occurred_at and actual_output_tokens"  # what makes a record one of an event
 IMPORTED = "what is no JSON object a line, `tokenest import FILE` may read"
+RESHAPED = "`tokenest import FILE` knows more names and shapes"
 NOT_WHOLE = "a line is whole when it ends in a newline"
 PACKED = (".gz", ".zst")  # what DuckDB unpacks as it reads
 _UNLISTED = "a name that begins with a backslash keeps it from being listed; rename that"

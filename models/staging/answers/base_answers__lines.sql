@@ -6,13 +6,25 @@ case
     when part_of_value <> 'response' then 'part of a stream'
     when second_choice_value = 'true' then 'several choices'
     when actual_output_tokens is null then 'no output counted'
+    when actual_output_tokens_value = 0 and stop_reason_value is null then 'no output counted'
 end
 {% endset %}
 
-{#- Servers on one's own machine give ids by chance: an id is one with its time. -#}
+{#-
+    Servers on one's own machine give ids by chance: an id is one with its time. What a program calls `id`
+    may be that of a question, which several models answer; one of a provider is told by how it begins.
+-#}
 {% set key %}
 'answers:' || coalesce(
-    response_id_value || coalesce('@' || made_at_value, ''), md5(record_text)
+    response_id_value || coalesce(
+        '@' || made_at_value,
+        case
+            when not {{ regex_test('own_id_value', '^(msg|resp|chatcmpl|cmpl|gen)[_-]') }}
+                then '@' || coalesce(model_value, '') || '/' || cast(actual_output_tokens_value as string)
+        end,
+        ''
+    ),
+    md5(record_text)
 )
 {% endset %}
 

@@ -10,6 +10,18 @@
 coalesce(stop_reason, case when part_of = 'response' then response_status end)
 {% endset %}
 
+{#- xAI counts reasoning beside the output, as its total shows. -#}
+{% set output %}
+case
+    when
+        accepted.reasoning_tokens > 0
+        and accepted.total_tokens
+        = accepted.input_tokens + accepted.actual_output_tokens + accepted.reasoning_tokens
+        then accepted.actual_output_tokens + accepted.reasoning_tokens
+    else {{ output_by_total() }}
+end
+{% endset %}
+
 with
 
 accepted as (
@@ -21,9 +33,8 @@ accepted as (
 calls as (
     select
         {{ call_columns('accepted', {
-            'actual_output_tokens': output_by_total(),
+            'actual_output_tokens': output,
             'stop_reason': stop_reason,
-            'success': 'true',
         }) }}
     from accepted
 ),

@@ -4,6 +4,7 @@ case
     when is_failed_value = 'true' then 'failed call'
     when second_choice_value = 'true' then 'several choices'
     when actual_output_tokens is null then 'no output counted'
+    when actual_output_tokens_value = 0 and stop_reason_value is null then 'no output counted'
 end
 {% endset %}
 

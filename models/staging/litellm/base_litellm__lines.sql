@@ -2,7 +2,8 @@
 case
     when coalesce(call_type_value, '') not in (
         'completion', 'acompletion', 'text_completion', 'atext_completion', 'responses', 'aresponses',
-        'anthropic_messages'
+        'anthropic_messages', 'generate_content', 'agenerate_content', 'generate_content_stream',
+        'agenerate_content_stream', 'pass_through_endpoint', 'llm_passthrough_route', 'allm_passthrough_route'
     ) then 'another kind of call'
     when status_value = 'failure' then 'failed call'
     when cache_hit_value = 'true' then 'answer from a cache'

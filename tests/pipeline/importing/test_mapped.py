@@ -136,10 +136,14 @@ def test_what_is_kept_was_there(name: str, record: dict[str, Any], inner: object
     [
         ("completion_tokens", "812", 812),
         ("completion_tokens", 812.0, 812),
+        ("completion_tokens", "1,812", 1812),
+        ("completion_tokens", "1,8", "1,8"),
         ("completion_tokens", "9.5", "9.5"),
         ("completion_tokens", "", None),
         ("model", 4, "4"),
         ("model_parameters", '{"max_tokens": 9}', {"max_tokens": 9}),
+        ("model_parameters", "{'max_tokens': 9, 'x': None}", {"max_tokens": 9, "x": None}),
+        ("model_parameters", "{'max_tokens': max(9)}", None),
         ("metadata", '{"usage_object": {}}', '{"usage_object": {}}'),
     ],
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.pipeline.database import read_view
-from tokenest_py.pipeline.files import IMPORTED, NOT_WHOLE, REQUIRED
+from tokenest_py.pipeline.files import IMPORTED, NOT_WHOLE, REQUIRED, RESHAPED
 from tokenest_py.pipeline.printable import printable
 from tokenest_py.pipeline.rates import USUAL_RATE, at_nearest_rate
 from tokenest_py.pipeline.report.words import count, percent
@@ -186,8 +186,9 @@ def _files(files: Sequence[Row]) -> list[str]:
                 else f"its records are of several sources ({row['looks_like']})"
             )
             said.append(
-                f"not read: {path}: {looks}; say whose it is: tokenest advise SOURCE:{path}, or"
-                f" write event records: {REQUIRED} are enough (docs/event_record.md)"
+                f"not read: {path}: {looks}; {RESHAPED}, or say whose it is: tokenest advise"
+                f" SOURCE:{path}, or write event records: {REQUIRED} are enough"
+                " (docs/event_record.md)"
             )
         elif row["quarantined"]:
             is_import = not row["accepted"] and row["usual_reject_reason"] in OF_ANOTHER_FORM

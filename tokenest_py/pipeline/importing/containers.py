@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.files import glob_of, kind_of_no_file
+from tokenest_py.pipeline.importing.reshaped import pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ __all__ = ["Table", "json_rows", "tables_of"]
 Row = dict[str, Any]
 
 PIECE = 1 << 20
+_DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NOT_BLANK = re.compile(r"\s*")
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # NaN is no count
 FIELD_BYTES = 1 << 28  # of a cell of CSV: prompts are long
@@ -212,7 +214,7 @@ def _parquet(path: Path) -> Table:
 def _csv(name: str, text: TextIO) -> Table:
     csv.field_size_limit(min(FIELD_BYTES, sys.maxsize))
     sample = text.readline()
-    delimiter = max(",;\t", key=sample.count)
+    delimiter = max(",;\t|", key=sample.count)
     header = next(csv.reader([sample], delimiter=delimiter), [])
 
     def read(wanted: list[str] | None) -> Iterator[Row]:
@@ -229,7 +231,7 @@ def _csv(name: str, text: TextIO) -> Table:
 def json_rows(text: TextIO) -> Iterator[Row]:
     """Yield the objects of a text: values one behind the other, lists and `data` item by item.
 
-    What is no JSON costs the rest of its line: one row that no source knows.
+    What is no JSON costs the rest of its line: one row of its pairs of `key=value`, if it has some.
     """
     waiting, at, is_end = "", 0, False
     while True:
@@ -255,13 +257,20 @@ def _value_at(text: str, at: int, *, is_end: bool) -> tuple[object, int] | None:
     if at == len(text):
         return None
     try:
-        value, end = _DECODER.raw_decode(text, at)
+        value, end = _decoded(text, at)
     except (ValueError, RecursionError) as error:
         newline = text.find("\n", at)
         if is_end or (newline >= 0 and not _is_cut_off(error, len(text))):
-            return {}, newline if newline >= 0 else len(text)
+            end = newline if newline >= 0 else len(text)
+            return pairs(text[at:end]), end
         return None
     return (value, end) if is_end or end < len(text) else None  # digits may go on
+
+
+def _decoded(text: str, at: int) -> tuple[object, int]:
+    if _DATED.match(text, at):
+        raise ValueError("a line that begins with a time, whose year JSON takes for a number")
+    return _DECODER.raw_decode(text, at)
 
 
 def _is_cut_off(error: Exception, length: int) -> bool:
@@ -276,4 +285,7 @@ def _objects(value: object) -> Iterator[Row]:
     if isinstance(value, dict) and isinstance(value.get("data"), list) and len(value) <= 3:
         value = value["data"]
     for item in value if isinstance(value, list) else [value]:
-        yield item if isinstance(item, dict) else {}
+        if isinstance(item, list):
+            yield from _objects(item)
+        else:
+            yield item if isinstance(item, dict) else {}

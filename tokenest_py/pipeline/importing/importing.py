@@ -15,6 +15,7 @@ from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.importing import origin
 from tokenest_py.pipeline.importing.containers import tables_of
 from tokenest_py.pipeline.importing.mapped import of_one
+from tokenest_py.pipeline.importing.reshaped import Reshaping, folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -156,15 +157,28 @@ def _records(
         for row in rows:
             yield known.name, known.kept(known.typed(row))
         return
-    for row in _written(table, shippers):
-        fitting = [source for source in sources if source.recognises(row)]
-        if known := of_one(fitting):
-            for part in known.parts(known.kept(row), MOST_BYTES):
+    written = _written(table, shippers)
+    head = list(islice(written, HEAD_ROWS))
+    names = {name for source in sources if source.yields for name in source.said_above}
+    looks = Reshaping(lambda record: of_one(_fitting(record, sources)) is not None, names)
+    is_known = any(_fitting(row, sources) for row in head)  # then what is within others sums up
+    for row in chain(head, written):
+        parts = list(_parts(row, sources, None if is_known else looks))
+        yield from parts
+        if not parts:
+            why = "two sources know it" if _fitting(row, sources) else "no source knows it"
+            done.left_out[f"{name}: {why}"] += 1
+            yield None, {}
+
+
+def _parts(
+    row: Record, sources: Sequence[Source], looks: Reshaping | None
+) -> Iterator[tuple[str, Record]]:
+    """Yield what is kept of a record with the word of its source, or of those within it."""
+    for record in looks.records(row) if looks and not _fitting(row, sources) else [row]:
+        if known := of_one(_fitting(record, sources)):
+            for part in known.parts(known.kept(record), MOST_BYTES):
                 yield known.name, part
-            continue
-        why = "two sources know it" if fitting else "no source knows it"
-        done.left_out[f"{name}: {why}"] += 1
-        yield None, {}
 
 
 def _known_table(
@@ -173,6 +187,8 @@ def _known_table(
     """The source of a table with columns, and all its rows, of the columns that it knows."""
     if known := _of_columns(table.columns, sources):
         return known, table.rows([name for name in table.columns if known.knows_column(name)])
+    if known := _of_columns([folded(name) for name in table.columns], sources):
+        return known, ({folded(name): row[name] for name in row} for row in table.rows(None))
     rows = _written(table, shippers)
     head = list(islice(rows, HEAD_ROWS))
     return _of_rows(head, sources), chain(head, rows)
@@ -183,6 +199,10 @@ def _written(table: Table, shippers: Shippers) -> Iterator[Record]:
     return chain.from_iterable(map(shippers.as_written, table.rows(None)))
 
 
+def _fitting(record: Record, sources: Sequence[Source]) -> list[Source]:
+    return [source for source in sources if source.recognises(record)]
+
+
 def _of_columns(columns: Sequence[str], sources: Sequence[Source]) -> Source | None:
     """The one source that recognises a row of these columns; dots in their names lead inwards."""
     row: Record = {}
@@ -191,7 +211,7 @@ def _of_columns(columns: Sequence[str], sources: Sequence[Source]) -> Source | N
         head, dot, rest = column.partition(".")
         if dot and isinstance(row.setdefault(head, {}), dict):
             row[head][rest] = ""
-    return of_one([source for source in sources if source.recognises(row)])
+    return of_one(_fitting(row, sources))
 
 
 def _of_rows(rows: Sequence[Record], sources: Sequence[Source]) -> Source | None:

@@ -7,6 +7,7 @@ of a prompt or an answer gets into what is written.
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import math
@@ -30,7 +31,7 @@ Record = dict[str, Any]
 # the steps of a path, as macros/record/paths.sql has them
 STEP = re.compile(r'"([^"]+)"|([A-Za-z0-9_$-]+)|\[([0-9]*)\]|\{([^}]+)\}|(>)')
 NAME = re.compile(r'"([^"]+)"|([^."]+)')  # one with dots stands in quotes
-WHOLE = re.compile(r"-?[0-9]{1,300}(\.0+)?")  # a float holds no more
+WHOLE = re.compile(r"-?([0-9]{1,300}|[0-9]{1,3}(,[0-9]{3}){1,99})(\.0+)?")  # a float holds no more
 NUMBER = re.compile(r"-?([0-9]{1,200}\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,2})?")
 OFFSET = re.compile(r"^(20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)$")
 TRUE, FALSE = {"true", "t", "1"}, {"false", "f", "0"}
@@ -166,6 +167,16 @@ class Source:
         return [{**record, name: [item]} for item in items]
 
     @cached_property
+    def said_above(self) -> list[str]:
+        """The members that an object around a call may have: its time, its run and its group."""
+        return [
+            row["path"].strip('"')
+            for row in self.fields
+            if row["field"] in {"occurred_at", "run_id", "category"}
+            and re.fullmatch(r'"[^"]+"|\w+', row["path"])
+        ]
+
+    @cached_property
     def _tree(self) -> Node:
         tree = Node()
         nested = [each.strip(".") for each in self.each if each not in {"[]", "data[]"}]
@@ -281,11 +292,13 @@ def _holds_one(record: object, paths: Iterable[str]) -> bool:
 
 
 def at(record: object, path: str) -> object:
-    """The value that a path of names leads to; None where nothing is."""
+    """The value that a path of names leads to, `[0]` to the first item; None where nothing is."""
     for quoted, name in NAME.findall(path):
         if not isinstance(record, dict):
             return None
-        record = record.get(quoted or name)
+        record = record.get(quoted or name.removesuffix("[0]"))
+        if name.endswith("[0]"):
+            record = record[0] if isinstance(record, list) and record else None
     return record
 
 
@@ -293,6 +306,14 @@ def _parsed(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
+        return _of_python(text)
+
+
+def _of_python(text: str) -> object:
+    """What Python's `repr` of an object says, which a data frame writes into a table."""
+    try:
+        return ast.literal_eval(text) if text.startswith(("{'", "[{'")) else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 
 
@@ -324,7 +345,8 @@ def _typed(value: object, node: Node | None) -> object:
     if is_json and not node.in_text and (node.members or node.kinds & {"text_list", "labels"}):
         return _parsed(str(value))
     if node.kinds == {"whole"} and isinstance(value, (str, float)):
-        return int(float(value)) if WHOLE.fullmatch(str(value)) else value
+        text = str(value)
+        return int(float(text.replace(",", ""))) if WHOLE.fullmatch(text) else value
     if node.kinds == {"number"} and isinstance(value, str):
         return float(value) if NUMBER.fullmatch(value) else value
     if node.kinds == {"flag"} and not isinstance(value, bool):

@@ -1,0 +1,239 @@
+"""Records in another program's shape: which calls are in them, and that nothing is read twice."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dbt_project import ROOT
+from tokenest_py.pipeline.importing.importing import Imported, import_file
+from tokenest_py.pipeline.importing.mapped import read_sources, sources
+from tokenest_py.pipeline.importing.shipped import read_shippers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Record = dict[str, Any]
+
+SECRET = "canary-3c1e"
+SOURCES = read_sources(ROOT, sources(ROOT))
+SHIPPERS = read_shippers(ROOT)
+TIME = "2026-06-01T08:00:00Z"
+START, MICROS = 1780300800000000, 2000000
+CALL = {"model": "m", "completion_tokens": 12, "finish_reason": "length"}
+SPAN = {
+    "gen_ai.operation.name": "chat", "gen_ai.request.model": "m",
+    "gen_ai.request.max_tokens": 12, "gen_ai.usage.output_tokens": 12,
+}  # fmt: skip
+SPANNED = {"trace_id": "t", "span_id": "s", "service_name": "shop", "attributes": SPAN}
+ENDED = {"end_time": START + MICROS}
+ANSWER = {
+    "id": "chatcmpl-1", "choices": [{"finish_reason": "length", "message": SECRET}],
+    "usage": {"completion_tokens": 12},
+}  # fmt: skip
+
+
+def mlflow(kind: str, span_id: str, parent: str | None = None) -> Record:
+    """A span of MLflow, each of whose attributes is a text of JSON."""
+    attributes = {
+        "mlflow.spanType": kind,
+        "mlflow.spanInputs": {"model": "m", "max_tokens": 12, "messages": [SECRET]},
+        "mlflow.spanOutputs": ANSWER,
+    }
+    return {
+        "span_id": span_id, "parent_span_id": parent, "end_time_unix_nano": START * 1000,
+        "attributes": {name: json.dumps(value) for name, value in attributes.items()},
+    }  # fmt: skip
+
+
+# by its name, what a file holds and the source and members of its one call
+SHAPES: dict[str, tuple[object, str, Record]] = {
+    "jaeger": (
+        {"data": [{
+            "traceID": "t",
+            "spans": [{
+                "traceID": "t", "spanID": "s", "processID": "p1", "startTime": START,
+                "duration": MICROS,
+                "tags": [{"key": key, "value": value} for key, value in SPAN.items()],
+            }],
+            "processes": {"p1": {"serviceName": "shop"}},
+        }], "total": 0, "limit": 0, "offset": 0, "errors": None},
+        "openinference", SPANNED | ENDED,
+    ),
+    "zipkin": (
+        [[{
+            "traceId": "t", "id": "s", "timestamp": START, "duration": MICROS, "tags": SPAN,
+            "localEndpoint": {"serviceName": "shop"},
+        }]],
+        "openinference", SPANNED | ENDED,
+    ),
+    "tempo": ({"batches": [{"scopeSpans": []}]}, "otel", {"resourceSpans": [{"scopeSpans": []}]}),
+    "mlflow": (
+        {"info": {}, "data": {"spans": [
+            mlflow("AGENT", "a"), mlflow("CHAT_MODEL", "b", "a"), mlflow("CHAT_MODEL", "c", "b"),
+        ]}},
+        "answers",
+        {
+            "timestamp": START * 1000, "model": "m", "request": {"model": "m", "max_tokens": 12},
+            "response": {
+                "id": "chatcmpl-1", "choices": [{"finish_reason": "length"}],
+                "usage": {"completion_tokens": 12},
+            },
+        },
+    ),
+    "promptfoo": (
+        {"results": {
+            "timestamp": TIME,
+            "results": [{
+                "provider": {"id": "openai:chat:m"}, "prompt": {"raw": SECRET},
+                "response": {
+                    "output": SECRET, "finishReason": "length", "cached": False,
+                    "tokenUsage": {
+                        "prompt": 9, "completion": 12, "completionDetails": {"reasoning": 4},
+                    },
+                },
+            }],
+            "stats": {"tokenUsage": {"completion": 99}},
+        }},
+        "answers",
+        {**CALL, "timestamp": TIME, "prompt_tokens": 9, "reasoning_tokens": 4, "cached": False},
+    ),
+    "cline": (
+        [{"ts": 1, "say": "api_req_started", "modelInfo": {"modelId": "m"}, "text": json.dumps(
+            {"request": SECRET, "tokensIn": 9, "cacheReads": 3, "tokensOut": 12}
+        )}],
+        "answers", {"timestamp": 1, "model": "m", "input_tokens": 12, "output_tokens": 12},
+    ),
+    "names of .NET": (
+        {"Timestamp": TIME, "ModelId": "m", "FinishReason": "length",
+         "Usage": {"InputTokenCount": 9, "OutputTokenCount": 12}, "Prompt": SECRET},
+        "answers",
+        {"timestamp": TIME, "model_id": "m", "finish_reason": "length",
+         "usage": {"input_tokens": 9, "output_tokens": 12}},
+    ),
+    "names with hyphens": (
+        {"timestamp": TIME, "model": "m", "completion-tokens": 12, "finish-reason": "length"},
+        "answers", CALL | {"timestamp": TIME},
+    ),
+    "an object of the program": (
+        {"timestamp": TIME, "event": SECRET, "session_id": "s", "data": {"call": CALL}},
+        "answers", CALL | {"timestamp": TIME, "session_id": "s"},
+    ),
+    "a span of an agent": (
+        {"started_at": "x", "ended_at": TIME, "trace_id": "t", "id": SECRET, "span_data": CALL},
+        "answers", CALL | {"started_at": "x", "ended_at": TIME, "trace_id": "t"},
+    ),
+    "a message of LangChain": (
+        {"lc": 1, "kwargs": {
+            "content": SECRET, "usage_metadata": {"output_tokens": 12},
+            "response_metadata": {"finish_reason": "length"},
+        }},
+        "answers",
+        {"usage_metadata": {"output_tokens": 12}, "response_metadata": {"finish_reason": "length"}},
+    ),
+}  # fmt: skip
+
+
+def imported(path: Path) -> tuple[Imported, list[Record]]:
+    """What became of a file, and the lines that were written of it."""
+    done = import_file(path, path.parent / "telemetry", SOURCES, SHIPPERS, lambda: None)
+    texts = [target.read_text("utf-8") for target in done.written]
+    assert SECRET not in "".join(texts)
+    return done, [json.loads(line) for text in texts for line in text.splitlines()]
+
+
+def written(folder: Path, value: object) -> Path:
+    """A file of one JSON value."""
+    path = folder / "log.json"
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
+    """In the words of a source, and without the texts."""
+    value, source, call = SHAPES[name]
+    done, lines = imported(written(tmp_path, value))
+    assert dict(done.lines) == {source: 1}
+    [line] = lines
+    said = {key: value for key, value in line.items() if value is not None}
+    assert said == {"imported_from": {"file": "log.json", "row": 1}} | call | {
+        key: value for key, value in said.items() if key == "name"
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"session": CALL, "turns": [CALL, CALL]},
+        {"type": "assistant", "message": CALL | {"id": "msg_1"}, "parent_tool_use_id": None},
+        {"summary": {"usage": {"m": {"requests": 3, "completion_tokens": 36}}}},
+        {"first": {"second": {"model": "m", "prompt": SECRET}}},
+        {"tags": SECRET, "spans": [SECRET], "response": {"tokenUsage": SECRET}},
+    ],
+    ids=[
+        "a sum beside its parts",
+        "an answer that goes on",
+        "a sum",
+        "no count",
+        "another meaning",
+    ],
+)
+def test_what_may_be_counted_twice_or_is_no_call_is_left_out(tmp_path: Path, value: object) -> None:
+    """And said to be."""
+    done, lines = imported(written(tmp_path, value))
+    assert not lines
+    assert dict(done.left_out) == {"log.json: no source knows it": 1}
+
+
+def test_lines_of_pairs(tmp_path: Path) -> None:
+    """Of logfmt, of a logger that writes pairs behind a time, and answers as Python prints them."""
+    path = tmp_path / "app.log"
+    path.write_text(
+        f'time={TIME} msg="{SECRET} x=1" model=m completion_tokens=12 finish_reason=length\n'
+        "2026-06-01 08:00:00,250 INFO call model=m, completion_tokens=12, finish_reason=length\n"
+        f"GET /x?model=m&completion_tokens=3 {SECRET}\n"
+        "ChatCompletion(choices=[Choice(finish_reason='length', message=Message(content='a, b=c'"
+        f", refusal=None)], created={TIME}, model='m', usage=Usage(completion_tokens=12))\n"
+        "ChatCompletion(choices=[Choice(finish_reason='stop'), Choice(finish_reason='length')],"
+        " model='m', usage=Usage(completion_tokens=12))\n",
+        encoding="utf-8",
+    )
+    done, lines = imported(path)
+    times = (("time", TIME), ("@timestamp", "2026-06-01 08:00:00,250"), ("created", TIME))
+    said = [{name: line[name] for name in line if line[name] is not None} for line in lines]
+    assert [{**line, "imported_from": 0} for line in said] == [
+        {**CALL, time: value, "imported_from": 0} for time, value in times
+    ]
+    assert dict(done.left_out) == {"app.log: no source knows it": 2}
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("timestamp|model|completion_tokens|finish_reason", f"{TIME}|m|12|length"),
+        ("Timestamp,Model,Completion Tokens,Finish Reason", f"{TIME},m,12,length"),
+        ("timestamp;model;completion_tokens;finish_reason", f'{TIME};m;"12";length'),
+    ],
+)
+def test_tables_as_spreadsheets_write_them(tmp_path: Path, header: str, row: str) -> None:
+    """With bars between the cells, or with words in their header."""
+    path = tmp_path / "calls.csv"
+    path.write_text(f"{header}\n{row}\n", encoding="utf-8")
+    _, [line] = imported(path)
+    assert line == CALL | {"timestamp": TIME, "imported_from": {"file": "calls.csv", "row": 1}}
+
+
+@pytest.mark.parametrize(
+    "first", [CALL, {"event": "call", "data": CALL}], ids=["as it stands", "at another place"]
+)
+def test_a_sum_behind_calls_is_none(tmp_path: Path, first: Record) -> None:
+    """Once a file has calls, what stands elsewhere in it says them again."""
+    path = tmp_path / "log.jsonl"
+    last = {"event": "end", "totals": {"all": CALL | {"completion_tokens": 24}}}
+    path.write_text("\n".join(map(json.dumps, (first, first, last))), encoding="utf-8")
+    done, lines = imported(path)
+    assert [line["completion_tokens"] for line in lines] == [12, 12]
+    assert dict(done.left_out) == {"log.jsonl: no source knows it": 1}

@@ -1,0 +1,243 @@
+"""Records in a shape of their own, as the shape that a source knows.
+
+Traces of Jaeger, Zipkin, Tempo and MLflow, results of promptfoo, requests of Cline; the words for a
+call in another spelling (`CompletionTokens`, `completion-tokens`), or within an object of an
+application's own; and lines of `key=value`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+__all__ = ["Reshaping", "folded", "pairs"]
+
+Record = dict[str, Any]
+Found = tuple[str, Record]  # where it stands, and what it says
+Rules = tuple["Callable[[Record], bool]", "Collection[str]"]
+
+DEPTH = 5  # of objects within objects that are looked at
+SAME = {
+    "time_generated": "timestamp", "@t": "timestamp",
+    "input_token_count": "input_tokens", "output_token_count": "output_tokens",
+}  # fmt: skip
+HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+BETWEEN = re.compile(r"[\s_-]+")
+PAIR = re.compile(
+    r"""(?<![^\s,;(\[{])([A-Za-z_@][\w.@-]*)="""
+    r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;"'()\[\]{}]*)"""
+)
+NOTHING = {"", "None", "null"}
+WHOLE = re.compile(r"-?[0-9]{1,18}")
+TIME = re.compile(
+    r"[^\w]{0,3}([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]{8,}(?:Z|[+-][0-9]{2}:?[0-9]{2})?)"
+)
+
+
+@dataclass(slots=True)
+class Reshaping:
+    """Looks into the records of one table, none of which a source knows as it stands.
+
+    Their calls stand at one place, the first that has some: those at another may be their sums.
+
+    Attributes:
+        is_known: Whether one source recognises a record.
+        above: What an object may say of the calls within it: the names of those members.
+        place: Where calls stand.
+    """
+
+    is_known: Callable[[Record], bool]
+    above: Collection[str]
+    place: str | None = None
+
+    def records(self, record: Record) -> list[Record]:
+        """The records within it; none where they stand in two places."""
+        found = list(_within(record, (self.is_known, self.above), {}, "", DEPTH))
+        places = {place for place, _ in found}
+        if len(places) != 1 or self.place not in {None, *places}:
+            return []
+        [self.place] = places
+        return [inner for _, inner in found]
+
+
+def folded(name: str) -> str:
+    """A name in small letters with `_` between its words: `MaxTokens` and `max-tokens` alike."""
+    plain = BETWEEN.sub("_", HUMP.sub("_", name.strip())).lower()
+    return SAME.get(plain, plain)
+
+
+def pairs(line: str) -> Record:
+    """The pairs of a line of `key=value`, as Python also prints an answer; {} for another line.
+
+    With the time that the line begins with.
+    """
+    record: Record = {}
+    for name, value in PAIR.findall(line):
+        text = value[1:-1] if value[:1] in {'"', "'"} else value
+        if name == "finish_reason" and name in record:
+            return {}  # of several choices, which share one count
+        if text not in NOTHING:
+            record.setdefault(name, int(text) if WHOLE.fullmatch(text) else text)
+    if len(record) < 2:
+        return {}
+    begin = TIME.match(line)
+    return {"@timestamp": begin[1], **record} if begin else record
+
+
+def _within(value: object, rules: Rules, above: Record, place: str, depth: int) -> Iterator[Found]:
+    """The records in a value, each with the names that lead to it."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _within(item, rules, above, place, depth)
+    if not isinstance(value, dict) or not depth:
+        return
+    is_known, names = rules
+    shaped = _shaped(value, above)
+    if shaped is not None:
+        yield from ((place, record) for record in shaped if is_known(record))
+        return
+    plain = {folded(name): _folded(inner, depth) for name, inner in value.items()}
+    for known in (value, plain):
+        if is_known(known):
+            yield place, {**above, **known}
+            return
+    said = {name: value.get(name, plain.get(name)) for name in names}
+    above = above | {name: one for name, one in said.items() if isinstance(one, str | int | float)}
+    for name, inner in value.items():
+        if isinstance(inner, dict | list):
+            yield from _within(inner, rules, above, f"{place}.{name}", depth - 1)
+
+
+def _folded(value: object, depth: int) -> object:
+    if not isinstance(value, dict) or not depth:
+        return value
+    return {folded(name): _folded(inner, depth - 1) for name, inner in value.items()}
+
+
+def _shaped(value: Record, above: Record) -> list[Record] | None:
+    """The records of one of the shapes that are known here; None for another."""
+    if isinstance(value.get("batches"), list):  # Tempo
+        return [{"resourceSpans": value["batches"]}]
+    spans = _objects(value.get("spans"))
+    if "processes" in value and spans:
+        return [_of_jaeger(span, value["processes"]) for span in spans]
+    if any("mlflow.spanType" in _object(span.get("attributes")) for span in spans):
+        return _of_mlflow(spans)
+    if {"traceId", "id", "timestamp", "tags"} <= value.keys():
+        return [_of_zipkin(value)]
+    if isinstance(_object(value.get("response")).get("tokenUsage"), dict):
+        return [_of_promptfoo(value, above)]
+    if "parent_tool_use_id" in value:  # `claude -p` prints counts of answers that go on
+        return []
+    if value.get("say") == "api_req_started":
+        return [_of_cline(value)]
+    return None
+
+
+def _of_jaeger(span: Record, processes: object) -> Record:
+    attributes = {tag.get("key"): tag.get("value") for tag in _objects(span.get("tags"))}
+    process = _object(_object(processes).get(str(span.get("processID"))))
+    return {
+        "trace_id": span.get("traceID"),
+        "span_id": span.get("spanID"),
+        "name": span.get("operationName"),
+        "service_name": process.get("serviceName"),
+        "end_time": _sum(span.get("startTime"), span.get("duration")),
+        "status_code": attributes.get("otel.status_code"),
+        "attributes": attributes,
+    }
+
+
+def _of_zipkin(span: Record) -> Record:
+    tags = _object(span["tags"])
+    return {
+        "trace_id": span["traceId"],
+        "span_id": span["id"],
+        "name": span.get("name"),
+        "service_name": _object(span.get("localEndpoint")).get("serviceName"),
+        "end_time": _sum(span["timestamp"], span.get("duration")),
+        "status_code": "ERROR" if "error" in tags else tags.get("otel.status_code"),
+        "attributes": tags,
+    }
+
+
+def _of_mlflow(spans: list[Record]) -> list[Record]:
+    """Calls of models, the innermost: a library's span may have that of its client within it."""
+    calls = []
+    for span in spans:
+        attributes = {name: _parsed(text) for name, text in _object(span.get("attributes")).items()}
+        if attributes.get("mlflow.spanType") in ("CHAT_MODEL", "LLM"):
+            calls.append((span, attributes))
+    parents = {span.get("parent_span_id") or span.get("parent_id") for span, _ in calls}
+    records = []
+    for span, attributes in calls:
+        if span.get("span_id") in parents:
+            continue
+        asked = _object(attributes.get("mlflow.spanInputs"))
+        answer = _object(attributes.get("mlflow.spanOutputs"))
+        model = attributes.get("mlflow.llm.model") or answer.get("model") or asked.get("model")
+        usage = answer.get("usage") or attributes.get("mlflow.chat.tokenUsage")
+        status = _object(span.get("status")).get("code") or span.get("status_code")
+        records.append({
+            "timestamp": span.get("end_time_unix_nano") or span.get("end_time"),
+            "trace_id": span.get("trace_id"),
+            "model": model,
+            "status": "error" if "ERROR" in str(status) else None,
+            "request": asked,
+            "response": {**answer, "usage": usage},
+        })  # fmt: skip
+    return records
+
+
+def _of_promptfoo(result: Record, above: Record) -> Record:
+    response = result["response"]
+    usage = response["tokenUsage"]
+    model = _object(result.get("provider")).get("id")
+    return {
+        **above,
+        "model": str(model).rpartition(":")[2] if model else None,
+        "prompt_tokens": usage.get("prompt"),
+        "completion_tokens": usage.get("completion"),
+        "reasoning_tokens": _object(usage.get("completionDetails")).get("reasoning"),
+        "finish_reason": response.get("finishReason"),
+        "cached": response.get("cached"),
+        "error": response.get("error"),
+    }
+
+
+def _of_cline(message: Record) -> Record:
+    said = _object(_parsed(message.get("text")))
+    read = [said.get(name) or 0 for name in ("tokensIn", "cacheWrites", "cacheReads")]
+    return {
+        "timestamp": message.get("ts"),
+        "model": _object(message.get("modelInfo")).get("modelId"),
+        "input_tokens": _sum(*read),
+        "output_tokens": said.get("tokensOut"),
+        "cancelled": "true" if said.get("cancelReason") else None,
+    }
+
+
+def _sum(*numbers: object) -> int | None:
+    whole = [number for number in numbers if isinstance(number, int)]
+    return sum(whole) if whole else None
+
+
+def _object(value: object) -> Record:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: object) -> list[Record]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _parsed(value: object) -> object:
+    """What a text of JSON holds; another value as it is."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
