@@ -142,10 +142,10 @@ def test_a_table_of_calls(host: Host) -> None:
     """With labels as JSON, lists, retries, predictions, and rows without an identity."""
     said = host.dbt("build", "-s", "package:tokenest", "--exclude-resource-type", "test",
                     events="{{ source('llm', 'calls') }}")  # fmt: skip
-    assert "left out 1 row(s) of postgres.llm.calls: actual_output_tokens is out of range" in said
+    assert "left out 2 row(s) of postgres.llm.calls: actual_output_tokens is out of range" in said
     found = host.compared("llm.calls")
     same(found)
-    assert found["calls"].rows == CALLS - 1
+    assert found["calls"].rows == CALLS - 2
     for name in ("multipliers", "int_deliverables", "int_breakdown_parts"):
         assert found[name].rows, name
 
@@ -190,6 +190,12 @@ def test_files_are_not_read_there(host: Host) -> None:
     assert (
         "tokenest reads files on DuckDB and Spark, and this is postgres: take litellm out" in said
     )
+
+
+def test_no_row_at_all(host: Host) -> None:
+    """With --empty each relation is a query that has an alias of its own."""
+    host.dbt("build", "--empty", "-s", "base_relation__calls", "int_events", "int_demand_history",
+             events="{{ source('llm', 'calls') }}")  # fmt: skip
 
 
 def test_another_value_is_a_difference() -> None:

@@ -69,9 +69,9 @@ CALLS = """
         input_tokens integer,
         predicted_output_tokens integer,
         actual_max_tokens integer,
-        actual_output_tokens numeric(12, 0),
+        actual_output_tokens numeric,
         stop_reason text,
-        success boolean,
+        success smallint,
         prompt text
     )
 """
@@ -207,9 +207,9 @@ def calls(count: int) -> Iterator[dict[str, Any]]:
             "input_tokens": call["input_tokens"],
             "predicted_output_tokens": call["predicted"],
             "actual_max_tokens": call["ceiling"],
-            "actual_output_tokens": -1 if number == 13 else call["tokens"],
+            "actual_output_tokens": {13: -1, 14: 10**30}.get(number, call["tokens"]),
             "stop_reason": call["stop"],
-            "success": call["stop"] != "length",
+            "success": int(call["stop"] != "length"),
             "prompt": "what nobody asked for",
         }
 
