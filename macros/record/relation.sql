@@ -8,7 +8,7 @@
     {{ return(is_guest() and builtins.var.has_var('tokenest__events')) }}
 {% endmacro %}
 
-{#- The relation by its name alone: with --empty and --sample dbt puts a query of it in its place. -#}
+{#- The relation by its name: with --empty and --sample dbt puts a query of it in its place. -#}
 {% macro relation_name(relation) %}
     {{ return((relation | string).split('(select * from ')[-1].split(' where ')[0]) }}
 {% endmacro %}

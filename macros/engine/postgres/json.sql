@@ -8,9 +8,11 @@
     {%- set escape = '\\\\(["\\\\/bfnrt]|u(?!0000|[dD][89a-fA-F])[0-9a-fA-F]{4})' -%}
     {%- set word = '"([^"\\\\[:cntrl:]]|' ~ escape ~ '|' ~ pair ~ ')*"' -%}
     {%- set blank = '[ \t\r\n]*' -%}
-    {%- set text_item = blank ~ word ~ blank -%}
-    {%- set member = text_item ~ ':' ~ text_item -%}
-    ({{ text }} ~ '^{{ blank }}([{](({{ member }}(,{{ member }})*)|{{ blank }})[}]|[[](({{ text_item }}(,{{ text_item }})*)|{{ blank }})[]]){{ blank }}$')
+    {%- set one = blank ~ word ~ blank -%}
+    {%- set member = one ~ ':' ~ one -%}
+    {%- set object = '[{](' ~ member ~ '(,' ~ member ~ ')*|' ~ blank ~ ')[}]' -%}
+    {%- set list = '[[](' ~ one ~ '(,' ~ one ~ ')*|' ~ blank ~ ')[]]' -%}
+    ({{ text }} ~ '^{{ blank }}({{ object }}|{{ list }}){{ blank }}$')
 {%- endmacro %}
 
 {% macro postgres__json_record(text, tree) -%}
