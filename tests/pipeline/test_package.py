@@ -248,6 +248,7 @@ def test_a_sample_of_the_calls(host: Host) -> None:
     of = "select count(*), min(source_file) from dev_ana_tokenest.stg_relation__events"
     host.dbt("run", *read, "--sample", "{'start': '2026-03-01', 'end': '2026-03-03'}")
     assert host.rows(of) == [(47, "acme.dev_ana.llm_calls")]
+    assert "north" in host.dbt("show", "-s", "base_relation__calls", "--output", "json")
     host.dbt("run", *read, "--empty")
     assert host.rows(of) == [(0, None)]
 

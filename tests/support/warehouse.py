@@ -158,10 +158,18 @@ def answers(seed: int, count: int) -> Iterator[dict[str, Any]]:
 def spend_logs(count: int) -> Iterator[dict[str, Any]]:
     """Rows of LiteLLM's table, which stored request and answer of four in five."""
     for call in answers(7, count):
-        known = call["number"] % 5 > 0
+        known, stop = call["number"] % 5 > 0, call["stop"]
+        request = {"max_tokens": call["ceiling"]}
+        response: dict[str, Any] = {"choices": [{"finish_reason": stop}]}
+        if is_of_responses := call["number"] % 7 == 3:
+            request = {"max_output_tokens": call["ceiling"]}
+            cut = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+            response = cut if stop == "length" else {"status": "completed"}
         yield {
             "request_id": call["id"],
-            "call_type": "aembedding" if call["number"] % 97 == 0 else "acompletion",
+            "call_type": "aembedding"
+            if call["number"] % 97 == 0
+            else ("aresponses" if is_of_responses else "acompletion"),
             "spend": call["tokens"] / 1e6,
             "total_tokens": call["input_tokens"] + call["tokens"],
             "prompt_tokens": call["input_tokens"],
@@ -178,8 +186,8 @@ def spend_logs(count: int) -> Iterator[dict[str, Any]]:
             "team_id": call["team"],
             "session_id": call["session"],
             "status": "failure" if call["number"] % 83 == 0 else "success",
-            "response": json.dumps({"choices": [{"finish_reason": call["stop"]}]} if known else {}),
-            "proxy_server_request": json.dumps({"max_tokens": call["ceiling"]} if known else {}),
+            "response": json.dumps(response if known else {}),
+            "proxy_server_request": json.dumps(request if known else {}),
         }
 
 
