@@ -24,9 +24,9 @@
     the package's own. The one model that reads what a host names (tokenest__events) means the host's.
 -#}
 {% macro ref(name, of_package=none) %}
-    {% if of_package %}{{ return(builtins.ref(name, of_package)) }}{% endif %}
+    {% if of_package %}{{ return(builtins.ref(name, of_package, **kwargs)) }}{% endif %}
     {% if project_name == 'tokenest' or model['name'] == 'base_relation__calls' %}
-        {{ return(builtins.ref(name)) }}
+        {{ return(builtins.ref(name, **kwargs)) }}
     {% endif %}
     {{ return(builtins.ref('tokenest', name)) }}
 {% endmacro %}
@@ -41,6 +41,27 @@
     {% endif %}
     {% set defaults = dict(builtins.var('tokenest__defaults'), sources=[]) %}
     {{ return(builtins.var('tokenest__' ~ name, defaults.get(name, default))) }}
+{% endmacro %}
+
+{#-
+    Stops a run in a host where a setting of the host for all packages makes views of the tables of the
+    package: each is read by many, and a query of the last ones would compute all of them many times.
+-#}
+{% macro check_tables() %}
+    {% set views = [] %}
+    {% for node in (graph.nodes.values() if execute and is_guest() else [])
+        if node.package_name == 'tokenest' and node.resource_type == 'model'
+        and node.fqn[1] == 'intermediate' and node.config.materialized in ['view', 'ephemeral']
+        and node.unique_id in selected_resources %}
+        {% do views.append(node) %}
+    {% endfor %}
+    {% if views %}
+        {% do exceptions.raise_compiler_error(
+            'dbt_project.yml of ' ~ project_name ~ ' makes ' ~ views[0].name ~ ' of tokenest, and ' ~ (views | length - 1)
+            ~ ' more, a ' ~ views[0].config.materialized ~ ', and they have to be tables. Set `models: {tokenest:'
+            ~ ' {+materialized: table}}` there, or `+materialized` below the name of a project alone'
+        ) %}
+    {% endif %}
 {% endmacro %}
 
 {#-

@@ -8,6 +8,11 @@
     {{ return(is_guest() and builtins.var.has_var('tokenest__events')) }}
 {% endmacro %}
 
+{#- The relation by its name: with --empty and --sample dbt puts a query of it in its place. -#}
+{% macro relation_name(relation) %}
+    {{ return((relation | string).split('(select * from ')[-1].split(' where ')[0]) }}
+{% endmacro %}
+
 {#- The columns that a relation of events may have: those of the record, and the labels by name. -#}
 {% macro relation_fields() %}
     {% set labels = [] %}
@@ -28,22 +33,34 @@
 {% endmacro %}
 
 {#-
-    The columns that the relation has of these, by name, each with its SQL as a value of its type. Stops
-    the run, in words, where one that is required is missing or one is of another type.
+    The columns that the relation has of these, by name, each with its SQL as a value of its type; of a
+    list in JSON, `<name>_text` is its text. Stops the run, in words, where one that is required is
+    missing or one is of another type.
 -#}
 {% macro relation_values(relation) %}
+    {% set known = relation_name(relation) %}
+    {% if known in ['', 'None'] or '__dbt__cte__' in known %}
+        {% do exceptions.raise_compiler_error(
+            'the var tokenest__events names ' ~ ('no relation' if '__' not in known else 'an ephemeral model')
+            ~ "; it has to name a table or a view, such as {{ ref('llm_calls') }} (docs/package.md)"
+        ) %}
+    {% endif %}
     {% set columns, values, wrong = relation_columns(relation), {}, [] %}
     {% for field in relation_fields() %}
         {% set name, column = field['name'], columns.get(field['name']) %}
         {% if column %}
-            {% set wants = {
-                'whole': 'a whole number', 'number': 'a number', 'flag': 'true or false', 'time': 'a timestamp'
-            }.get(field['type']) %}
-            {% set is_time = 'time' in column['type'] or 'date' in column['type'] %}
-            {% if wants and (column['is_text'] or is_time != (field['type'] == 'time')) %}
-                {% do wrong.append(name ~ ' is ' ~ ('text' if column['is_text'] else column['type']) ~ ' and has to be ' ~ wants) %}
+            {% if not has_type(column, field['type']) %}
+                {% do wrong.append(
+                    name ~ ' is ' ~ ('text' if column['is_text'] else column['type']) ~ ' and has to be ' ~ {
+                        'whole': 'a whole number', 'number': 'a number', 'flag': 'true or false',
+                        'time': 'a timestamp', 'text_list': 'a list of texts', 'labels': 'an object of texts, as JSON',
+                    }.get(field['type'], 'a text')
+                ) %}
             {% endif %}
             {% do values.update({name: relation_value(column, field['type'])}) %}
+            {% if field['type'] == 'text_list' and not is_list(column) %}
+                {% do values.update({name ~ '_text': json_of_column(column)}) %}
+            {% endif %}
         {% elif name in ['occurred_at', 'actual_output_tokens'] %}
             {% do wrong.append(
                 'it has no column ' ~ name ~ (', when a call ended' if name == 'occurred_at'
@@ -53,29 +70,75 @@
     {% endfor %}
     {% if wrong %}
         {% do exceptions.raise_compiler_error(
-            'the relation of events ' ~ relation ~ ' cannot be read: ' ~ wrong | join('; ')
+            'the relation of events ' ~ known ~ ' cannot be read: ' ~ wrong | join('; ')
             ~ '. It has ' ~ columns | join(', ') ~ '; docs/event_record.md has the columns of an event'
         ) %}
     {% endif %}
     {{ return(values) }}
 {% endmacro %}
 
+{#- Whether a column of the relation (relation_columns) can be read as a value of the type. -#}
+{% macro has_type(column, type) %}
+    {% set kind = column['type'] %}
+    {% if is_list(column) %}
+        {{ return(type == 'text_list' and (kind == 'array' or modules.re.search('char|text|string', kind) is not none)) }}
+    {% elif kind.startswith(('struct', 'map')) %}
+        {{ return(false) }}
+    {% elif type == 'time' %}
+        {{ return(kind.startswith(('timestamp', 'date'))) }}
+    {% elif type in ['whole', 'number', 'flag'] and (column['is_text'] or kind.startswith(('time', 'date', 'interval', 'uuid'))) %}
+        {{ return(false) }}
+    {% endif %}
+    {{ return(type == 'flag' or type not in ['whole', 'number'] or 'bool' not in kind) }}
+{% endmacro %}
+
+{#- Whether a column of the relation is a list, and no text of one. -#}
+{% macro is_list(column) %}
+    {{ return('[' in column['type'] or column['type'].startswith('array')) }}
+{% endmacro %}
+
 {#- One column of the relation (relation_columns) as a value of its type; times are UTC. -#}
 {% macro relation_value(column, type) -%}
-    {%- set text = 'cast(' ~ column['quoted'] ~ ' as string)' -%}
+    {%- set value, json = column['quoted'], json_of_column(column) -%}
     {%- if type == 'time' and 'with time zone' in column['type'] -%}
-        {{ return('cast(' ~ column['quoted'] ~ " at time zone 'UTC' as timestamp)") }}
-    {%- elif type in ['time', 'whole', 'number', 'flag'] -%}
-        {%- set types = {'time': 'timestamp', 'whole': 'bigint', 'number': 'double', 'flag': 'boolean'} -%}
-        {{ return('cast(' ~ column['quoted'] ~ ' as ' ~ types[type] ~ ')') }}
+        {{ return('cast(' ~ value ~ " at time zone 'UTC' as timestamp)") }}
+    {%- elif type == 'whole' -%}
+        {#- beyond 64 bits, and no number at all, are out of range too -#}
+        {{ return(
+            'cast(case when ' ~ value ~ ' between -1 and ' ~ max_whole_number() ~ ' then ' ~ value
+            ~ ' when ' ~ value ~ ' is not null then -1 end as bigint)'
+        ) }}
+    {%- elif type == 'flag' and 'bool' not in column['type'] -%}
+        {{ return('cast(cast(' ~ value ~ ' as integer) as boolean)') }}
+    {%- elif type in ['time', 'number', 'flag'] -%}
+        {%- set types = {'time': 'timestamp', 'number': 'double', 'flag': 'boolean'} -%}
+        {{ return('cast(' ~ value ~ ' as ' ~ types[type] ~ ')') }}
     {%- elif type == 'text_list' -%}
-        {{ return(column['quoted'] if '[' in column['type'] else json_text_list(text)) }}
+        {{ return(
+            value if is_list(column) else 'case when ' ~ is_json_list(json) ~ ' then ' ~ json_text_list(json) ~ ' end'
+        ) }}
     {%- elif type == 'labels' -%}
         {{ return(
-            'case when ' ~ json_is_valid(text) ~ ' then ' ~ json_sorted(text) ~ ' else ' ~ text ~ ' end'
+            'case when ' ~ json_is_valid(json) ~ ' then ' ~ json_sorted(json) ~ ' else ' ~ json ~ ' end'
         ) }}
     {%- endif -%}
-    {{ return("nullif(" ~ text ~ ", '')") }}
+    {{ return('nullif(cast(' ~ value ~ " as string), '')") }}
+{%- endmacro %}
+
+{#- The JSON text of a column; an empty text, and the null of JSON, is none. -#}
+{% macro json_of_column(column) -%}
+    nullif(nullif(cast({{ column['quoted'] }} as string), ''), 'null')
+{%- endmacro %}
+
+{#- Boolean: JSON text of a list of texts. -#}
+{% macro is_json_list(json) -%}
+    {%- set blank, text = '\\s*', '"([^"\\\\]|\\\\.)*"' -%}
+    {%- set texts = text ~ blank ~ '(,' ~ blank ~ text ~ blank ~ ')*' -%}
+    case
+        when {{ regex_test(json, '^' ~ blank ~ '[[]' ~ blank ~ '(' ~ texts ~ ')?[]]' ~ blank ~ '$') }}
+            then {{ json_is_valid(json) }}
+        else false
+    end
 {%- endmacro %}
 
 {#- JSON text: the labels of a row, from the columns that are named as var labels names them. -#}
@@ -105,6 +168,9 @@
         select
             {%- for field in relation_fields() %}
             {%- set name = field['name'] %}
+            {%- if name ~ '_text' in values %}
+            {{ values[name ~ '_text'] }} as {{ name }}_text,
+            {%- endif %}
             {{ values.get(name, typed_null(field['type'])) }} as {{ name }}{{ ',' if not loop.last }}
             {%- endfor %}
         from {{ relation }}
@@ -113,37 +179,7 @@
     identified as (
         select
             *,
-            coalesce(event_id, 'md5:' || md5({{ key_of(key) }})) as known_id
-        from typed
-    ),
-
-    numbered as (
-        select
-            *,
-            row_number() over (
-                partition by known_id
-                order by occurred_at asc nulls last, actual_output_tokens asc nulls last
-            ) as copy_no
-        from identified
-    ),
-
-    final as (
-        select
-            case
-                when event_id is null and copy_no > 1 then known_id || '-' || cast(copy_no as string)
-                else known_id
-            end as event_id,
-            event_id is not null as has_event_id,
-            {%- for field in event_fields() %}
-            {%- set name = field['name'] %}
-            {{ {
-                'run_id': "coalesce(run_id, 'unknown')",
-                'phase_id': 'coalesce(phase_id, known_id)',
-            }.get(name, name) }} as {{ name }},
-            {%- endfor %}
-            '{{ relation | replace('"', '') }}' as source_file,
-            cast(null as bigint) as line_no,
-            cast(1 as bigint) as landing_no,
+            coalesce(event_id, 'md5:' || md5({{ key_of(key) }})) as known_id,
             case
                 when occurred_at is null then 'occurred_at is missing'
                 when {{ is_in_the_future('occurred_at') }} then 'occurred_at is in the future'
@@ -151,10 +187,57 @@
                 {%- for field in event_fields() if field['type'] == 'whole' %}
                 when not {{ field['name'] }} between 0 and {{ max_whole_number() }} then '{{ field["name"] }} is out of range'
                 {%- endfor %}
+                {%- for field in event_fields() if field['name'] ~ '_text' in values %}
+                when {{ field['name'] }}_text is not null and {{ field['name'] }} is null then '{{ field["name"] }} is no list of texts'
+                {%- endfor %}
                 when labels is not null and not {{ are_labels('labels') }} then 'labels is no object of texts'
-                when event_id is not null and copy_no > 1 then 'event_id came before'
-            end as left_out
+            end as fault
+        from typed
+    ),
+
+    -- a row that is no call takes the id of none that is
+
+    numbered as (
+        select
+            *,
+            row_number() over (
+                partition by known_id
+                order by
+                    case when fault is null then 0 else 1 end asc,
+                    occurred_at asc nulls last,
+                    actual_output_tokens asc nulls last
+            ) as copy_no
+        from identified
+    ),
+
+    told_apart as (
+        select
+            *,
+            case
+                when event_id is null and copy_no > 1 then known_id || '-' || cast(copy_no as string)
+                else known_id
+            end as call_id
         from numbered
+    ),
+
+    final as (
+        select
+            call_id as event_id,
+            event_id is not null as has_event_id,
+            {%- for field in event_fields() %}
+            {%- set name = field['name'] %}
+            {{ {
+                'run_id': "coalesce(run_id, 'unknown')",
+                'phase_id': 'coalesce(phase_id, call_id)',
+            }.get(name, name) }} as {{ name }},
+            {%- endfor %}
+            {{ text_literals([relation_name(relation) | replace('"', '')]) }} as source_file,
+            cast(null as bigint) as line_no,
+            cast(1 as bigint) as landing_no,
+            coalesce(
+                fault, case when event_id is not null and copy_no > 1 then 'event_id came before' end
+            ) as left_out
+        from told_apart
     )
 {% endmacro %}
 

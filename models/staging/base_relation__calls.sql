@@ -8,7 +8,7 @@
 
 with
 
-{% if execute and flags.WHICH in ['build', 'run'] -%}
+{% if execute and flags.WHICH in ['build', 'run', 'show'] -%}
     {{ relation_calls(relation, relation_values(relation)) }}
 {%- else -%}
     -- what the relation has is asked when it is read

@@ -108,6 +108,33 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
+def test_a_command_whose_reader_has_gone_does_what_it_does(tmp_path: Path) -> None:
+    """`promote | head` published nothing and ended with 0: no gate that failed was seen either."""
+    program = (
+        "from pathlib import Path\n"
+        "from tokenest_py.cli.frame import framed\n"
+        "from tokenest_py.cli.output import write, write_lines\n"
+        "def command():\n"
+        "    write('what would change\\n')\n"
+        "    Path('done').touch()\n"
+        "    assert write_lines(f'{line}\\n' for line in range(10**9)) < 10**6\n"
+        "    return 3\n"
+        "raise SystemExit(framed(command))\n"
+    )
+    read, written = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        stdout=written,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(written)
+    assert (done.returncode, done.stderr) == (3, b"")
+    assert (tmp_path / "done").exists()
+
+
 def test_a_surprise_is_one_line_that_names_a_log(tmp_path: Path) -> None:
     """The traceback is in the file, and nowhere else."""
     program = (

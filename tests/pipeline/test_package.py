@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 HOST = ["dev_ana.lake", "dev_ana.llm_calls", "dev_ana_marts.calls", "dev_ana_marts.costs"]
-# without a time, and the tokens are texts
-NO_CALLS = "select 'call-1' as event_id, '12' as actual_output_tokens, date '2026-03-01' as day"
-# five rows of which two are calls, in the types and spellings of a warehouse
+# without a time, the tokens are texts, and the labels no JSON
+NO_CALLS = """
+    select
+        'call-1' as event_id, '12' as actual_output_tokens, date '2026-03-01' as day,
+        {'tenant': 'north'} as labels, [1, 2] as deliverables
+"""
+# nine rows of which three are calls, in the types and spellings of a warehouse
 ODD_CALLS = """
     select
         'a' as "Event_ID",
@@ -36,6 +40,11 @@ ODD_CALLS = """
     union all select 'b', null, 140, 'north', null
     union all select 'c', timestamptz '2026-03-01 16:00:00+02', -1, 'north', null
     union all select null, timestamptz '2026-03-01 17:00:00+02', 150, null, null
+    union all select 'd', timestamptz '2026-03-01 18:00:00+02', null, 'north', null
+    union all select 'd', timestamptz '2026-03-01 18:00:09+02', 160, 'north', 'null'
+    union all select 'e', timestamptz '2026-03-01 19:00:00+02', 1e30, 'north', null
+    union all select 'f', timestamptz '2026-03-01 20:00:00+02', cast('nan' as double), 'north', null
+    union all select 'g', timestamptz '2026-03-01 21:00:00+02', 170, 'north', 'src/a.py'
 """
 EQUAL_CALLS = """
     select timestamp '2026-03-01 00:00:00' as occurred_at, 100 as actual_output_tokens
@@ -196,15 +205,19 @@ def test_a_relation_that_is_none_is_named_in_words(host: Host) -> None:
     sentence = " ".join(said.split())
     assert "it has no column occurred_at, when a call ended" in sentence
     assert "actual_output_tokens is text and has to be a whole number" in sentence
+    assert "labels is struct(tenant varchar) and has to be an object of texts" in sentence
+    assert "deliverables is integer[] and has to be a list of texts" in sentence
     assert "It has event_id, actual_output_tokens, day" in sentence
 
 
 def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
     """Each reason in words; what is a call is taken as it was meant."""
     said = host.build_of(ODD_CALLS, "base_relation__calls", "stg_relation__events")
-    for reason in ("event_id came before", "occurred_at is missing",
-                   "actual_output_tokens is out of range"):  # fmt: skip
-        assert f"tokenest left out 1 row(s) of acme.main.spend: {reason}" in said
+    for count, reason in ((1, "event_id came before"), (1, "occurred_at is missing"),
+                          (1, "actual_output_tokens is missing"),
+                          (3, "actual_output_tokens is out of range"),
+                          (1, "deliverables is no list of texts")):  # fmt: skip
+        assert f"tokenest left out {count} row(s) of acme.main.spend: {reason}" in said
     found = host.rows(
         "select event_id[:4], has_event_id, occurred_at::varchar, actual_output_tokens, labels,"
         " deliverables, stop_class, is_truncated, phase_id = event_id"
@@ -214,6 +227,9 @@ def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
         ("a", True, "2026-03-01 12:00:00", 120, '{"tenant":"acme, inc."}',
          ["src/a.py", "src/b.py"], "unrecorded", None, True),
         ("md5:", False, "2026-03-01 15:00:00", 150, None, None, "unrecorded", None, True),
+        # the row that was there before the answer takes its id from nobody
+        ("d", True, "2026-03-01 16:00:09", 160, '{"tenant":"north"}', None, "unrecorded", None,
+         True),
     ]  # fmt: skip
 
 
@@ -221,8 +237,42 @@ def test_a_time_and_the_output_tokens_are_enough(host: Host) -> None:
     """Equal rows without an id are calls of their own."""
     host.build_of(EQUAL_CALLS, "base_relation__calls", "stg_relation__events")
     assert host.rows(
-        "select count(*), count(distinct event_id) from dev_ana_tokenest.stg_relation__events"
-    ) == [(3, 3)]
+        "select count(*), count(distinct event_id), count(distinct phase_id)"
+        " from dev_ana_tokenest.stg_relation__events"
+    ) == [(3, 3, 3)]
+
+
+def test_a_sample_of_the_calls(host: Host) -> None:
+    """With --sample and --empty dbt puts a query in the place of the relation."""
+    read = ["-s", "base_relation__calls", "stg_relation__events"]
+    of = "select count(*), min(source_file) from dev_ana_tokenest.stg_relation__events"
+    host.dbt("run", *read, "--sample", "{'start': '2026-03-01', 'end': '2026-03-03'}")
+    assert host.rows(of) == [(47, "acme.dev_ana.llm_calls")]
+    assert "north" in host.dbt("show", "-s", "base_relation__calls", "--output", "json")
+    host.dbt("run", *read, "--empty")
+    assert host.rows(of) == [(0, None)]
+
+
+def test_what_a_host_may_name(host: Host) -> None:
+    """A version of a model, and nothing that is no relation; no setting makes views of tables."""
+    models, project = host.folder / "models", host.folder / "dbt_project.yml"
+    (models / "few_v2.sql").write_text("{{ config(materialized='view') }} " + EQUAL_CALLS)
+    (models / "none.sql").write_text("{{ config(materialized='ephemeral') }} " + EQUAL_CALLS)
+    (models / "few.yml").write_text(
+        json.dumps({"models": [{"name": "few", "versions": [{"v": 2}]}]})
+    )
+    read = ["run", "-s", "few", "base_relation__calls", "--vars"]
+    host.dbt(*read, json.dumps({"tokenest__events": "{{ ref('few', v=2) }}"}))
+    assert host.rows("select count(*) from dev_ana_tokenest.base_relation__calls") == [(3,)]
+    said = host.dbt(*read, json.dumps({"tokenest__events": "{{ ref('none') }}"}), code=1)
+    assert "the var tokenest__events names an ephemeral model; it has to name a table" in said
+    said = host.dbt(*read, json.dumps({"tokenest__events": None}), code=1)
+    assert "the var tokenest__events names no relation; it has to name a table" in said
+    kept = project.read_text(encoding="utf-8")
+    project.write_text(kept.replace("models:\n", "models:\n  +materialized: view\n", 1))
+    said = host.dbt("run", "-s", "int_demand", code=2)
+    project.write_text(kept)
+    assert "makes int_demand of tokenest, and 0 more, a view, and they have to be tables" in said
 
 
 def test_a_name_that_dbt_would_mistake_is_named(host: Host) -> None:

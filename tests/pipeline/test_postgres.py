@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -123,6 +124,18 @@ def same(found: dict[str, Comparison]) -> None:
     assert sum(table.doubles > 0 and table.rows > 0 for table in found.values()) > 20
 
 
+def cut_off() -> list[tuple[str, int]]:
+    """How many rows of the spend logs say that their ceiling cut them off, of each kind of call."""
+    found = Counter(
+        row["call_type"]
+        for row in warehouse.spend_logs(CALLS)
+        if ("length" in row["response"] or "incomplete" in row["response"])
+        and row["call_type"] != "aembedding"
+        and row["cache_hit"] == "False"
+    )
+    return sorted(found.items())
+
+
 def test_the_spend_logs_of_litellm(host: Host) -> None:
     """A model of the host names their columns; all models and tests of tokenest stand behind it."""
     said = host.dbt("build")
@@ -133,19 +146,26 @@ def test_the_spend_logs_of_litellm(host: Host) -> None:
     with host.connection.cursor() as cursor:
         cursor.execute(
             'select count(*) from litellm."LiteLLM_SpendLogs"'
-            " where call_type = 'acompletion' and cache_hit = 'False'"
+            " where call_type in ('acompletion', 'aresponses') and cache_hit = 'False'"
         )
         assert cursor.fetchall() == [(found["calls"].rows,)]
+        cursor.execute(
+            "select logs.call_type, count(*) from analytics_tokenest.calls"
+            ' inner join litellm."LiteLLM_SpendLogs" as logs on logs.request_id = calls.event_id'
+            " where calls.is_truncated and calls.actual_max_tokens = calls.actual_output_tokens"
+            " group by logs.call_type order by logs.call_type"
+        )
+        assert cursor.fetchall() == cut_off()
 
 
 def test_a_table_of_calls(host: Host) -> None:
     """With labels as JSON, lists, retries, predictions, and rows without an identity."""
     said = host.dbt("build", "-s", "package:tokenest", "--exclude-resource-type", "test",
                     events="{{ source('llm', 'calls') }}")  # fmt: skip
-    assert "left out 1 row(s) of postgres.llm.calls: actual_output_tokens is out of range" in said
+    assert "left out 2 row(s) of postgres.llm.calls: actual_output_tokens is out of range" in said
     found = host.compared("llm.calls")
     same(found)
-    assert found["calls"].rows == CALLS - 1
+    assert found["calls"].rows == CALLS - 2
     for name in ("multipliers", "int_deliverables", "int_breakdown_parts"):
         assert found[name].rows, name
 
@@ -190,6 +210,12 @@ def test_files_are_not_read_there(host: Host) -> None:
     assert (
         "tokenest reads files on DuckDB and Spark, and this is postgres: take litellm out" in said
     )
+
+
+def test_no_row_at_all(host: Host) -> None:
+    """With --empty each relation is a query that has an alias of its own."""
+    host.dbt("build", "--empty", "-s", "base_relation__calls", "int_events", "int_demand_history",
+             events="{{ source('llm', 'calls') }}")  # fmt: skip
 
 
 def test_another_value_is_a_difference() -> None:

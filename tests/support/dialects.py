@@ -53,7 +53,8 @@ def guest(folder: Path, adapter: str) -> Path:
         shutil.copytree(ROOT / part, package / part)
     shutil.copy(ROOT / "dbt_project.yml", package)
     calls = package / "models/staging/base_relation__calls.sql"
-    text, only_built = calls.read_text(encoding="utf-8"), " and flags.WHICH in ['build', 'run']"
+    text = calls.read_text(encoding="utf-8")
+    only_built = " and flags.WHICH in ['build', 'run', 'show']"
     assert only_built in text
     calls.write_text(text.replace(only_built, ""), encoding="utf-8")
 

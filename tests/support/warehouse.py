@@ -69,9 +69,9 @@ CALLS = """
         input_tokens integer,
         predicted_output_tokens integer,
         actual_max_tokens integer,
-        actual_output_tokens numeric(12, 0),
+        actual_output_tokens numeric,
         stop_reason text,
-        success boolean,
+        success smallint,
         prompt text
     )
 """
@@ -158,10 +158,18 @@ def answers(seed: int, count: int) -> Iterator[dict[str, Any]]:
 def spend_logs(count: int) -> Iterator[dict[str, Any]]:
     """Rows of LiteLLM's table, which stored request and answer of four in five."""
     for call in answers(7, count):
-        known = call["number"] % 5 > 0
+        known, stop = call["number"] % 5 > 0, call["stop"]
+        request = {"max_tokens": call["ceiling"]}
+        response: dict[str, Any] = {"choices": [{"finish_reason": stop}]}
+        if is_of_responses := call["number"] % 7 == 3:
+            request = {"max_output_tokens": call["ceiling"]}
+            cut = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+            response = cut if stop == "length" else {"status": "completed"}
         yield {
             "request_id": call["id"],
-            "call_type": "aembedding" if call["number"] % 97 == 0 else "acompletion",
+            "call_type": "aembedding"
+            if call["number"] % 97 == 0
+            else ("aresponses" if is_of_responses else "acompletion"),
             "spend": call["tokens"] / 1e6,
             "total_tokens": call["input_tokens"] + call["tokens"],
             "prompt_tokens": call["input_tokens"],
@@ -178,8 +186,8 @@ def spend_logs(count: int) -> Iterator[dict[str, Any]]:
             "team_id": call["team"],
             "session_id": call["session"],
             "status": "failure" if call["number"] % 83 == 0 else "success",
-            "response": json.dumps({"choices": [{"finish_reason": call["stop"]}]} if known else {}),
-            "proxy_server_request": json.dumps({"max_tokens": call["ceiling"]} if known else {}),
+            "response": json.dumps(response if known else {}),
+            "proxy_server_request": json.dumps(request if known else {}),
         }
 
 
@@ -207,9 +215,9 @@ def calls(count: int) -> Iterator[dict[str, Any]]:
             "input_tokens": call["input_tokens"],
             "predicted_output_tokens": call["predicted"],
             "actual_max_tokens": call["ceiling"],
-            "actual_output_tokens": -1 if number == 13 else call["tokens"],
+            "actual_output_tokens": {13: -1, 14: 10**30}.get(number, call["tokens"]),
             "stop_reason": call["stop"],
-            "success": call["stop"] != "length",
+            "success": int(call["stop"] != "length"),
             "prompt": "what nobody asked for",
         }
 

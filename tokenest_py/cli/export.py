@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tokenest_py.cli import output
+from tokenest_py.cli.frame import Output
 from tokenest_py.cli.options import LockTimeoutOption, OutputOption, SinceOption, UntilOption
 from tokenest_py.cli.say import say
 from tokenest_py.errors import NoDataError
@@ -53,7 +54,8 @@ def events(
         written = output.write_lines(lines(connection, filters), output_file)
     if not written:
         raise NoDataError("no event to export; look at --label, --since and --until")
-    say(f"{count(written, 'event')}{f' in {output_file}' if output_file else ''}")
+    if not Output.reader_has_gone:
+        say(f"{count(written, 'event')}{f' in {output_file}' if output_file else ''}")
 
 
 @export.command()

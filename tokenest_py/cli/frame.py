@@ -57,19 +57,22 @@ class Interrupts:
         raise Interrupted
 
 
-class ReaderGoneError(Exception):
-    """Nobody reads standard output any more. No OSError: typer would end with 1 and no word."""
-
-
 class Output(io.FileIO):
-    """Standard output, whose faults say that they are its own."""
+    """Standard output, whose faults say that they are its own.
+
+    Where its reader (head, less) has gone, the rest is dropped: what else a command does is done,
+    and how it ended is said.
+    """
+
+    reader_has_gone = False
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write bytes; raises TokenestError when it takes none, or ReaderGoneError."""
+        """Write bytes; raises TokenestError when it takes none."""
         try:
             return super().write(data)
-        except BrokenPipeError as error:
-            raise ReaderGoneError from error
+        except BrokenPipeError:
+            Output.reader_has_gone = True
+            return memoryview(data).nbytes
         except OSError as error:
             reason = f"standard output cannot be written: {error.strerror}"
             raise TokenestError(reason) from error
@@ -89,8 +92,6 @@ def framed(command: Callable[[], int]) -> int:
         exit_code, message = 128 + signal.SIGINT, "interrupted"
     except TokenestError as error:
         exit_code, message = error.exit_code, str(error)
-    except ReaderGoneError:
-        exit_code = 0  # the reader (head, less) has gone
     except Exception as error:  # noqa: BLE001 - the outermost frame: nothing is above it
         exit_code, message = 1, _unexpected(error)
     interrupts.stop()
@@ -128,7 +129,7 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 
 def _close_output() -> None:
     """Leave nothing to write: Python would try again while it exits, and print a traceback."""
-    with contextlib.suppress(OSError, TokenestError, ReaderGoneError):
+    with contextlib.suppress(OSError, TokenestError):
         sys.stdout.flush()
         return
     with contextlib.suppress(OSError):

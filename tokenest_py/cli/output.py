@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tokenest_py.cli.frame import Output
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.printable import plain, printable
 
@@ -91,6 +92,8 @@ def _write_each(lines: Iterable[str], file: TextIO) -> int:
     for line in lines:
         file.write(line)
         written += 1
+        if file is sys.stdout and Output.reader_has_gone:
+            break
     return written
 
 

@@ -133,7 +133,7 @@ def promote(
         "changes": _evidence(found),
         "provenance": recorded.provenance,
     }
-    kept = publish(proposed, path, about)
+    kept = publish(proposed, path, about, compared_with=current.coefficients_id)
     say(f"published {proposed.coefficients_id} to {path}; the one before is {kept}")
 
 

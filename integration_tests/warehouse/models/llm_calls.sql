@@ -16,9 +16,15 @@ select
     cast(metadata #>> '{usage_object,completion_tokens_details,reasoning_tokens}' as bigint)
         as reasoning_tokens,
     cast(coalesce(
-        proxy_server_request ->> 'max_completion_tokens', proxy_server_request ->> 'max_tokens'
+        proxy_server_request ->> 'max_completion_tokens',
+        proxy_server_request ->> 'max_tokens',
+        proxy_server_request ->> 'max_output_tokens'
     ) as bigint) as actual_max_tokens,
-    response #>> '{choices,0,finish_reason}' as stop_reason,
+    coalesce(
+        response #>> '{choices,0,finish_reason}',
+        response #>> '{incomplete_details,reason}',
+        response ->> 'status'
+    ) as stop_reason,
     coalesce(status, 'success') = 'success' as success
 from {{ source('litellm', 'spend_logs') }}
 where

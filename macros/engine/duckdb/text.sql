@@ -1,3 +1,16 @@
+{#- By its own word: dbt-duckdb takes a struct apart into columns. -#}
+{% macro duckdb__relation_columns(relation) %}
+    {% set columns = {} %}
+    {% for row in run_query('describe select * from ' ~ relation).rows %}
+        {% do columns.update({row['column_name'].lower(): {
+            'quoted': adapter.quote(row['column_name']),
+            'type': row['column_type'].lower(),
+            'is_text': row['column_type'] == 'VARCHAR',
+        }}) %}
+    {% endfor %}
+    {{ return(columns) }}
+{% endmacro %}
+
 {% macro duckdb__is_text(path) -%}
     try(decode(encode({{ path }}))) is not null
 {%- endmacro %}

@@ -1,13 +1,18 @@
 {#-
-    Postgres 15 cannot ask whether a text is JSON. A guest asks it of labels alone, which have to be one
-    object of texts; what is none is not read as one.
+    Postgres 15 cannot ask whether a text is JSON. A guest asks it of labels and lists, which have to be
+    an object or a list of texts; what is none is not read as one. Postgres has no texts with \u0000 or
+    with half a pair of surrogates.
 -#}
 {% macro postgres__json_is_valid(text) -%}
-    {%- set character = '([^"\\\\[:cntrl:]]|\\\\["\\\\/bfnrt]|\\\\u[0-9a-fA-F]{4})' -%}
-    {%- set word = '"' ~ character ~ '*"' -%}
+    {%- set pair = '\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2}' -%}
+    {%- set escape = '\\\\(["\\\\/bfnrt]|u(?!0000|[dD][89a-fA-F])[0-9a-fA-F]{4})' -%}
+    {%- set word = '"([^"\\\\[:cntrl:]]|' ~ escape ~ '|' ~ pair ~ ')*"' -%}
     {%- set blank = '[ \t\r\n]*' -%}
-    {%- set member = blank ~ word ~ blank ~ ':' ~ blank ~ word ~ blank -%}
-    ({{ text }} ~ '^{{ blank }}[{](({{ member }}(,{{ member }})*)|{{ blank }})[}]{{ blank }}$')
+    {%- set one = blank ~ word ~ blank -%}
+    {%- set member = one ~ ':' ~ one -%}
+    {%- set object = '[{](' ~ member ~ '(,' ~ member ~ ')*|' ~ blank ~ ')[}]' -%}
+    {%- set list = '[[](' ~ one ~ '(,' ~ one ~ ')*|' ~ blank ~ ')[]]' -%}
+    ({{ text }} ~ '^{{ blank }}({{ object }}|{{ list }}){{ blank }}$')
 {%- endmacro %}
 
 {% macro postgres__json_record(text, tree) -%}

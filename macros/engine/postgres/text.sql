@@ -52,7 +52,7 @@
     {% set columns = {} %}
     {% for row in run_query(
         'select attname, format_type(atttypid, null) as type_name from pg_attribute'
-        ~ ' where attnum > 0 and not attisdropped and attrelid = cast(' ~ text_literals([relation | string]) ~ ' as regclass)'
+        ~ ' where attnum > 0 and not attisdropped and attrelid = cast(' ~ text_literals([relation_name(relation)]) ~ ' as regclass)'
         ~ ' order by attnum'
     ).rows %}
         {% do columns.update({row['attname'].lower(): {

@@ -4,9 +4,13 @@ withheld_events as (
     select * from {{ ref('int_withheld_events') }}
 ),
 
+calls as {{ inlined() }} (
+    select * from {{ ref('int_demand') }}
+),
+
 -- where a source counted too many calls in part, the others are no sample of what it answered
 demand as {{ inlined() }} (
-    select * from {{ ref('int_demand') }} as calls
+    select * from calls
     where
         not exists (
             select 1 from withheld_events

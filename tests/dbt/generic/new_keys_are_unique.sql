@@ -6,17 +6,21 @@
 {% test new_keys_are_unique(model, column_name, within) %}
 with
 
+keys as {{ inlined() }} (
+    select * from {{ model }}
+),
+
 newest as (
     select
         {{ within }} as landed_together,
         max(landing_no) as landing_no
-    from {{ model }}
+    from keys
     group by {{ within }}
 ),
 
 new_keys as {{ inlined() }} (
     select keys.{{ column_name }} as new_key
-    from {{ model }} as keys
+    from keys
     inner join newest
         on keys.{{ within }} = newest.landed_together and keys.landing_no = newest.landing_no
 ),
@@ -30,7 +34,7 @@ there_twice as (
 
 there_before as (
     select keys.{{ column_name }} as new_key
-    from {{ model }} as keys
+    from keys
     inner join newest
         on keys.{{ within }} = newest.landed_together and keys.landing_no < newest.landing_no
     where keys.{{ column_name }} in (select new_keys.new_key from new_keys)

@@ -122,6 +122,11 @@ cases as (
         'true' as expected
     union all
     select
+        'json_is_valid of a list of texts' as macro_name,
+        cast({{ json_is_valid("'[\"x\", \"y\"]'") }} as string) as found,
+        'true' as expected
+    union all
+    select
         'byte_length' as macro_name,
         cast({{ byte_length("'é€'") }} as string) as found,
         '5' as expected

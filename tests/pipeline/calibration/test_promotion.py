@@ -96,6 +96,19 @@ def test_roll_back_passes_over_what_is_unsound(tmp_path: Path) -> None:
     assert roll_back(target).restored == tables[0].coefficients_id
 
 
+def test_a_table_that_changed_while_another_was_judged_stays(tmp_path: Path) -> None:
+    """Gates compare with what is there: the second of two who promote at once is told."""
+    target = tmp_path / "coefficients.ndjson"
+    tables = [read_table(table(tmp_path, tokens)) for tokens in (1000, 2000, 3000)]
+    publish(tables[0], target)
+    seen = tables[0].coefficients_id
+    publish(tables[1], target, compared_with=seen)
+    with pytest.raises(TokenestError, match=f"while it was judged as {seen}; promote again"):
+        publish(tables[2], target, compared_with=seen)
+    assert target.read_bytes() == tables[1].data
+    assert len(history(target)) == 2
+
+
 def test_a_damaged_table_in_use_is_taken_back(tmp_path: Path) -> None:
     """The brake works when it is needed most, and keeps what it took away."""
     target = tmp_path / "coefficients.ndjson"

@@ -250,6 +250,28 @@ def test_the_last_failure_in_a_log_decides() -> None:
     assert (failure.name, line) == ("import_error", "ImportError: cannot import name 'x'")
 
 
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        ("TypeError: create() missing 1 argument", "traceback"),
+        ("KeyError: 'goal'", "traceback"),
+        ("anthropic.APIConnectionError: Connection error.", "connection"),
+    ],
+)
+def test_the_code_in_a_traceback_is_no_failure(error: str, name: str) -> None:
+    """What it quotes names max_tokens and rate limits; its error is what tells failures apart."""
+    log = (
+        "Traceback (most recent call last):\n"
+        '  File "/app/rate_limit/call.py", line 6, in too_many_requests\n'
+        '    answer = client.messages.create(max_tokens=phase["max_tokens"], **ask)\n'
+        "             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
+        f"{error}\n"
+    )
+    failure, line = find_failure(log, PATTERNS)
+    assert failure is not None
+    assert (failure.name, line) == (name, error)
+
+
 def test_every_pattern_is_reachable_and_of_a_known_reason() -> None:
     """Names are unique, and every pattern is valid in DuckDB's dialect of expressions too."""
     names = [pattern.name for pattern in PATTERNS]

@@ -44,12 +44,18 @@ class RolledBack:
     passed_over: tuple[str, ...]
 
 
-def publish(proposed: Table, target: Path, about: Mapping[str, Any] | None = None) -> Path:
+def publish(
+    proposed: Table,
+    target: Path,
+    about: Mapping[str, Any] | None = None,
+    *,
+    compared_with: str | None = None,
+) -> Path:
     """Put a table in place of `target`; return where the one before it is kept.
 
     A target that does not exist counts as the packaged defaults, which the runtime uses then.
     `about` is kept in the history's log. Raises TokenestError, and leaves the target as it is,
-    when a step fails or anyone may write there.
+    when a step fails, anyone may write there, or another table is there than it was compared with.
     """
     target = target.resolve()
     danger = unsafe_place(target)
@@ -58,6 +64,9 @@ def publish(proposed: Table, target: Path, about: Mapping[str, Any] | None = Non
     with _locked(target) as folder:
         previous = _current_data(target)
         identity = parse(previous, str(target)).coefficients_id
+        if compared_with not in {None, identity}:
+            reason = f"{target} became {identity} while it was judged as {compared_with}"
+            raise TokenestError(f"not promoted: {reason}; promote again")
         kept = folder / f"{next_number(folder):06}-{identity}.ndjson"
         put(kept, previous)
         put(target, proposed.data)

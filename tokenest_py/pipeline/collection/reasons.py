@@ -41,6 +41,8 @@ REASONS = (
 TAIL_BYTES = 64 * 1024  # what killed an attempt stands near the end of its log
 
 _NOT_PLAIN = re.compile("[^a-z0-9]+")
+_FRAME = re.compile(r'\s*File ".*", line [0-9]+')
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +87,38 @@ def find_failure(
     """Return the pattern that explains a failure, and the line that says so.
 
     The last line that any pattern matches decides: what stands earlier may have been survived.
-    Within the line, the first pattern. Without a match: None and the last line with content.
+    Within the line, the first pattern. A traceback says its error, which follows its frames.
+    Without a match: None and the last line with content.
     """
-    last = ""
-    for line in reversed(text.splitlines()):
+    last = following = ""
+    for line in reversed(_messages(text)):
         plain = plain_text(line)
         if not plain:
             continue
         last = last or line
         for pattern in patterns:
             if pattern.pattern.search(plain):
-                return pattern, line
+                is_header = line.strip() == _TRACEBACK
+                return pattern, following if is_header and following else line
+        following = line
     return None, last
+
+
+def _messages(text: str) -> list[str]:
+    """Return the lines of a log without the frames of tracebacks, and the code that they quote.
+
+    Code says what was tried, such as create(max_tokens=8192), and not what failed.
+    """
+    found: list[str] = []
+    frame = None
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if frame is not None and indent > frame:
+            continue
+        frame = indent if _FRAME.match(line) else None
+        if frame is None:
+            found.append(line)
+    return found
 
 
 def read_tail(path: Path) -> str:
