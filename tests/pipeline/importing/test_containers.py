@@ -69,6 +69,23 @@ def test_what_is_no_json_costs_its_line(bad: str) -> None:
         assert {} in found
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_object_behind_text_has_the_time_of_its_line(indent: int | None) -> None:
+    """As a program's log begins its lines; what is torn there costs its line."""
+    first, second = (json.dumps({"a": {"b": n}}, indent=indent) for n in (1, 2))
+    log = (
+        f'2026-06-01 08:00:00,123 INFO llm: {first}\nINFO started {{x}}\nINFO {{"torn": \n'
+        f"INFO {second}\n"
+    )
+    for piece in (1, 7, 1 << 20):
+        with patch.object(containers, "PIECE", piece):
+            found = [row for row in containers.json_rows(io.StringIO(log)) if row]
+        assert found == [
+            {"@timestamp": "2026-06-01 08:00:00,123", "a": {"b": 1}},
+            {"a": {"b": 2}},
+        ]
+
+
 def test_text_is_read_in_the_encoding_of_its_mark(tmp_path: Path) -> None:
     """UTF-16, as Windows writes it, and packed with gzip."""
     for name, text, row in [("x.json", '[{"a": "é"}]', {"a": "é"}), ("x.csv", "a;b\né;2\n", None)]:

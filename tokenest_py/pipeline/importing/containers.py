@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.files import glob_of, kind_of_no_file
-from tokenest_py.pipeline.importing.reshaped import pairs
+from tokenest_py.pipeline.importing.reshaped import pairs, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ __all__ = ["Table", "json_rows", "tables_of"]
 Row = dict[str, Any]
 
 PIECE = 1 << 20
-_DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_OBJECT = re.compile(r'\{(?=\s*("|$))')
 _NOT_BLANK = re.compile(r"\s*")
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # NaN is no count
 FIELD_BYTES = 1 << 28  # of a cell of CSV: prompts are long
@@ -231,7 +231,8 @@ def _csv(name: str, text: TextIO) -> Table:
 def json_rows(text: TextIO) -> Iterator[Row]:
     """Yield the objects of a text: values one behind the other, lists and `data` item by item.
 
-    What is no JSON costs the rest of its line: one row of its pairs of `key=value`, if it has some.
+    What is no JSON costs the rest of its line, or what stands before an object that begins there:
+    one row of its pairs of `key=value`, if it has some.
     """
     waiting, at, is_end = "", 0, False
     while True:
@@ -262,15 +263,33 @@ def _value_at(text: str, at: int, *, is_end: bool) -> tuple[object, int] | None:
         newline = text.find("\n", at)
         if is_end or (newline >= 0 and not _is_cut_off(error, len(text))):
             end = newline if newline >= 0 else len(text)
-            return pairs(text[at:end]), end
+            begin = _OBJECT.search(text, at + 1, end)
+            if begin is None:
+                return pairs(text[at:end]), end
+            return _behind(text, at, begin.start(), end, is_end=is_end)
         return None
     return (value, end) if is_end or end < len(text) else None  # digits may go on
 
 
+def _behind(
+    text: str, at: int, begin: int, newline: int, *, is_end: bool
+) -> tuple[object, int] | None:
+    """The object behind the text that a program's log begins its lines with, and its time."""
+    try:
+        value, end = _DECODER.raw_decode(text, begin)
+    except (ValueError, RecursionError) as error:
+        if _is_cut_off(error, len(text)) and not is_end:
+            return None
+        return pairs(text[at:newline]), newline
+    time = time_of(text[at:begin])
+    return ({"@timestamp": time, **value} if time else value), end
+
+
 def _decoded(text: str, at: int) -> tuple[object, int]:
-    if _DATED.match(text, at):
-        raise ValueError("a line that begins with a time, whose year JSON takes for a number")
-    return _DECODER.raw_decode(text, at)
+    value, end = _DECODER.raw_decode(text, at)
+    if isinstance(value, int | float) and not text[end : end + 1].isspace() and end < len(text):
+        raise ValueError("a line that begins with a time, whose year is no value")
+    return value, end
 
 
 def _is_cut_off(error: Exception, length: int) -> bool:

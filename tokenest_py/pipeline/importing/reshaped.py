@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-__all__ = ["Reshaping", "folded", "pairs"]
+__all__ = ["Reshaping", "folded", "pairs", "time_of"]
 
 Record = dict[str, Any]
 Found = tuple[str, Record]  # where it stands, and what it says
@@ -85,8 +85,14 @@ def pairs(line: str) -> Record:
             record.setdefault(name, int(text) if WHOLE.fullmatch(text) else text)
     if len(record) < 2:
         return {}
+    time = time_of(line)
+    return {"@timestamp": time, **record} if time else record
+
+
+def time_of(line: str) -> str | None:
+    """The time that a line of a log begins with."""
     begin = TIME.match(line)
-    return {"@timestamp": begin[1], **record} if begin else record
+    return begin[1] if begin else None
 
 
 def _within(value: object, rules: Rules, above: Record, place: str, depth: int) -> Iterator[Found]:
