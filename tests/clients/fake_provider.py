@@ -11,6 +11,7 @@ import json
 import re
 import struct
 import threading
+import time
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class FakeProvider:
         hangs_up_after: How many requests it answers before it closes each connection; 0 is all.
         says_object: Whether the chunks of a chat say that they are chunks.
         gate: What a stream waits for after its first part.
+        delay: How many seconds each answer takes.
         default_ceiling: The ceiling of a request without one.
     """
 
@@ -52,6 +54,7 @@ class FakeProvider:
     hangs_up_after: int = 0
     says_object: bool = True
     gate: threading.Event | None = None
+    delay: float = 0.0
     default_ceiling: int = 10**9
     url: str = ""
 
@@ -119,6 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])) or b"{}")
         path = self.path.partition("?")[0]
         fake.requests.append((path, body))
+        time.sleep(fake.delay)
         if 0 < fake.hangs_up_after < len(fake.requests):
             self.close_connection = True
             return None
@@ -154,8 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(data)))
         if status == 503:
             self.send_header("retry-after-ms", "1")
-        self.end_headers()
-        self.wfile.write(data)
+        with suppress(ConnectionError):  # whoever asked has left
+            self.end_headers()
+            self.wfile.write(data)
 
     def send_parts(self, parts: list[bytes], kind: str = "text/event-stream") -> None:
         """Send a stream, whole or broken off."""

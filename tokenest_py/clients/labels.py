@@ -23,27 +23,9 @@ class Auto(int):
 
 AUTO = Auto(4096)
 
-_current: ContextVar[Mapping[str, object]] = ContextVar(
-    "tokenest_labels", default=MappingProxyType({})
+_current: ContextVar[tuple[Mapping[str, object], labels | None]] = ContextVar(
+    "tokenest_labels", default=(MappingProxyType({}), None)
 )
 
 
-@contextlib.contextmanager
-def labels(**labels: object) -> Iterator[None]:
-    """Label the calls made within: category, complexity, run, phase, and any other name.
-
-    Labels nest, an inner one wins, and follow asyncio's tasks and the threads that copy their
-    context (`asyncio.to_thread` does, a bare thread does not). Each `with` takes a new one.
-    """
-    token = _current.set({**_current.get(), **labels})
-    try:
-        yield
-    finally:
-        # a generator may end in another context than it began in, which never had these labels
-        with contextlib.suppress(ValueError):
-            _current.reset(token)
-
-
-def current() -> Mapping[str, object]:
-    """The labels around the caller."""
-    return _current.get()
+class labels:  # noqa: N801 - read as what it does: `with labels(...)`
