@@ -653,6 +653,37 @@ def test_labels(wired: Wired, client: openai.OpenAI) -> None:
     assert wired.provider.ceilings(*CEILING) == [None, 1000, 1000]
 
 
+def test_labels_that_are_kept(wired: Wired, client: openai.OpenAI) -> None:
+    """They can be used again, by many tasks at once, and around functions, awaited or not."""
+    nightly, unseen = labels(run="nightly"), labels(category="unseen")
+
+    @nightly
+    @unseen
+    def call() -> None:
+        client.responses.create(model=MODEL, input="needs 5")
+
+    @nightly
+    async def awaited() -> None:
+        with unseen:
+            await asyncio.sleep(0.01)
+            client.responses.create(model=MODEL, input="needs 6")
+
+    async def together() -> None:
+        await asyncio.gather(awaited(), awaited())
+
+    call()
+    asyncio.run(together())
+    with nightly, nightly:
+        pass
+    client.responses.create(model=MODEL, input="needs 7")
+    assert wired.seen("run_id", "category", "actual_output_tokens") == [
+        ("nightly", "unseen", 5),
+        ("nightly", "unseen", 6),
+        ("nightly", "unseen", 6),
+        ("app", "learned", 7),
+    ]
+
+
 def test_labels_that_cannot_be(wired: Wired, client: openai.OpenAI) -> None:
     """What the call says itself, and what is too long, is left out: the others count."""
     with labels(model="mine", input_bin=3, estimate_bin="9", Team="x", long="y" * 129, tenant=7):

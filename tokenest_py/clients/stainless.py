@@ -45,7 +45,11 @@ _ALLOWED_WITHOUT_STREAM = 21_333  # Anthropic: 3,600 s * tokens / 128,000 may no
 
 def is_client(client: object) -> bool:
     """Whether the client is of such a library."""
-    return any(kind.__name__ in _BASES for kind in type(client).__mro__)
+    return _is_a(client, _BASES)
+
+
+def _is_a(client: object, bases: set[str]) -> bool:
+    return any(kind.__name__ in bases for kind in type(client).__mro__)
 
 
 def wire(client: Theirs, sizer: Sizer) -> None:
@@ -93,7 +97,7 @@ def _request(client: Theirs, sizer: Sizer, real: Callable[..., Theirs]) -> Calla
             written,
         )
 
-    return request_async if inspect.iscoroutinefunction(real) else request
+    return request_async if _is_a(client, {"AsyncAPIClient"}) else request
 
 
 class _Attempt:
