@@ -207,8 +207,7 @@ class Call:
             if refusal is not None:
                 return self._as_written() if refusal is _UNKNOWN else refusal
         if error is None:
-            for parameter in self._refused:
-                self._sizer.learn_refusal(self._provider, self.model or "", parameter)
+            self.learn_refusal()
         try:
             fields = self._read(response if error is None else error)
         except DroppedEventError:  # the recorder counts it, with the reason
@@ -222,6 +221,11 @@ class Call:
             with Quietly("on_truncation"):
                 self._sizer.on_truncation(escalation)
         return escalation
+
+    def learn_refusal(self) -> None:
+        """Remember what was refused, as far as the refusal is about a parameter."""
+        for parameter in self._refused:
+            self._sizer.learn_refusal(self._provider, self.model or "", parameter)
 
     def _read(self, answer: object) -> dict[str, object] | None:
         """The fields of an answer, or of the parts of one; None where there is none."""
@@ -300,7 +304,7 @@ class Call:
         if budget is None or message is None:
             return None
         self.replaces = True
-        said = said_limit(self._api, message)
+        said = said_limit(message)
         if said is not None and self.max_tokens is not None and 0 < said[0] < self.max_tokens:
             most, is_of_model = said
             if is_of_model:

@@ -171,14 +171,15 @@ class Fold:
         return fields
 
 
-def said_limit(api: ModuleType, message: str) -> tuple[int, bool] | None:
+def said_limit(message: str) -> tuple[int, bool] | None:
     """Read the largest ceiling out of a refusal, and whether it holds for each call of the model.
 
-    What is left of the context window holds for this call only.
+    What is left of the context window holds for this call only. A gateway hands on the words of
+    whoever is behind it.
     """
     import re  # only a refusal pays for it
 
-    for pattern in api.TOO_LARGE:
+    for pattern in (pattern for api in APIS for pattern in api.TOO_LARGE):
         found = re.search(pattern, message, re.DOTALL)
         if found:
             said = {name: int(value) for name, value in found.groupdict().items()}
