@@ -36,6 +36,7 @@ class FakeProvider:
         refuses: Parameters that it does not know.
         breaks_off: Whether a stream ends after its first part.
         hangs_up_after: How many requests it answers before it closes each connection; 0 is all.
+        streams_usage: Whether streams of chats say their tokens unasked.
         says_object: Whether the chunks of a chat say that they are chunks.
         gate: What a stream waits for after its first part.
         delay: How many seconds each answer takes.
@@ -52,6 +53,7 @@ class FakeProvider:
     refuses: tuple[str, ...] = ()
     breaks_off: bool = False
     hangs_up_after: int = 0
+    streams_usage: bool = False
     says_object: bool = True
     gate: threading.Event | None = None
     delay: float = 0.0
@@ -233,7 +235,8 @@ def _chat(handler: _Handler, path: str, body: Json) -> None:
         whole | {"choices": [{"index": 0, "delta": delta, "finish_reason": ended}]}
         for delta, ended in deltas
     ]
-    if (body.get("stream_options") or {}).get("include_usage"):
+    asks = "include_usage" in body.get("stream_options", ()) or "include" in body.get("usage", ())
+    if asks or handler.fake.streams_usage:
         chunks.append(whole | {"choices": [], "usage": usage})
     return handler.send_parts(_events([*chunks, "[DONE]"]))
 

@@ -323,6 +323,59 @@ def test_responses(wired: Wired, client: openai.OpenAI) -> None:
     ]
 
 
+def test_what_may_have_been_done_already(wired: Wired, client: openai.OpenAI) -> None:
+    """An answer in which a server of MCP was called is not tried again: it would do it twice."""
+    mail: Any = {"type": "mcp", "server_label": "mail", "server_url": "https://mail.test"}
+    answer = client.responses.create(model=MODEL, input="needs 1500", tools=[mail])
+    assert answer.status == "incomplete"
+    assert wired.seen("attempt", "truncated") == [(1, True)]
+
+
+def test_a_stored_prompt(wired: Wired, client: openai.OpenAI) -> None:
+    """It may have a ceiling of its own, which one in the request would replace."""
+    client.responses.create(prompt={"id": "pmpt_1"}, model=MODEL)
+    assert wired.provider.ceilings("max_output_tokens") == [None]
+    assert wired.seen("attempt", "actual_max_tokens") == [(1, None)]
+
+
+def test_reasoning_that_took_all(wired: Wired, client: openai.OpenAI) -> None:
+    """OpenAI refuses to answer: the call counts as cut off, and its model is sized further on."""
+    wired.provider.largest = LEARNED - 1
+    wired.provider.too_large = "Could not finish the message because max_tokens was reached."
+    answer = client.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
+    assert answer.choices[0].finish_reason == "stop"
+    wired.provider.largest = 0
+    client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert wired.provider.ceilings(*CEILING) == [LEARNED, None, LEARNED]
+    assert wired.seen("attempt", "actual_max_tokens", "actual_output_tokens", "truncated") == [
+        (1, LEARNED, LEARNED, True),
+        (2, None, 1500, False),
+        (1, LEARNED, 300, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "given"),
+    [
+        ("http://openrouter.ai/api/v1", {}),
+        ("http://other.test/v1", {"usage": {"include": True}}),
+    ],
+)
+def test_a_server_that_says_the_usage_of_streams(
+    wired: Wired, url: str, given: dict[str, Any]
+) -> None:
+    """The application has it, as without us; nothing is asked for."""
+    wired.provider.streams_usage = True
+    http = openai.DefaultHttpxClient(proxy=wired.provider.url)
+    client = wired.sized(openai.OpenAI(base_url=url, http_client=http))
+    stream = client.chat.completions.create(
+        model=MODEL, messages=ask("needs 300"), stream=True, extra_body=given
+    )
+    assert [chunk.usage.completion_tokens for chunk in stream if chunk.usage] == [300]
+    assert "stream_options" not in wired.provider.bodies[0]
+    assert wired.seen("actual_output_tokens", "truncated") == [(300, False)]
+
+
 def test_a_conversation(wired: Wired, client: openai.OpenAI) -> None:
     """What is in it already is not said again; a refused request is."""
     create = client.responses.create

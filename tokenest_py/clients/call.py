@@ -311,7 +311,11 @@ class Call:
                 self._sizer.learn(self.model or "", most)
             self._send_again(most)
             return Escalation(budget._replace(max_tokens=most), f"the model takes {most} at most")
-        self._refused = refusals.parameters(message, self.body, self._api)
+        if refusals.is_spent(message):
+            spent = {"actual_output_tokens": self.max_tokens, "stop_reason": "length"}
+            self._record({"provider": "openai", "truncated": True} | spent)
+        else:
+            self._refused = refusals.parameters(message, self.body, self._api)
         return self._as_written()
 
     def _as_written(self) -> Escalation:

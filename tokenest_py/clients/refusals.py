@@ -17,6 +17,8 @@ _INPUT = re.compile(r"context\W+(length|limit|window)", re.IGNORECASE)
 _OURS = re.compile(
     rf"max\w*tokens|maximum (output )?tokens|{USAGE}|{_INPUT.pattern}", re.IGNORECASE
 )
+# OpenAI says so where reasoning took all that there was, and there is no answer to be cut off.
+_SPENT = re.compile(r"could not finish the message because max_tokens", re.IGNORECASE)
 _NAME = re.compile(
     r"unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted|forbidden",
     re.IGNORECASE,
@@ -27,6 +29,11 @@ def message_of(error: BaseException) -> str | None:
     """What the provider says, where it may be about what we added; else None."""
     message = str(error)
     return message if _status(error) in _STATUSES and _OURS.search(message) else None
+
+
+def is_spent(message: str) -> bool:
+    """Whether the ceiling was taken, and not enough."""
+    return bool(_SPENT.search(message))
 
 
 def parameters(message: str, body: Mapping[str, object], api: ModuleType) -> tuple[str, ...]:

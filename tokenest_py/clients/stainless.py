@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, get_origin
 from tokenest_py.clients.attempts import run, run_async
 from tokenest_py.clients.patches import Theirs, replace, restore
 from tokenest_py.clients.refusals import USAGE
-from tokenest_py.clients.requests import granted_reasoning
+from tokenest_py.clients.requests import at, granted_reasoning
 from tokenest_py.runtime.providers import BY_PROVIDER
 from tokenest_py.runtime.providers.members import get
 
@@ -39,6 +39,9 @@ _PATHS = {
 # Whoever is neither OpenAI nor serves one of its models may know the older name only.
 _OPENAI_HOST = re.compile(r"(^|\.)(openai\.com|azure\.(com|us|cn))$")
 _OPENAI_MODEL = re.compile(r"(.*/)?(ft:)?(gpt-\d|o\d|chatgpt)")
+_SAYS_USAGE = re.compile(r"(^|\.)openrouter\.ai$")  # asked or not
+_OMITTED = ("Omit", "NotGiven")
+_STATES = ("conversation", "mcp_servers", "container")
 _DEPLOYMENT = re.compile(r"/deployments/([^/?]+)")
 _ALLOWED_WITHOUT_STREAM = 21_333  # Anthropic: 3,600 s * tokens / 128,000 may not exceed 600 s
 
@@ -124,7 +127,10 @@ class _Attempt:
         if most is not None and granted_reasoning(body, BY_PROVIDER[provider]) >= most:
             most = None  # the ceiling has to be above that
         model = None if body.get("model") else _deployment(client)
-        call = sizer.begin(body, provider=provider, stream=stream, model=model, most=most)
+        is_stored = path == "/responses" and body.get("prompt") is not None  # it may have a ceiling
+        call = sizer.begin(
+            body, provider=provider, stream=stream, model=model, most=most, is_sent=is_stored
+        )
         if not stream:
             self._call = call
             self.request = self._showing(_with_body(options, call.body)), stream_cls
@@ -137,7 +143,7 @@ class _Attempt:
             and sizer.recorder.enabled
             and not _is_handed_over_unread(options)
             and not sizer.refuses(provider, call.model or "", USAGE)
-            and not (isinstance(asked, dict) and asked.get("include_usage"))
+            and not _is_told_usage(client, body)
         )
         if hides_usage:
             sent = {**sent, USAGE: {**(asked or {}), "include_usage": True}}
@@ -165,8 +171,8 @@ class _Attempt:
         options, stream_cls = self.request
         if call.finish(answer, error).budget is None or options.idempotency_key is not None:
             return False
-        if error is None and call.body.get("conversation") is not None:
-            return False  # the provider may have added question and answer to it already
+        if error is None and _may_have_acted(call.body):
+            return False
         self.request = _with_body(options, call.body), stream_cls
         return True
 
@@ -187,13 +193,12 @@ class _Attempt:
 
 
 def _body(options: Theirs) -> Theirs:
-    """The body as the library will send it: what is in `extra_body` wins, and may omit a name."""
+    """The body as the library will send it: `extra_body` wins, and what is omitted is not there."""
     body, more = options.json_data, options.extra_json
-    if not (isinstance(body, dict) and isinstance(more, Mapping)):
+    if not isinstance(body, dict):
         return body
-    return {
-        name: value for name, value in {**body, **more}.items() if type(value).__name__ != "Omit"
-    }
+    given = {**body, **more} if isinstance(more, Mapping) else body
+    return {name: value for name, value in given.items() if type(value).__name__ not in _OMITTED}
 
 
 def _with_body(options: Theirs, body: Theirs) -> Theirs:
@@ -211,6 +216,25 @@ def _is_handed_over_unread(options: Theirs) -> bool:
 def _speaks_openai(client: Theirs, body: dict[str, Theirs]) -> bool:
     host = getattr(client.base_url, "host", "")
     return bool(_OPENAI_HOST.search(host) or _OPENAI_MODEL.match(str(body.get("model"))))
+
+
+def _is_told_usage(client: Theirs, body: dict[str, Theirs]) -> bool:
+    """Whether the application has the usage of a stream anyway, or asked for it."""
+    return bool(
+        at(body, (USAGE, "include_usage"))
+        or at(body, ("usage", "include"))
+        or _SAYS_USAGE.search(getattr(client.base_url, "host", ""))
+    )
+
+
+def _may_have_acted(body: Mapping[str, Theirs]) -> bool:
+    """Whether an answer may have changed what a second one would find, or do it again.
+
+    Question and answer may be in a conversation already, and a server of MCP may have been called.
+    """
+    return any(body.get(name) is not None for name in _STATES) or any(
+        at(tool, ("type",)) == "mcp" for tool in body.get("tools") or ()
+    )
 
 
 def _deployment(client: Theirs) -> str | None:
