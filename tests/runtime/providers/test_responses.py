@@ -472,6 +472,34 @@ def test_several_answers_are_an_interval(
     assert event["quality_flags"] == ["several_answers"]
 
 
+@pytest.mark.parametrize(
+    ("model", "usage", "output", "reasoning"),
+    [
+        ("grok-4", {"total_tokens": 14428, "reasoning": 2809}, 4308, 2809),
+        ("gpt-5", {"total_tokens": 11619, "reasoning": 900}, 1499, 900),
+        ("gemini-3-pro", {"total_tokens": 14428}, 4308, 2809),
+        ("another", {"total_tokens": 14428}, 1499, None),
+        ("another", {"total_tokens": 20000, "reasoning": 900}, 1499, 900),
+        ("grok-4", {"total_tokens": "14428", "reasoning": 2809}, 1499, 2809),
+    ],
+)
+def test_reasoning_beside_the_completion(
+    model: str,
+    usage: dict[str, Any],
+    output: int,
+    reasoning: int | None,
+    recorder: Recorder,
+    tmp_path: Path,
+) -> None:
+    """Those of xAI and Gemini leave it out of `completion_tokens`; their total has it."""
+    counts: dict[str, Any] = {"prompt_tokens": 10120, "completion_tokens": 1499, **usage}
+    counts["completion_tokens_details"] = {"reasoning_tokens": counts.pop("reasoning", None)}
+    response = OPENAI_CHAT | {"model": model, "usage": counts}
+    assert recorder.record_response(None, response, **CALL)
+    (event,) = events(tmp_path)
+    assert (event["actual_output_tokens"], event.get("reasoning_tokens")) == (output, reasoning)
+
+
 LENGTH = "This model's maximum context length is"
 RANGE = "the supported range is from 1 (inclusive)"
 
