@@ -501,6 +501,7 @@ def test_reasoning_beside_the_completion(
 
 
 LENGTH = "This model's maximum context length is"
+ABOVE = "integer above maximum value. Expected a value <="
 RANGE = "the supported range is from 1 (inclusive)"
 
 
@@ -508,6 +509,8 @@ RANGE = "the supported range is from 1 (inclusive)"
     ("message", "limit"),
     [
         ("This model supports at most 16384 completion tokens, not 9.", (16384, True)),
+        (f"Invalid 'max_tokens': {ABOVE} 16384, but got 50000 instead.", (16384, True)),
+        (f"Invalid 'max_output_tokens': {ABOVE} 128000, but got 9.", (128000, True)),
         (f"{LENGTH} 8192 tokens, not 9000 (5000 in the messages, ...).", (3192, False)),
         ("max_tokens: 64000 > 32000, which is the maximum allowed", (32000, True)),
         ("exceed context limit: 190000 + 20000 > 200000, decrease", (10000, False)),
