@@ -338,10 +338,19 @@ def test_a_stored_prompt(wired: Wired, client: openai.OpenAI) -> None:
     assert wired.seen("attempt", "actual_max_tokens") == [(1, None)]
 
 
-def test_reasoning_that_took_all(wired: Wired, client: openai.OpenAI) -> None:
-    """OpenAI refuses to answer: the call counts as cut off, and its model is sized further on."""
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Could not finish the message because max_tokens or model output limit was reached.",
+        "Failed to generate JSON: max completion tokens reached before generating a valid document",
+    ],
+)
+def test_an_error_in_the_place_of_an_answer(
+    wired: Wired, client: openai.OpenAI, words: str
+) -> None:
+    """OpenAI and Groq refuse to answer: it counts as cut off, and the model is sized further on."""
     wired.provider.largest = LEARNED - 1
-    wired.provider.too_large = "Could not finish the message because max_tokens was reached."
+    wired.provider.too_large = words
     answer = client.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
     assert answer.choices[0].finish_reason == "stop"
     wired.provider.largest = 0

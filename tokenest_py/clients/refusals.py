@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 USAGE = "stream_options"  # the parameter that asks for the usage of a stream
 _STATUSES = (400, 422)
 _INPUT = re.compile(r"context\W+(length|limit|window)", re.IGNORECASE)
-_OURS = re.compile(
-    rf"max\w*tokens|maximum (output )?tokens|{USAGE}|{_INPUT.pattern}", re.IGNORECASE
+# Errors in the place of an answer that was cut off: OpenAI has one where reasoning took all that
+# there was, and Groq where JSON was asked for.
+_SPENT = re.compile(
+    r"could not finish the message because max_tokens|max completion tokens reached", re.IGNORECASE
 )
-# OpenAI says so where reasoning took all that there was, and there is no answer to be cut off.
-_SPENT = re.compile(r"could not finish the message because max_tokens", re.IGNORECASE)
+_OURS = re.compile(
+    rf"max\w*tokens|maximum (output )?tokens|{USAGE}|{_INPUT.pattern}|{_SPENT.pattern}",
+    re.IGNORECASE,
+)
 _NAME = re.compile(
     r"unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted|forbidden",
     re.IGNORECASE,
