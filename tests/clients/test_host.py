@@ -100,8 +100,8 @@ def test_what_can_be_seen_of_a_method(wired: Wired) -> None:
 
 
 def test_a_wrapper_of_others_stays(wired: Wired) -> None:
-    """A tool that wraps the method after us, with all that it had, keeps its place."""
-    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"))
+    """A tool that wraps the method after us keeps its place; what of us is within does nothing."""
+    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), category="unseen")
     ours = client.request
 
     @functools.wraps(ours)
@@ -111,9 +111,13 @@ def test_a_wrapper_of_others_stays(wired: Wired) -> None:
 
     seen: list[int] = []
     client.request = theirs  # type: ignore[method-assign]
+    wired.sized(client)
+    client.chat.completions.create(**CHAT)
     unsized(client)
     client.chat.completions.create(**CHAT)
-    assert seen == [1]
+    assert len(seen) == len(wired.provider.requests) == 3
+    assert wired.provider.ceilings("max_completion_tokens") == [1000, 2000, None]
+    assert wired.seen("category", "attempt") == [("learned", 1), ("learned", 2)]
 
 
 def test_a_method_that_is_awaited_and_does_not_say_so(wired: Wired) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _BASES = {"SyncAPIClient", "AsyncAPIClient"}
 _RAW = "X-Stainless-Raw-Response"  # the header by which the libraries remember it
+_SIZER = "_tokenest_sizer"  # the client's attribute
 _COPIES = ("copy", "with_options", "with_middleware")
 _PATHS = {
     "/chat/completions": "openai",
@@ -57,6 +58,7 @@ def _is_a(client: object, bases: set[str]) -> bool:
 
 def wire(client: Theirs, sizer: Sizer) -> None:
     """Size what the client and its copies send."""
+    setattr(client, _SIZER, sizer)
     replace(client, "request", lambda real: _request(client, sizer, real))
     for name in _COPIES:
         if hasattr(client, name):
@@ -67,6 +69,7 @@ def unwire(client: object) -> None:
     """Leave the client as it was."""
     for name in ("request", *_COPIES):
         restore(client, name)
+    vars(client).pop(_SIZER, None)
 
 
 def _sized_copy(sizer: Sizer, real: Callable[..., Theirs]) -> Callable[..., Theirs]:
@@ -114,6 +117,8 @@ class _Attempt:
         self._stream = stream
         self._call: Call | None = None
         self._unparsed: Theirs = None  # an answer that the library has, and cannot parse perhaps
+        if getattr(client, _SIZER, None) is not sizer:  # left within the wrapper of another tool
+            return
         body = _body(options)
         path = next((p for p in _PATHS if options.url.partition("?")[0].endswith(p)), None)
         if path is None or options.method.lower() != "post" or not isinstance(body, dict):
