@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, get_origin
 from tokenest_py.clients.attempts import run, run_async
 from tokenest_py.clients.patches import Theirs, replace, restore
 from tokenest_py.clients.refusals import USAGE
-from tokenest_py.clients.requests import at, granted_reasoning
+from tokenest_py.clients.requests import at, granted_reasoning, may_have_acted
 from tokenest_py.runtime.providers import BY_PROVIDER
 from tokenest_py.runtime.providers.members import get
 
@@ -42,7 +42,6 @@ _OPENAI_HOST = re.compile(r"(^|\.)(openai\.com|azure\.(com|us|cn))$")
 _OPENAI_MODEL = re.compile(r"(.*/)?(ft:)?(gpt-\d|o\d|chatgpt)")
 _SAYS_USAGE = re.compile(r"(^|\.)openrouter\.ai$")  # asked or not
 _OMITTED = ("Omit", "NotGiven")
-_STATES = ("conversation", "mcp_servers", "container")
 _DEPLOYMENT = re.compile(r"/deployments/([^/?]+)")
 _ALLOWED_WITHOUT_STREAM = 21_333  # Anthropic: 3,600 s * tokens / 128,000 may not exceed 600 s
 
@@ -176,7 +175,7 @@ class _Attempt:
         options, stream_cls = self.request
         if call.finish(answer, error).budget is None or options.idempotency_key is not None:
             return False
-        if error is None and _may_have_acted(call.body):
+        if error is None and may_have_acted(call.body):
             return False
         self.request = _with_body(options, call.body), stream_cls
         return True
@@ -229,16 +228,6 @@ def _is_told_usage(client: Theirs, body: dict[str, Theirs]) -> bool:
         at(body, (USAGE, "include_usage"))
         or at(body, ("usage", "include"))
         or _SAYS_USAGE.search(getattr(client.base_url, "host", ""))
-    )
-
-
-def _may_have_acted(body: Mapping[str, Theirs]) -> bool:
-    """Whether an answer may have changed what a second one would find, or do it again.
-
-    Question and answer may be in a conversation already, and a server of MCP may have been called.
-    """
-    return any(body.get(name) is not None for name in _STATES) or any(
-        at(tool, ("type",)) == "mcp" for tool in body.get("tools") or ()
     )
 
 
