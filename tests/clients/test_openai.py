@@ -473,6 +473,15 @@ def test_an_answer_that_says_no_tokens(
     assert caplog.messages == ["telemetry events are dropped: response_without_usage"]
 
 
+def test_a_cut_off_answer_that_says_no_tokens(wired: Wired, client: openai.OpenAI) -> None:
+    """It is tried once more, as any other."""
+    wired.provider.says_usage = False
+    answer = client.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
+    assert answer.choices[0].finish_reason == "stop"
+    assert wired.provider.ceilings(*CEILING) == [1000, 2000]
+    assert wired.recorder.status().dropped == {"response_without_usage": 2}
+
+
 def test_what_is_no_call_of_a_model(wired: Wired, client: openai.OpenAI) -> None:
     """Embeddings have no output: they pass."""
     client.embeddings.create(model="text-embedding-3-small", input="needs 5")

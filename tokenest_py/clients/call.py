@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.clients import refusals, requests
@@ -20,6 +21,7 @@ from tokenest_py.runtime.providers import (
     response_fields,
     said_limit,
     sized_fields,
+    stop_fields,
 )
 from tokenest_py.runtime.recorder.record import text_of
 
@@ -212,6 +214,8 @@ class Call:
             fields = self._read(response if error is None else error)
         except DroppedEventError:  # the recorder counts it, with the reason
             self._sizer.recorder.record_response(None, response if error is None else error)
+            with suppress(DroppedEventError):
+                return self._escalate(stop_fields(self._api, response))
             return _NO_ANSWER
         if fields is None:
             return _NO_ANSWER

@@ -56,6 +56,7 @@ __all__ = [
     "call_fields",
     "response_fields",
     "said_limit",
+    "stop_fields",
 ]
 
 
@@ -109,6 +110,12 @@ def response_fields(response: object) -> dict[str, object]:
     if get(response, "usage", "usage_metadata", "usageMetadata") is None:
         raise DroppedEventError("response_without_usage")
     raise DroppedEventError("unknown_response")
+
+
+def stop_fields(api: ModuleType, response: object) -> dict[str, object]:
+    """How an answer of this provider ended, whether or not it says its tokens."""
+    fields = _completed(api.read(_within(response)))
+    return {name: fields.get(name) for name in ("stop_reason", "truncated")}
 
 
 def _completed(fields: dict[str, object]) -> dict[str, object]:
