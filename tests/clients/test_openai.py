@@ -916,3 +916,7 @@ def test_a_client_of_no_known_kind() -> None:
         sized(genai.Client().aio)
     with pytest.raises(UsageError, match=r"client='builtins\.dict'.*openai, anthropic"):
         sized({})
+    with pytest.raises(UsageError, match=r"client='module openai'"):
+        sized(openai)
+    with pytest.raises(UsageError, match=r"client='type OpenAI'"):
+        sized(openai.OpenAI)

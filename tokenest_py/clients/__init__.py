@@ -94,7 +94,9 @@ def _adapter(client: object) -> ModuleType:
     for adapter in (stainless, langchain, genai, boto):
         if adapter.is_client(client):
             return adapter
+    name = getattr(client, "__name__", None)  # of a module or a class
     kind = f"{type(client).__module__}.{type(client).__qualname__}"
+    kind = kind if name is None else f"{type(client).__name__} {name}"
     raise UsageError(
         "client", kind, "a client of openai, anthropic, google-genai, boto3 or LangChain"
     )
