@@ -11,6 +11,7 @@ import json
 import re
 import struct
 import threading
+import time
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,8 +36,10 @@ class FakeProvider:
         refuses: Parameters that it does not know.
         breaks_off: Whether a stream ends after its first part.
         hangs_up_after: How many requests it answers before it closes each connection; 0 is all.
+        streams_usage: Whether streams of chats say their tokens unasked.
         says_object: Whether the chunks of a chat say that they are chunks.
         gate: What a stream waits for after its first part.
+        delay: How many seconds each answer takes.
         default_ceiling: The ceiling of a request without one.
     """
 
@@ -50,8 +53,10 @@ class FakeProvider:
     refuses: tuple[str, ...] = ()
     breaks_off: bool = False
     hangs_up_after: int = 0
+    streams_usage: bool = False
     says_object: bool = True
     gate: threading.Event | None = None
+    delay: float = 0.0
     default_ceiling: int = 10**9
     url: str = ""
 
@@ -119,6 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])) or b"{}")
         path = self.path.partition("?")[0]
         fake.requests.append((path, body))
+        time.sleep(fake.delay)
         if 0 < fake.hangs_up_after < len(fake.requests):
             self.close_connection = True
             return None
@@ -154,8 +160,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(data)))
         if status == 503:
             self.send_header("retry-after-ms", "1")
-        self.end_headers()
-        self.wfile.write(data)
+        with suppress(ConnectionError):  # whoever asked has left
+            self.end_headers()
+            self.wfile.write(data)
 
     def send_parts(self, parts: list[bytes], kind: str = "text/event-stream") -> None:
         """Send a stream, whole or broken off."""
@@ -228,7 +235,8 @@ def _chat(handler: _Handler, path: str, body: Json) -> None:
         whole | {"choices": [{"index": 0, "delta": delta, "finish_reason": ended}]}
         for delta, ended in deltas
     ]
-    if (body.get("stream_options") or {}).get("include_usage"):
+    asks = "include_usage" in body.get("stream_options", ()) or "include" in body.get("usage", ())
+    if asks or handler.fake.streams_usage:
         chunks.append(whole | {"choices": [], "usage": usage})
     return handler.send_parts(_events([*chunks, "[DONE]"]))
 

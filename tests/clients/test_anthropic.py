@@ -149,6 +149,16 @@ def test_tools(wired: Wired, client: anthropic.Anthropic) -> None:
     assert wired.seen("stop_reason", "truncated") == [("tool_use", False)]
 
 
+def test_what_may_have_been_done_already(wired: Wired, client: anthropic.Anthropic) -> None:
+    """An answer in which a server of MCP was called is not tried again: it would do it twice."""
+    servers: Any = [{"type": "url", "url": "https://mail.test", "name": "mail"}]
+    answer = client.beta.messages.create(
+        model=MODEL, max_tokens=AUTO, messages=ask("needs 1500"), mcp_servers=servers
+    )
+    assert answer.stop_reason == "max_tokens"
+    assert wired.seen("attempt", "truncated") == [(1, True)]
+
+
 def test_thinking(wired: Wired, client: anthropic.Anthropic) -> None:
     """The ceiling has to be above what is granted to it; that there is any is a label."""
     client.messages.create(

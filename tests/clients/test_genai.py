@@ -95,6 +95,23 @@ def test_a_cut_off_answer_is_tried_once_more(wired: Wired, client: genai.Client)
     ]
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"tools": [{"mcp_servers": [{"name": "mail"}]}]},
+        types.GenerateContentConfig(
+            tools=[types.Tool(mcp_servers=[types.McpServer(name="mail")])], temperature=0.5
+        ),
+    ],
+)
+def test_what_may_have_been_done_already(
+    wired: Wired, client: genai.Client, config: Theirs
+) -> None:
+    """An answer in which a server of MCP was called is not tried again: it would do it twice."""
+    client.models.generate_content(model=MODEL, contents="needs 1500", config=config)
+    assert wired.seen("attempt", "truncated") == [(1, True)]
+
+
 def test_the_callers_own_ceiling_wins(wired: Wired, client: genai.Client) -> None:
     """And is not raised."""
     for config in ({"max_output_tokens": 70}, types.GenerateContentConfig(max_output_tokens=80)):

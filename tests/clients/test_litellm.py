@@ -219,6 +219,52 @@ def test_an_error_is_no_event(wired: Wired, logger: TokenestLogger) -> None:
     assert not logger._open  # noqa: SLF001
 
 
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [
+        ("max_tokens: {given} > {most}, which is the maximum allowed number of tokens", 600),
+        ("{given} max_tokens will not do here", None),
+    ],
+)
+@pytest.mark.usefixtures("logger")
+def test_a_refusal_is_met_once(wired: Wired, words: str, then: int | None) -> None:
+    """The next calls have the largest ceiling that it names, be it a gateway's, or none."""
+    wired.provider.largest, wired.provider.too_large = 600, words
+    asked = call(wired, "openai/gpt-4o", "needs 300", num_retries=0, max_retries=0)
+
+    async def calls() -> None:
+        with pytest.raises(litellm.BadRequestError):
+            await litellm.acompletion(**asked)
+        await asyncio.sleep(0.3)
+        await litellm.acompletion(**asked)
+
+    asyncio.run(calls())
+    assert wired.provider.ceilings(*CEILINGS) == [1000, then]
+
+
+@pytest.mark.usefixtures("logger")
+def test_a_stream_whose_tokens_litellm_counts(wired: Wired) -> None:
+    """It counts the text alone: the event says so. Who asks for the usage, or Claude, has it."""
+
+    async def calls() -> None:
+        for model, more in (
+            ("openai/gpt-4o", {}),
+            ("openai/gpt-4o", {"stream_options": {"include_usage": True}}),
+            ("anthropic/claude-opus-4-7", {}),
+        ):
+            asked = call(wired, model, "needs 300 reasoning 200", stream=True, **more)
+            assert [part async for part in await litellm.acompletion(**asked)]
+            await asyncio.sleep(0.3)
+
+    asyncio.run(calls())
+    wait_for(wired, 3)
+    (_, *flagged), *others = sorted(
+        wired.seen("actual_output_tokens", "quality_flags", "stop_reason", "truncated")
+    )
+    assert flagged == [["partial_usage"], None, None]
+    assert others == [(500, None, "stop", False)] * 2
+
+
 # What is wired, and the guards that all else of a call stands within.
 GUARDS = {"__init__", "size", "async_pre_call_deployment_hook"}
 FUNCTIONS = {name for name, value in vars(TokenestLogger).items() if isfunction(value)}

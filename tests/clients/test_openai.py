@@ -323,6 +323,68 @@ def test_responses(wired: Wired, client: openai.OpenAI) -> None:
     ]
 
 
+def test_what_may_have_been_done_already(wired: Wired, client: openai.OpenAI) -> None:
+    """An answer in which a server of MCP was called is not tried again: it would do it twice."""
+    mail: Any = {"type": "mcp", "server_label": "mail", "server_url": "https://mail.test"}
+    answer = client.responses.create(model=MODEL, input="needs 1500", tools=[mail])
+    assert answer.status == "incomplete"
+    assert wired.seen("attempt", "truncated") == [(1, True)]
+
+
+def test_a_stored_prompt(wired: Wired, client: openai.OpenAI) -> None:
+    """It may have a ceiling of its own, which one in the request would replace."""
+    client.responses.create(prompt={"id": "pmpt_1"}, model=MODEL)
+    assert wired.provider.ceilings("max_output_tokens") == [None]
+    assert wired.seen("attempt", "actual_max_tokens") == [(1, None)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Could not finish the message because max_tokens or model output limit was reached.",
+        "Failed to generate JSON: max completion tokens reached before generating a valid document",
+    ],
+)
+def test_an_error_in_the_place_of_an_answer(
+    wired: Wired, client: openai.OpenAI, words: str
+) -> None:
+    """OpenAI and Groq refuse to answer: it counts as cut off, and the model is sized further on."""
+    wired.provider.largest = LEARNED - 1
+    wired.provider.too_large = words
+    answer = client.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
+    assert answer.choices[0].finish_reason == "stop"
+    wired.provider.largest = 0
+    client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
+    assert wired.provider.ceilings(*CEILING) == [LEARNED, None, LEARNED]
+    assert wired.seen("attempt", "actual_max_tokens", "actual_output_tokens", "truncated") == [
+        (1, LEARNED, LEARNED, True),
+        (2, None, 1500, False),
+        (1, LEARNED, 300, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "given"),
+    [
+        ("http://openrouter.ai/api/v1", {}),
+        ("http://other.test/v1", {"usage": {"include": True}}),
+    ],
+)
+def test_a_server_that_says_the_usage_of_streams(
+    wired: Wired, url: str, given: dict[str, Any]
+) -> None:
+    """The application has it, as without us; nothing is asked for."""
+    wired.provider.streams_usage = True
+    http = openai.DefaultHttpxClient(proxy=wired.provider.url)
+    client = wired.sized(openai.OpenAI(base_url=url, http_client=http))
+    stream = client.chat.completions.create(
+        model=MODEL, messages=ask("needs 300"), stream=True, extra_body=given
+    )
+    assert [chunk.usage.completion_tokens for chunk in stream if chunk.usage] == [300]
+    assert "stream_options" not in wired.provider.bodies[0]
+    assert wired.seen("actual_output_tokens", "truncated") == [(300, False)]
+
+
 def test_a_conversation(wired: Wired, client: openai.OpenAI) -> None:
     """What is in it already is not said again; a refused request is."""
     create = client.responses.create
@@ -409,6 +471,15 @@ def test_an_answer_that_says_no_tokens(
         assert answer.usage is None
     assert wired.recorder.status().dropped == {"response_without_usage": 2}
     assert caplog.messages == ["telemetry events are dropped: response_without_usage"]
+
+
+def test_a_cut_off_answer_that_says_no_tokens(wired: Wired, client: openai.OpenAI) -> None:
+    """It is tried once more, as any other."""
+    wired.provider.says_usage = False
+    answer = client.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
+    assert answer.choices[0].finish_reason == "stop"
+    assert wired.provider.ceilings(*CEILING) == [1000, 2000]
+    assert wired.recorder.status().dropped == {"response_without_usage": 2}
 
 
 def test_what_is_no_call_of_a_model(wired: Wired, client: openai.OpenAI) -> None:
@@ -653,6 +724,37 @@ def test_labels(wired: Wired, client: openai.OpenAI) -> None:
     assert wired.provider.ceilings(*CEILING) == [None, 1000, 1000]
 
 
+def test_labels_that_are_kept(wired: Wired, client: openai.OpenAI) -> None:
+    """They can be used again, by many tasks at once, and around functions, awaited or not."""
+    nightly, unseen = labels(run="nightly"), labels(category="unseen")
+
+    @nightly
+    @unseen
+    def call() -> None:
+        client.responses.create(model=MODEL, input="needs 5")
+
+    @nightly
+    async def awaited() -> None:
+        with unseen:
+            await asyncio.sleep(0.01)
+            client.responses.create(model=MODEL, input="needs 6")
+
+    async def together() -> None:
+        await asyncio.gather(awaited(), awaited())
+
+    call()
+    asyncio.run(together())
+    with nightly, nightly:
+        pass
+    client.responses.create(model=MODEL, input="needs 7")
+    assert wired.seen("run_id", "category", "actual_output_tokens") == [
+        ("nightly", "unseen", 5),
+        ("nightly", "unseen", 6),
+        ("nightly", "unseen", 6),
+        ("app", "learned", 7),
+    ]
+
+
 def test_labels_that_cannot_be(wired: Wired, client: openai.OpenAI) -> None:
     """What the call says itself, and what is too long, is left out: the others count."""
     with labels(model="mine", input_bin=3, estimate_bin="9", Team="x", long="y" * 129, tenant=7):
@@ -814,3 +916,7 @@ def test_a_client_of_no_known_kind() -> None:
         sized(genai.Client().aio)
     with pytest.raises(UsageError, match=r"client='builtins\.dict'.*openai, anthropic"):
         sized({})
+    with pytest.raises(UsageError, match=r"client='module openai'"):
+        sized(openai)
+    with pytest.raises(UsageError, match=r"client='type OpenAI'"):
+        sized(openai.OpenAI)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from tokenest_py.clients.labels import AUTO, labels
+from tokenest_py.clients.patches import packages
 from tokenest_py.clients.sizer import Sizer
 from tokenest_py.errors import UsageError
 
@@ -39,7 +40,8 @@ def sized(
     A ceiling that the caller writes is kept, unless it is AUTO. Of what nothing is known yet, no
     ceiling is sent where the API allows none. An answer that was cut off by a sized ceiling is
     tried once more with a larger one, a stream is not. Any fault of ours lets the request go out
-    as it was written. Sizing a client again replaces its settings.
+    as it was written. Sizing a client again replaces its settings. A mock of `unittest.mock`, as
+    tests of an application have in the place of a client, is returned as it is.
 
     Args:
         client: Of OpenAI, Anthropic or another library made by Stainless; Google's, boto3's of
@@ -58,7 +60,7 @@ def sized(
     Raises:
         UsageError: The client is of no known kind, or an argument is out of its bounds.
     """
-    adapter = _adapter(client)
+    adapter = None if _is_mock(client) else _adapter(client)
     sizer = Sizer(
         estimator=estimator,
         recorder=recorder,
@@ -70,14 +72,20 @@ def sized(
         on_truncation=on_truncation,
         **labels,
     )
-    adapter.wire(client, sizer)
+    if adapter is not None:
+        adapter.wire(client, sizer)
     return client
 
 
 def unsized(client: _Client) -> _Client:
     """The same client as it was before `sized()`. Copies made in between stay sized."""
-    _adapter(client).unwire(client)
+    if not _is_mock(client):
+        _adapter(client).unwire(client)
     return client
+
+
+def _is_mock(client: object) -> bool:
+    return "unittest" in packages(client)
 
 
 def _adapter(client: object) -> ModuleType:
@@ -86,7 +94,9 @@ def _adapter(client: object) -> ModuleType:
     for adapter in (stainless, langchain, genai, boto):
         if adapter.is_client(client):
             return adapter
+    name = getattr(client, "__name__", None)  # of a module or a class
     kind = f"{type(client).__module__}.{type(client).__qualname__}"
+    kind = kind if name is None else f"{type(client).__name__} {name}"
     raise UsageError(
         "client", kind, "a client of openai, anthropic, google-genai, boto3 or LangChain"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -111,6 +112,24 @@ def _following(attempt: Attempt, outcome: Outcome, sent: Theirs, written: Theirs
 def _choose(attempt: Attempt, first: Outcome, second: Outcome) -> Outcome:
     """The second outcome; where it is an error that we brought about, the first."""
     with suppress(Exception):
+        if second.error is not None and is_of_signal(second.error):
+            return second
         attempt.after(second.answer, second.error)
         return second if second.error is None or attempt.replaces else first
     return first if second.error is not None else second
+
+
+def is_of_signal(error: BaseException | None) -> bool:
+    """Whether the handler of a signal raised it, as a soft time limit of Celery or RQ does.
+
+    The libraries wrap what is raised while they wait.
+    """
+    handlers = {getattr(signal.getsignal(n), "__code__", None) for n in signal.valid_signals()}
+    while error is not None:
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code in handlers:
+                return True
+            trace = trace.tb_next
+        error = error.__cause__ or error.__context__
+    return False

@@ -7,7 +7,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from tokenest_py.clients.attempts import Outcome
+from tokenest_py.clients.attempts import Outcome, is_of_signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,6 +127,8 @@ class _Operation:
             http_response.status_code = 200
             return True
         try:
+            if is_of_signal(error):
+                raise error
             if counts and isinstance(said := getattr(error, "response", None), dict):
                 _put(parsed, said)  # what botocore raises next is then about the request as written
             elif counts:

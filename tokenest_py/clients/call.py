@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.clients import refusals, requests
@@ -20,6 +21,7 @@ from tokenest_py.runtime.providers import (
     response_fields,
     said_limit,
     sized_fields,
+    stop_fields,
 )
 from tokenest_py.runtime.recorder.record import text_of
 
@@ -207,12 +209,13 @@ class Call:
             if refusal is not None:
                 return self._as_written() if refusal is _UNKNOWN else refusal
         if error is None:
-            for parameter in self._refused:
-                self._sizer.learn_refusal(self._provider, self.model or "", parameter)
+            self.learn_refusal()
         try:
             fields = self._read(response if error is None else error)
         except DroppedEventError:  # the recorder counts it, with the reason
             self._sizer.recorder.record_response(None, response if error is None else error)
+            with suppress(DroppedEventError):
+                return self._escalate(stop_fields(self._api, response))
             return _NO_ANSWER
         if fields is None:
             return _NO_ANSWER
@@ -222,6 +225,11 @@ class Call:
             with Quietly("on_truncation"):
                 self._sizer.on_truncation(escalation)
         return escalation
+
+    def learn_refusal(self) -> None:
+        """Remember what was refused, as far as the refusal is about a parameter."""
+        for parameter in self._refused:
+            self._sizer.learn_refusal(self._provider, self.model or "", parameter)
 
     def _read(self, answer: object) -> dict[str, object] | None:
         """The fields of an answer, or of the parts of one; None where there is none."""
@@ -300,14 +308,18 @@ class Call:
         if budget is None or message is None:
             return None
         self.replaces = True
-        said = said_limit(self._api, message)
+        said = said_limit(message)
         if said is not None and self.max_tokens is not None and 0 < said[0] < self.max_tokens:
             most, is_of_model = said
             if is_of_model:
                 self._sizer.learn(self.model or "", most)
             self._send_again(most)
             return Escalation(budget._replace(max_tokens=most), f"the model takes {most} at most")
-        self._refused = refusals.parameters(message, self.body, self._api)
+        if refusals.is_spent(message):
+            spent = {"actual_output_tokens": self.max_tokens, "stop_reason": "length"}
+            self._record({"provider": "openai", "truncated": True} | spent)
+        else:
+            self._refused = refusals.parameters(message, self.body, self._api)
         return self._as_written()
 
     def _as_written(self) -> Escalation:

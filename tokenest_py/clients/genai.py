@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tokenest_py.clients.attempts import run, run_async
 from tokenest_py.clients.patches import Theirs, packages, replace, restore
+from tokenest_py.clients.requests import may_have_acted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -124,6 +125,8 @@ class _Attempt:
     def after(self, answer: object, error: Exception | None) -> bool:
         """Record, and set the next request where there is one."""
         if (self._stream and error is None) or self.call.finish(answer, error).budget is None:
+            return False
+        if error is None and may_have_acted(self._asked.get("config")):
             return False
         self.request = self._with_ceiling() if self.call.is_changed else self._asked
         return True

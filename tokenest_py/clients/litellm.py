@@ -7,7 +7,7 @@ category from the request's metadata.
 
 LiteLLM lets a callback change a request where it is awaited (`acompletion`, the router, the
 proxy). `completion` is recorded; its ceiling has to be asked for: `completion(**logger.size(...))`.
-No answer is tried a second time here.
+No answer is tried a second time here. A ceiling that was refused is not sent again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tokenest_py.clients.labels import current, labels
 from tokenest_py.clients.requests import at
 from tokenest_py.clients.sizer import Sizer
 from tokenest_py.runtime.providers import APIS
+from tokenest_py.runtime.providers.members import PARTIAL_USAGE, get
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,12 +99,12 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
     def log_failure_event(self, kwargs: Request, *_: object, **__: object) -> None:
         """Forget the call: an error is no answer."""
         with suppress(Exception):
-            self._close(kwargs)
+            self._fail(kwargs)
 
     async def async_log_failure_event(self, kwargs: Request, *_: object, **__: object) -> None:
         """Forget the call: an error is no answer."""
         with suppress(Exception):
-            self._close(kwargs)
+            self._fail(kwargs)
 
     def _sized(self, request: Request, call_id: str) -> Request:
         model, granted = request["model"], {}
@@ -134,6 +135,13 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
         with self._lock:
             return self._open.pop(kwargs["litellm_call_id"], None)
 
+    def _fail(self, kwargs: Request) -> None:
+        """Remember what was refused, for the next calls: this one is not ours to send again."""
+        call, error = self._close(kwargs), kwargs.get("exception")
+        if call is not None and isinstance(error, Exception):
+            call.finish(error=error)
+            call.learn_refusal()
+
     def _record(self, kwargs: Request, response: Theirs) -> None:
         """Record what LiteLLM says of a call; one that we did not size as it was sent."""
         call = self._close(kwargs)
@@ -147,7 +155,22 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
             if "responses" not in str(kwargs.get("call_type")):
                 request["messages"] = kwargs.get("messages")
             call = self._begin(request, kwargs["model"], is_sent=True)
-        call.finish(response, model=kwargs["model"], provider=kwargs.get("custom_llm_provider"))
+        said: Request = {"model": kwargs["model"], "provider": kwargs.get("custom_llm_provider")}
+        if _is_counted_here(kwargs, response):
+            said |= {"quality_flags": [PARTIAL_USAGE], "stop_reason": None, "truncated": None}
+        call.finish(response, **said)
+
+
+def _is_counted_here(kwargs: Request, response: Theirs) -> bool:
+    """Whether LiteLLM counted a stream's text itself, since nobody asked the server for the usage.
+
+    What the model thought is not in it.
+    """
+    return bool(
+        kwargs.get("stream")
+        and not at(kwargs, ("stream_options", "include_usage"))
+        and get(get(response, "usage"), "prompt_tokens_details") is None
+    )
 
 
 def _granted(request: Request, model: str, provider: str) -> Request:

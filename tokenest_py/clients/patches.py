@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -17,20 +18,24 @@ def replace(owner: object, name: str, make: Callable[[Theirs], Theirs]) -> None:
     """Put `make(method)` in the place of a method; one that is ours already is replaced itself."""
     restore(owner, name)
     method = getattr(owner, name)
-    ours = make(method)
-    setattr(ours, _MARK, vars(owner).get(name))
+    ours: Theirs = functools.update_wrapper(make(method), method)
+    setattr(ours, _MARK, (ours.__code__, vars(owner).get(name)))
     setattr(owner, name, ours)
 
 
 def restore(owner: object, name: str) -> None:
-    """Put back what was there before `replace`; what is not ours stays."""
+    """Put back what was there before `replace`; what is not ours stays.
+
+    A wrapper of another tool may have our mark, copied from what it wraps, and has its own code.
+    """
     current = vars(owner).get(name)
-    if hasattr(current, _MARK):
-        before = getattr(current, _MARK)
-        if before is None:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, before)
+    code, before = getattr(current, _MARK, (None, None))
+    if code is None or code is not getattr(current, "__code__", None):
+        return
+    if before is None:
+        delattr(owner, name)
+    else:
+        setattr(owner, name, before)
 
 
 def packages(client: object) -> set[str]:

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 USAGE = "stream_options"  # the parameter that asks for the usage of a stream
 _STATUSES = (400, 422)
 _INPUT = re.compile(r"context\W+(length|limit|window)", re.IGNORECASE)
+# Errors in the place of an answer that was cut off: OpenAI has one where reasoning took all that
+# there was, and Groq where JSON was asked for.
+_SPENT = re.compile(
+    r"could not finish the message because max_tokens|max completion tokens reached", re.IGNORECASE
+)
 _OURS = re.compile(
-    rf"max\w*tokens|maximum (output )?tokens|{USAGE}|{_INPUT.pattern}", re.IGNORECASE
+    rf"max\w*tokens|maximum (output )?tokens|{USAGE}|{_INPUT.pattern}|{_SPENT.pattern}",
+    re.IGNORECASE,
 )
 _NAME = re.compile(
     r"unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted|forbidden",
@@ -27,6 +33,11 @@ def message_of(error: BaseException) -> str | None:
     """What the provider says, where it may be about what we added; else None."""
     message = str(error)
     return message if _status(error) in _STATUSES and _OURS.search(message) else None
+
+
+def is_spent(message: str) -> bool:
+    """Whether the ceiling was taken, and not enough."""
+    return bool(_SPENT.search(message))
 
 
 def parameters(message: str, body: Mapping[str, object], api: ModuleType) -> tuple[str, ...]:

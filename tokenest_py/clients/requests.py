@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tokenest_py.runtime.providers.members import get, items
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.providers import Path
 
 MOST_PARTS = 10_000  # of a request that are looked at to guess its size
+_STATES = ("conversation", "mcp_servers", "container")
 LONGEST_TEXT = 2_000_000  # characters; a longer one is no text but an image
 
 
@@ -70,6 +73,17 @@ def granted_reasoning(body: Mapping[str, object], api: ModuleType) -> int:
     """The tokens that the request grants to reasoning; 0 where it does not say."""
     granted = [at(body, path) for path in api.GRANTS]
     return max((tokens for tokens in granted if isinstance(tokens, int)), default=0)
+
+
+def may_have_acted(body: object) -> bool:
+    """Whether an answer may have changed what a second one would find, or do it again.
+
+    Question and answer may be in a conversation already, and a server of MCP may have been called.
+    """
+    return any(at(body, (name,)) is not None for name in _STATES) or any(
+        get(tool, "type") == "mcp" or get(tool, "mcp_servers", "mcpServers")
+        for tool in items(body, "tools")
+    )
 
 
 def rough_tokens(body: object) -> int:

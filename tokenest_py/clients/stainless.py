@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, get_origin
 from tokenest_py.clients.attempts import run, run_async
 from tokenest_py.clients.patches import Theirs, replace, restore
 from tokenest_py.clients.refusals import USAGE
-from tokenest_py.clients.requests import granted_reasoning
+from tokenest_py.clients.requests import at, granted_reasoning, may_have_acted
 from tokenest_py.runtime.providers import BY_PROVIDER
 from tokenest_py.runtime.providers.members import get
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _BASES = {"SyncAPIClient", "AsyncAPIClient"}
 _RAW = "X-Stainless-Raw-Response"  # the header by which the libraries remember it
+_SIZER = "_tokenest_sizer"  # the client's attribute
 _COPIES = ("copy", "with_options", "with_middleware")
 _PATHS = {
     "/chat/completions": "openai",
@@ -39,17 +40,24 @@ _PATHS = {
 # Whoever is neither OpenAI nor serves one of its models may know the older name only.
 _OPENAI_HOST = re.compile(r"(^|\.)(openai\.com|azure\.(com|us|cn))$")
 _OPENAI_MODEL = re.compile(r"(.*/)?(ft:)?(gpt-\d|o\d|chatgpt)")
+_SAYS_USAGE = re.compile(r"(^|\.)openrouter\.ai$")  # asked or not
+_OMITTED = ("Omit", "NotGiven")
 _DEPLOYMENT = re.compile(r"/deployments/([^/?]+)")
 _ALLOWED_WITHOUT_STREAM = 21_333  # Anthropic: 3,600 s * tokens / 128,000 may not exceed 600 s
 
 
 def is_client(client: object) -> bool:
     """Whether the client is of such a library."""
-    return any(kind.__name__ in _BASES for kind in type(client).__mro__)
+    return _is_a(client, _BASES)
+
+
+def _is_a(client: object, bases: set[str]) -> bool:
+    return any(kind.__name__ in bases for kind in type(client).__mro__)
 
 
 def wire(client: Theirs, sizer: Sizer) -> None:
     """Size what the client and its copies send."""
+    setattr(client, _SIZER, sizer)
     replace(client, "request", lambda real: _request(client, sizer, real))
     for name in _COPIES:
         if hasattr(client, name):
@@ -60,6 +68,7 @@ def unwire(client: object) -> None:
     """Leave the client as it was."""
     for name in ("request", *_COPIES):
         restore(client, name)
+    vars(client).pop(_SIZER, None)
 
 
 def _sized_copy(sizer: Sizer, real: Callable[..., Theirs]) -> Callable[..., Theirs]:
@@ -93,7 +102,7 @@ def _request(client: Theirs, sizer: Sizer, real: Callable[..., Theirs]) -> Calla
             written,
         )
 
-    return request_async if inspect.iscoroutinefunction(real) else request
+    return request_async if _is_a(client, {"AsyncAPIClient"}) else request
 
 
 class _Attempt:
@@ -107,6 +116,8 @@ class _Attempt:
         self._stream = stream
         self._call: Call | None = None
         self._unparsed: Theirs = None  # an answer that the library has, and cannot parse perhaps
+        if getattr(client, _SIZER, None) is not sizer:  # left within the wrapper of another tool
+            return
         body = _body(options)
         path = next((p for p in _PATHS if options.url.partition("?")[0].endswith(p)), None)
         if path is None or options.method.lower() != "post" or not isinstance(body, dict):
@@ -120,7 +131,10 @@ class _Attempt:
         if most is not None and granted_reasoning(body, BY_PROVIDER[provider]) >= most:
             most = None  # the ceiling has to be above that
         model = None if body.get("model") else _deployment(client)
-        call = sizer.begin(body, provider=provider, stream=stream, model=model, most=most)
+        is_stored = path == "/responses" and body.get("prompt") is not None  # it may have a ceiling
+        call = sizer.begin(
+            body, provider=provider, stream=stream, model=model, most=most, is_sent=is_stored
+        )
         if not stream:
             self._call = call
             self.request = self._showing(_with_body(options, call.body)), stream_cls
@@ -133,7 +147,7 @@ class _Attempt:
             and sizer.recorder.enabled
             and not _is_handed_over_unread(options)
             and not sizer.refuses(provider, call.model or "", USAGE)
-            and not (isinstance(asked, dict) and asked.get("include_usage"))
+            and not _is_told_usage(client, body)
         )
         if hides_usage:
             sent = {**sent, USAGE: {**(asked or {}), "include_usage": True}}
@@ -161,8 +175,8 @@ class _Attempt:
         options, stream_cls = self.request
         if call.finish(answer, error).budget is None or options.idempotency_key is not None:
             return False
-        if error is None and call.body.get("conversation") is not None:
-            return False  # the provider may have added question and answer to it already
+        if error is None and may_have_acted(call.body):
+            return False
         self.request = _with_body(options, call.body), stream_cls
         return True
 
@@ -183,13 +197,12 @@ class _Attempt:
 
 
 def _body(options: Theirs) -> Theirs:
-    """The body as the library will send it: what is in `extra_body` wins, and may omit a name."""
+    """The body as the library will send it: `extra_body` wins, and what is omitted is not there."""
     body, more = options.json_data, options.extra_json
-    if not (isinstance(body, dict) and isinstance(more, Mapping)):
+    if not isinstance(body, dict):
         return body
-    return {
-        name: value for name, value in {**body, **more}.items() if type(value).__name__ != "Omit"
-    }
+    given = {**body, **more} if isinstance(more, Mapping) else body
+    return {name: value for name, value in given.items() if type(value).__name__ not in _OMITTED}
 
 
 def _with_body(options: Theirs, body: Theirs) -> Theirs:
@@ -207,6 +220,15 @@ def _is_handed_over_unread(options: Theirs) -> bool:
 def _speaks_openai(client: Theirs, body: dict[str, Theirs]) -> bool:
     host = getattr(client.base_url, "host", "")
     return bool(_OPENAI_HOST.search(host) or _OPENAI_MODEL.match(str(body.get("model"))))
+
+
+def _is_told_usage(client: Theirs, body: dict[str, Theirs]) -> bool:
+    """Whether the application has the usage of a stream anyway, or asked for it."""
+    return bool(
+        at(body, (USAGE, "include_usage"))
+        or at(body, ("usage", "include"))
+        or _SAYS_USAGE.search(getattr(client.base_url, "host", ""))
+    )
 
 
 def _deployment(client: Theirs) -> str | None:

@@ -13,7 +13,7 @@ import pytest
 import vintages
 from recorded import events, lines
 from tokenest_py import Estimator
-from tokenest_py.runtime.providers import APIS, BY_PROVIDER, said_limit
+from tokenest_py.runtime.providers import APIS, said_limit
 from tokenest_py.runtime.recorder import Recorder
 from tokenest_py.runtime.stop_reasons import is_cut_off
 
@@ -472,28 +472,57 @@ def test_several_answers_are_an_interval(
     assert event["quality_flags"] == ["several_answers"]
 
 
+@pytest.mark.parametrize(
+    ("model", "usage", "output", "reasoning"),
+    [
+        ("grok-4", {"total_tokens": 14428, "reasoning": 2809}, 4308, 2809),
+        ("gpt-5", {"total_tokens": 11619, "reasoning": 900}, 1499, 900),
+        ("gemini-3-pro", {"total_tokens": 14428}, 4308, 2809),
+        ("another", {"total_tokens": 14428}, 1499, None),
+        ("another", {"total_tokens": 20000, "reasoning": 900}, 1499, 900),
+        ("grok-4", {"total_tokens": "14428", "reasoning": 2809}, 1499, 2809),
+    ],
+)
+def test_reasoning_beside_the_completion(
+    model: str,
+    usage: dict[str, Any],
+    output: int,
+    reasoning: int | None,
+    recorder: Recorder,
+    tmp_path: Path,
+) -> None:
+    """Those of xAI and Gemini leave it out of `completion_tokens`; their total has it."""
+    counts: dict[str, Any] = {"prompt_tokens": 10120, "completion_tokens": 1499, **usage}
+    counts["completion_tokens_details"] = {"reasoning_tokens": counts.pop("reasoning", None)}
+    response = OPENAI_CHAT | {"model": model, "usage": counts}
+    assert recorder.record_response(None, response, **CALL)
+    (event,) = events(tmp_path)
+    assert (event["actual_output_tokens"], event.get("reasoning_tokens")) == (output, reasoning)
+
+
 LENGTH = "This model's maximum context length is"
+ABOVE = "integer above maximum value. Expected a value <="
 RANGE = "the supported range is from 1 (inclusive)"
 
 
 @pytest.mark.parametrize(
-    ("provider", "message", "limit"),
+    ("message", "limit"),
     [
-        ("openai", "This model supports at most 16384 completion tokens, not 9.", (16384, True)),
-        ("openai", f"{LENGTH} 8192 tokens, not 9000 (5000 in the messages, ...).", (3192, False)),
-        ("anthropic", "max_tokens: 64000 > 32000, which is the maximum allowed", (32000, True)),
-        ("anthropic", "exceed context limit: 190000 + 20000 > 200000, decrease", (10000, False)),
-        ("gemini", f"a maxOutputTokens of 9 but {RANGE} to 8193 (exclusive).", (8192, True)),
-        ("bedrock", "requested exceeds the model limit of 4096.", None),
-        ("bedrock", "maximum tokens you requested exceeds the model limit of 4096.", (4096, True)),
-        ("openai", "quota", None),
+        ("This model supports at most 16384 completion tokens, not 9.", (16384, True)),
+        (f"Invalid 'max_tokens': {ABOVE} 16384, but got 50000 instead.", (16384, True)),
+        (f"Invalid 'max_output_tokens': {ABOVE} 128000, but got 9.", (128000, True)),
+        (f"{LENGTH} 8192 tokens, not 9000 (5000 in the messages, ...).", (3192, False)),
+        ("max_tokens: 64000 > 32000, which is the maximum allowed", (32000, True)),
+        ("exceed context limit: 190000 + 20000 > 200000, decrease", (10000, False)),
+        (f"a maxOutputTokens of 9 but {RANGE} to 8193 (exclusive).", (8192, True)),
+        ("requested exceeds the model limit of 4096.", None),
+        ("maximum tokens you requested exceeds the model limit of 4096.", (4096, True)),
+        ("quota", None),
     ],
 )
-def test_a_refusal_says_the_limit(
-    provider: str, message: str, limit: tuple[int, bool] | None
-) -> None:
+def test_a_refusal_says_the_limit(message: str, limit: tuple[int, bool] | None) -> None:
     """In each provider's own words; what is left of a window is for this call only."""
-    assert said_limit(BY_PROVIDER[provider], message) == limit
+    assert said_limit(message) == limit
 
 
 def test_every_provider_says_all() -> None:

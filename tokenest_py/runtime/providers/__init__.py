@@ -56,6 +56,7 @@ __all__ = [
     "call_fields",
     "response_fields",
     "said_limit",
+    "stop_fields",
 ]
 
 
@@ -109,6 +110,12 @@ def response_fields(response: object) -> dict[str, object]:
     if get(response, "usage", "usage_metadata", "usageMetadata") is None:
         raise DroppedEventError("response_without_usage")
     raise DroppedEventError("unknown_response")
+
+
+def stop_fields(api: ModuleType, response: object) -> dict[str, object]:
+    """How an answer of this provider ended, whether or not it says its tokens."""
+    fields = _completed(api.read(_within(response)))
+    return {name: fields.get(name) for name in ("stop_reason", "truncated")}
 
 
 def _completed(fields: dict[str, object]) -> dict[str, object]:
@@ -171,14 +178,15 @@ class Fold:
         return fields
 
 
-def said_limit(api: ModuleType, message: str) -> tuple[int, bool] | None:
+def said_limit(message: str) -> tuple[int, bool] | None:
     """Read the largest ceiling out of a refusal, and whether it holds for each call of the model.
 
-    What is left of the context window holds for this call only.
+    What is left of the context window holds for this call only. A gateway hands on the words of
+    whoever is behind it.
     """
     import re  # only a refusal pays for it
 
-    for pattern in api.TOO_LARGE:
+    for pattern in (pattern for api in APIS for pattern in api.TOO_LARGE):
         found = re.search(pattern, message, re.DOTALL)
         if found:
             said = {name: int(value) for name, value in found.groupdict().items()}

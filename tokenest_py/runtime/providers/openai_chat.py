@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tokenest_py.runtime.providers.members import answers, get, items
+from tokenest_py.runtime.providers.members import answers, get, items, total
 
 if TYPE_CHECKING:
     from tokenest_py.runtime.providers import Seen
@@ -18,6 +18,7 @@ EFFORTS = (("reasoning_effort",), ("reasoning", "effort"), ("thinking", "type"))
 GRANTS = (("reasoning", "max_tokens"), ("thinking", "budget_tokens"))
 TOO_LARGE = (
     r"supports at most (?P<most>\d+) completion tokens",
+    r"max_\w*tokens': integer above maximum value. Expected a value <= (?P<most>\d+)",
     r"valid range of max_tokens is \[1, (?P<most>\d+)\]",  # DeepSeek
     r"max_(completion_)?tokens.{0,80}? must be less than or equal to `?(?P<most>\d+)",  # Groq
     r"maximum context length is (?P<window>\d+) tokens.*\((?P<input>\d+) in the messages",
@@ -36,16 +37,33 @@ def is_response(response: object) -> bool:
 
 def read(response: object) -> dict[str, object]:
     """The fields of the event record that a completion carries."""
-    usage = get(response, "usage")
+    usage, model = get(response, "usage"), get(response, "model")
+    apart, tokens = _reasoning_apart(usage, model), get(usage, "completion_tokens")
     reasons = [get(choice, "finish_reason") for choice in items(response, "choices")]
     return {
         "provider": "openai",
-        "model": get(response, "model"),
+        "model": model,
         "response_id": get(response, "id"),
         "input_tokens": get(usage, "prompt_tokens"),
-        "reasoning_tokens": get(get(usage, "completion_tokens_details"), "reasoning_tokens"),
-        **answers(reasons, get(usage, "completion_tokens")),
+        "reasoning_tokens": apart or _reasoning(usage),
+        **answers(reasons, total(tokens, apart) if apart else tokens),
     }
+
+
+def _reasoning(usage: object) -> object:
+    return get(get(usage, "completion_tokens_details"), "reasoning_tokens")
+
+
+def _reasoning_apart(usage: object, model: object) -> int | None:
+    """The reasoning that `completion_tokens` leaves out, and the total has: xAI and Gemini do so.
+
+    Gemini's endpoint of this format says no count of it; else the rest of a total is not known.
+    """
+    said = [get(usage, name) for name in ("total_tokens", "prompt_tokens", "completion_tokens")]
+    whole, *parts = [count for count in said if isinstance(count, int)] or [0]
+    apart, reasoning = whole - sum(parts), _reasoning(usage)
+    is_known = reasoning == apart or (reasoning is None and "gemini" in str(model))
+    return apart if len(parts) == 2 and apart > 0 and is_known else None
 
 
 def is_event(event: object) -> bool:
