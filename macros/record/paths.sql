@@ -127,16 +127,17 @@
 {#-
     A time as programs write it: seconds, milliseconds, microseconds or nanoseconds since 1970, by how
     many digits they have, or a text: with a comma before the fraction, an offset without its colon or
-    its minutes, the word UTC, or a day alone; also as MongoDB exports it. Another number is no time (how long a call took), and nothing.
+    its minutes, the word UTC, or a day alone; also as MongoDB exports it. Another number is no time (how
+    long a call took), and nothing.
 -#}
 {% macro form_moment(value) -%}
-    {%- set clock = '[T ][0-9:]{8}([.][0-9]+)?' -%}
+    {%- set clock, of_mongodb = '[T ][0-9:]{8}([.][0-9]+)?', '^[{]"[$]date":("[^"]*")[}]$' -%}
     case
         when {{ regex_test(value, '^"?[0-9]{9,10}([.][0-9]+)?"?$') }} then {{ form_seconds(value) }}
         when {{ regex_test(value, '^"?[0-9]{12,13}([.][0-9]+)?"?$') }} then {{ form_milliseconds(value) }}
         when {{ regex_test(value, '^"?[0-9]{15,16}"?$') }} then {{ epoch_as_time(value, 'bigint', '* 1') }}
         when {{ regex_test(value, '^"?[0-9]{18,19}"?$') }} then {{ form_nanoseconds(value) }}
-        when left({{ value }}, 9) = '{"$date":' then substring({{ value }}, 10, length({{ value }}) - 10)
+        when {{ regex_test(value, of_mongodb) }} then {{ regex_first(value, of_mongodb) }}
         when left({{ value }}, 1) <> '"' or {{ value }} = '""' then null
         when {{ regex_test(value, '^"[0-9-]{10}"$') }} then left({{ value }}, 11) || 'T00:00:00Z"'
         when {{ regex_test(value, '[T ][0-9:]{8},[0-9]+"$') }} then replace({{ value }}, ',', '.')
