@@ -138,9 +138,9 @@ def _check_names(settings: Settings, names: Sequence[str]) -> None:
 
 def _forget(folder: Path) -> None:
     """Keep the newest plans: a var such as as_of may have another value each day."""
-    plans = sorted(folder.glob("plan-*"), key=lambda path: path.stat().st_mtime)
-    for path in plans[:-_KEPT]:
-        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # another run may forget the same
+        for path in sorted(folder.glob("plan-*"), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
+            path.unlink()
 
 
 def plan_name(variables: Mapping[str, object]) -> str:
