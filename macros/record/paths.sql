@@ -131,7 +131,7 @@
     long a call took), and nothing.
 -#}
 {% macro form_moment(value) -%}
-    {%- set clock, of_mongodb = '[T ][0-9:]{8}([.][0-9]+)?', '^[{]"[$]date":("[^"]*")[}]$' -%}
+    {%- set clock, of_mongodb = '[T ][0-9:]{8}([.][0-9]+)?', '^[{]".date":("[^"]*")[}]$' -%}
     case
         when {{ regex_test(value, '^"?[0-9]{9,10}([.][0-9]+)?"?$') }} then {{ form_seconds(value) }}
         when {{ regex_test(value, '^"?[0-9]{12,13}([.][0-9]+)?"?$') }} then {{ form_milliseconds(value) }}
