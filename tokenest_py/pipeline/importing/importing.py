@@ -163,19 +163,18 @@ def _records(
     looks = Reshaping(lambda record: of_one(_fitting(record, sources)) is not None, names)
     is_known = any(_fitting(row, sources) for row in head)  # then what is within others sums up
     for row in chain(head, written):
-        parts = list(_parts(row, sources, None if is_known else looks))
+        fitting = _fitting(row, sources)
+        parts = list(_parts([row] if is_known or fitting else looks.records(row), sources))
         yield from parts
         if not parts:
-            why = "two sources know it" if _fitting(row, sources) else "no source knows it"
+            why = "two sources know it" if fitting else "no source knows it"
             done.left_out[f"{name}: {why}"] += 1
             yield None, {}
 
 
-def _parts(
-    row: Record, sources: Sequence[Source], looks: Reshaping | None
-) -> Iterator[tuple[str, Record]]:
-    """Yield what is kept of a record with the word of its source, or of those within it."""
-    for record in looks.records(row) if looks and not _fitting(row, sources) else [row]:
+def _parts(records: Iterable[Record], sources: Sequence[Source]) -> Iterator[tuple[str, Record]]:
+    """Yield what is kept of each record that one source knows, with the word of that source."""
+    for record in records:
         if known := of_one(_fitting(record, sources)):
             for part in known.parts(known.kept(record), MOST_BYTES):
                 yield known.name, part
