@@ -2,7 +2,8 @@
 
 The first lands; the second follows with new, late, repeated, conflicting and bad lines, and builds
 everything. Prints every difference; ends with 1 when there is any. With --cluster Spark runs on a
-master and two workers, one of which is killed in the middle of the second build.
+master and two workers, one of which is killed in the middle of the second build, and lands the
+samples of every source; without, of one of each kind.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ import threading
 import time
 from pathlib import Path
 
-from batches import first_batch, second_batch
+from batches import ONE_OF_A_KIND, first_batch, second_batch
 from compare import compare, compare_exports
 from session import Cluster, Session, java_version, tasks_by_executor
 
 from dbt_project import Project, all_sources_but
 
 JAVA = 17
-# The samples of foreign sources land in the first build, and nothing is new of them in the second.
+# Samples of foreign sources land in the first build, and nothing is new of them in the second.
 # On Spark the landing alone follows, so the first build lands, and the second builds everything but
 # the seeds and runs every data test. Unit tests try formulas, not data: they run on DuckDB.
 LANDED = ("staging",)
@@ -82,7 +83,7 @@ def _check(folder: Path, python: Path, cluster: Cluster | None) -> int:
         session.start()
         print(f"Spark session up after {time.monotonic() - started:.1f} s", flush=True)
         telemetry.mkdir()
-        first_batch(telemetry)
+        first_batch(telemetry, None if cluster else ONE_OF_A_KIND)
         differing = _build(1, project, session, cluster)
         second_batch(telemetry)
         differing += _build(2, project, session, cluster)
