@@ -117,6 +117,22 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
         {"timestamp": TIME, "model": "m", "completion-tokens": 12, "finish-reason": "length"},
         "answers", CALL | {"timestamp": TIME},
     ),
+    "a log record of OpenTelemetry's console": (
+        {"hrTime": [1780272000, 5], "_body": SECRET, "resource": {"attributes": {"host": SECRET}},
+         "attributes": {
+            "event.name": "gemini_cli.api_response", "model": "gpt-6", "output_token_count": 12,
+            "finish_reasons": ["STOP"], "response_text": SECRET,
+        }},
+        "otel", {"resourceLogs": [{"resource": {"attributes": []}, "scopeLogs": [{"logRecords": [{
+            "timeUnixNano": "1780272000000000005", "attributes": [
+                {"key": "event.name", "value": {"stringValue": "gemini_cli.api_response"}},
+                {"key": "model", "value": {"stringValue": "gpt-6"}},
+                {"key": "output_token_count", "value": {"stringValue": "12"}},
+                {"key": "finish_reasons",
+                 "value": {"arrayValue": {"values": [{"stringValue": "STOP"}]}}},
+            ],
+        }]}]}]},
+    ),
     "an object of the program": (
         {"timestamp": TIME, "event": SECRET, "session_id": "s", "data": {"call": CALL}},
         "answers", CALL | {"timestamp": TIME, "session_id": "s"},
