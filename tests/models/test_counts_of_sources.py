@@ -171,3 +171,38 @@ def test_what_agents_log_of_a_call(tmp_path: Path) -> None:
         (4, "s", "google", 900, 130, 50, True),
         (5, "s", "google", 900, 80, 50, True),
     ]
+
+
+def test_several_choices_share_one_count(tmp_path: Path) -> None:
+    """So it is the count of none; one choice that is asked for by name is a call."""
+    project = Project(tmp_path)
+    told: list[dict[str, object]] = [
+        {"gen_ai.request.choice.count": 3},
+        {"llm.invocation_parameters": '{"n": 2, "max_tokens": 90}'},
+        {"gen_ai.request.choice.count": 1, "gen_ai.usage.details.reasoning_tokens": 8},
+    ]
+    call = {"gen_ai.operation.name": "chat", "gen_ai.usage.output_tokens": 40}
+    spans, plain = [], []
+    for number, members in enumerate(told):
+        attributes = [
+            {"key": k, "value": {"stringValue": str(v)}} for k, v in (call | members).items()
+        ]
+        spans.append({
+            "traceId": "t", "spanId": f"o-{number}", "endTimeUnixNano": "1780272000000000000",
+            "attributes": attributes,
+        })  # fmt: skip
+        plain.append({
+            "context": {"trace_id": "t", "span_id": f"p-{number}"}, "span_kind": "LLM",
+            "end_time": "2026-06-01T00:00:00Z", "attributes": call | members,
+        })  # fmt: skip
+    lines = {"otel": [{"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}], "plain": plain}
+    for name, records in lines.items():
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        project.telemetry(f"{name}.ndjson").write_text(text, encoding="utf-8")
+    project.build("int_events", "int_lines", telemetry="telemetry/*", tests=False)
+    assert project.rows(
+        "select phase_id, reasoning_tokens from events.int_events order by phase_id"
+    ) == [("o-2", 8), ("p-2", 8)]
+    assert project.rows(
+        "select count(*) from events.int_lines where left_out = 'several choices'"
+    ) == [(4,)]

@@ -15,6 +15,7 @@ case
         not {{ is_call_of_model() }}
         and coalesce(event_name_value, '') <> 'claude_code.llm_request'
         then 'no call of a model'
+    when choices_value > 1 then 'several choices'
     when actual_output_tokens is null then 'no output counted'
 end
 {% endset %}

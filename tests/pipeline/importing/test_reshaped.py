@@ -133,6 +133,24 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
             ],
         }]}]}]},
     ),
+    "a span of Datadog": (
+        {"id": "1", "type": "span", "attributes": {
+            "span_kind": "llm", "ml_app": "shop", "model_name": "m", "start_ns": 1780300800000,
+            "input": {"value": SECRET}, "metrics": {"input_tokens": 9, "output_tokens": 12},
+        }},
+        "answers",
+        {"span_kind": "llm", "ml_app": "shop", "model_name": "m", "start_ns": 1780300800000,
+         "input": {}, "metrics": {"input_tokens": 9, "output_tokens": 12}},
+    ),
+    "an answer of SGLang": (
+        {"text": SECRET, "meta_info": {
+            "id": "a", "finish_reason": {"type": "length", "length": 12},
+            "prompt_tokens": 9, "completion_tokens": 12,
+        }},
+        "answers",
+        {"id": "a", "finish_reason": {"type": "length"},
+         "prompt_tokens": 9, "completion_tokens": 12},
+    ),
     "an object of the program": (
         {"timestamp": TIME, "event": SECRET, "session_id": "s", "data": {"call": CALL}},
         "answers", CALL | {"timestamp": TIME, "session_id": "s"},
@@ -174,6 +192,7 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
     done, lines = imported(written(tmp_path, value))
     assert dict(done.lines) == {source: 1}
     [line] = lines
+    assert [one.name for one in SOURCES if one.recognises(line)] == [source]  # as a build does
     said = {key: value for key, value in line.items() if value is not None}
     assert said == {"imported_from": {"file": "log.json", "row": 1}} | call | {
         key: value for key, value in said.items() if key == "name"
