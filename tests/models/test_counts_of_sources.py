@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -182,7 +182,8 @@ def test_several_choices_share_one_count(tmp_path: Path) -> None:
         {"gen_ai.request.choice.count": 1, "gen_ai.usage.details.reasoning_tokens": 8},
     ]
     call = {"gen_ai.operation.name": "chat", "gen_ai.usage.output_tokens": 40}
-    spans, plain = [], []
+    spans: list[dict[str, Any]] = []
+    plain: list[dict[str, Any]] = []
     for number, members in enumerate(told):
         attributes = [
             {"key": k, "value": {"stringValue": str(v)}} for k, v in (call | members).items()
