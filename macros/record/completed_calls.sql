@@ -5,12 +5,20 @@
 
 {#-
     Text: the format of an event's record. A call has one record of a format, so two of one format are
-    two calls, whatever they share.
+    two calls, whatever they share, but for spans of one trace (record_place).
 -#}
 {% macro record_format() -%}
     coalesce(
         nullif({{ regex_first('event_id', '^(otlp|otlp_log|litellm|litellm_spend):') }}, ''), source_name
     )
+{%- endmacro %}
+
+{#-
+    Text: the record, or of spans their trace: where a library and the client that it calls are both
+    traced, a call has two spans.
+-#}
+{% macro record_place() -%}
+    coalesce(nullif({{ regex_first('event_id', '^((otlp|openinference):.*):') }}, ''), event_id)
 {%- endmacro %}
 
 {#- Text: the provider's id of the request, which an event of Claude Code has in its identity. -#}
@@ -34,8 +42,8 @@
 {%- endmacro %}
 
 {#-
-    Boolean: events of two formats are there, so that two records may be of one call. Without, nothing
-    is searched for.
+    Boolean: events of two formats are there, or spans, so that two records may be of one call. Without,
+    nothing is searched for.
 -#}
 {% macro may_complete_each_other() %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return(true) }}{% endif %}
@@ -48,7 +56,7 @@
     {% endfor %}
     {{ return(has_rows(
         'select 1 from (' ~ searched | join(' union all ') ~ ') having count(*) > 1'
-        ~ " or max(case when source_name in ('otel', 'litellm') then 1 else 0 end) = 1"
+        ~ " or max(case when source_name in ('otel', 'openinference', 'litellm') then 1 else 0 end) = 1"
     )) }}
 {% endmacro %}
 

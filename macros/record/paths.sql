@@ -165,7 +165,8 @@
 {% macro form_answer_kind(value) -%}
     case
         when {{ value }} in (
-            '"response"', '"chat.completion.chunk"', '"text_completion.chunk"', '"message_start"', '"message_delta"'
+            '"response"', '"message"', '"chat.completion.chunk"', '"text_completion.chunk"', '"message_start"',
+            '"message_delta"'
         )
             then {{ value }}
     end
@@ -188,7 +189,12 @@
 
 {#- Nanoseconds since 1970 as a time. -#}
 {% macro form_nanoseconds(value) -%}
-    {{ epoch_as_time(value, 'decimal(20, 0)', '* 0.001') }}
+    {{ epoch_as_time(form_not_zero(value), 'decimal(20, 0)', '* 0.001') }}
+{%- endmacro %}
+
+{#- The value; 0, which stands for none where a format writes every member, is nothing. -#}
+{% macro form_not_zero(value) -%}
+    nullif(nullif({{ value }}, '0'), '"0"')
 {%- endmacro %}
 
 {#- A number of units since 1970 as the JSON text of a time. -#}
@@ -220,6 +226,11 @@
 {#- A name with a dot in it, as programs give to events; of another text nothing. -#}
 {% macro form_event_name(value) -%}
     case when {{ regex_test(value, '^"[a-z_]+([.][a-z_]+)+"$') }} then {{ value }} end
+{%- endmacro %}
+
+{#- The one member that an object has, which holds a plain object; of several nothing. -#}
+{% macro form_only_key(value) -%}
+    nullif('"' || {{ regex_first(value, '^[{] *"([^"]+)" *: *[{][^{}]*[}] *[}]') }} || '"', '""')
 {%- endmacro %}
 
 {#-

@@ -34,6 +34,7 @@ known as (
         case when not {{ is_counted_in_part() }} then actual_output_tokens end
             as whole_output_tokens,
         {{ record_format() }} as record_format,
+        {{ record_place() }} as record_place,
         {{ source_rank() }} as source_rank
     from events
 ),
@@ -57,7 +58,7 @@ keyed as (
 shared_keys as (
     select
         call_key,
-        count(*) = count(distinct record_format)
+        count(distinct record_place) = count(distinct record_format)
         and max(occurred_at) <= min(occurred_at) + interval '1' day
         and count(distinct whole_output_tokens) <= 1 as is_one_call,
         max(landing_no) as newest_landing_no,

@@ -357,3 +357,13 @@ def test_what_will_not_do_names_its_bound(project: Project) -> None:
     done = advise(project.folder, str(log), "--db", "text")
     assert done.returncode == 1
     assert done.stderr.endswith("text is not a DuckDB database; name another --db\n")
+
+
+def test_a_file_that_is_read_and_holds_no_call_says_why(tmp_path: Path) -> None:
+    """The commonest reason that says something."""
+    run = {"type": "result", "session_id": "s", "num_turns": 3, "usage": {"output_tokens": 9}}
+    said = {"type": "assistant", "message": {"usage": {"output_tokens": 1}}}
+    write(tmp_path / "run.jsonl", said, said, run)
+    done = advise(tmp_path, "run.jsonl")
+    assert done.returncode == 4
+    assert "run.jsonl, read as answers (1 of 3 records: run of several calls)" in done.stderr

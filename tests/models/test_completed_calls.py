@@ -50,10 +50,12 @@ def logged(number: int, output: int) -> dict[str, Any]:
     return {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
 
 
-def span(number: int, response_id: str, hours: int = 0, **values: object) -> dict[str, Any]:
+def span(
+    number: int, response_id: str, hours: int = 0, trace: str = "aa", **values: object
+) -> dict[str, Any]:
     """A span of a call."""
     record = {
-        "traceId": "aa", "spanId": f"{number:016x}", "name": "chat",
+        "traceId": trace, "spanId": f"{number:016x}", "name": "chat",
         "endTimeUnixNano": str(START + hours * HOUR),
         "attributes": attributes(gen_ai__operation__name="chat",
                                  gen_ai__response__id=response_id, **values),
@@ -91,6 +93,10 @@ FILES: dict[str, Sequence[dict[str, Any]]] = {
         span(2, "resp-2", gen_ai__response__finish_reason="stop", **{COUNTS: 40}),
         span(3, "resp-3", **{COUNTS: 9}), span(5, "resp-5", hours=72, **{COUNTS: 9}),
         span(9, "resp-9", gen_ai__request__max_tokens=400, **{COUNTS: 50}),
+        # a library and its client, both traced; and the same id in another trace
+        span(6, "resp-6", gen_ai__request__max_tokens=90, **{COUNTS: 60}),
+        span(7, "resp-6", gen_ai__response__finish_reason="stop", **{COUNTS: 60}),
+        span(8, "resp-8", **{COUNTS: 80}), span(8, "resp-8", trace="bb", **{COUNTS: 80}),
     ],
 }  # fmt: skip
 EVENTS = (
@@ -109,6 +115,9 @@ ONE_EVENT_A_CALL = [
     ("litellm:p-5", 300, 9, None, None, False, None),
     (f"otlp:aa:{3:016x}", None, 9, None, None, None, None),
     (f"otlp:aa:{5:016x}", None, 9, None, None, None, None),
+    (f"otlp:aa:{6:016x}", 90, 60, "stop", None, False, None),
+    (f"otlp:aa:{8:016x}", None, 80, None, None, None, None),
+    (f"otlp:bb:{8:016x}", None, 80, None, None, None, None),
     ("own", 400, 50, "end_turn", None, False, None),
 ]
 ACCOUNT = (
@@ -158,7 +167,7 @@ def test_a_record_that_counts_elsewhere_is_a_duplicate(at_once: Project) -> None
     """The lines of each file add up."""
     assert at_once.rows(ACCOUNT) == [
         ("logs.ndjson", 3, 0, 3), ("own.ndjson", 1, 1, 0), ("payloads.ndjson", 5, 5, 0),
-        ("session.jsonl", 4, 4, 0), ("spans.ndjson", 5, 2, 3),
+        ("session.jsonl", 4, 4, 0), ("spans.ndjson", 9, 5, 4),
     ]  # fmt: skip
 
 

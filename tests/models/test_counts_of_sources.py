@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -131,3 +131,79 @@ def test_a_sum_of_many_calls_is_no_answer(tmp_path: Path, row: dict[str, object]
         project.telemetry("log.ndjson").write_text(json.dumps(record) + "\n", encoding="utf-8")
         project.build("int_events", telemetry="telemetry/*", tests=False)
         assert project.rows("select actual_output_tokens from events.int_events") == expected
+
+
+def test_what_agents_log_of_a_call(tmp_path: Path) -> None:
+    """Codex and the Gemini CLI in OpenTelemetry: thoughts are output, and 0 is no time."""
+    project = Project(tmp_path)
+    codex = {"event.name": "codex.sse_event", "conversation.id": "c", "model": "gpt-6"}
+    gemini = {"event.name": "gemini_cli.api_response", "session.id": "s", "model": "gemini-x"}
+    counted = {"input_token_count": "900", "output_token_count": "80"}
+    told = [
+        codex | counted | {"reasoning_token_count": "30"},
+        codex | counted,
+        codex | {"event.kind": "response.output_item.done"},
+        codex | counted | {"event.name": "codex.user_prompt"},
+        gemini | counted | {"thoughts_token_count": "50", "total_token_count": "1030"},
+        gemini | counted | {"thoughts_token_count": "50", "total_token_count": "980"},
+    ]
+    records = []
+    for number, members in enumerate(told):
+        attributes = [{"key": k, "value": {"stringValue": v}} for k, v in members.items()]
+        reasons = {"arrayValue": {"values": [{"stringValue": "MAX_TOKENS"}]}}
+        if "session.id" in members:
+            attributes.append({"key": "finish_reasons", "value": reasons})
+        records.append({
+            "timeUnixNano": "0", "observedTimeUnixNano": f"178027200{number}000000000",
+            "body": {"stringValue": "it answered"}, "attributes": attributes,
+        })  # fmt: skip
+    del records[1]["timeUnixNano"]
+    line = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]})
+    project.telemetry("otel.ndjson").write_text(line + "\n", encoding="utf-8")
+    project.build("int_events", telemetry="telemetry/*", tests=False)
+    assert project.rows(
+        "select extract(second from occurred_at), run_id, provider, input_tokens,"
+        " actual_output_tokens, reasoning_tokens, is_truncated from events.int_events"
+        " order by occurred_at"
+    ) == [
+        (0, "c", None, 900, 80, 30, None),
+        (1, "c", None, 900, 80, None, None),
+        (4, "s", "google", 900, 130, 50, True),
+        (5, "s", "google", 900, 80, 50, True),
+    ]
+
+
+def test_several_choices_share_one_count(tmp_path: Path) -> None:
+    """So it is the count of none; one choice that is asked for by name is a call."""
+    project = Project(tmp_path)
+    told: list[dict[str, object]] = [
+        {"gen_ai.request.choice.count": 3},
+        {"llm.invocation_parameters": '{"n": 2, "max_tokens": 90}'},
+        {"gen_ai.request.choice.count": 1, "gen_ai.usage.details.reasoning_tokens": 8},
+    ]
+    call = {"gen_ai.operation.name": "chat", "gen_ai.usage.output_tokens": 40}
+    spans: list[dict[str, Any]] = []
+    plain: list[dict[str, Any]] = []
+    for number, members in enumerate(told):
+        attributes = [
+            {"key": k, "value": {"stringValue": str(v)}} for k, v in (call | members).items()
+        ]
+        spans.append({
+            "traceId": "t", "spanId": f"o-{number}", "endTimeUnixNano": "1780272000000000000",
+            "attributes": attributes,
+        })  # fmt: skip
+        plain.append({
+            "context": {"trace_id": "t", "span_id": f"p-{number}"}, "span_kind": "LLM",
+            "end_time": "2026-06-01T00:00:00Z", "attributes": call | members,
+        })  # fmt: skip
+    lines = {"otel": [{"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}], "plain": plain}
+    for name, records in lines.items():
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        project.telemetry(f"{name}.ndjson").write_text(text, encoding="utf-8")
+    project.build("int_events", "int_lines", telemetry="telemetry/*", tests=False)
+    assert project.rows(
+        "select phase_id, reasoning_tokens from events.int_events order by phase_id"
+    ) == [("o-2", 8), ("p-2", 8)]
+    assert project.rows(
+        "select count(*) from events.int_lines where left_out = 'several choices'"
+    ) == [(4,)]

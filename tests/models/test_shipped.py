@@ -92,6 +92,17 @@ SHIPPED: dict[str, list[str]] = {
         f"{iso(call)} stdout {'F' if part.endswith(END) else 'P'} {part.removesuffix(END)}"
         for call, part in parts("kubernetes_cut")
     ],
+    # and what the program said on its other stream in the meantime, itself cut or not
+    "docker_between_cut": [
+        json.dumps({"log": log, "stream": stream, "time": iso(call)}, separators=(",", ":"))
+        for call, part in parts("docker_between_cut")
+        for log, stream in [(part, "stdout"), (f"a note{END * (call > 0)}", "stderr")]
+    ],
+    "kubernetes_between_cut": [
+        f"{iso(call)} {stream} {'F' if log.endswith(END) else 'P'} {log.removesuffix(END)}"
+        for call, part in parts("kubernetes_between_cut")
+        for log, stream in [(part, "stderr"), (f"a note{END * (call > 0)}", "stdout")]
+    ],
     "fluentd": each(lambda call, log: {"log": log, "stream": "stdout", "time": iso(call)}),
     "fluent_bit": each(lambda call, log: {"@timestamp": iso(call), "log": log, "kubernetes": {}}),
     "journald": [

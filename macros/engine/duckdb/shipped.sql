@@ -36,13 +36,6 @@
     the place of its last part, and `...` stands for the others. Null where no line was cut.
 -#}
 {% macro duckdb__rejoined(first_line, text) -%}
-    {#- two parts: the text of the first, places of what was joined, and how the second begins -#}
-    {%- set of_docker -%}
-        (?m)^[{]"log": ?"((?:[^"\\\n]|\\.)*(?:[^"\\\n]|\\[^n]))", ?"stream":[^\n]*\n((?:[.]{3}\n)*)([{]"log": ?")
-    {%- endset -%}
-    {%- set of_kubernetes -%}
-        (?m)^[^ \n]{20,40} std(?:out|err) P ([^\n]*)\n((?:[.]{3}\n)*)([^ \n]{20,40} std(?:out|err) [PF] )
-    {%- endset -%}
     case
         when regexp_matches({{ first_line }}, '^([{]"log": ?"|[^ ]{20,40} std(out|err) [PF] )')
             then list_transform(
@@ -50,21 +43,42 @@
                 lambda joined: case
                     -- who takes all newlines off cuts nothing
                     when starts_with(joined, '{') and not regexp_matches(joined, '\\n", ?"stream":') then null
-                    {%- for parts in [of_docker, of_kubernetes] %}
-                    when regexp_matches(joined, '{{ parts }}')
-                        then {{ duckdb__joined_parts('joined', parts) }}
+                    {%- for runtime in ['docker', 'kubernetes'] %}
+                    {%- set ways = [
+                        duckdb__two_parts(runtime, 'stdout', 'stderr'), duckdb__two_parts(runtime, 'stderr', 'stdout')
+                    ] %}
+                    when regexp_matches(joined, '{{ ways[0] }}') or regexp_matches(joined, '{{ ways[1] }}')
+                        then {{ duckdb__joined_parts('joined', ways) }}
                     {%- endfor %}
                 end
             )[1]
     end
 {%- endmacro %}
 
+{#-
+    A pattern of two parts of a line: the text of the first, what stands between them (places of what was
+    joined, and lines of the other stream), and how the second begins, in two pieces around that text.
+-#}
+{% macro duckdb__two_parts(runtime, stream, other) -%}
+    {%- set log -%} [{]"log": ?" {%- endset -%}
+    {%- set kept -%} (?:[^"\\\n]|\\.)* {%- endset -%}
+    {%- if runtime == 'docker' -%}
+        (?m)^{{ log }}({{ kept }}(?:[^"\\\n]|\\[^n]))", ?"stream": ?"{{ stream }}"[^\n]*\n
+        {#- #}((?:[.]{3}\n|{{ log }}{{ kept }}", ?"stream": ?"{{ other }}"[^\n]*\n)*)
+        {#- #}({{ log }})({{ kept }}", ?"stream": ?"{{ stream }}")
+    {%- else -%}
+        (?m)^[^ \n]{20,40} {{ stream }} P ([^\n]*)\n
+        {#- #}((?:[.]{3}\n|[^ \n]{20,40} {{ other }} [PF] [^\n]*\n)*)
+        {#- #}([^ \n]{20,40} {{ stream }} [PF] )()
+    {%- endif -%}
+{%- endmacro %}
+
 {#- Each time two parts become one: 64 of 16 KB are 1 MB. -#}
-{% macro duckdb__joined_parts(text, parts) -%}
+{% macro duckdb__joined_parts(text, ways) -%}
     {%- set way = namespace(joined=text) -%}
-    {%- for _ in range(6) -%}
+    {%- for parts in ways * 6 -%}
         {%- set way.joined -%}
-            regexp_replace({{ way.joined }}, '{{ parts }}', '...' || chr(10) || '\2\3\1', 'g')
+            regexp_replace({{ way.joined }}, '{{ parts }}', '...' || chr(10) || '\2\3\1\4', 'g')
         {%- endset -%}
     {%- endfor -%}
     {{ way.joined }}

@@ -23,10 +23,11 @@ reasons as (
         source_file,
         reject_reason,
         reject_fields,
+        left_out,
         count(*) as n
     from lines
-    where reject_reason is not null
-    group by source_file, reject_reason, reject_fields
+    where reject_reason is not null or left_out is not null
+    group by source_file, reject_reason, reject_fields, left_out
 ),
 
 ranked_reasons as (
@@ -34,7 +35,16 @@ ranked_reasons as (
         *,
         row_number() over (
             partition by source_file
-            order by n desc, reject_reason asc, reject_fields asc nulls first
+            order by
+                case
+                    when reject_reason is not null then 0
+                    when left_out not in ('no record', 'no output counted') then 1
+                    else 2
+                end asc,
+                n desc,
+                reject_reason asc,
+                reject_fields asc nulls first,
+                left_out asc
         ) as reason_no
     from reasons
 ),
@@ -44,6 +54,7 @@ usual_reasons as (
         source_file,
         reject_reason,
         reject_fields,
+        left_out,
         n
     from ranked_reasons
     where reason_no = 1
@@ -59,7 +70,8 @@ final as (
         cast(coalesce(counted.quarantined, 0) as bigint) as quarantined,
         usual_reasons.reject_reason as usual_reject_reason,
         usual_reasons.reject_fields as usual_reject_fields,
-        cast(usual_reasons.n as bigint) as usual_rejects,
+        usual_reasons.left_out as usual_left_out,
+        cast(usual_reasons.n as bigint) as usual_lines,
         row_number() over (order by files.source_file asc) as row_no
     from files
     left join counted

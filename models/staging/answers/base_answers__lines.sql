@@ -3,8 +3,12 @@ case
     when is_failed_value = 'true' then 'failed call'
     when is_cancelled_value = 'true' then 'cancelled'
     when is_cached_value = 'true' then 'answer from a cache'
-    when part_of_value <> 'response' then 'part of a stream'
+    when part_of_value not in ('response', 'message') then 'part of a stream'
+    -- a message of Anthropic that does not say why it ended has only begun
+    when part_of_value = 'message' and is_said_value = 'true' and stop_reason_value is null
+        then 'part of a stream'
     when second_choice_value = 'true' then 'several choices'
+    when turns_value > 1 then 'run of several calls'
     when actual_output_tokens is null then 'no output counted'
     when actual_output_tokens_value = 0 and stop_reason_value is null then 'no output counted'
 end

@@ -2,6 +2,7 @@
 {% set left_out %}
 case
     when not {{ is_call_of_model() }} then 'no call of a model'
+    when choices_value > 1 then 'several choices'
     when actual_output_tokens is null then 'no output counted'
 end
 {% endset %}

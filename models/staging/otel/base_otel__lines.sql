@@ -2,12 +2,20 @@
 {% set left_out %}
 case
     when log_time_value is not null
-        then case when coalesce(event_name_value, '') <> 'claude_code.api_request' then 'another log record' end
+        then case
+            when
+                coalesce(event_name_value, '') not in (
+                    'claude_code.api_request', 'codex.sse_event', 'gemini_cli.api_response'
+                )
+                then 'another log record'
+            when actual_output_tokens is null then 'no output counted'
+        end
     when span_id_value is null then 'no span'
     when
         not {{ is_call_of_model() }}
         and coalesce(event_name_value, '') <> 'claude_code.llm_request'
         then 'no call of a model'
+    when choices_value > 1 then 'several choices'
     when actual_output_tokens is null then 'no output counted'
 end
 {% endset %}

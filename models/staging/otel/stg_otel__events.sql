@@ -15,7 +15,9 @@ accepted as (
     {{ accepted_calls(
         'otel',
         changed=of_changed_traces(ref('base_otel__lines')),
-        own=['trace_id', 'parent_id', 'service', 'error', 'status_code'],
+        own=[
+            'trace_id', 'parent_id', 'service', 'error', 'status_code', 'output_alone', 'total_tokens',
+        ],
     ) }}
 ),
 
@@ -34,6 +36,7 @@ agents as (
 calls as (
     select
         {{ call_columns('accepted', {
+            'actual_output_tokens': output_by_total(),
             'category': 'coalesce(accepted.category, agents.agent, accepted.service)',
             'success': "accepted.error is null"
                 ~ " and coalesce(accepted.status_code, '0') not in ('2', 'status_code_error')",

@@ -117,6 +117,40 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
         {"timestamp": TIME, "model": "m", "completion-tokens": 12, "finish-reason": "length"},
         "answers", CALL | {"timestamp": TIME},
     ),
+    "a log record of OpenTelemetry's console": (
+        {"hrTime": [1780272000, 5], "_body": SECRET, "resource": {"attributes": {"host": SECRET}},
+         "attributes": {
+            "event.name": "gemini_cli.api_response", "model": "gpt-6", "output_token_count": 12,
+            "finish_reasons": ["STOP"], "response_text": SECRET,
+        }},
+        "otel", {"resourceLogs": [{"resource": {"attributes": []}, "scopeLogs": [{"logRecords": [{
+            "timeUnixNano": "1780272000000000005", "attributes": [
+                {"key": "event.name", "value": {"stringValue": "gemini_cli.api_response"}},
+                {"key": "model", "value": {"stringValue": "gpt-6"}},
+                {"key": "output_token_count", "value": {"stringValue": "12"}},
+                {"key": "finish_reasons",
+                 "value": {"arrayValue": {"values": [{"stringValue": "STOP"}]}}},
+            ],
+        }]}]}]},
+    ),
+    "a span of Datadog": (
+        {"id": "1", "type": "span", "attributes": {
+            "span_kind": "llm", "ml_app": "shop", "model_name": "m", "start_ns": 1780300800000,
+            "input": {"value": SECRET}, "metrics": {"input_tokens": 9, "output_tokens": 12},
+        }},
+        "answers",
+        {"span_kind": "llm", "ml_app": "shop", "model_name": "m", "start_ns": 1780300800000,
+         "input": {}, "metrics": {"input_tokens": 9, "output_tokens": 12}},
+    ),
+    "an answer of SGLang": (
+        {"text": SECRET, "meta_info": {
+            "id": "a", "finish_reason": {"type": "length", "length": 12},
+            "prompt_tokens": 9, "completion_tokens": 12,
+        }},
+        "answers",
+        {"id": "a", "finish_reason": {"type": "length"},
+         "prompt_tokens": 9, "completion_tokens": 12},
+    ),
     "an object of the program": (
         {"timestamp": TIME, "event": SECRET, "session_id": "s", "data": {"call": CALL}},
         "answers", CALL | {"timestamp": TIME, "session_id": "s"},
@@ -158,6 +192,7 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
     done, lines = imported(written(tmp_path, value))
     assert dict(done.lines) == {source: 1}
     [line] = lines
+    assert [one.name for one in SOURCES if one.recognises(line)] == [source]  # as a build does
     said = {key: value for key, value in line.items() if value is not None}
     assert said == {"imported_from": {"file": "log.json", "row": 1}} | call | {
         key: value for key, value in said.items() if key == "name"

@@ -199,7 +199,9 @@ def _files(files: Sequence[Row]) -> list[str]:
         elif not row["lines"]:
             said.append(f"no whole line in {path}: {NOT_WHOLE}; {IMPORTED}")
         elif not row["accepted"]:
-            said.append(f"no call in {path}, read as {row['source_name']}")
+            records = f"{row['usual_lines']} of {count(row['lines'], 'record')}"
+            why = f" ({records}: {row['usual_left_out']})" * bool(row["usual_left_out"])
+            said.append(f"no call in {path}, read as {row['source_name']}{why}")
     if len(said) > MOST_FILES:
         said[MOST_FILES:] = [f"and {len(said) - MOST_FILES} more files of that kind"]
     return said
@@ -210,8 +212,8 @@ def _reason(row: Row) -> str:
     reason = str(row["usual_reject_reason"])
     if row["usual_reject_fields"]:
         reason += f": {row['usual_reject_fields']}"
-    is_only_one = row["usual_rejects"] == row["quarantined"]
-    return reason if is_only_one else f"{row['usual_rejects']} of them {reason}"
+    is_only_one = row["usual_lines"] == row["quarantined"]
+    return reason if is_only_one else f"{row['usual_lines']} of them {reason}"
 
 
 def _cut_off(row: Row) -> str:

@@ -139,6 +139,10 @@ class Source:
             value = record[name]
             is_short = isinstance(value, (int, float)) or (value is None) or value == ""
             kept[name] = value if is_short else None
+        for way in self.ways:  # a build recognises what was kept by the same words
+            for name, words in way.get("words", {}).items():
+                if record.get(name) in words:
+                    kept[name] = record[name]
         return {name: kept[name] for name in record if name in kept}
 
     def typed(self, row: Mapping[str, Any]) -> Record:

@@ -1,8 +1,9 @@
 """Records in a shape of their own, as the shape that a source knows.
 
-Traces of Jaeger, Zipkin, Tempo and MLflow, results of promptfoo, requests of Cline; the words for a
-call in another spelling (`CompletionTokens`, `completion-tokens`), or within an object of an
-application's own; and lines of `key=value`.
+Traces of Jaeger, Zipkin, Tempo and MLflow, log records as OpenTelemetry's console prints them,
+results of promptfoo, requests of Cline; the words for a call in another spelling
+(`CompletionTokens`, `completion-tokens`), or within an object of an application's own; and lines of
+`key=value`.
 """
 
 from __future__ import annotations
@@ -132,6 +133,8 @@ def _shaped(value: Record, above: Record) -> list[Record] | None:
     spans = _objects(value.get("spans"))
     if "processes" in value and spans:
         return [_of_jaeger(span, value["processes"]) for span in spans]
+    if "hrTime" in value and isinstance(value.get("attributes"), dict):
+        return [_of_console(value)]
     if any("mlflow.spanType" in _object(span.get("attributes")) for span in spans):
         return _of_mlflow(spans)
     if {"traceId", "id", "timestamp", "tags"} <= value.keys():
@@ -170,6 +173,34 @@ def _of_zipkin(span: Record) -> Record:
         "status_code": "ERROR" if "error" in tags else tags.get("otel.status_code"),
         "attributes": tags,
     }
+
+
+def _of_console(record: Record) -> Record:
+    """A log record of the Gemini CLI's `outfile`, as OTLP has it."""
+    resource = _pairs_of(_object(_object(record.get("resource")).get("attributes")))
+    log = {
+        "timeUnixNano": _nanoseconds(record["hrTime"]),
+        "attributes": _pairs_of(record["attributes"]),
+    }
+    scopes = [{"logRecords": [log]}]
+    return {"resourceLogs": [{"resource": {"attributes": resource}, "scopeLogs": scopes}]}
+
+
+def _nanoseconds(time: object) -> str | None:
+    """The time of a pair of seconds and nanoseconds."""
+    if isinstance(time, list) and len(time) == 2 and all(isinstance(part, int) for part in time):
+        return str(time[0] * 1_000_000_000 + time[1])
+    return None
+
+
+def _pairs_of(attributes: Record) -> list[Record]:
+    """Attributes as a list of keys and values; a list of words is one of texts."""
+    return [
+        {"key": name, "value": {"arrayValue": {"values": [{"stringValue": str(v)} for v in value]}}}
+        if isinstance(value, list)
+        else {"key": name, "value": {"stringValue": str(value)}}
+        for name, value in attributes.items()
+    ]
 
 
 def _of_mlflow(spans: list[Record]) -> list[Record]:
