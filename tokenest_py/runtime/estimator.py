@@ -55,11 +55,18 @@ class Estimator:
         """Use a source of coefficients; `Estimator.load` is the usual way to make one."""
         if not isinstance(source, Source):
             raise UsageError("source", source, "Estimator.load(path)")
-        self._source = source
-        self._workspace = None if workspace is None else Workspace(path_of("workspace", workspace))
-        self._rules = self._rules_type(source.coefficients, self._workspace)
-        self._limits = Limits(limits)
-        self._memory = Memory() if memory else None
+        folder = None if workspace is None else Workspace(path_of("workspace", workspace))
+        self.__setstate__((source, folder, Limits(limits), bool(memory)))
+
+    def __getstate__(self) -> tuple[Source, Workspace | None, Limits, bool]:
+        """How it was made; what is unpickled reads the file itself and has seen nothing yet."""
+        return self._source, self._workspace, self._limits, self._memory is not None
+
+    def __setstate__(self, state: tuple[Source, Workspace | None, Limits, bool]) -> None:
+        """Begin with the table of the source, and nothing seen."""
+        self._source, self._workspace, self._limits, has_memory = state
+        self._rules = self._rules_type(self._source.coefficients, self._workspace)
+        self._memory = Memory() if has_memory else None
 
     @classmethod
     def load(

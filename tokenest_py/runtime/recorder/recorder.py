@@ -123,6 +123,18 @@ class Recorder:
         self._start()
         _recorders.add(self)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Its options: what is unpickled writes a file of its own, as a forked child does."""
+        options = ("enabled", "_file_options", "_lock_timeout", "_path_privacy")
+        return {name: value for name, value in vars(self).items() if name in options}
+
+    def __setstate__(self, options: dict[str, object]) -> None:
+        """Begin with a new file and no counts."""
+        vars(self).update(options)
+        if self.enabled:
+            self._start()
+            _recorders.add(self)
+
     @classmethod
     def from_env(cls) -> Recorder:
         """Return the recorder that the environment asks for. Never raises.
