@@ -85,8 +85,8 @@ def roll_back(target: Path) -> RolledBack:
     target = target.resolve()
     if not history(target):  # before a folder is made for the lock
         folder = folder_of(target)
-        reason = f"{folder} holds no earlier table; nothing was promoted to {target} yet"
-        raise NoDataError(reason)
+        why = f"nothing was promoted to {target}, or all of it is taken back"
+        raise NoDataError(f"{folder} holds no earlier table: {why}")
     with _locked(target) as folder:
         taken, identity = _present(target)
         found, passed_over = sound_entries(folder)
