@@ -136,6 +136,8 @@ class Estimator:
             if not isinstance(text, (str, type(None))):
                 raise UsageError(name, text, "a text, or nothing")
         check_call(model, input_tokens)
+        # what is found by a name is kept with it: not with a prompt that was handed over as one
+        category, complexity = (category or "")[:MAX_TEXT], (complexity or "")[:MAX_TEXT]
         scope = length_of("scope_paths", scope_paths)
         if labels:
             said = checked(labels)
@@ -152,7 +154,7 @@ class Estimator:
         if assume not in ("new", "modified"):
             raise UsageError("assume", assume, ("new", "modified"))
         rules = self._current()
-        cell = rules.cell(category or DEFAULT_CATEGORY, complexity or "")
+        cell = rules.cell(category or DEFAULT_CATEGORY, complexity)
         class_category = cell.class_category
         read, read_anew = rules.read, rules.read_anew
         readings = [
@@ -166,7 +168,7 @@ class Estimator:
         if rules.documents and all(reading.is_document for reading in readings):
             items = [reading.deliverable for reading in readings]
             model, final, found = rules.choose(items, cell.category, task or "")
-            cell = rules.cell(final, complexity or "")
+            cell = rules.cell(final, complexity)
             if model != documents.DELIVERABLES:
                 table, files = rules.coefficients, len(items)
                 breakdown = documents.parts(table, model, files, found, scope)
