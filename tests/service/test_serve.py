@@ -64,7 +64,15 @@ def test_health_is_503_when_nothing_can_be_recorded(tmp_path: Path) -> None:
     """And an event is refused then, not lost in silence."""
     (tmp_path / "blocked").write_text("a file, so no folder can be made in it")
     folder = str(tmp_path / "blocked" / "telemetry")
-    with serving(tmp_path, TOKENEST_TELEMETRY_DIR=folder) as service:
+    table = tmp_path / "coefficients.ndjson"
+    table.write_text("no table\n")
+    with serving(
+        tmp_path,
+        TOKENEST_TELEMETRY_DIR=folder,
+        TOKENEST_COEFFICIENTS=str(table),
+        TOKENEST_TELEMETRY_PATHS="hash",
+        TOKENEST_TELEMETRY_PATH_KEY="\udcff",  # a byte that is no UTF-8
+    ) as service:
         answer = service.ask("GET", "/health")
         assert answer.status == 503
         assert answer.json["fault"] == f"{folder} cannot be written to"
@@ -72,6 +80,9 @@ def test_health_is_503_when_nothing_can_be_recorded(tmp_path: Path) -> None:
         assert answer.status == 503
         assert answer.json["message"].startswith(f"{folder} takes nothing: ")
         assert answer.headers["retry-after"] == "5"
+        assert f"warning: {folder} cannot be written to\n" in service.log
+        assert f"warning: {table}:1: not a JSON object" in service.log
+        assert "; the packaged table is in use\n" in service.log
 
 
 def test_one_connection_too_many(tmp_path: Path) -> None:

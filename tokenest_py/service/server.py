@@ -60,6 +60,9 @@ def serve(settings: Settings, host: str, port: int, runs: Path, say: Callable[[s
     name = f"[{host}]" if ":" in host else host
     say(f"listening on http://{name}:{listening.getsockname()[1]}")
     say(f"telemetry folder: {app.state.recording.folder}; database: {settings.database}")
+    for fault in (app.state.recording.fault(), app.state.sizing.fault()):
+        if fault:
+            say(f"warning: {fault}")
     with _logging():
         asyncio.run(Server(config).serve(sockets=[listening]))
     say(f"stopped; {app.state.recording.written} records written")

@@ -117,9 +117,7 @@ class Recorder:
             folder = folder.absolute()  # the host may change its working directory
         self._file_options = (folder, fsync, max_bytes, max_age_seconds)
         self._lock_timeout = lock_timeout
-        # the environment's bytes need not be UTF-8
-        key = path_key.encode(errors="surrogatepass") if isinstance(path_key, str) else path_key
-        self._path_privacy = event_record.path_privacy(paths, key or os.urandom(32))
+        self._path_privacy = event_record.path_privacy(paths, path_key)
         self._start()
         _recorders.add(self)
 
