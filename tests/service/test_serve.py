@@ -278,6 +278,9 @@ def test_the_access_log_has_a_line_a_request_and_no_body(service: Service) -> No
     """Time, client, method, path, status, duration."""
     body = {"category": "canary-5e2a", "task": "canary-5e2a"}
     assert service.ask("POST", "/v1/budget?canary-5e2a", body).status == 200
+    until = time.monotonic() + 10  # the line is written by a thread of its own
+    while " POST /v1/budget 200 " not in service.log and time.monotonic() < until:
+        time.sleep(0.02)
     line = next(line for line in service.log.splitlines() if " POST /v1/budget 200 " in line)
     assert line.split()[1] == "127.0.0.1"
     assert "canary-5e2a" not in service.log
@@ -306,3 +309,24 @@ def test_a_signal_ends_it_with_nothing_acknowledged_lost(
         assert service.process.wait(timeout=60) == 0
         assert len(service.lines()) == 5000
         assert service.log.endswith("stopped; 5000 records written\n")
+
+
+def test_a_log_that_nobody_reads_holds_up_no_end(tmp_path: Path) -> None:
+    """As of a container whose log driver hangs: the pipe is full, and then the service stops."""
+    service = subprocess.Popen(
+        [sys.executable, "-m", "tokenest_py", "serve", "--port", "0"],
+        cwd=ROOT, env=environment(tmp_path), stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert service.stderr is not None
+    port = int(service.stderr.readline().rpartition(b":")[2])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    for _ in range(700):  # of a line of a hundred bytes and more each
+        connection.request("GET", f"/{'long' * 40}")
+        assert connection.getresponse().read()
+    connection.close()
+    try:
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(timeout=20) == 0
+    finally:
+        service.kill()
+        service.stderr.close()
