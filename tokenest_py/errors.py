@@ -31,6 +31,10 @@ class TokenestError(Exception):
 
     exit_code = 1
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Its words alone: a pool whose worker raises what cannot be read again waits for ever."""
+        return type(self).__new__, (type(self), *self.args), self.__dict__
+
 
 class CoefficientsError(TokenestError):
     """A coefficients file is missing, damaged or says something impossible."""

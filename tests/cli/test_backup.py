@@ -45,8 +45,10 @@ def test_there_and_back(built: Project, tmp_path: Path) -> None:
     with duckdb.connect(str(built.database)) as connection:
         connection.execute("delete from staging.stg_tokenest__events")
     assert built.rows(EVENTS) == []
+    built.database.chmod(0o640)
     done = built.tokenest("restore", str(copy), "--yes")
     assert done.returncode == 0, done.stderr
+    assert (built.database.stat().st_mode & 0o777) == 0o640
     assert (built.rows(EVENTS), built.rows(STATE)) == (events, state)
     replaced = built.database.with_name(built.database.name + ".replaced")
     with duckdb.connect(str(replaced), read_only=True) as connection:

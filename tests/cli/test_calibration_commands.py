@@ -287,7 +287,14 @@ def test_promote_and_roll_back(many: Project, tmp_path: Path) -> None:
     back = run(many, "rollback", "--yes", live=live)
     assert back.returncode == 0, back.stderr
     assert read_table(live).coefficients_id == read_table(PACKAGED).coefficients_id
-    assert run(many, "rollback", "--yes", live=live).returncode == 4
+    again = run(many, "rollback", "--yes", live=live)
+    assert again.returncode == 4
+    assert "or all of it is taken back" in again.stderr
+    live.write_text("damaged", encoding="utf-8")
+    refused = run(many, *arguments, "--yes", live=live)
+    assert refused.returncode == 1
+    assert "run `tokenest rollback`, or move it away and promote" in refused.stderr
+    assert live.read_text(encoding="utf-8") == "damaged"
 
 
 def test_promote_needs_a_place(many: Project) -> None:

@@ -192,6 +192,33 @@ def test_a_disk_that_is_full_costs_nothing_that_had_landed(copied: Project, kind
     assert copied.rows("select sum(accepted) from marts.files") == [(20_001,)]
 
 
+@pytest.mark.skipif(not PRIVATE_MOUNT, reason="nothing can be mounted here")
+@pytest.mark.parametrize("place", ["file", "folder"])
+def test_a_place_that_may_not_be_written_is_named(copied: Project, place: str) -> None:
+    """The engine's words were those of a damaged file, or of a commit that failed."""
+    assert PRIVATE_MOUNT
+    copied.telemetry("more.ndjson").write_bytes(line(event_id="more"))
+    home = copied.folder / "home"
+    home.mkdir()
+    database = copied.database.rename(home / "tokenest.duckdb")
+    read_only = {
+        "file": 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"',
+        "folder": (  # as a file that is mounted into a container has it
+            'f=$(dirname "$0") && mount --bind "$f" "$f" && mount --bind "$0" "$0"'
+            ' && mount -o remount,bind,ro "$f"'
+        ),
+    }[place]
+    done = subprocess.run(
+        [*PRIVATE_MOUNT, "sh", "-c", f'{read_only} && exec "$1" -m tokenest_py build', database,
+         sys.executable],
+        cwd=copied.folder, env=copied.environment() | {"TOKENEST_DB": str(database)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    said = "cannot be opened: Read-only file system; this user has to write the file and its folder"
+    assert said in one_line(done)
+
+
 def test_an_older_database_gets_the_columns_of_today(copied: Project) -> None:
     """Without its raw files: what its lines did not land is null, and they count as they did."""
     with duckdb.connect(str(copied.database)) as connection:

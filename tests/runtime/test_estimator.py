@@ -6,6 +6,7 @@ import enum
 import functools
 import math
 import os
+import tracemalloc
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -434,6 +435,18 @@ def test_an_argument_of_any_type_is_used_or_refused_by_its_name(
             message = str(error)
             assert message.startswith(REFUSED_AS.get(name, name.partition(" ")[0])), message
             assert len(message) < 400
+
+
+@pytest.mark.parametrize("name", ["category", "complexity"])
+def test_a_prompt_in_the_place_of_a_name_is_not_kept(estimator: Estimator, name: str) -> None:
+    """A process that hands over whole prompts does not hold them, nor does it fail."""
+    tracemalloc.start()
+    for number in range(500):
+        asked: dict[str, Any] = {name: f"{number} " + "x" * 100_000}
+        estimator.budget(estimator.estimate(None, **asked))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 5_000_000
 
 
 @pytest.mark.parametrize("value", ["src/a.py", b"x", 5, 0, True, 1.5, iter("a"), object()])

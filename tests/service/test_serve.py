@@ -64,7 +64,15 @@ def test_health_is_503_when_nothing_can_be_recorded(tmp_path: Path) -> None:
     """And an event is refused then, not lost in silence."""
     (tmp_path / "blocked").write_text("a file, so no folder can be made in it")
     folder = str(tmp_path / "blocked" / "telemetry")
-    with serving(tmp_path, TOKENEST_TELEMETRY_DIR=folder) as service:
+    table = tmp_path / "coefficients.ndjson"
+    table.write_text("no table\n")
+    with serving(
+        tmp_path,
+        TOKENEST_TELEMETRY_DIR=folder,
+        TOKENEST_COEFFICIENTS=str(table),
+        TOKENEST_TELEMETRY_PATHS="hash",
+        TOKENEST_TELEMETRY_PATH_KEY="\udcff",  # a byte that is no UTF-8
+    ) as service:
         answer = service.ask("GET", "/health")
         assert answer.status == 503
         assert answer.json["fault"] == f"{folder} cannot be written to"
@@ -72,6 +80,9 @@ def test_health_is_503_when_nothing_can_be_recorded(tmp_path: Path) -> None:
         assert answer.status == 503
         assert answer.json["message"].startswith(f"{folder} takes nothing: ")
         assert answer.headers["retry-after"] == "5"
+        assert f"warning: {folder} cannot be written to\n" in service.log
+        assert f"warning: {table}:1: not a JSON object" in service.log
+        assert "; the packaged table is in use\n" in service.log
 
 
 def test_one_connection_too_many(tmp_path: Path) -> None:
@@ -267,6 +278,9 @@ def test_the_access_log_has_a_line_a_request_and_no_body(service: Service) -> No
     """Time, client, method, path, status, duration."""
     body = {"category": "canary-5e2a", "task": "canary-5e2a"}
     assert service.ask("POST", "/v1/budget?canary-5e2a", body).status == 200
+    until = time.monotonic() + 10  # the line is written by a thread of its own
+    while " POST /v1/budget 200 " not in service.log and time.monotonic() < until:
+        time.sleep(0.02)
     line = next(line for line in service.log.splitlines() if " POST /v1/budget 200 " in line)
     assert line.split()[1] == "127.0.0.1"
     assert "canary-5e2a" not in service.log
@@ -295,3 +309,24 @@ def test_a_signal_ends_it_with_nothing_acknowledged_lost(
         assert service.process.wait(timeout=60) == 0
         assert len(service.lines()) == 5000
         assert service.log.endswith("stopped; 5000 records written\n")
+
+
+def test_a_log_that_nobody_reads_holds_up_no_end(tmp_path: Path) -> None:
+    """As of a container whose log driver hangs: the pipe is full, and then the service stops."""
+    service = subprocess.Popen(
+        [sys.executable, "-m", "tokenest_py", "serve", "--port", "0"],
+        cwd=ROOT, env=environment(tmp_path), stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert service.stderr is not None
+    port = int(service.stderr.readline().rpartition(b":")[2])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    for _ in range(700):  # of a line of a hundred bytes and more each
+        connection.request("GET", f"/{'long' * 40}")
+        assert connection.getresponse().read()
+    connection.close()
+    try:
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(timeout=20) == 0
+    finally:
+        service.kill()
+        service.stderr.close()

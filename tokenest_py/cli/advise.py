@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +24,7 @@ from tokenest_py.pipeline.plan.open_vars import open_vars
 from tokenest_py.pipeline.plan.store import current_plan
 from tokenest_py.pipeline.rates import USUAL_RATE
 from tokenest_py.pipeline.report.words import count
+from tokenest_py.pipeline.scratch import scratch_folder
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -149,10 +149,10 @@ def _check_own(path: Path, lock_timeout: float, *, is_read_anew: bool) -> None:
 @contextlib.contextmanager
 def _place(database: Path | None, logs: Logs) -> Iterator[Settings]:
     """The settings of a build with a database of its own, which goes away unless it is named."""
-    with tempfile.TemporaryDirectory(prefix="tokenest-advise-") as folder:
-        path = Path(folder, "calls.duckdb") if database is None else database.expanduser()
+    with scratch_folder("tokenest-advise-") as folder:
+        path = folder / "calls.duckdb" if database is None else database.expanduser()
         yield Settings.read(
             TOKENEST_TELEMETRY=",".join(logs.globs),
             TOKENEST_DB=str(path.absolute()),
-            TOKENEST_EXPORTS=str(Path(folder, "exports")),
+            TOKENEST_EXPORTS=str(folder / "exports"),
         )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +23,7 @@ from tokenest_py.pipeline.calibration.backtest import read_calls, rounds_of
 from tokenest_py.pipeline.calibration.refit import Refit
 from tokenest_py.pipeline.database import open_database
 from tokenest_py.pipeline.plan.store import current_plan
+from tokenest_py.pipeline.scratch import scratch_folder
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def scores_of(
     with open_database(settings.database, lock_timeout=lock_timeout) as connection:
         calls = read_calls(connection)
     parts = rounds_of(calls, share=share, rounds=rounds)
-    with tempfile.TemporaryDirectory(prefix="tokenest-") as folder:
-        refit = Refit(settings, Path(folder), current_plan(settings, {}, say))
+    with scratch_folder() as folder:
+        refit = Refit(settings, folder, current_plan(settings, {}, say))
         tables = {} if table is None else {"given table": table}
         return run_backtest(refit, parts, rates, tables, _progress())
 

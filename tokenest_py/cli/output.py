@@ -19,6 +19,7 @@ from rich.table import Table
 
 from tokenest_py.cli.frame import Output
 from tokenest_py.errors import TokenestError
+from tokenest_py.pipeline.access import keep_access
 from tokenest_py.pipeline.printable import plain, printable
 
 __all__ = ["Format", "Row", "render", "write", "write_lines"]
@@ -81,6 +82,7 @@ def _replace(output: Path, lines: Iterable[str]) -> int:
     try:
         with temporary.open("w", encoding="utf-8") as file:
             written = _write_each(lines, file)
+        keep_access(temporary, output)
         temporary.replace(output)
     finally:
         temporary.unlink(missing_ok=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,7 +22,7 @@ from tokenest_py.cli.options import (
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.publishing import chosen_target, confirm
 from tokenest_py.cli.say import say
-from tokenest_py.errors import GateError, TokenestError
+from tokenest_py.errors import CoefficientsError, GateError, TokenestError
 from tokenest_py.pipeline.calibration.backtest import read_calls, rounds_of
 from tokenest_py.pipeline.calibration.gates import (
     Gate,
@@ -40,6 +39,7 @@ from tokenest_py.pipeline.calibration.provenance import account, provenance
 from tokenest_py.pipeline.calibration.scoring import MOST_CALLS, replay
 from tokenest_py.pipeline.calibration.tables import changes, read_table, stamped
 from tokenest_py.pipeline.database import open_database, read, read_view
+from tokenest_py.pipeline.scratch import scratch_folder
 from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table import PACKAGED
 
@@ -90,7 +90,11 @@ def promote(
     if danger:
         raise TokenestError(f"{danger}, then promote")
     proposed = read_table(candidate or settings.exported_table)
-    current = read_table(path if path.exists() else PACKAGED)
+    try:
+        current = read_table(path if path.exists() else PACKAGED)
+    except CoefficientsError as error:
+        fix = "that table is in use; run `tokenest rollback`, or move it away and promote"
+        raise TokenestError(f"{error}: {fix}") from error
     found = changes(current, proposed)
     say(f"{current.coefficients_id} -> {proposed.coefficients_id} at {path}")
     if not found:
@@ -170,8 +174,8 @@ def _of_the_method(
     lock_timeout: float,
 ) -> list[Gate]:
     """The gates that calibrate again on the past: what the method gives calls it has not seen."""
-    with tempfile.TemporaryDirectory(prefix="tokenest-") as folder:
-        table = Path(folder) / "current.ndjson"
+    with scratch_folder() as folder:
+        table = folder / "current.ndjson"
         table.write_bytes(current.data)
         scores = scores_of(
             settings,

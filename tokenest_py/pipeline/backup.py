@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import DatabaseBusyError, DatabaseError, UsageError
+from tokenest_py.pipeline.access import keep_access
 from tokenest_py.pipeline.database import check_file, count, open_database, read_in_full, wait_for
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def restore(backup: Path, database: Path, *, lock_timeout: float) -> Copy:
         fresh = _copied(backup, database.with_name(database.name + ".restored"))
     try:
         with _held(database, lock_timeout):
+            keep_access(fresh.path, database)
             _keep(database)
             fresh.path.replace(database)
     except BaseException:

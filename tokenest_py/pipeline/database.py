@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import DatabaseBusyError, DatabaseError, NoDataError
+from tokenest_py.pipeline.failures import refused
 from tokenest_py.pipeline.schema import is_of_version_1, refuse_newer
 
 if TYPE_CHECKING:
@@ -204,4 +205,5 @@ def _check_ours(connection: duckdb.DuckDBPyConnection, path: Path, *, allow_empt
 
 
 def _one_line(path: Path, error: Exception) -> str:
-    return f"{path} cannot be opened: {str(error).splitlines()[0]}"
+    message = str(error).splitlines()[0]
+    return refused(message) or f"{path} cannot be opened: {message}"

@@ -6,12 +6,13 @@ import re
 
 from tokenest_py.errors import BuildError, FileGoneError
 
-__all__ = ["failure"]
+__all__ = ["failure", "refused"]
 
 _GONE = (
     r'IO Error: (?:Cannot open file "(.+)": No such file or directory'
     r'|No files found that match the pattern "(.+)")'
 )
+_WRITE = "this user has to write the file and its folder"
 
 
 def failure(name: str, message: str) -> BuildError:
@@ -22,6 +23,14 @@ def failure(name: str, message: str) -> BuildError:
     return BuildError(_explained(name, message))
 
 
+def refused(message: str) -> str:
+    """Return a line where the system lets this user not write; empty where it is something else."""
+    found = re.search(
+        r'Cannot open file "(.+?)": (Permission denied|Read-only file system)', message
+    )
+    return f"{found[1]} cannot be opened: {found[2]}; {_WRITE}" if found else ""
+
+
 def _explained(name: str, message: str) -> str:
     if outside := re.match(r'Permission Error: Cannot access file "(.+)"', message):
         return (
@@ -30,6 +39,8 @@ def _explained(name: str, message: str) -> str:
         )
     if re.search("No space left on device|File too large", message):
         return f"{name}: {message}; make room, then build again: what had landed is kept"
+    if line := refused(message):
+        return line
     if message.startswith("Out of Memory Error"):
         return f"{name}: {message}; raise TOKENEST_MEMORY_LIMIT: what had landed is kept"
     return message if message.startswith("telemetry file") else f"{name}: {message}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tokenest_py.errors import UsageError
 from tokenest_py.runtime.recorder.recorder import DEFAULT_DIRECTORY
 
 if TYPE_CHECKING:
@@ -167,13 +168,13 @@ class Settings:
 
     @property
     def database(self) -> Path:
-        """The DuckDB file, absolute."""
-        return Path(self.values["TOKENEST_DB"]).absolute()
+        """The DuckDB file, absolute; raises UsageError for a name that DuckDB cannot take."""
+        return _in_utf_8("TOKENEST_DB", Path(self.values["TOKENEST_DB"]).absolute())
 
     @property
     def exports(self) -> Path:
         """The folder of what is written for others, absolute."""
-        return Path(self.values["TOKENEST_EXPORTS"]).absolute()
+        return _in_utf_8("TOKENEST_EXPORTS", Path(self.values["TOKENEST_EXPORTS"]).absolute())
 
     @property
     def exported_table(self) -> Path:
@@ -224,6 +225,14 @@ class Settings:
     def replaced(self, **values: str) -> Settings:
         """Return the same settings but for these variables."""
         return Settings(MappingProxyType({**self.values, **values}))
+
+
+def _in_utf_8(name: str, path: Path) -> Path:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(name, str(path), "a path in UTF-8; DuckDB takes no other") from None
+    return path
 
 
 def _expanded(path: str) -> str:

@@ -57,14 +57,14 @@ def finished(
 def without_deliverables(
     rules: Rules,
     memory: Memory | None,
-    category: str | None,
-    complexity: str | None,
+    category: str,
+    complexity: str,
     labels: Mapping[str, str],
     model: str | None,
     input_tokens: int | None,
 ) -> TokenEstimate:
     """The median of such calls; before any was seen the floor of the complexity."""
-    cell = rules.cell(category or "", complexity or "")
+    cell = rules.cell(category, complexity)
     table = rules.coefficients
     found = median(
         table,

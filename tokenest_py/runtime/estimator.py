@@ -55,11 +55,18 @@ class Estimator:
         """Use a source of coefficients; `Estimator.load` is the usual way to make one."""
         if not isinstance(source, Source):
             raise UsageError("source", source, "Estimator.load(path)")
-        self._source = source
-        self._workspace = None if workspace is None else Workspace(path_of("workspace", workspace))
-        self._rules = self._rules_type(source.coefficients, self._workspace)
-        self._limits = Limits(limits)
-        self._memory = Memory() if memory else None
+        folder = None if workspace is None else Workspace(path_of("workspace", workspace))
+        self.__setstate__((source, folder, Limits(limits), bool(memory)))
+
+    def __getstate__(self) -> tuple[Source, Workspace | None, Limits, bool]:
+        """How it was made; what is unpickled reads the file itself and has seen nothing yet."""
+        return self._source, self._workspace, self._limits, self._memory is not None
+
+    def __setstate__(self, state: tuple[Source, Workspace | None, Limits, bool]) -> None:
+        """Begin with the table of the source, and nothing seen."""
+        self._source, self._workspace, self._limits, has_memory = state
+        self._rules = self._rules_type(self._source.coefficients, self._workspace)
+        self._memory = Memory() if has_memory else None
 
     @classmethod
     def load(
@@ -129,6 +136,8 @@ class Estimator:
             if not isinstance(text, (str, type(None))):
                 raise UsageError(name, text, "a text, or nothing")
         check_call(model, input_tokens)
+        # what is found by a name is kept with it: not with a prompt that was handed over as one
+        category, complexity = (category or "")[:MAX_TEXT], (complexity or "")[:MAX_TEXT]
         scope = length_of("scope_paths", scope_paths)
         if labels:
             said = checked(labels)
@@ -145,7 +154,7 @@ class Estimator:
         if assume not in ("new", "modified"):
             raise UsageError("assume", assume, ("new", "modified"))
         rules = self._current()
-        cell = rules.cell(category or DEFAULT_CATEGORY, complexity or "")
+        cell = rules.cell(category or DEFAULT_CATEGORY, complexity)
         class_category = cell.class_category
         read, read_anew = rules.read, rules.read_anew
         readings = [
@@ -159,7 +168,7 @@ class Estimator:
         if rules.documents and all(reading.is_document for reading in readings):
             items = [reading.deliverable for reading in readings]
             model, final, found = rules.choose(items, cell.category, task or "")
-            cell = rules.cell(final, complexity or "")
+            cell = rules.cell(final, complexity)
             if model != documents.DELIVERABLES:
                 table, files = rules.coefficients, len(items)
                 breakdown = documents.parts(table, model, files, found, scope)

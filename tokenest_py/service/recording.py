@@ -7,7 +7,6 @@ request are one write; they are acknowledged together, or none is.
 from __future__ import annotations
 
 import errno
-import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ class Recording:
         self.folder: Path = settings.telemetry_folder.absolute()
         values = settings.values
         mode = values["TOKENEST_TELEMETRY_PATHS"]
-        key = values["TOKENEST_TELEMETRY_PATH_KEY"].encode() or os.urandom(32)
+        key = values["TOKENEST_TELEMETRY_PATH_KEY"]
         self.path_privacy = path_privacy(mode if mode in PATH_MODES else "none", key)
         self._files = {
             prefix: EventFile(

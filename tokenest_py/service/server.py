@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import queue
+import select
 import signal
 import socket
 import sys
+import time
 from logging.handlers import QueueHandler, QueueListener
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import h11
 import uvicorn
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["listen", "serve"]
 
 MAX_LOG_LINES = 10_000  # that wait for standard error; more are left out
+LOG_SECONDS = 2.0  # that they may take when the service has stopped
 
 
 def serve(settings: Settings, host: str, port: int, runs: Path, say: Callable[[str], None]) -> None:
@@ -60,9 +64,13 @@ def serve(settings: Settings, host: str, port: int, runs: Path, say: Callable[[s
     name = f"[{host}]" if ":" in host else host
     say(f"listening on http://{name}:{listening.getsockname()[1]}")
     say(f"telemetry folder: {app.state.recording.folder}; database: {settings.database}")
+    for fault in (app.state.recording.fault(), app.state.sizing.fault()):
+        if fault:
+            say(f"warning: {fault}")
     with _logging():
         asyncio.run(Server(config).serve(sockets=[listening]))
-    say(f"stopped; {app.state.recording.written} records written")
+    if _takes_a_line(sys.stderr, 0):
+        say(f"stopped; {app.state.recording.written} records written")
 
 
 class Server(uvicorn.Server):
@@ -155,7 +163,7 @@ def listen(host: str, port: int) -> socket.socket:
 def _logging() -> Iterator[None]:
     """Write logs to standard error from a thread of their own: a slow reader costs lines only."""
     lines: queue.Queue[logging.LogRecord] = queue.Queue(MAX_LOG_LINES)
-    target = logging.StreamHandler(sys.stderr)
+    target = StandardError(sys.stderr)
     form = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
     target.setFormatter(form)
     loggers = [logging.getLogger(name) for name in ("tokenest", "uvicorn")]
@@ -165,14 +173,47 @@ def _logging() -> Iterator[None]:
         logger.propagate = False
     loggers[0].setLevel(logging.INFO)
     loggers[1].setLevel(logging.ERROR)
-    listener = QueueListener(lines, target)
+    listener = Listener(lines, target)
     listener.start()
     try:
         yield
     finally:
+        target.ends_at = time.monotonic() + LOG_SECONDS
         listener.stop()
         for logger in loggers:
             logger.removeHandler(handler)
+
+
+class StandardError(logging.StreamHandler[TextIO]):
+    """Waits for who reads standard error; at the end only so long, and leaves the rest out."""
+
+    ends_at = math.inf
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line once it is taken: a write that waits could be ended by nobody."""
+        while not _takes_a_line(self.stream, min(0.2, max(0, self.ends_at - time.monotonic()))):
+            if time.monotonic() >= self.ends_at:
+                return
+        super().emit(record)
+
+
+class Listener(QueueListener):
+    """Ends when there is room to say so."""
+
+    def enqueue_sentinel(self) -> None:
+        """Wait where the queue is full: lines go on leaving it."""
+        while True:
+            with contextlib.suppress(queue.Full):
+                super().enqueue_sentinel()
+                return
+            time.sleep(0.01)
+
+
+def _takes_a_line(stream: TextIO, seconds: float) -> bool:
+    try:
+        return bool(select.select([], [stream], [], seconds)[1])
+    except (OSError, ValueError):  # it has no descriptor, or the system cannot say
+        return True
 
 
 class Quietly(QueueHandler):

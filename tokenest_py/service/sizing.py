@@ -90,6 +90,11 @@ class Sizing:
         self.estimator = Estimator.load(table, reload_after=RELOAD_SECONDS)
         self._observed: OrderedDict[str, None] = OrderedDict()  # the newest ids of events
 
+    def fault(self) -> str:
+        """Return what is wrong with the table that was asked for; empty where it is in use."""
+        fault = self.estimator.status().fault
+        return fault and f"{fault}; the packaged table is in use"
+
     def estimate(self, question: Mapping[str, Any]) -> TokenEstimate:
         """Return the prediction; raises UsageError."""
         asked = {name: question[name] for name in ESTIMATE if name in question}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import CoefficientsError
+from tokenest_py.pipeline.access import keep_access
 from tokenest_py.pipeline.calibration.promotion import put
 from tokenest_py.pipeline.calibration.tables import read_table
 
@@ -51,11 +52,13 @@ def guarded(path: Path) -> Iterator[ExportGuard]:
     if not (guard.before.exists() and _is_readable(guard.before)):
         with suppress(OSError, CoefficientsError):  # put() reads what it wrote
             put(guard.before, path.read_bytes())
+            keep_access(guard.before, path)
     # else a build was killed, and its old file is still the measure
     try:
         yield guard
     finally:
         if guard.before.exists():
+            keep_access(guard.path, guard.before)
             _judge(guard)
             guard.before.unlink()
         elif guard.path.is_file():

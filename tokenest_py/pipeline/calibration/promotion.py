@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import CoefficientsError, NoDataError, TokenestError
+from tokenest_py.pipeline.access import keep_access
 from tokenest_py.pipeline.calibration.history import (
     folder_of,
     history,
@@ -84,8 +85,8 @@ def roll_back(target: Path) -> RolledBack:
     target = target.resolve()
     if not history(target):  # before a folder is made for the lock
         folder = folder_of(target)
-        reason = f"{folder} holds no earlier table; nothing was promoted to {target} yet"
-        raise NoDataError(reason)
+        why = f"nothing was promoted to {target}, or all of it is taken back"
+        raise NoDataError(f"{folder} holds no earlier table: {why}")
     with _locked(target) as folder:
         taken, identity = _present(target)
         found, passed_over = sound_entries(folder)
@@ -126,8 +127,7 @@ def put(path: Path, data: bytes, *, check: bool = True) -> None:
     """Put data at a path in one step, flushed, and only after the runtime's loader has read it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             _write(descriptor, data)
             os.fsync(descriptor)
@@ -137,6 +137,7 @@ def put(path: Path, data: bytes, *, check: bool = True) -> None:
             raise CoefficientsError(str(temporary), "was not written as it was given")
         if check:
             load(str(temporary))
+        keep_access(temporary, path)
         temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:

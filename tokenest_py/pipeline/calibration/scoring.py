@@ -7,15 +7,14 @@ holds both equal.
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
 from math import sqrt
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 from tokenest_py.pipeline.calibration.backtest import budgets_by, estimates_by, key_of
+from tokenest_py.pipeline.scratch import scratch_folder
 from tokenest_py.runtime.estimator import Estimator
 
 if TYPE_CHECKING:
@@ -79,8 +78,8 @@ class Replay:
 
 def replay(table: Table, calls: Sequence[Call], rates: Iterable[float]) -> Replay:
     """Size the calls with the bytes of a table at each rate."""
-    with tempfile.TemporaryDirectory(prefix="tokenest-") as folder:
-        path = Path(folder) / "coefficients.ndjson"
+    with scratch_folder() as folder:
+        path = folder / "coefficients.ndjson"
         path.write_bytes(table.data)
         estimator = Estimator.load(path, strict=True)
     budget, estimate = budgets_by(estimator), estimates_by(estimator)

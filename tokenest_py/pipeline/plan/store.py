@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from tokenest_py.errors import BuildError
 from tokenest_py.pipeline.plan.figures import check, figures_of
 from tokenest_py.pipeline.plan.open_vars import PACKAGED_VARS
 from tokenest_py.pipeline.plan.plan import Plan
+from tokenest_py.pipeline.scratch import scratch_folder
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def compile_to(project: Path, path: Path, variables: Mapping[str, object]) -> No
     checksum = project_checksum(project, variables)
     command = [sys.executable, "-m", "tokenest_py.pipeline.plan.compiling"]
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST_", "DBT_"))}
-    with tempfile.TemporaryDirectory(prefix="tokenest-plan-") as scratch:
+    with scratch_folder("tokenest-plan-") as scratch:
         done = subprocess.run(
             [*command, str(project), checksum, json.dumps(variables), str(path.absolute())],
             cwd=scratch,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import operator
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -104,8 +105,11 @@ def encode_event(
     return f"{line}\n".encode("ascii"), unknown
 
 
-def path_privacy(mode: str, key: bytes) -> PathPrivacy:
-    """Return what `mode` (one of PATH_MODES) does to deliverables; None leaves them out."""
+def path_privacy(mode: str, key: str | bytes | None) -> PathPrivacy:
+    """Return what `mode` (one of PATH_MODES) does to deliverables; None leaves them out.
+
+    Without a key it is random.
+    """
     if mode == "full":
         return list
     if mode == "basename":
@@ -113,7 +117,9 @@ def path_privacy(mode: str, key: bytes) -> PathPrivacy:
     if mode == "hash":
         import hmac  # only this mode pays for it
 
-        return functools.partial(_keyed_hashes, hmac.digest, key)
+        if isinstance(key, str):  # the environment's bytes need not be UTF-8
+            key = key.encode(errors="surrogatepass")
+        return functools.partial(_keyed_hashes, hmac.digest, key or os.urandom(32))
     return None
 
 

@@ -117,11 +117,21 @@ class Recorder:
             folder = folder.absolute()  # the host may change its working directory
         self._file_options = (folder, fsync, max_bytes, max_age_seconds)
         self._lock_timeout = lock_timeout
-        # the environment's bytes need not be UTF-8
-        key = path_key.encode(errors="surrogatepass") if isinstance(path_key, str) else path_key
-        self._path_privacy = event_record.path_privacy(paths, key or os.urandom(32))
+        self._path_privacy = event_record.path_privacy(paths, path_key)
         self._start()
         _recorders.add(self)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Its options: what is unpickled writes a file of its own, as a forked child does."""
+        options = ("enabled", "_file_options", "_lock_timeout", "_path_privacy")
+        return {name: value for name, value in vars(self).items() if name in options}
+
+    def __setstate__(self, options: dict[str, object]) -> None:
+        """Begin with a new file and no counts."""
+        vars(self).update(options)
+        if self.enabled:
+            self._start()
+            _recorders.add(self)
 
     @classmethod
     def from_env(cls) -> Recorder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 import time
@@ -54,6 +55,7 @@ class Source:
             self._path = said
             with contextlib.suppress(OSError):  # the working directory may be gone
                 self._path = str(Path(said).absolute())  # the host may change it
+        self._strict = strict
         self._reload_after = reload_after
         self._next_look = time.monotonic() + (reload_after or 0.0)
         self._seen = file_identity(self._path)
@@ -66,6 +68,12 @@ class Source:
                 raise
             self._fault = str(error)
             self.coefficients = load()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it was made: another process reads the file itself."""
+        path = None if self._path == PACKAGED else self._path
+        again = functools.partial(Source, strict=self._strict, reload_after=self._reload_after)
+        return again, (path,)
 
     def latest(self) -> Coefficients:
         """The coefficients to use now; reads the disk only when the time has come, never raises."""
