@@ -33,6 +33,7 @@ class FakeProvider:
         largest: The largest ceiling that it takes; 0 is any.
         says_usage: Whether whole answers of chats say their tokens.
         too_large: The words in which chats refuse a larger one.
+        refusal: The status with which a larger one is refused.
         refuses: Parameters that it does not know.
         breaks_off: Whether a stream ends after its first part.
         hangs_up_after: How many requests it answers before it closes each connection; 0 is all.
@@ -50,6 +51,7 @@ class FakeProvider:
     too_large: str = (
         "max_tokens is too large: {given}. This model supports at most {most} completion tokens."
     )
+    refusal: int = 400
     refuses: tuple[str, ...] = ()
     breaks_off: bool = False
     hangs_up_after: int = 0
@@ -144,7 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
     def refused(self, ceiling: int, message: str) -> bool:
         """Refuse a ceiling above the largest in the provider's words."""
         if self.fake.largest and self.fake.default_ceiling > ceiling > self.fake.largest:
-            self._error(400, message.format(given=ceiling, most=self.fake.largest))
+            message = message.format(given=ceiling, most=self.fake.largest)
+            self._error(self.fake.refusal, message)
             return True
         return False
 

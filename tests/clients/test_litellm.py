@@ -219,6 +219,23 @@ def test_an_error_is_no_event(wired: Wired, logger: TokenestLogger) -> None:
     assert not logger._open  # noqa: SLF001
 
 
+def test_a_call_that_is_cancelled(wired: Wired, logger: TokenestLogger) -> None:
+    """LiteLLM never says what became of it: its prompt does not stay in memory."""
+    wired.provider.delay = 0.3
+
+    async def calls() -> None:
+        task = asyncio.create_task(litellm.acompletion(**call(wired, "openai/gpt-4o", "needs 300")))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(calls())
+    kept = [value for open_ in logger._open.values() for value in vars(open_).values()]  # noqa: SLF001
+    assert kept
+    assert "needs 300" not in str(kept)
+
+
 @pytest.mark.parametrize(
     ("words", "then"),
     [

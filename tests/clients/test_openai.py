@@ -323,12 +323,29 @@ def test_responses(wired: Wired, client: openai.OpenAI) -> None:
     ]
 
 
-def test_what_may_have_been_done_already(wired: Wired, client: openai.OpenAI) -> None:
-    """An answer in which a server of MCP was called is not tried again: it would do it twice."""
-    mail: Any = {"type": "mcp", "server_label": "mail", "server_url": "https://mail.test"}
-    answer = client.responses.create(model=MODEL, input="needs 1500", tools=[mail])
-    assert answer.status == "incomplete"
-    assert wired.seen("attempt", "truncated") == [(1, True)]
+@pytest.mark.parametrize(
+    ("tool", "attempts"),
+    [
+        ({"type": "mcp", "server_label": "mail", "server_url": "https://mail.test"}, 1),
+        ({"type": "code_interpreter", "container": "cntr_1"}, 1),
+        (
+            {
+                "type": "shell",
+                "environment": {"type": "container_reference", "container_id": "cntr_1"},
+            },
+            1,
+        ),
+        ({"type": "code_interpreter", "container": {"type": "auto"}}, 2),
+    ],
+)
+def test_what_may_have_been_done_already(
+    wired: Wired, client: openai.OpenAI, tool: dict[str, Any], attempts: int
+) -> None:
+    """What a server of MCP or code in a container of one's own did would be done twice."""
+    tools: Any = [tool]
+    answer = client.responses.create(model=MODEL, input="needs 1500", tools=tools)
+    assert answer.status == ("incomplete" if attempts == 1 else "completed")
+    assert len(wired.seen("attempt")) == attempts
 
 
 def test_a_stored_prompt(wired: Wired, client: openai.OpenAI) -> None:

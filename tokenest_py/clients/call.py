@@ -307,6 +307,8 @@ class Call:
         budget, message = self.budget, refusals.message_of(error)
         if budget is None or message is None:
             return None
+        if self._is_own and refusals.USAGE not in message:  # it is about what the caller wrote
+            return None
         self.replaces = True
         said = said_limit(message)
         if said is not None and self.max_tokens is not None and 0 < said[0] < self.max_tokens:

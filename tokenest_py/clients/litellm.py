@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     Category: TypeAlias = str | Callable[[Request], str | None] | None
 
 MOST_OPEN = 10_000  # calls that are remembered until their answer comes
+_CEILINGS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _LIBRARY_CALLS = ("acompletion", "aresponses")  # what is sized when it is awaited
 
 
@@ -112,13 +113,17 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
             model, of, *_ = litellm.get_llm_provider(model, request.get("custom_llm_provider"))
             granted = _granted(request, model, of)
         call = self._begin({**granted, **request}, model)
+        sized = {
+            name: call.body[name] for name in call.body if name in request or name not in granted
+        }
+        # of a call that is cancelled LiteLLM says nothing: its prompt is not kept
+        call.written = {name: request[name] for name in _CEILINGS if name in request}
+        call.body = {name: sized[name] for name in _CEILINGS if name in sized}
         with self._lock:
             self._open[call_id] = call
             while len(self._open) > MOST_OPEN:
                 self._open.popitem(last=False)
-        return {
-            name: call.body[name] for name in call.body if name in request or name not in granted
-        }
+        return sized
 
     def _begin(self, request: Request, model: str, *, is_sent: bool = False) -> Call:
         # LiteLLM gives the ceiling the name that the provider knows.

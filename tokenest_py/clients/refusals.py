@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 USAGE = "stream_options"  # the parameter that asks for the usage of a stream
 _STATUSES = (400, 422)
-_INPUT = re.compile(r"context\W+(length|limit|window)", re.IGNORECASE)
+# OpenAI and Groq count the ceiling against the tokens per minute, used or not.
+_STATUSES_OF_RATES = (413, 429)
+_RATE = re.compile(r"request too large .*tokens per min", re.IGNORECASE | re.DOTALL)
+_INPUT = re.compile(
+    r"context[\W_]+(length|limit|window)|model token limit|model max length", re.IGNORECASE
+)
 # Errors in the place of an answer that was cut off: OpenAI has one where reasoning took all that
 # there was, and Groq where JSON was asked for.
 _SPENT = re.compile(
@@ -24,15 +29,18 @@ _OURS = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(
-    r"unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted|forbidden",
+    r"unsupported|unrecogni[sz]ed|unknown|unexpected|forbidden|not (supported|permitted|allowed)",
     re.IGNORECASE,
 )
 
 
 def message_of(error: BaseException) -> str | None:
     """What the provider says, where it may be about what we added; else None."""
-    message = str(error)
-    return message if _status(error) in _STATUSES and _OURS.search(message) else None
+    message, status = str(error), _status(error)
+    is_ours = (status in _STATUSES and _OURS.search(message)) or (
+        status in _STATUSES_OF_RATES and _RATE.search(message)
+    )
+    return message if is_ours else None
 
 
 def is_spent(message: str) -> bool:

@@ -78,10 +78,14 @@ def granted_reasoning(body: Mapping[str, object], api: ModuleType) -> int:
 def may_have_acted(body: object) -> bool:
     """Whether an answer may have changed what a second one would find, or do it again.
 
-    Question and answer may be in a conversation already, and a server of MCP may have been called.
+    Question and answer may be in a conversation already, a server of MCP may have been called, and
+    a container that has a name be changed.
     """
     return any(at(body, (name,)) is not None for name in _STATES) or any(
-        get(tool, "type") == "mcp" or get(tool, "mcp_servers", "mcpServers")
+        get(tool, "type") == "mcp"
+        or get(tool, "mcp_servers", "mcpServers")
+        or isinstance(get(tool, "container"), str)
+        or get(get(tool, "environment"), "container_id")
         for tool in items(body, "tools")
     )
 
