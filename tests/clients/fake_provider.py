@@ -38,6 +38,7 @@ class FakeProvider:
         breaks_off: Whether a stream ends after its first part.
         hangs_up_after: How many requests it answers before it closes each connection; 0 is all.
         streams_usage: Whether streams of chats say their tokens unasked.
+        hides_cuts: Whether a chat that has begun a tool call says no other end, as vLLM does.
         says_object: Whether the chunks of a chat say that they are chunks.
         gate: What a stream waits for after its first part.
         delay: How many seconds each answer takes.
@@ -56,6 +57,7 @@ class FakeProvider:
     breaks_off: bool = False
     hangs_up_after: int = 0
     streams_usage: bool = False
+    hides_cuts: bool = False
     says_object: bool = True
     gate: threading.Event | None = None
     delay: float = 0.0
@@ -212,7 +214,8 @@ def _chat(handler: _Handler, path: str, body: Json) -> None:
         function = {"name": tools[0]["function"]["name"], "arguments": content}
         call = {"id": "call_1", "type": "function", "function": function}
         reply = {"role": "assistant", "content": None, "tool_calls": [call]}
-        if not used.is_cut and body.get("tool_choice") in (None, "auto"):
+        is_told = used.is_cut and not handler.fake.hides_cuts
+        if not is_told and body.get("tool_choice") in (None, "auto"):
             reason = "tool_calls"
     usage = {
         "prompt_tokens": INPUT,

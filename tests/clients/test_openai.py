@@ -88,6 +88,24 @@ def test_a_cut_off_answer_is_tried_once_more(wired: Wired, client: openai.OpenAI
     assert len({phase for (phase,) in wired.seen("phase_id")}) == 1
 
 
+def test_a_cut_that_the_answer_hides(wired: Wired) -> None:
+    """Of a tool call that is cut off, vLLM says `tool_calls`: what was used tells."""
+    wired.provider.hides_cuts = True
+    told: list[Any] = []
+    client = wired.sized(
+        openai.OpenAI(base_url=f"{wired.provider.url}/v1"), on_truncation=told.append
+    )
+    tools: Any = [{"type": "function", "function": {"name": "person", "parameters": {}}}]
+    create = functools.partial(client.chat.completions.create, model="qwen-3", tools=tools)
+    [call] = create(messages=ask("needs 1500")).choices[0].message.tool_calls or []
+    assert call.type == "function"
+    assert Person.model_validate_json(call.function.arguments).age == 36
+    list(create(messages=ask("needs 1500"), stream=True))
+    create(messages=ask("needs 999"))
+    assert wired.provider.ceilings(*CEILING) == [1000, 2000, 1000, 1000]
+    assert [said.budget is not None for said in told] == [True, False]
+
+
 def test_only_once(wired: Wired, client: openai.OpenAI) -> None:
     """The second cut is what the application sees."""
     answer = client.chat.completions.create(model=MODEL, messages=ask("needs 9000"))

@@ -24,6 +24,7 @@ from tokenest_py.runtime.providers import (
     stop_fields,
 )
 from tokenest_py.runtime.recorder.record import text_of
+from tokenest_py.runtime.stop_reasons import may_hide_a_cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -220,8 +221,8 @@ class Call:
         if fields is None:
             return _NO_ANSWER
         self._record({**fields, **said})
-        escalation = self._escalate(fields)
-        if fields.get("truncated") and self._sizer.on_truncation is not None:
+        is_cut, escalation = self._is_cut(fields), self._escalate(fields)
+        if is_cut and self._sizer.on_truncation is not None:
             with Quietly("on_truncation"):
                 self._sizer.on_truncation(escalation)
         return escalation
@@ -280,10 +281,19 @@ class Call:
             run_id=None if run is None else str(run),
         )
 
+    def _is_cut(self, fields: Mapping[str, object]) -> bool:
+        """Whether the answer was cut off: it says so, or used all of its ceiling and hides why."""
+        reason, used = fields.get("stop_reason"), fields.get("actual_output_tokens")
+        return bool(fields.get("truncated")) or (
+            used is not None
+            and used == self.max_tokens
+            and may_hide_a_cut(None if reason is None else str(reason))
+        )
+
     def _escalate(self, fields: Mapping[str, object]) -> Escalation:
         """Make the call its second attempt where its answer was cut off and that may help."""
         budget, sent = self.budget, self.max_tokens
-        if not fields.get("truncated"):
+        if not self._is_cut(fields):
             return Escalation(None, "the answer was not cut off")
         if self._is_own or budget is None:
             return Escalation(None, "the ceiling is the caller's own")

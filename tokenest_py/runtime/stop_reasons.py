@@ -22,6 +22,11 @@ def is_cut_off(reason: str) -> bool:
     return _classes().get(spelled(reason)) in ("truncated", "context_window")
 
 
+def may_hide_a_cut(reason: str | None) -> bool:
+    """Whether such an answer may be cut off: vLLM says of each begun tool call that it is one."""
+    return _classes().get(spelled(reason or "")) in ("tool", None)
+
+
 @cache
 def _classes() -> dict[str, str]:
     from tokenest_py.runtime.table import load  # a recorder that reads no response has no need
