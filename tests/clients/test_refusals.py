@@ -15,7 +15,7 @@ MODEL = "llama-4"
 CEILING = ("max_completion_tokens", "max_tokens")
 PER_MINUTE = "on tokens per minute (TPM): Limit {most}, Requested {given}"
 ABOVE = (
-    "The parameter max_tokens specified in the request is not valid: integer above "
+    "The parameter `max_completion_tokens` specified in the request are not valid: integer above "
     "maximum value, expected a value <= {most}, but got {given} instead."
 )
 LEFT = (
@@ -91,6 +91,7 @@ def test_a_window_in_other_words(wired: Wired, client: openai.OpenAI, words: str
     [
         ("<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, {most}]", 1),
         (ABOVE, 1),
+        ("max_tokens ({given}) exceeds model's maximum output tokens ({most}) for model x", 1),
         ("Requests with max_tokens > {most} must have stream=true", 1),
         (LEFT, 2),
     ],
@@ -98,7 +99,7 @@ def test_a_window_in_other_words(wired: Wired, client: openai.OpenAI, words: str
 def test_the_largest_that_is_named(
     wired: Wired, client: openai.OpenAI, words: str, following: int
 ) -> None:
-    """Alibaba, BytePlus and Fireworks name it, text-generation-inference what the window leaves."""
+    """Alibaba, BytePlus and others name it, text-generation-inference what the window leaves."""
     wired.provider.largest, wired.provider.too_large = 600, words
     client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
     client.chat.completions.create(model=MODEL, messages=ask("needs 300"))

@@ -18,9 +18,10 @@ EFFORTS = (("reasoning_effort",), ("reasoning", "effort"), ("thinking", "type"))
 GRANTS = (("reasoning", "max_tokens"), ("thinking", "budget_tokens"))
 TOO_LARGE = (
     r"supports at most (?P<most>\d+) completion tokens",
-    r"max_\w*tokens.{0,40}?integer above maximum value[.,] [Ee]xpected a value <= (?P<most>\d+)",
+    r"max_\w*tokens.{0,60}?integer above maximum value[.,] [Ee]xpected a value <= (?P<most>\d+)",
     r"ange of max_tokens (?:is|should be) \[1, (?P<most>\d+)\]",  # DeepSeek, Alibaba
     r"max_tokens > (?P<most>\d+) must have stream",  # Fireworks
+    r"exceeds model's maximum output tokens \((?P<most>\d+)\)",  # Ollama's cloud
     r"max_(completion_)?tokens.{0,80}? must be less than or equal to `?(?P<most>\d+)",  # Groq
     r"maximum context length is (?P<window>\d+) tokens.*\((?P<input>\d+) in the messages",
     r"maximum context length is (?P<window>\d+) tokens.*has (?P<input>\d+) input tokens",  # vLLM
