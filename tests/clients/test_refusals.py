@@ -122,6 +122,27 @@ def test_a_ceiling_that_azure_does_not_allow(wired: Wired) -> None:
     ]
 
 
+@pytest.mark.parametrize("mode", ["size", "observe"])
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_the_callers_own_ceiling_is_spent_by_reasoning(
+    wired: Wired,
+    mode: str,
+    is_stream: bool,  # noqa: FBT001
+) -> None:
+    """The application has the error, once; the call counts as cut off, as each other one."""
+    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), mode=mode)
+    wired.provider.largest = 600
+    wired.provider.too_large = "Could not finish the message because max_tokens was reached."
+    with pytest.raises(openai.BadRequestError, match="Could not finish"):
+        client.chat.completions.create(
+            model=MODEL, messages=ask("needs 1500"), max_tokens=900, stream=is_stream
+        )
+    assert wired.provider.ceilings(*CEILING) == [900]
+    assert wired.seen("actual_max_tokens", "actual_output_tokens", "truncated") == [
+        (900, 900, True)
+    ]
+
+
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_the_callers_own_ceiling_is_refused(
     wired: Wired,

@@ -203,8 +203,8 @@ class Call:
             said: Fields of the event record that the transport knows better.
         """
         self._tries += 1
-        if error is not None and self._tries == 1 and self.is_changed:
-            refusal: Escalation | None = _UNKNOWN
+        if error is not None and self._tries == 1:
+            refusal = _UNKNOWN if self.is_changed else None
             with Quietly("Call._resend"):
                 refusal = self._resend(error)
             if refusal is not None:
@@ -317,8 +317,12 @@ class Call:
         budget, message = self.budget, refusals.message_of(error)
         if budget is None or message is None:
             return None
-        if self._is_own and refusals.USAGE not in message:  # it is about what the caller wrote
-            return None
+        is_spent = refusals.is_spent(message)
+        if is_spent and self.max_tokens is not None:
+            spent = {"actual_output_tokens": self.max_tokens, "stop_reason": "length"}
+            self._record({"provider": "openai", "truncated": True} | spent)
+        if not self.is_changed or (self._is_own and refusals.USAGE not in message):
+            return None  # it is about what the caller wrote
         self.replaces = True
         said = said_limit(message)
         if said is not None and self.max_tokens is not None and 0 < said[0] < self.max_tokens:
@@ -327,10 +331,7 @@ class Call:
                 self._sizer.learn(self.model or "", most)
             self._send_again(most)
             return Escalation(budget._replace(max_tokens=most), f"the model takes {most} at most")
-        if refusals.is_spent(message):
-            spent = {"actual_output_tokens": self.max_tokens, "stop_reason": "length"}
-            self._record({"provider": "openai", "truncated": True} | spent)
-        else:
+        if not is_spent:
             self._refused = refusals.parameters(message, self.body, self._api)
         return self._as_written()
 
