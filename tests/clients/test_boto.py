@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tokenest_py import AUTO, unsized
+from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
     from wired import Wired
@@ -39,6 +40,14 @@ def client(wired: Wired) -> Theirs:
 def ask(prompt: str) -> dict[str, Any]:
     """One message."""
     return {"modelId": MODEL, "messages": [{"role": "user", "content": [{"text": prompt}]}]}
+
+
+def test_a_client_that_is_awaited(wired: Wired) -> None:
+    """A client of aiobotocore has the events of boto3; no second attempt can be made in them."""
+    client = bare(wired)
+    client.__class__ = type("Aio", (type(client),), {"__module__": "aiobotocore.client"})
+    with pytest.raises(UsageError, match=r"client='aiobotocore\.client\.Aio'.*boto3"):
+        wired.sized(client)
 
 
 def test_converse(wired: Wired, client: Theirs) -> None:

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from tokenest_py.clients.attempts import Outcome, is_of_signal
+from tokenest_py.clients.patches import packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +24,10 @@ _is_ours: ContextVar[bool] = ContextVar("tokenest_second_attempt", default=False
 
 
 def is_client(client: Theirs) -> bool:
-    """Whether this is `boto3.client("bedrock-runtime")`."""
+    """Whether this is `boto3.client("bedrock-runtime")`; aiobotocore's has to be awaited."""
     model = getattr(getattr(client, "meta", None), "service_model", None)
-    return getattr(model, "service_name", None) == "bedrock-runtime"
+    is_of_bedrock = getattr(model, "service_name", None) == "bedrock-runtime"
+    return is_of_bedrock and "aiobotocore" not in packages(client)
 
 
 def wire(client: Theirs, sizer: Sizer) -> None:
