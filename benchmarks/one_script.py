@@ -42,7 +42,8 @@ class Script:
                 self.session.run(f"create table {step.relation} as {step.sql}")
             elif step.kind == "model":
                 kind = "view" if step.materialized == "view" else "table"
-                self.session.run(f"create {kind} {step.relation} as {self.select(step)}")
+                with self.files.recognised(step.recognises):
+                    self.session.run(f"create {kind} {step.relation} as {self.select(step)}")
                 if step.recognises:
                     self.files.note_sources(step.relation)
 
@@ -57,8 +58,6 @@ class Script:
         answers = {FOLLOWING: False}
         words = {"@landed_before@": "0", "@landing_no@": str(self.landings + 1)}
         self.session.words.update(words)
-        if step.recognises:
-            self.files.recognise(step.recognises)
         if step.landing:
             answers |= self.files.to_land(step.landing, answers)
             self.landings += answers[FILES]

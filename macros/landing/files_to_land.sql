@@ -7,7 +7,7 @@
 {% macro files_to_land(source) %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return([]) }}{% endif %}
     {% set listing = ref('base_telemetry__files') %}
-    {% set paths = run_query(files_to_compare(listing, source)).columns[0].values() | list %}
+    {% set paths = run_query(files_to_compare(listing, source)).columns[0].values() | unique | list %}
     {% set files = [] %}
     {% for file in run_query(contents_of_files(listing, source, paths)).rows %}
         {% do files.append({
@@ -64,7 +64,8 @@ candidates as (
         landed.file_bytes,
         landed.landed_bytes,
         landed.landed_md5,
-        landed.first_line_md5
+        landed.first_line_md5,
+        landed.has_torn_tail
     from touched
     inner join landed
         on
@@ -74,16 +75,23 @@ candidates as (
 )
 {% endmacro %}
 
-{#- Query: the paths of files to open, to compare them with what has landed; by name. -#}
+{#- Query: the paths of files to open, to compare them with what has landed, and with what of it. -#}
 {% macro files_to_compare(listing, source) %}
     {% if is_incremental() %}
     with
 
     {{ candidate_steps(listing, source) }}
 
-    select distinct file_path
+    select
+        file_path,
+        is_own,
+        source_file,
+        landed_lines,
+        coalesce(landed_bytes, file_bytes) as landed_bytes,
+        landed_md5,
+        has_torn_tail
     from candidates
-    order by file_path
+    order by file_path, source_file
     {% else %}
     select cast(null as string) as file_path
     where false

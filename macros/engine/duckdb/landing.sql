@@ -289,6 +289,11 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- The path of a file that was read. A plan reads the first lines of a large one from another place. -#}
+{% macro duckdb__path_read(filename) -%}
+    {{ filename }}
+{%- endmacro %}
+
 {% macro duckdb__file_heads(paths) %}
     {%- set packed, plain = [], [] -%}
     {%- for path in paths -%}
@@ -298,7 +303,7 @@
 
     heads as (
         select
-            filename as source_file,
+            {{ duckdb__path_read('filename') }} as source_file,
             {{ duckdb__without_mark("decode(content[1:" ~ var('max_line_bytes') ~ "], 'replace')") }} as head
         from {{ duckdb__blobs(plain) }}
     ),

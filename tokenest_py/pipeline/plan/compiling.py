@@ -121,6 +121,7 @@ class _Compiler:
             sources=tuple(self.macro("var('sources') | join(',')").split(",")),
             variables=tuple(self.macro("known_vars() | join(',')").split(",")),
             unknown=self.macro("unknown_var('@name@')"), set_aside=self.set_aside(),
+            final=self.macro("var('final') | lower"),
             added_columns=json.loads(self.macro("tojson(columns_of_places())")),
             packed_lines=self.macro(f"duckdb__split_packed_file('{PATH}')"),
             packed_heads=self.macro(f"duckdb__packed_heads('{PATH}')"),

@@ -81,6 +81,7 @@ class Plan:
         figures: What each var has to be that a run may fill in (figures.py).
         variables: The names of all vars.
         unknown: What is said of a var that is none of them.
+        final: "true" where nothing is added to files any more, by the var of that name.
         steps: Of a build.
         apart: What a build leaves out: a back-test runs it by its name.
     """
@@ -95,6 +96,7 @@ class Plan:
     schemas: tuple[str, ...]
     sources: tuple[str, ...]
     set_aside: str
+    final: str
     added_columns: Mapping[str, str]
     packed_lines: str
     packed_heads: str

@@ -13,7 +13,7 @@ import duckdb
 from tokenest_py.errors import BuildError, FileGoneError
 from tokenest_py.pipeline.failures import failure
 from tokenest_py.pipeline.plan.landing import Files
-from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING
+from tokenest_py.pipeline.plan.plan import FILES, FOLLOWING, LARGE
 from tokenest_py.pipeline.plan.session import Session
 from tokenest_py.pipeline.plan.tables import Tables
 from tokenest_py.pipeline.schema import migrate
@@ -134,8 +134,6 @@ class _Run:
         answers = {FOLLOWING: follows}
         if step.recognises or (step.landing and self.files.has_some(step.landing)):
             self.tables.landed_places()
-        if step.recognises:
-            self.files.recognise(step.recognises)
         if step.landing:
             answers |= self.files.to_land(step.landing, answers)
         sql = self.session.decided(step.sql, answers)
@@ -149,9 +147,15 @@ class _Run:
         for hook in step.pre_hooks:
             if text := self.session.decided(hook, answers):
                 self.session.run(text)
-        self.tables.build(step, sql, follows=follows)
+        with self.files.recognised(step.recognises):
+            self.tables.build(step, sql, follows=follows)
         if step.recognises:
             self.files.note_sources(step.relation)
+        if step.landing:
+            with contextlib.closing(self.files.in_parts()) as opened:
+                for _ in opened:
+                    text = self.session.decided(step.sql, answers | {LARGE: False})
+                    self.tables.add_part(step, text)
         self._keep(step, key, before, follows=follows, has_landed=answers.get(FILES, False))
         if step.unread:
             self.files.name_unread(step.unread)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
@@ -22,6 +23,10 @@ __all__ = ["Session", "literal"]
 
 _OF_A_TABLE = re.compile(OF_A_TABLE.format("([^@]+)", "(.*?)"), re.DOTALL)
 
+_PARTS_OF_MEMORY = 48  # lines with their text take 6 to 15 times as much as the file, as they land
+_LEAST_PART = 2**23  # each part costs as much as it takes to plan the landing
+_BYTES_OF_A_THREAD = 900 * 2**20  # lines of a container take most, for what each step makes of them
+
 _TEMPORARY = """
 create or replace temp table files_set_aside (source_file varchar, reason varchar);
 create or replace temp table said_sources (source_file varchar, source_name varchar);
@@ -30,6 +35,10 @@ create or replace temp table landed_places (
 );
 create or replace temp table files_to_land (
     file_path varchar, source_file varchar, landed_lines bigint, has_torn_tail boolean
+);
+create or replace temp table part (
+    source_file varchar, file_path varchar, lines bigint, is_last boolean,
+    file_bytes bigint, modified_at timestamp, landed_bytes bigint, landed_md5 varchar
 );
 create or replace temp table packed_lines (
     file_path varchar, file_bytes bigint, modified_at timestamp, pieces varchar[],
@@ -47,8 +56,10 @@ class Session:
     ) -> None:
         """Confine the connection to the files of the settings, and open the tables of the run."""
         self.connection = connection
+        self.parts_folder = Path(f"{settings.database}.parts")  # DuckDB has its own beside it, too
         self._answers: dict[str, bool] = {}  # by question
-        self._threads = 0  # as many as before run_simply()
+        self.part_bytes = 0  # a larger file is read in parts of about so many bytes
+        self._threads = 0  # how many there were, where there are fewer now
         self.words = {
             "['@telemetry@']": f"[{', '.join(map(literal, settings.telemetry))}]",
             "@exports@": str(settings.exports).replace("'", "''"),
@@ -57,16 +68,29 @@ class Session:
         for name, value in plan.settings.items():
             connection.execute(f'set "{name}" = {literal(value)}')
         connection.execute(f"set memory_limit = {literal(settings.memory_limit)}")
+        self._share_memory()
         self._confine(settings)
         connection.execute(_TEMPORARY)
         for source, glob in settings.telemetry_sources:
             self._say(source, glob, plan.sources)
         self.insert("files_set_aside", settings.set_aside.items())
 
+    def _share_memory(self) -> None:
+        """Run in no more threads than the memory limit has room for what each of them holds."""
+        [(limit, threads)] = self.connection.execute(
+            "select parse_formatted_bytes(current_setting('memory_limit')),"
+            " current_setting('threads')"
+        ).fetchall()
+        self.part_bytes = max(limit // _PARTS_OF_MEMORY, _LEAST_PART)
+        if limit < threads * _BYTES_OF_A_THREAD:
+            self._threads = threads
+            self.connection.execute(f"set threads = {max(limit // _BYTES_OF_A_THREAD, 1)}")
+
     def run_simply(self) -> None:
         """Run from now on in one thread, and as the SQL is written: few lines pay for no more."""
         asked = self.connection.execute("select current_setting('threads')")
-        [(self._threads,)] = asked.fetchall()
+        [(threads,)] = asked.fetchall()
+        self._threads = self._threads or threads
         self.connection.execute("set threads = 1")
         self.connection.execute("pragma disable_optimizer")
 
@@ -116,11 +140,19 @@ class Session:
             part = ", ".join(map(literal, globs[reader::READERS]))
             self.connection.execute(f"set variable paths_{reader} = cast([{part}] as varchar[])")
 
+    def read_for(self, paths: Mapping[str, str]) -> None:
+        """Let what is read from these files count as read from those."""
+        names, others = ([*map(literal, found)] for found in (paths.keys(), paths.values()))
+        self.connection.execute(
+            f"set variable read_for = cast(map([{', '.join(names)}], [{', '.join(others)}])"
+            " as map(varchar, varchar))"
+        )
+
     def _confine(self, settings: Settings) -> None:
         """No other file can be read or written from now on, and this cannot be taken back."""
         # what may be listed only: a link that leads out is set aside, and not read
         links = ", ".join(map(literal, settings.set_aside))
-        places = [settings.exports, *map(folder_of, settings.telemetry)]
+        places = [settings.exports, self.parts_folder, *map(folder_of, settings.telemetry)]
         folders = ", ".join(literal(f"{place}/") for place in dict.fromkeys(places))
         self.connection.execute(f"set allowed_directories = [{folders}]")
         self.connection.execute(f"set allowed_paths = [{links}]")

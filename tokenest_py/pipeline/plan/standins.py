@@ -150,6 +150,10 @@ class _Macros(_Questions):
         return f"read_blob({' || '.join(f'getvariable({name!r})' for name in names)})"
 
     @_standin
+    def duckdb__path_read(self, filename: str) -> str:
+        return f"coalesce(getvariable('read_for')[{filename}], {filename})"
+
+    @_standin
     def duckdb__literal_path(self, path: str) -> str:
         return GLOB if path == PATH else path
 

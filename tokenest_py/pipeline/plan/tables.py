@@ -26,6 +26,30 @@ select schema_name || '.' || view_name, 'view', null
 from duckdb_views()
 where database_name = current_database() and not internal
 """
+# What a landing notes of a file stands on its last line.
+_OF_A_PART = """
+select
+    lines.* replace (
+        part.source_file as source_file,
+        lines.line_no + part.lines as line_no,
+        case when part.is_last and lines.file_bytes is not null then part.file_bytes end
+            as file_bytes,
+        case when part.is_last and lines.file_bytes is not null then part.modified_at end
+            as modified_at,
+        case when part.is_last then lines.first_line_md5 end as first_line_md5,
+        case when part.is_last then lines.has_open_tail end as has_open_tail,
+        case when part.is_last and lines.file_bytes is not null then part.file_path end
+            as file_path,
+        case when part.is_last and lines.file_bytes is not null then part.landed_bytes end
+            as landed_bytes,
+        case when part.is_last and lines.file_bytes is not null then part.landed_md5 end
+            as landed_md5
+    )
+from (
+    {sql}
+) as lines
+cross join temp.part
+"""
 _COMMENT = re.compile(r"rules ([a-z0-9]+), landings to ([0-9]+)")
 
 
@@ -120,8 +144,12 @@ class Tables:
         else:
             self._whole(step, sql)
         if step.landing:
-            self._newest[step.relation] = self._newest_landing(step.relation)
-            self._last_landing = max(self._last_landing, self._newest[step.relation])
+            self._note_landing(step.relation)
+
+    def add_part(self, step: Step, sql: str) -> None:
+        """Add the lines of a part of a file, as if the file had been read at once."""
+        self._follow(step, _OF_A_PART.format(sql=sql))
+        self._note_landing(step.relation)
 
     def landing(self, step: Step, *, follows: bool) -> str:
         """Note where landing began; the same text for the same lines."""
@@ -209,6 +237,10 @@ class Tables:
         """What rows depend on beside the lines: the project, and where landing began."""
         began = [self._comments.get(name, "") for name in self._landings if name in self._kinds]
         return hashlib.md5("|".join([self._plan.rules, *began]).encode()).hexdigest()
+
+    def _note_landing(self, relation: str) -> None:
+        self._newest[relation] = self._newest_landing(relation)
+        self._last_landing = max(self._last_landing, self._newest[relation])
 
     def _newest_landing(self, relation: str) -> int:
         found = self._session.connection.execute(
