@@ -15,7 +15,7 @@ ranked as (
         outcomes.subject,
         outcomes.model,
         outcomes.n,
-        outcomes.median_ceiling as now_max_tokens,
+        outcomes.usual_ceiling_tokens as now_max_tokens,
         case
             when count(*) over (partition by outcomes.labels) = 1
                 then cast(advice.proposed as bigint)
