@@ -387,3 +387,9 @@ def test_csv_cannot_start_a_formula() -> None:
         "'=1+1", "'+1", "'-1", "'@x", "'\tx", "plain",
     ]  # fmt: skip
     assert all(row.endswith(",-1") for row in text.splitlines()[1:])
+
+
+def test_labels_in_csv_are_json() -> None:
+    """No word of Python: another program reads them."""
+    rows = [{"labels": {"category": "Ünï"}}]
+    assert render(rows, Format.CSV) == 'labels\n"{""category"": ""Ünï""}"\n'

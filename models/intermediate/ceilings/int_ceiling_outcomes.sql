@@ -40,8 +40,7 @@ placed as (
 named as (
     select
         *,
-        {{ label_object(most=label_level()) }} as labels,
-        coalesce(nullif({{ group_name() }}, ''), 'all') as subject
+        {{ label_object(most=label_level()) }} as labels
     from placed
 ),
 
@@ -57,7 +56,6 @@ final as (
     select
         {{ key_of(['labels', 'model']) }} as outcome_key,
         labels,
-        max(subject) as subject,
         coalesce(model, 'unknown') as model,
         count(*) as n,
         count(is_first_truncated) as n_known,
