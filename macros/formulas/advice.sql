@@ -59,7 +59,7 @@
             then
                 'no call says how it ended'
                 || case when usual_ceiling_tokens is null then ', or which ceiling it had' else '' end
-        when 'too_few_cut_off' then 'too much is cut off, in too few calls to say what they need'
+        when 'too_few_cut_off' then 'too much is cut off to say what such calls need'
         when 'too_few'
             then
                 'too few calls: ' || cast({{ events_needed('max_truncation') }} as string)

@@ -121,6 +121,14 @@ def test_each_route_gets_its_advice(kept: subprocess.CompletedProcess[str]) -> N
     assert rows["rare"]["reason"].startswith("1 of 3 was cut off")
 
 
+def test_a_label_that_no_call_has_is_named(gateway: Path) -> None:
+    """Else one group of all calls would look like the answer."""
+    done = advise(gateway, "logs", "--group-by", "projct")
+    assert done.returncode == 0, done.stderr
+    assert "all calls" in done.stdout
+    assert "no call says projct, so all of them are one group" in done.stderr
+
+
 def test_a_floor_is_no_wider_group(tmp_path: Path) -> None:
     """Where no group has enough calls, the ceiling comes from the seeds; and what is left out."""
     failed = [record | {"status": "failure"} for record in payloads("chat", 400, [1, 1])]
