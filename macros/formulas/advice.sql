@@ -50,9 +50,16 @@
         ) as string
     )
     {%- endset -%}
+    {%- set cut_off -%}
+    cast(n_truncated as string) || ' of ' || cast(n_known as string)
+                || case when n_truncated = 1 then ' was cut off' else ' were cut off' end
+    {%- endset -%}
     case advice_case
-        when 'unknown' then 'no call says how it ended, or which ceiling it had'
-        when 'too_few_cut_off' then 'too much is cut off, in too few calls to say what they need'
+        when 'unknown'
+            then
+                'no call says how it ended'
+                || case when usual_ceiling_tokens is null then ', or which ceiling it had' else '' end
+        when 'too_few_cut_off' then 'too much is cut off to say what such calls need'
         when 'too_few'
             then
                 'too few calls: ' || cast({{ events_needed('max_truncation') }} as string)
@@ -61,12 +68,11 @@
         when 'clamped' then {{ above_largest }}
         when 'clamped_cut_off'
             then
-                cast(n_truncated as string) || ' of ' || cast(n_known as string)
-                || ' were cut off, and ' || {{ above_largest }}
+                {{ cut_off }} || ', and ' || {{ above_largest }}
         when 'no_ceiling' then 'the records hold no ceiling to compare with'
         when 'raise'
             then
-                cast(n_truncated as string) || ' of ' || cast(n_known as string) || ' were cut off'
+                {{ cut_off }}
                 || case
                     when is_identified then ''
                     else ': how much longer they would have been cannot be seen yet'

@@ -133,8 +133,8 @@ canonical as (
 
 {#-
     The CTEs that judge whether calls were cut off, of which `final` is the last. What says so is the
-    strongest evidence; where nothing says how a call ended, and no ceiling is known that it stayed
-    below, nobody knows.
+    strongest evidence; where nothing says how a call ended, and no ceiling is known that the whole of
+    its output stayed below, nobody knows.
 -#}
 {% macro judged_truncation(calls) %}
 measured as (
@@ -162,7 +162,7 @@ final as (
             when not recorded_truncated and stop_class = 'unrecorded' then false
             when
                 stop_class in ('unknown', 'unrecorded')
-                and {{ known_ceiling() }} is null
+                and ({{ known_ceiling() }} is null or {{ is_counted_in_part() }})
                 then cast(null as boolean)
             else false
         end as is_truncated

@@ -118,6 +118,27 @@ def test_each_route_gets_its_advice(kept: subprocess.CompletedProcess[str]) -> N
         in rows["long"]["note"]
     )
     assert "only 2 of its calls ended by themselves, so wider groups count" in rows["rare"]["note"]
+    assert rows["rare"]["reason"].startswith("1 of 3 was cut off")
+
+
+def test_a_label_that_no_call_has_is_named(gateway: Path) -> None:
+    """Else one group of all calls would look like the answer."""
+    done = advise(gateway, "logs", "--group-by", "projct")
+    assert done.returncode == 0, done.stderr
+    assert "all calls" in done.stdout
+    assert "no call says projct, so all of them are one group" in done.stderr
+
+
+def test_a_floor_is_no_wider_group(tmp_path: Path) -> None:
+    """Where no group has enough calls, the ceiling comes from the seeds; and what is left out."""
+    failed = [record | {"status": "failure"} for record in payloads("chat", 400, [1, 1])]
+    answered = [
+        record | {"id": f"a{n}"} for n, record in enumerate(payloads("chat", 400, [900] * 9))
+    ]
+    write(tmp_path / "calls.ndjson", *answered, *failed)
+    [row] = json.loads(advise(tmp_path, "calls.ndjson", "--format", "json").stdout)
+    assert row["verdict"] == "raise"
+    assert "none of its calls ended by itself, so a floor stands in" in row["note"]
 
 
 def test_the_ceilings_are_those_of_the_marts(

@@ -178,7 +178,7 @@ def test_backtest_of_next_to_nothing_exits_4(tmp_path: Path) -> None:
     """One call cannot be held back."""
     done = run(build(Project(tmp_path), 1), "backtest")
     assert done.returncode == 4
-    assert done.stderr.splitlines()[-1].startswith("tokenest: 1 call(s) are too few")
+    assert done.stderr.splitlines()[-1].startswith("tokenest: 1 call is too few")
 
 
 def test_promote_fails_its_gates_on_few_calls(few: Project, tmp_path: Path) -> None:

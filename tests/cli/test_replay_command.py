@@ -97,6 +97,6 @@ def test_nothing_to_replay_is_said(project: Project) -> None:
     done = project.tokenest("replay")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == (
-        "tokenest: none of 2 event(s) can be replayed:"
+        "tokenest: none of 2 events can be replayed:"
         " 1 record hashes instead of paths, 1 have no recorded deliverables\n"
     )

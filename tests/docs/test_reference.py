@@ -72,6 +72,8 @@ def test_every_command_is_documented() -> None:
         assert f"## tokenest {name}\n" in reference
         assert f"tokenest {name}" in by_hand, name
     assert tokenest("drain", "--help") in reference
+    for name in ("export ceilings", "export events", "limits show", "limits update"):
+        assert f"## tokenest {name}\n" in reference
 
 
 def texts(*folders: str) -> dict[Path, str]:

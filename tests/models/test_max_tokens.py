@@ -214,3 +214,34 @@ def test_what_is_new_stands_on_the_median_of_all(tmp_path: Path) -> None:
     estimator = Estimator.load(project.coefficients, strict=True, memory=False)
     budget = estimator.budget(estimator.estimate(None, "never seen"), max_truncation=0.05)
     assert (budget.max_tokens, budget.source) == (in_mart, source) == (in_mart, "so far")
+
+
+def test_where_no_call_shows_a_median_the_floor_is_the_runtime_s(project: Project) -> None:
+    """All calls were cut off: the estimate behind the floor is that of the complexity."""
+    records = [
+        event(
+            event_id=f"e-{number}",
+            phase_id=f"p-{number}",
+            category="chat",
+            complexity=None,
+            deliverables=None,
+            predicted_output_tokens=None,
+            actual_max_tokens=1_000,
+            actual_output_tokens=1_000,
+            stop_reason="max_tokens",
+            truncated=True,
+            success=False,
+        )
+        for number in range(12)
+    ]
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    project.telemetry().write_text(text, encoding="utf-8")
+    project.build("max_tokens")
+    rows = project.rows(
+        "select distinct max_tokens from marts.max_tokens"
+        " where category = 'chat' and estimate_bin = 'all' and max_truncation = 0.02"
+    )
+    estimator = Estimator.load(project.coefficients, strict=True, memory=False)
+    budget = estimator.budget(estimator.estimate(None, "chat"), max_truncation=0.02)
+    assert budget.source == "cold-start floor"
+    assert rows == [(budget.max_tokens,)]

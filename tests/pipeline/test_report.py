@@ -16,7 +16,7 @@ from reported import HOSTILE, cut_off, events
 from tokenest_py.pipeline.report.charts import _checked, _room, _svg
 from tokenest_py.pipeline.report.content import _cost, _next_steps
 from tokenest_py.pipeline.report.queries import COPY, HEADLINE, SECTIONS
-from tokenest_py.pipeline.report.words import cell, count, factor, percent
+from tokenest_py.pipeline.report.words import cell, count, factor, money, percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -296,6 +296,8 @@ def test_figures_in_words() -> None:
     assert factor(2.104) == "2.10\N{MULTIPLICATION SIGN}"
     assert factor(1234.5) == "1,234\N{MULTIPLICATION SIGN}"
     assert factor(None) == "n/a"
+    assert (money(0), money(0.0027), money(1234.5)) == ("0.00", "< 0.01", "1,234.50")
+    assert (cell("spent", 0.0), cell("spent", 0.0027)) == ("0", "< 0.01")
     assert count(1, "call") == "1 call"
     assert count(2000, "row or copy", "rows and copies") == "2,000 rows and copies"
     assert cell("truncation_rate", 0.5) == "50.0 %"

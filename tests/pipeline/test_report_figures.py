@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dbt_project import ROOT, Project, line
-from tokenest_py.pipeline.report.content import _change
+from tokenest_py.pipeline.report.content import _change, _safety
 from tokenest_py.pipeline.report.queries import COPY, SECTIONS
 
 pytestmark = pytest.mark.slow
@@ -91,13 +91,45 @@ def test_the_newest_week_is_summed_up_whole(content: dict[str, Any]) -> None:
 
 def test_an_alert_on_all_calls_has_no_verdict_on_those_without_labels(built: Project) -> None:
     """Calls without labels are to stay as they are; all calls together are many groups."""
-    ((verdict,),) = built.rows("select verdict from marts.advice where labels = '{}'")
-    assert verdict == "leave"
+    ((subject, verdict),) = built.rows(
+        "select subject, verdict from marts.advice where labels = '{}'"
+    )
+    assert (subject, verdict) == ("all others", "leave")  # as `tokenest advise` names them
     ((action,),) = built.rows(
         "select action from marts.alerts"
         " where rule_name = 'truncation_over_target' and subject = 'all'"
     )
     assert action == "See the verdicts on the ceilings (marts.advice)"
+
+
+def test_the_ceiling_now_is_one_that_was_sent(built: Project) -> None:
+    """Half of the calls of a model had 500, and half 8,000: no call had 4,250."""
+    rows = built.rows(
+        "select distinct now_max_tokens from report.rpt_copy where subject like 'two%'"
+    )
+    assert rows
+    assert {now for (now,) in rows} <= {500, 8000}
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (1, "Too few calls to say: 0.0 % truncated"),
+        (48, "Too few calls to say: 0.0 % truncated"),
+        (49, "Probably: 0.0 % truncated"),
+        (1000, "Yes: 0.0 % truncated"),
+    ],
+)
+def test_few_calls_are_not_probably_safe(known: int, said: str) -> None:
+    """As many calls have to be there as show a quantile at the target."""
+    upper = 3.84 / (known + 3.84)
+    recent = {
+        "truncation_rate": 0.0, "truncation_lower": 0.0, "truncation_upper": upper,
+        "target_truncation": 0.02, "n_stop_known": known, "n_truncated": 0,
+    }  # fmt: skip
+    answer = _safety(recent, is_coding=False)
+    assert answer.figure == said
+    assert (answer.state == "good") == said.startswith("Yes")
 
 
 def test_small_ceilings_say_nothing_against_the_commonest(built: Project) -> None:

@@ -88,6 +88,8 @@ def advise(
             advice = read_advice(connection, max_truncation)
     if not advice.groups:
         raise NoDataError("; ".join(["no call found", *advice.known()]))
+    if group_by is not None and all(row["labels"] == "{}" for row in advice.groups):
+        say(f"no call says {group_by}, so all of them are one group")
     if form is Format.TABLE:
         output.write(as_text(advice, logs), output_file)
         return

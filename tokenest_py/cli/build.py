@@ -117,7 +117,8 @@ def build(
     if not landed["events"] and not guard.fault:
         why = "no line of it is a call"
         if landed["quarantined"]:
-            why = f"{landed['quarantined']} line(s) quarantined (marts.rejected_lines); {IMPORTED}"
+            lines = count(landed["quarantined"], "line")
+            why = f"{lines} quarantined (marts.rejected_lines); {IMPORTED}"
         elif outcome.warnings:
             why = "see the warnings above"
         elif not landed["lines"]:

@@ -17,6 +17,7 @@ from tokenest_py.pipeline.calibration.report import Facts, as_markdown, as_patch
 from tokenest_py.pipeline.calibration.tables import changes, read_table
 from tokenest_py.pipeline.database import open_database, read, read_view
 from tokenest_py.pipeline.files import make_folder
+from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table import PACKAGED
 
@@ -70,7 +71,7 @@ def calibrate(
     shown = [row for row in facts.multipliers if row["max_truncation"] is None]
     output.write(output.render(shown, form, columns=COLUMNS), output_file)
     say(
-        f"{len(found)} row(s) differ from {current.coefficients_id}; see"
+        f"{count(len(found), 'row differs', 'rows differ')} from {current.coefficients_id}; see"
         f" {folder / 'calibration.md'} and calibration.json"
     )
     if not facts.calls("observed") + facts.calls("censored"):

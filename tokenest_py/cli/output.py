@@ -127,6 +127,8 @@ def _as_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
 
 def _csv_cell(value: object) -> object:
     """Return the value; text that a spreadsheet would run as a formula gets a quote in front."""
+    if isinstance(value, dict | list):  # labels: JSON, as in the other formats
+        return json.dumps(value, default=plain, ensure_ascii=False)
     shown = plain(value)
     if isinstance(shown, str) and shown[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"}:
         return f"'{shown}"

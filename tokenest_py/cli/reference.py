@@ -82,9 +82,14 @@ def commands() -> str:
     group = typer.main.get_command(app)
     top = group.make_context("tokenest", [], resilient_parsing=True, terminal_width=WIDTH)
     parts = [COMMANDS, AGAIN, "", "```text", group.get_help(top), "```"]
-    for name, command in sorted(getattr(group, "commands", {}).items()):
-        within = command.make_context(name, [], parent=top, resilient_parsing=True)
-        parts += ["", f"## tokenest {name}", "", "```text", command.get_help(within), "```"]
+    waiting = [("tokenest", group, top)]
+    while waiting:
+        path, command, context = waiting.pop()
+        if context is not top:
+            parts += ["", f"## {path}", "", "```text", command.get_help(context), "```"]
+        for name, one in sorted(getattr(command, "commands", {}).items(), reverse=True):
+            within = one.make_context(name, [], parent=context, resilient_parsing=True)
+            waiting.append((f"{path} {name}", one, within))
     return "\n".join([*parts, ""])
 
 

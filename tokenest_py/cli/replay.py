@@ -12,6 +12,7 @@ from tokenest_py.cli.output import Format
 from tokenest_py.cli.say import say
 from tokenest_py.errors import NoDataError
 from tokenest_py.pipeline.database import open_database, read_view
+from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def replay(
     samples, sums, bases = _results(database, lock_timeout, allow_empty=allow_empty_db)
     replayed = sum(bases.get(basis, 0) for basis in REPLAYED)
     if not replayed:
-        raise NoDataError(f"none of {sum(bases.values())} event(s) can be replayed: {_not(bases)}")
+        raise NoDataError(
+            f"none of {count(sum(bases.values()), 'event')} can be replayed: {_not(bases)}"
+        )
     if summary:
         text = output.render(sums, form, columns=SUMMARY_COLUMNS)
     elif form is Format.TABLE:

@@ -15,6 +15,7 @@ from tokenest_py.cli.say import say
 from tokenest_py.errors import GateError
 from tokenest_py.pipeline.database import open_database
 from tokenest_py.pipeline.files import make_folder
+from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def _as_summary(content: Report) -> str:
 def _check(content: Report) -> None:
     if content.open_alerts:
         message = (
-            f"gate failed: {content.open_alerts} open alert(s); see tokenest report --format table"
+            f"gate failed: {count(content.open_alerts, 'open alert')};"
+            " see tokenest report --format table"
         )
         raise GateError(message)

@@ -40,9 +40,15 @@ placed as (
 named as (
     select
         *,
-        {{ label_object(most=label_level()) }} as labels,
-        coalesce(nullif({{ group_name() }}, ''), 'all') as subject
+        {{ label_object(most=label_level()) }} as labels
     from placed
+),
+
+counted as (
+    select
+        *,
+        count(*) over (partition by labels, model, ceiling_tokens) as n_of_ceiling
+    from named
 ),
 
 -- a call that was cut off below the proposed ceiling may fit it or not
@@ -50,7 +56,6 @@ final as (
     select
         {{ key_of(['labels', 'model']) }} as outcome_key,
         labels,
-        max(subject) as subject,
         coalesce(model, 'unknown') as model,
         count(*) as n,
         count(is_first_truncated) as n_known,
@@ -64,7 +69,7 @@ final as (
         ) as n_cut_off_then,
         count(case when not is_observed and demand_tokens < proposed_tokens then 1 end)
             as n_undecided_then,
-        {{ list_item(quantiles('ceiling_tokens', [0.5]), 1) }} as median_ceiling,
+        {{ value_of_largest('ceiling_tokens', 'n_of_ceiling') }} as usual_ceiling_tokens,
         {{ list_item(quantiles('proposed_tokens', [0.5]), 1) }} as median_proposed,
         cast(sum(ceiling_tokens) as bigint) as reserved_tokens,
         cast(sum(case when ceiling_tokens is not null then actual_output_tokens end) as bigint)
@@ -73,7 +78,7 @@ final as (
         cast(sum(case when proposed_tokens is not null then actual_output_tokens end) as bigint)
             as used_then_tokens,
         avg(most_cost_per_1000) as most_cost_per_1000
-    from named
+    from counted
     group by labels, model
 )
 

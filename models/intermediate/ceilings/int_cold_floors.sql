@@ -122,7 +122,7 @@ estimated as (
 judged as (
     select
         floored.*,
-        coalesce(greatest(estimated.median_tokens, 1), floored.cold_tokens) as estimate_tokens,
+        greatest(coalesce(estimated.median_tokens, floored.cold_tokens), 1) as estimate_tokens,
         coalesce(estimated.confidence, constants.confidence) as confidence
     from floored
     inner join estimated

@@ -188,6 +188,7 @@ final as (
         most_output_tokens,
         cast(n_observed as bigint) as n_observed,
         has_enough_calls,
+        has_quantile,
         {{ ceiling_verdict() }} as verdict,
         {{ ceiling_reason() }} as reason,
         case when advice_case in ('no_ceiling', 'raise', 'leave', 'lower') then budget_tokens end

@@ -99,6 +99,7 @@ final as (
         input_tokens,
         is_control,
         is_first_truncated,
+        is_first_under_quantile,
         demand_state = 'observed' as is_observed,
         demand_tokens,
         {{ age_weight('calls_since') }} as weight

@@ -26,13 +26,14 @@ before as (
     group by category
 ),
 
+-- what a ceiling of somebody else's cut off says nothing against a table
 truncated as (
     select
         category,
         count(*) as n_now,
         count(case when is_first_truncated then 1 end) as n_truncated
     from numbered
-    where is_now and not is_control and is_first_truncated is not null
+    where is_now and is_first_under_quantile and is_first_truncated is not null
     group by category
 ),
 

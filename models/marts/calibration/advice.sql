@@ -11,7 +11,11 @@ multipliers as (
 ceilings as (
     select
         'ceiling' as figure,
-        coalesce(nullif(call_group, ''), 'all') as subject,
+        case
+            when call_group <> '' then call_group
+            when count(*) over () > 1 then 'all others'
+            else 'all'
+        end as subject,
         labels,
         verdict,
         reason,

@@ -23,6 +23,7 @@ final as (
         most_output_tokens,
         n_observed,
         has_enough_calls,
+        has_quantile,
         verdict,
         reason,
         proposed_tokens,

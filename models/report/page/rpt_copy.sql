@@ -12,10 +12,10 @@ outcomes as (
 -- of a group that one model serves, the ceiling is the group's, as the advice says it
 ranked as (
     select
-        outcomes.subject,
+        advice.subject,
         outcomes.model,
         outcomes.n,
-        outcomes.median_ceiling as now_max_tokens,
+        outcomes.usual_ceiling_tokens as now_max_tokens,
         case
             when count(*) over (partition by outcomes.labels) = 1
                 then cast(advice.proposed as bigint)
@@ -36,8 +36,13 @@ ranked as (
         case when advice.proposed is not null then outcomes.most_cost_per_1000 end
             as most_dollars_per_1000,
         advice.verdict,
-        row_number() over (order by outcomes.n desc, outcomes.subject asc, outcomes.model asc)
-            as row_no
+        row_number() over (
+            order by
+                case when advice.proposed is null then 1 else 0 end asc,
+                outcomes.n desc,
+                advice.subject asc,
+                outcomes.model asc
+        ) as row_no
     from outcomes
     inner join advice
         on outcomes.labels = advice.labels

@@ -122,9 +122,11 @@ class Advice:
         is_clamped = row["verdict"] == "leave" and row["proposed_tokens"] is None
         notes = [row["reason"]] if row["verdict"] != "leave" or is_clamped else []
         if row["proposed_tokens"] and not row["has_enough_calls"]:
-            notes.append(f"{_ended(row)}, so wider groups count")
+            counts = "wider groups count" if row["has_quantile"] else "a floor stands in"
+            notes.append(f"{_ended(row)}, so {counts}")
         if row["n_left_out"]:
-            notes.append(f"{count(row['n_left_out'], 'call')} left out: in part counted, or failed")
+            left_out = count(row["n_left_out"], "call")
+            notes.append(f"{left_out} left out: failed, filtered, or not counted in full")
         return "; ".join(notes)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import NoDataError
 from tokenest_py.pipeline.database import read, read_view
+from tokenest_py.pipeline.report.words import count
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.labels import ARGUMENTS
 
@@ -87,7 +88,9 @@ def rounds_of(calls: Sequence[Call], *, share: float, rounds: int) -> list[list[
         if 0 < start < len(calls) and start not in starts:
             starts.append(start)
     if not starts:
-        reason = f"{len(calls)} call(s) are too few to hold some back; collect more"
+        reason = (
+            f"{count(len(calls), 'call is', 'calls are')} too few to hold some back; collect more"
+        )
         raise NoDataError(reason)
     ends = [*starts[1:], len(calls)]
     return [list(calls[start:end]) for start, end in zip(starts, ends, strict=True)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import CoefficientsError
 from tokenest_py.pipeline.calibration.tables import label_text
+from tokenest_py.pipeline.report.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,7 +126,8 @@ def as_markdown(current: Table, proposed: Table, changes: Sequence[Change], fact
     observed, censored = facts.calls("observed"), facts.calls("censored")
     summary = (
         f"Calls up to {facts.as_of or 'nowhere: there is none'}. Table {current.coefficients_id}"
-        f" is in use, {proposed.coefficients_id} is proposed: {len(changes)} row(s) differ."
+        f" is in use, {proposed.coefficients_id} is proposed:"
+        f" {count(len(changes), 'row differs', 'rows differ')}."
     )
     counts = (
         f"{observed + censored} calls: {observed} whose demand is known, and {censored} that were"
@@ -206,7 +208,8 @@ def _verdicts(facts: Facts) -> list[str]:
         own = [
             budget
             for budget in facts.budgets
-            if budget["is_label_level"] and budget["max_truncation"] == rate
+            if budget["labels"] != "{}" and budget["max_truncation"] == rate
+            if all(budget[name] is None for name in ("estimate_bin", "model", "input_bin"))
         ]
         sure = sum(
             budget["level_used"] == budget["cell_level"] and budget["is_identified"]
@@ -219,10 +222,11 @@ def _verdicts(facts: Facts) -> list[str]:
             f" tokens, and how much more nobody knows; the budget of {row['budget_tokens']} is a"
             " margin above it, no estimate"
         )
-        lines.append(
-            f"{has}; {known}. {sure} of {len(own)} groups ({' and '.join(facts.labels())}) have"
-            " enough calls of their own."
+        groups = (
+            f" {sure} of {len(own)} groups by {' and '.join(facts.labels())} have enough calls of"
+            " their own."
         )
+        lines.append(f"{has}; {known}.{groups if own else ''}")
     return lines or ["- Nothing: no call can be used."]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tokenest_py.pipeline.database import read
 from tokenest_py.pipeline.printable import printable
 from tokenest_py.pipeline.report.queries import COPY, HEADLINE, SECTIONS, Question
-from tokenest_py.pipeline.report.words import count, factor, percent
+from tokenest_py.pipeline.report.words import count, factor, money, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,6 +165,8 @@ def _safety(recent: dict[str, Any], *, is_coding: bool) -> Answer:
     elif rate > target:
         state, word = "unclear", "Perhaps not"
         lines.append("The interval still holds the target: it could be chance.")
+    elif (recent["n_stop_known"] + 1) * target < 1:  # as many as a quantile needs
+        state, word = "unclear", "Too few calls to say"
     elif recent["truncation_upper"] > target:
         state, word = "unclear", "Probably"
         lines.append("The interval reaches beyond the target: too few calls to be sure.")
@@ -187,7 +189,7 @@ def _cost(recent: dict[str, Any], costs: Rows) -> Answer:
     not_billed = "Room is not billed; it counts against rate limits and reserved capacity."
     lines = (
         f"{reserved:,.0f} tokens reserved, {used:,.0f} used. {not_billed}",
-        f"Half of the calls reserve more than {half}, a tenth more than {tenth} of what they use.",
+        f"Half of the calls reserve at least {half}, a tenth at least {tenth} of what they use.",
         *money,
     )
     within = recent["p90_ceiling_ratio"] < recent["target_p90_ceiling_ratio"]
@@ -205,7 +207,7 @@ def _money(costs: Rows) -> list[str]:
     unknown = len(newest) - len(priced)
     without = f"; {count(unknown, 'model has', 'models have')} no known price" if unknown else ""
     week = f"Week of {newest[0]['week_start']:%Y-%m-%d}"
-    return [f"{week}: {spent:,.2f} USD, of it {lost:,.2f} for cut-off answers{without}."]
+    return [f"{week}: {money(spent)} USD, of it {money(lost)} for cut-off answers{without}."]
 
 
 _STATES = {"better": "good", "worse": "bad"}

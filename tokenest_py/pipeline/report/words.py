@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-__all__ = ["cell", "count", "factor", "percent"]
+__all__ = ["cell", "count", "factor", "money", "percent"]
 
 TIMES = "\N{MULTIPLICATION SIGN}"
+_LEAST = "< 0.01"
 _RATES = ("_rate", "_lower", "_upper", "_share")
 _COLUMN_OF_UNIT = {"share": "_share", "factor": "_factor"}
 _RATIOS = ("_ratio", "_factor", "multiplier")
@@ -23,6 +24,11 @@ def factor(ratio: float | None) -> str:
     if ratio is None:
         return "n/a"
     return f"{ratio:,.0f}{TIMES}" if ratio >= 100 else f"{ratio:.2f}{TIMES}"
+
+
+def money(amount: float) -> str:
+    """Return an amount with two decimals, a small one not as nothing."""
+    return _LEAST if 0 < amount < 0.005 else f"{amount:,.2f}"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
@@ -50,5 +56,7 @@ def _number(column: str, value: float) -> str:
         return percent(value)
     if column.endswith(_RATIOS):
         return factor(value)
+    if 0 < value < 0.005:
+        return _LEAST
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
