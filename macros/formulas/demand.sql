@@ -10,14 +10,15 @@
             then 'reasoning_above_output'
         when actual_output_tokens <= 0 and not {{ is_cut_off_at_ceiling() }} then 'missing'
         when {{ is_counted_in_part() }} then 'partial_usage'
+        when {{ is_starved() }} then 'starved'
     end
 {%- endmacro %}
 
 {#- Every reason for which a call is left out of demand: the above, failed and filtered. -#}
 {% macro left_out_reasons() %}
     {{ return([
-        'synthetic', 'repeated', 'missing', 'partial_usage', 'reasoning_above_output', 'failed',
-        'filtered',
+        'synthetic', 'repeated', 'missing', 'partial_usage', 'reasoning_above_output', 'starved',
+        'failed', 'filtered',
     ]) }}
 {% endmacro %}
 
@@ -44,6 +45,18 @@
 -#}
 {% macro is_cut_off_at_ceiling() -%}
     coalesce(is_truncated and stop_class <> 'context_window' and actual_max_tokens > 0, false)
+{%- endmacro %}
+
+{#-
+    Boolean: cut off, and nearly all of its output was reasoning: it fills any ceiling, and no budget
+    is to follow it.
+-#}
+{% macro is_starved() -%}
+    coalesce(
+        is_truncated and actual_output_tokens > 0
+        and reasoning_tokens >= actual_output_tokens * cast({{ var('starved_share') }} as double),
+        false
+    )
 {%- endmacro %}
 
 {#-

@@ -7,7 +7,8 @@
 {% macro files_to_land(source) %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return([]) }}{% endif %}
     {% set listing = ref('base_telemetry__files') %}
-    {% set paths = run_query(files_to_compare(listing, source)).columns[0].values() | unique | list %}
+    {% set compared = run_query(files_to_compare(listing, source)) %}
+    {% set paths = compared.columns[0].values() | unique | list %}
     {% set files = [] %}
     {% for file in run_query(contents_of_files(listing, source, paths)).rows %}
         {% do files.append({
@@ -75,7 +76,7 @@ candidates as (
 )
 {% endmacro %}
 
-{#- Query: the paths of files to open, to compare them with what has landed, and with what of it. -#}
+{#- Query: the files to compare with what has landed, and with what of it; by path. -#}
 {% macro files_to_compare(listing, source) %}
     {% if is_incremental() %}
     with

@@ -89,6 +89,8 @@
                 says='Quality flags of a call whose output was not measured as such.'),
             dict(share, name='max_partial_share', kind='number',
                 says='A source, version and model with more calls counted in part sizes no budget.'),
+            dict(share, name='starved_share', kind='number',
+                says='A cut-off call that spent more of its output on reasoning is starved by it.'),
         ],
         'Adaptation': [
             dict(name='history_calls', kind='whole', low=0,

@@ -37,7 +37,7 @@ def test_nothing_of_demand_disappears(samples: Project) -> None:
     assert (
         samples.rows(
             f"select labels from marts.max_tokens_evidence where n_calls <> n + {reasons}"
-            " + n_failed + n_filtered + n_outside or n_outside < 0"
+            " + n_starved + n_failed + n_filtered + n_outside or n_outside < 0"
         )
         == []
     )

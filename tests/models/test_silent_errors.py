@@ -140,10 +140,10 @@ def test_stop_words_are_one_in_each_spelling(built: Project) -> None:
     assert demand(built, "unheard") == [("censored", None, 300, 3)]
 
 
-def test_reasoning_that_fills_the_ceiling_needed_more(built: Project) -> None:
-    """It is a bound as every call that was cut off: left out, the rest would seem to fit."""
+def test_no_budget_follows_reasoning_that_fills_any_ceiling(built: Project) -> None:
+    """It is cut off, and shown as starved."""
     assert truncated(built, "runaway") == [(True, "stop_reason", 2)]
-    assert demand(built, "runaway") == [("censored", None, 4096, 2)]
+    assert demand(built, "runaway") == [("excluded", "starved", None, 2)]
 
 
 def test_reasoning_above_the_output_is_no_demand(built: Project) -> None:

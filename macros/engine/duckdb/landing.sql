@@ -289,7 +289,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The path of a file that was read. A plan reads the first lines of a large one from another place. -#}
+{#- The path of a file that was read. A plan has the first lines of a large one elsewhere. -#}
 {% macro duckdb__path_read(filename) -%}
     {{ filename }}
 {%- endmacro %}
