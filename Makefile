@@ -41,14 +41,9 @@ $(STAMP): requirements.lock pyproject.toml
 build: $(STAMP)  ## land, score, calibrate, export: make build TELEMETRY='logs/**/*.ndjson'
 	@$(if $(TELEMETRY),TOKENEST_TELEMETRY='$(TELEMETRY)') $(BIN)/tokenest build
 
-# Side by side, since each has minutes in which it waits, or has work for one core alone.
-test: $(STAMP) $(CLIENTS)/.installed  ## everything that CI runs
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-python test-others
-
-test-python: $(STAMP)
+test: lint lint-macros  ## everything that CI runs
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-
-test-others: lint lint-macros test-clients
+	@$(MAKE) --no-print-directory test-clients
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory test-spark; \
 		else echo "left out: the parity with Spark, which needs Java 17 or newer on the path"; fi
 

@@ -171,7 +171,7 @@ def test_the_check_fails_on_an_open_alert(hostile: Project) -> None:
     assert done.returncode == 3
     assert "Are we safe?" in done.stdout
     assert re.fullmatch(
-        r"tokenest: gate failed: \d+ open alert\(s\); see tokenest report --format table\n",
+        r"tokenest: gate failed: \d+ open alerts; see tokenest report --format table\n",
         done.stderr,
     )
 

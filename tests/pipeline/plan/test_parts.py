@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from tokenest_py.pipeline.plan import parts, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 TABLES = (
     "staging.base_telemetry__files", "staging.base_tokenest__lines", "staging.base_origin__lines",
@@ -124,14 +124,44 @@ def test_logs_of_others(tmp_path: Path, in_parts: Callable[..., None], *, is_fin
         in_parts(is_on=is_on)
         (tmp_path / str(is_on)).mkdir()
         project = Project(tmp_path / str(is_on))
+        left = Path(f"{project.database}.parts")
+        left.mkdir()
+        (left / "part").write_text("what a kill left", encoding="utf-8")
         for time in (1_700_000_000, 1_700_000_001):  # the second finds what has landed
             for path in folder.iterdir():
                 os.utime(path, (time,) * 2)
             project.build("files", "int_lines", telemetry=f"{folder}/*", final=is_final)
         found.append(rows(project))
+        assert not left.exists()
     assert found[0] == found[1]
     calls = [row for row in found[0]["marts.files"] if "answers" in row]
     assert len(calls) == len(LOGS)
+
+
+@pytest.mark.slow
+def test_a_copy_is_no_second_place(tmp_path: Path, in_parts: Callable[..., None]) -> None:
+    """A small file and a large one hold what has landed: its own place counts."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    first = b"".join(line(event_id=f"e-{number}") for number in range(2))
+    found = []
+    for is_on in (False, True):
+        in_parts(is_on=is_on)
+        (tmp_path / str(is_on)).mkdir()
+        project = Project(tmp_path / str(is_on))
+        for name, content in (
+            ("app.log", first), ("app.bak", first),
+            ("app.log", first + b"".join(line(event_id=f"f-{number}") for number in range(6))),
+        ):  # fmt: skip
+            (folder / name).write_bytes(content)
+            os.utime(folder / name, (1_700_000_000 + len(content),) * 2)
+            if name == "app.log":
+                project.build("files", "int_lines", telemetry=f"{folder}/*")
+        found.append(rows(project))
+        for path in folder.iterdir():
+            path.unlink()
+    assert found[0] == found[1]
+    assert len(found[0]["marts.files"]) == 2
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)

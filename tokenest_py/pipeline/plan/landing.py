@@ -130,7 +130,7 @@ class Files:
             return {FILES: False}
         session = self._session
         compared = session.run(session.decided(landing.compared, answers)).fetchall()
-        candidates = [_Candidate(*row) for row in compared if len(row) > 1]
+        candidates = [_Candidate(*row) for row in compared]
         at_once, large = self._by_size({candidate.file_path for candidate in candidates})
         self._open(at_once, "packed_lines", self._plan.packed_lines)
         contents = session.run(session.decided(landing.contents, answers)).fetchall()
@@ -172,9 +172,8 @@ class Files:
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
-        """A folder beside the database, for nobody else; one that a kill left goes first."""
+        """A folder beside the database, for nobody else."""
         folder = self._session.parts_folder
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
         try:
             yield folder
@@ -205,22 +204,28 @@ def _matched(found: list[_ToLand], candidates: list[_Candidate], large: set[str]
     by_path = defaultdict(list)
     for candidate in candidates:
         by_path[candidate.file_path].append(candidate)
-    held = {
-        file.file_path: candidate
+    held = [
+        one
         for file in found
-        if file.file_path in large
-        for candidate in _held(file.file_path, by_path[file.file_path])
-    }
-    # a content lands once, wherever it is
-    places: dict[str, _Candidate] = {}
-    for path, candidate in sorted(held.items()):
-        other = places.get(candidate.source_file)
-        if other is None or (candidate.is_own and not other.is_own):
-            places[candidate.source_file] = held[path]
-    kept = {candidate.file_path: candidate for candidate in places.values()}
-    return [
-        _going_on(file, kept[file.file_path]) if file.file_path in kept else file for file in found
+        for one in (
+            _held(file.file_path, by_path[file.file_path])
+            if file.file_path in large
+            else [c for c in by_path[file.file_path] if c.source_file == file.source_file]
+        )
     ]
+    # a content lands once: in its own place, else in the first by name
+    held.sort(key=lambda one: (not one.is_own, one.file_path), reverse=True)
+    first = {one.source_file: one for one in held}
+    kept = {one.file_path: one for one in first.values()}
+
+    def settled(file: _ToLand) -> _ToLand:
+        if one := kept.get(file.file_path):
+            return _going_on(file, one) if file.file_path in large else file
+        if file.source_file in first:
+            return _ToLand(file.file_path, file.file_path, 0, has_torn_tail=False)
+        return file
+
+    return [settled(file) for file in found]
 
 
 def _held(path: str, candidates: list[_Candidate]) -> list[_Candidate]:

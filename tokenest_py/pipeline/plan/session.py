@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ _PARTS_OF_MEMORY = 48  # lines with their text take 6 to 15 times as much as the
 _LEAST_PART = 2**23  # each part costs as much as it takes to plan the landing
 _BYTES_OF_A_THREAD = 900 * 2**20  # lines of a container take most, for what each step makes of them
 
+_PATH = "select path from duckdb_databases() where database_name = current_database()"
 _TEMPORARY = """
 create or replace temp table files_set_aside (source_file varchar, reason varchar);
 create or replace temp table said_sources (source_file varchar, source_name varchar);
@@ -56,7 +58,10 @@ class Session:
     ) -> None:
         """Confine the connection to the files of the settings, and open the tables of the run."""
         self.connection = connection
-        self.parts_folder = Path(f"{settings.database}.parts")  # DuckDB has its own beside it, too
+        [(path,)] = connection.execute(_PATH).fetchall()
+        self.parts_folder = Path(f"{path or settings.database}.parts")
+        if path:
+            shutil.rmtree(self.parts_folder, ignore_errors=True)  # a kill left it
         self._answers: dict[str, bool] = {}  # by question
         self.part_bytes = 0  # a larger file is read in parts of about so many bytes
         self._threads = 0  # how many there were, where there are fewer now
