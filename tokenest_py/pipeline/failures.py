@@ -18,8 +18,7 @@ _WRITE = "this user has to write the file and its folder"
 def failure(name: str, message: str) -> BuildError:
     """Return the error for a step and the first line of what went wrong."""
     if name != "export" and (gone := re.match(_GONE, message)):
-        path = gone[1] or gone[2]
-        return FileGoneError(f"telemetry file {path} went away while it was read; build again")
+        return file_gone(gone[1] or gone[2])
     return BuildError(_explained(name, message))
 
 
@@ -29,6 +28,11 @@ def refused(message: str) -> str:
         r'Cannot open file "(.+?)": (Permission denied|Read-only file system)', message
     )
     return f"{found[1]} cannot be opened: {found[2]}; {_WRITE}" if found else ""
+
+
+def file_gone(path: str) -> FileGoneError:
+    """Return the error for a file that was listed, and is not there."""
+    return FileGoneError(f"telemetry file {path} went away while it was read; build again")
 
 
 def _explained(name: str, message: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tokenest_py.errors import FileGoneError
+from tokenest_py.pipeline.failures import file_gone
 from tokenest_py.pipeline.files import PACKED, glob_of
 from tokenest_py.pipeline.plan import parts
 from tokenest_py.pipeline.plan.plan import FILES, LARGE
@@ -260,9 +260,7 @@ def _gone(path: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise FileGoneError(
-            f"telemetry file {path} went away while it was read; build again"
-        ) from error
+        raise file_gone(path) from error
 
 
 def _quoted(text: str) -> str:

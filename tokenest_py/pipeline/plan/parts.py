@@ -79,9 +79,13 @@ def is_parted(path: Path, most: int) -> bool:
 
 def head_of(path: Path) -> list[bytes]:
     """The first lines of a file that are whole."""
+    lines: list[bytes] = []
+    left = _HEAD_BYTES
     with path.open("rb") as file:
-        lines = file.read(_HEAD_BYTES).splitlines(keepends=True)[:HEAD_LINES]
-    return lines[:-1] if lines and not lines[-1].endswith(b"\n") else lines
+        while len(lines) < HEAD_LINES and (line := file.readline(left)).endswith(b"\n"):
+            lines.append(line)
+            left -= len(line)
+    return lines
 
 
 def md5_of_beginnings(path: Path, lengths: Collection[int]) -> dict[int, str]:
