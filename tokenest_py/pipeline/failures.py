@@ -6,7 +6,7 @@ import re
 
 from tokenest_py.errors import BuildError, FileGoneError
 
-__all__ = ["failure", "refused"]
+__all__ = ["failure", "file_gone", "refused"]
 
 _GONE = (
     r'IO Error: (?:Cannot open file "(.+)": No such file or directory'

@@ -204,14 +204,11 @@ def _matched(found: list[_ToLand], candidates: list[_Candidate], large: set[str]
     by_path = defaultdict(list)
     for candidate in candidates:
         by_path[candidate.file_path].append(candidate)
+    asked = ((file, by_path[file.file_path]) for file in found)
     held = [
         one
-        for file in found
-        for one in (
-            _held(file.file_path, by_path[file.file_path])
-            if file.file_path in large
-            else [c for c in by_path[file.file_path] if c.source_file == file.source_file]
-        )
+        for file, theirs in asked
+        if (one := _in_large(file, theirs) if file.file_path in large else _in_small(file, theirs))
     ]
     # a content lands once: in its own place, else in the first by name
     held.sort(key=lambda one: (not one.is_own, one.file_path), reverse=True)
@@ -228,23 +225,29 @@ def _matched(found: list[_ToLand], candidates: list[_Candidate], large: set[str]
     return [settled(file) for file in found]
 
 
-def _held(path: str, candidates: list[_Candidate]) -> list[_Candidate]:
-    """The landed content that a large file holds, as the only one of a list."""
-    with _gone(path):
-        size = Path(path).stat().st_size
+def _in_small(file: _ToLand, candidates: list[_Candidate]) -> _Candidate | None:
+    """The landed content that SQL found in a file."""
+    return next((one for one in candidates if one.source_file == file.source_file), None)
+
+
+def _in_large(file: _ToLand, candidates: list[_Candidate]) -> _Candidate | None:
+    """The landed content that a large file holds."""
+    path = Path(file.file_path)
+    with _gone(file.file_path):
+        size = path.stat().st_size
         lengths = [one.landed_bytes for one in candidates if one.landed_md5 is not None]
-        md5 = parts.md5_of_beginnings(Path(path), lengths)
-    # the size alone tells of what an older version landed: it knew no md5
-    matches = [
-        one
-        for one in candidates
-        if (
-            one.is_own and size >= one.landed_bytes
-            if one.landed_md5 is None
-            else md5.get(one.landed_bytes) == one.landed_md5
-        )
-    ]
-    return sorted(matches, key=lambda one: (not one.is_own, -one.landed_lines, one.source_file))[:1]
+        md5 = parts.md5_of_beginnings(path, lengths)
+
+    def is_held(one: _Candidate) -> bool:
+        if one.landed_md5 is None:  # landed by an older version: the size alone tells
+            return one.is_own and size >= one.landed_bytes
+        return md5.get(one.landed_bytes) == one.landed_md5
+
+    return min(
+        filter(is_held, candidates),
+        key=lambda one: (not one.is_own, -one.landed_lines, one.source_file),
+        default=None,
+    )
 
 
 def _going_on(file: _ToLand, held: _Candidate) -> _ToLand:

@@ -65,7 +65,7 @@ class Cut:
 
 def is_parted(path: Path, most: int) -> bool:
     """Whether a file has more bytes and may be cut: one JSON value over several lines may not."""
-    if path.suffix.lower() in PACKED or path.stat().st_size <= most:
+    if path.name.lower().endswith(PACKED) or path.stat().st_size <= most:
         return False
     first = next(iter(head_of(path)), b"").removeprefix(b"\xef\xbb\xbf").lstrip()
     if not first.startswith((b"{", b"[")):
