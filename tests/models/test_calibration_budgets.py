@@ -192,9 +192,10 @@ def test_what_is_new_gets_what_new_ones_needed(built: Project, calls: list[Call]
     ]
     for category, complexity, model in asked:
         call = Call(category, complexity, None, model, None, 1, is_observed=True)
-        for rate in RATES:
+        expected = 0.0  # no budget is below that of a looser rate
+        for rate in sorted(RATES, reverse=True):
             share = cells.own_share(call, rate, range(1, 3)) if model else 0.0
-            expected = math.exp(so_far.expected(call, share, rate))
+            expected = max(expected, math.exp(so_far.expected(call, share, rate)))
             found = estimator.budget(
                 estimator.estimate(None, category, complexity), model=model, max_truncation=rate
             )

@@ -106,7 +106,8 @@ def test_effects_and_classes_of_runs(built: Built, tmp_path: Path) -> None:
     any_budget = Estimator.load().budget(Estimator.load().estimate())
     found = {}
     for call in built.calls:
-        moved = memory.run(table, call.category, call.run_id, 0.05)
+        classes = memory.run_classes(call.category, call.run_id)
+        moved = table.run_factor(call.category, classes, 0.05) if classes else 0.0
         found[f"call-{call.number:07}"] = moved
         cell = table.cell({"category": call.category, "complexity": "low", "model": call.model})
         memory.observe(table, any_budget._replace(cell=cell), call.need, "end_turn", call.run_id)

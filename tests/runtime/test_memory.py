@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import random
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tokenest_py import Budget
 
 RATE = 0.05
+RATES = (0.01, 0.05, 0.2)
 
 
 @pytest.fixture
@@ -95,6 +97,53 @@ def test_a_truncation_raises_the_rate_of_its_model_and_category_and_of_all(path:
     assert memory.online(table, "chat", "other", RATE) == pytest.approx(of_all + others)
     assert memory.online(table, "chat", None, RATE) == pytest.approx(of_all + others)
     assert memory.online(table, "other", None, RATE) == pytest.approx(of_all)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    calls=st.lists(
+        st.tuples(
+            st.sampled_from(["chat", "new"]), st.sampled_from(["m", "n"]),
+            st.sampled_from(RATES), st.booleans(), st.sampled_from(["r", "s", None]),
+        ),
+        max_size=40,
+    ),
+    tabled=st.lists(st.floats(-1, 1), min_size=len(RATES), max_size=len(RATES)),
+)  # fmt: skip
+def test_no_budget_is_below_that_of_a_looser_rate(
+    tmp_path: Path, calls: list[tuple[str, str, float, bool, str | None]], tabled: list[float]
+) -> None:
+    """Whatever was seen at whatever rate, and however the table moves each of them."""
+    of_chat = {"labels": {"category": "chat"}, "n": 100}
+    rows = [row for rate in RATES for row in vintages.learned(rate)]
+    for rate, value in zip(RATES, tabled, strict=True):
+        moved = of_chat | {"max_truncation": rate, "value": value}
+        rows.append({"kind": "online_rate"} | moved)
+        rows.append({"kind": "run_factor", "name": "turn", "position": turn_bin(1)} | moved)
+    every = list({json.dumps(row): row for row in rows}.values())
+    path = vintages.write(tmp_path, lambda packaged: vintages.still(packaged) + every)
+    estimator = Estimator.load(path, strict=True)
+    for category, model, rate, is_cut, run in [*calls, ("chat", "m", RATE, True, "r")]:
+        estimate = estimator.estimate(None, category)
+        found = [
+            estimator.budget(estimate, model=model, max_truncation=asked, run_id=run)
+            for asked in RATES
+        ]
+        tokens = [budget.max_tokens for budget in found]
+        assert tokens == sorted(tokens, reverse=True)
+        budget = found[RATES.index(rate)]
+        said = (budget.max_tokens, "length") if is_cut else (7, "stop")
+        estimator.observe(budget, output_tokens=said[0], stop_reason=said[1], run_id=run)
+
+
+def test_a_rate_that_no_call_was_judged_at_is_moved_as_the_nearest(path: Path) -> None:
+    """Truncations at 5 % say that needs grew, and 1 % is asked to be safer still."""
+    table, memory = load(str(path)), Memory()
+    budget = asked(Estimator.load(path, strict=True), "chat")
+    memory.observe(table, budget, budget.max_tokens, "length", None)
+    moved = 2 * (1 - RATE) * 0.5 / math.sqrt(21)
+    assert memory.online(table, "chat", None, RATE) == pytest.approx(moved)
+    assert memory.online(table, "chat", None, 0.01) == pytest.approx(moved)
 
 
 def test_what_no_quantile_sized_moves_no_rate(path: Path) -> None:

@@ -4,6 +4,7 @@ For each value of the widest label and each model, how far its calls lie above t
 for each of them and a rate, what budgets are moved by so that the rate is kept (online rate). The
 table's rows are where both begin, and the next build computes them again from telemetry. What all
 calls share, such as a change of every prompt, moves a rate of all calls at once, which begins at 0.
+A rate that no call was judged at is moved as the nearest one is: who needs more needs more at each.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.table import Coefficients
 
     Key: TypeAlias = tuple[object, object]  # value of the widest label, model
+    RunClasses: TypeAlias = tuple[tuple[str, int], ...]
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-MAX_KEYS = 2048  # labels and models, and rates
+MAX_KEYS = 2048  # labels and models
 MAX_RUNS = 4096
 RUN_BOUNDS = (-1.2, -0.7, -0.4, -0.15, 0.15, 0.4, 0.7, 1.2)
 NO_CALL, MAX_TURN = 9, 12
@@ -53,8 +55,9 @@ class Memory:
         self.lock = threading.RLock()
         self.table = ""  # the coefficients_id that what was seen belongs to
         self._keys: OrderedDict[Key, tuple[float, float]] = OrderedDict()
-        self._rates: OrderedDict[tuple[object, object, float], tuple[float, int]] = OrderedDict()
-        self._of_all: dict[float, tuple[float, int]] = {}  # by rate
+        # by rate: what is beyond the table's, and the calls that judged it
+        self._moves: OrderedDict[Key, dict[float, tuple[float, int]]] = OrderedDict()
+        self._of_all: dict[float, tuple[float, int]] = {}
         # by the hash of the run, and of the run and the label: calls and how far the last lay above
         self._runs: OrderedDict[int, tuple[int, float]] = OrderedDict()
         self._last: OrderedDict[int, float] = OrderedDict()
@@ -67,27 +70,17 @@ class Memory:
         with self.lock:
             if table.coefficients_id != self.table:
                 self._keys = OrderedDict()
-                self._rates = OrderedDict()
+                self._moves = OrderedDict()
                 self._of_all = {}
                 self.table = table.coefficients_id
 
-    def run(self, table: Coefficients, label: object, run_id: str, rate: float) -> float:
-        """What the logarithm of a budget is moved by because of earlier calls of its run."""
-        factors = table.run_factors
+    def run_classes(self, label: object, run_id: str) -> RunClasses | None:
+        """The classes of what the earlier calls of a run were like, by feature; None without."""
         calls, ln_any = self._runs.get(hash(run_id), (0, None))
         if not calls:
-            return 0.0
+            return None
         ln_same = self._last.get(hash((run_id, label)))
-        ln_factor = 0.0
-        for feature, class_ in (
-            ("same", run_bin(ln_same)),
-            ("any", run_bin(ln_any)),
-            ("turn", turn_bin(calls)),
-        ):
-            found = factors.get((feature, label, class_, rate))
-            if found is not None:
-                ln_factor += found[0]
-        return ln_factor
+        return ("same", run_bin(ln_same)), ("any", run_bin(ln_any)), ("turn", turn_bin(calls))
 
     def has_seen(self, label: object, model: object) -> bool:
         """Whether anything was seen of a label or of a model."""
@@ -97,17 +90,22 @@ class Memory:
         """The effect of a key and its known calls; None where nothing was seen since the table."""
         return self._keys.get(key)
 
+    @property
+    def has_many_rates(self) -> bool:
+        """Whether calls were judged at more than one rate: their moves may be in any order."""
+        return len(self._of_all) > 1
+
     def online(self, table: Coefficients, label: object, model: object, rate: float) -> float:
         """What moves the logarithm of a budget: of all calls, and of its label or of its model.
 
         The model's own counts once enough calls judge it.
         """
-        of_all = self._of_all.get(rate, NOTHING)[0]
+        of_all = _nearest(self._of_all, rate)[0]
         if model is not None:
-            found = self._rate(table, label, model, rate)
-            if found and found[1] >= table.constants.get("online_calls", math.inf):
-                return of_all + found[0]
-        return of_all + (self._rate(table, label, None, rate) or NOTHING)[0]
+            moved, n = self._moved(table, label, model, rate)
+            if n >= table.constants.get("online_calls", math.inf):
+                return of_all + moved
+        return of_all + self._moved(table, label, None, rate)[0]
 
     def observe(
         self,
@@ -149,21 +147,30 @@ class Memory:
         """Begin with a new lock: the old one may be held by a thread that a fork left behind."""
         self.lock = threading.RLock()
 
-    def _rate(
+    def _moved(
         self, table: Coefficients, label: object, model: object, rate: float
-    ) -> tuple[float, int] | None:
-        key = label, model, rate
-        return self._rates.get(key) or table.online_rates.get(key)
+    ) -> tuple[float, int]:
+        """What a rate of a label or a model is moved by, and how many calls judged it."""
+        begun = table.online_rates.get((label, model, rate), NOTHING)
+        judged = self._moves.get((label, model))
+        if judged is None:
+            return begun
+        moved, n = _nearest(judged, rate)
+        return begun[0] + moved, n
 
     def _judge(
         self, table: Coefficients, label: object, model: object, rate: float, cut: int
     ) -> None:
         """One step of all calls, of the label and of the model."""
         constants = table.constants
-        self._of_all[rate] = _stepped(constants, self._of_all.get(rate, NOTHING), rate, cut)
+        of_all = _stepped(constants, _nearest(self._of_all, rate), rate, cut)
+        self._of_all = self._of_all | {rate: of_all}
         for of_model in dict.fromkeys((None, model)):
-            before = self._rate(table, label, of_model, rate) or NOTHING
-            _keep(self._rates, (label, of_model, rate), _stepped(constants, before, rate, cut))
+            begun = table.online_rates.get((label, of_model, rate), NOTHING)[0]
+            before = self._moved(table, label, of_model, rate)
+            moved, n = _stepped(constants, before, rate, cut)
+            judged = self._moves.get((label, of_model), {})
+            _keep(self._moves, (label, of_model), judged | {rate: (moved - begun, n)})
 
     def _know(
         self, table: Coefficients, budget: Budget, label: object, model: object, tokens: int
@@ -213,6 +220,14 @@ def _stepped(
     least, most = constants["online_step"], constants["online_most"]
     step = max(least, 0.5 * (FIRST_STEPS + n) ** -0.5) if least else 0.0
     return max(-most, min(most, moved + step * (cut - rate))), n + 1
+
+
+def _nearest(judged: Mapping[float, tuple[float, int]], rate: float) -> tuple[float, int]:
+    """What was judged at a rate, else at the one nearest to it."""
+    found = judged.get(rate)
+    if found is None and judged:
+        found = judged[min(judged, key=lambda other: (max(other / rate, rate / other), other))]
+    return found or NOTHING
 
 
 def run_bin(ln_above: float | None) -> int:

@@ -16,9 +16,14 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from tokenest_py.runtime.memory import Memory
+    from typing import TypeAlias
+
+    from tokenest_py.runtime.memory import Memory, RunClasses
     from tokenest_py.runtime.table import Coefficients
     from tokenest_py.runtime.table.table import Cell
+
+    # of the model, and of the label: how far above the median, and calls known
+    Effects: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
 
 CELL = "quantile cell"
 PARENT = "parent"
@@ -52,20 +57,29 @@ class Answer(NamedTuple):
 class Quantile:
     """Everything that a table says of one cell at one rate; what was seen moves it.
 
+    A budget is never below that of a looser rate: what moves them may have been seen at one alone.
+
     Attributes:
         answer: What the table alone answers.
         label: The value of the widest label, or None.
         model: The model, or None.
+        looser: The quantile of the same cell at the next larger rate, or None.
+        ln_answer: The logarithm of the tokens that the table alone answers, before they are whole.
     """
 
     __slots__ = ("_base", "_by_label", "_by_model", "_label_part", "_ln_new", "_ln_tabled",
-                 "_ln_tokens", "_new_share", "answer", "label", "model")  # fmt: skip
+                 "_ln_tokens", "_new_share", "answer", "label", "ln_answer", "looser",
+                 "model")  # fmt: skip
+    answer: Answer
+    looser: Quantile | None
 
     def __init__(self, table: Coefficients, cell: Cell, end: int, asked: float) -> None:
         """Look up what the table knows of the first `end` levels of a cell."""
         level = table.model_level
-        found = _of_rate(table.cells[cell[:end]], asked)
-        rate, tokens, n, identified, share = found
+        rates = table.cells[cell[:end]]
+        rate, tokens, n, identified, share = _of_rate(rates, asked)
+        looser = [found[0] for found in rates if found[0] > rate]
+        self.looser = Quantile(table, cell, end, looser[0]) if looser else None
         self.label = cell[0] if cell else None
         self.model = cell[level] if len(cell) > level else None
         self._begin_as_new(table, cell, end, rate)
@@ -76,26 +90,51 @@ class Quantile:
         self._new_share = 1 - share
         self._ln_tokens = math.log(tokens)
         if self._by_label:
-            self._ln_new, n_new, is_identified = self._as_new(table, None)
+            self._ln_new, n_new, is_identified = self._as_new(self._effects(table, None))
             if is_new:
                 source, self._new_share = SO_FAR, 1.0
                 self._ln_tokens, n, identified = self._ln_new, n_new, is_identified
+        self.ln_answer = self._ln_tokens + self._ln_tabled
         if is_new or self._ln_tabled:
-            tokens = _whole(self._ln_tokens + self._ln_tabled)
+            tokens = _whole(self.ln_answer)
+        if self.looser is not None and self.looser.answer.tokens > tokens:
+            tokens, self.ln_answer = self.looser.answer.tokens, self.looser.ln_answer
         self.answer = Answer(source, rate, tokens, n, identified and rate <= asked)
 
     def moved(self, table: Coefficients, memory: Memory, run_id: str | None) -> Answer:
         """The answer with what was seen since, of its like and of its run."""
-        answer = self.answer
-        ln_seen = memory.online(table, self.label, self.model, answer.rate) - self._ln_tabled
-        if self._new_share and self._by_label and memory.has_seen(self.label, self.model):
-            ln_seen += self._new_share * (self._as_new(table, memory)[0] - self._ln_new)
+        effects = run = None
+        if self._by_label and memory.has_seen(self.label, self.model):
+            effects = self._effects(table, memory)
         if run_id is not None and table.run_factors:
-            ln_seen += memory.run(table, self.label, run_id, answer.rate)
-        if not ln_seen:
-            return answer
-        tokens = _whole(self._ln_tokens + self._ln_tabled + ln_seen)
-        return answer._replace(tokens=tokens, seen=math.exp(ln_seen))
+            run = memory.run_classes(self.label, run_id)
+        ln_online = self.online_since(table, memory)
+        ln_tokens = self.ln_moved(table, ln_online, effects, run)
+        looser = self.looser
+        while looser is not None:
+            if memory.has_many_rates or table.online_rates:
+                ln_online = looser.online_since(table, memory)
+            ln_tokens = max(ln_tokens, looser.ln_moved(table, ln_online, effects, run))
+            looser = looser.looser
+        if ln_tokens == self.ln_answer:
+            return self.answer
+        seen = math.exp(ln_tokens - self.ln_answer)
+        return self.answer._replace(tokens=_whole(ln_tokens), seen=seen)
+
+    def online_since(self, table: Coefficients, memory: Memory) -> float:
+        """What the online rate moves the logarithm of the budget by, beyond the table's."""
+        return memory.online(table, self.label, self.model, self.answer.rate) - self._ln_tabled
+
+    def ln_moved(
+        self, table: Coefficients, ln_online: float, effects: Effects | None, run: RunClasses | None
+    ) -> float:
+        """The logarithm of the tokens at this rate alone, with what was seen since."""
+        ln_tokens = self._ln_tokens + self._ln_tabled + ln_online
+        if effects is not None and self._new_share and self._by_label:
+            ln_tokens += self._new_share * (self._as_new(effects)[0] - self._ln_new)
+        if run is not None:
+            ln_tokens += table.run_factor(self.label, run, self.answer.rate)
+        return ln_tokens
 
     def _begin_as_new(self, table: Coefficients, cell: Cell, end: int, rate: float) -> None:
         """What a budget of the cell begins with, all but what is known of its label and model."""
@@ -127,21 +166,23 @@ class Quantile:
         self._label_part = 1 - share
         self._base += share * (math.log(found[0]) - self._base)
 
-    def _as_new(self, table: Coefficients, memory: Memory | None) -> tuple[float, int, bool]:
-        """Logarithm of tokens, n and identified, as for something new."""
-        ln_tokens, part = self._base, self._label_part
-        n: float = 0
+    def _effects(self, table: Coefficients, memory: Memory | None) -> Effects:
+        """What is known so far of its model and of its label; nothing of what it does not have."""
+        of_model = of_label = (0.0, 0.0)
         if self.model is not None:
-            effect, n = _so_far(table, memory, None, self.model)
-            ln_tokens += effect
-        found = self._by_label[0]
+            of_model = _so_far(table, memory, None, self.model)
         if self.label is not None:
-            effect, n_label = _so_far(table, memory, self.label, None)
-            found = self._by_label[bisect_right(KNOWN_BOUNDS, n_label)]
-            ln_tokens += part * effect
-        ln_tokens += part * found[0]
+            of_label = _so_far(table, memory, self.label, None)
+        return of_model, of_label
+
+    def _as_new(self, effects: Effects) -> tuple[float, int, bool]:
+        """Logarithm of tokens, n and identified, as for something new."""
+        (of_model, n_model), (of_label, n_label) = effects
+        part = self._label_part
+        found = self._by_label[0 if self.label is None else bisect_right(KNOWN_BOUNDS, n_label)]
+        ln_tokens = self._base + of_model + part * (of_label + found[0])
         if self._by_model:
-            found = self._by_model[bisect_right(KNOWN_BOUNDS, n)]
+            found = self._by_model[bisect_right(KNOWN_BOUNDS, n_model)]
             ln_tokens += (1 - part) * found[0]
         return ln_tokens, found[1], found[2]
 

@@ -8,6 +8,10 @@ horizon as (
     select * from {{ ref('int_window') }}
 ),
 
+rates as (
+    {{ rate_rows(var('truncation_rates')) }}
+),
+
 -- only calls that a quantile sized say whether quantiles hold, each at its own rate
 judged as (
     select
@@ -67,13 +71,29 @@ bounded as (
     from moved
 ),
 
+-- a rate that no call was judged at is moved as the nearest one is
+ranked as (
+    select
+        bounded.*,
+        rates.rate,
+        row_number() over (
+            partition by bounded.top_label, bounded.model, rates.rate
+            order by
+                greatest(bounded.max_truncation / rates.rate, rates.rate / bounded.max_truncation) asc,
+                bounded.max_truncation asc
+        ) as choice
+    from bounded
+    cross join rates
+),
+
 final as (
     select
-        {{ key_of(['top_label', 'model', plain_number('max_truncation')]) }} as rate_key,
+        {{ key_of(['top_label', 'model', plain_number('rate')]) }} as rate_key,
         top_label,
         {{ top_label_object() }} as labels,
         model,
-        max_truncation,
+        rate as max_truncation,
+        max_truncation as judged_max_truncation,
         cast(n_tables as bigint) as n_tables,
         cast(n_calls as bigint) as n_calls,
         cast(n_truncated as bigint) as n_truncated,
@@ -81,7 +101,8 @@ final as (
         ln_factor,
         exp(ln_factor) as budget_factor,
         model is null or n_calls >= {{ var('online_calls') }} as is_used
-    from bounded
+    from ranked
+    where choice = 1
 )
 
 select * from final

@@ -200,16 +200,25 @@ expected as (
     from begun
 ),
 
+sized as (
+    select
+        *,
+        case
+            when is_as_new then {{ tokens_of_log('ln_as_new + ln_online') }}
+            when ln_online <> 0 then {{ tokens_of_log('ln(tokens) + ln_online') }}
+            else cast(tokens as bigint)
+        end as own_tokens
+    from expected
+),
+
+-- what moves them may have been seen at one rate alone: none is below that of a looser rate
 final as (
     select
         asked_key,
         asked_rate as max_truncation,
         quantile_rate,
-        case
-            when is_as_new then {{ tokens_of_log('ln_as_new + ln_online') }}
-            when ln_online <> 0 then {{ tokens_of_log('ln(tokens) + ln_online') }}
-            else cast(tokens as bigint)
-        end as quantile_tokens,
+        max(own_tokens) over (partition by asked_key order by quantile_rate desc)
+            as quantile_tokens,
         case
             when not is_as_new then n
             when model_factor is not null then n_model
@@ -225,7 +234,7 @@ final as (
             when budget_level = cell_level then 'quantile cell'
             else 'parent'
         end as source
-    from expected
+    from sized
 )
 
 select * from final

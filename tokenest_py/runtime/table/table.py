@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from typing import Any
 
+    from tokenest_py.runtime.memory import RunClasses
     from tokenest_py.runtime.quantiles import Quantile
 
     Row = dict[str, Any]
@@ -115,6 +116,12 @@ class Coefficients:
                 low, high = found(("multiplier_low", *key)), found(("multiplier_high", *key))
                 return factor, low and min(low, factor), high and max(high, factor)
         return 1.0, None, None
+
+    def run_factor(self, label: object, classes: RunClasses, rate: float) -> float:
+        """What the logarithm of a budget is moved by because of earlier calls of its run."""
+        factors = self.run_factors
+        found = [factors.get((feature, label, class_, rate)) for feature, class_ in classes]
+        return sum([factor[0] for factor in found if factor is not None])
 
     def cell(self, values: Mapping[str, object]) -> Cell:
         """The narrowest cell that lies within these values of the levels; None is no value."""
