@@ -186,6 +186,24 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#-
+    The same of one part of them, where `tokenest build` makes the table part by part; dbt makes it
+    at once. The plan finds the parts by parts_to_build().
+-#}
+{% macro and_is_in_part(period_kind, period) -%}
+{%- endmacro %}
+
+{#- Of how many calls the periods are scored at once: their quantiles take 400 bytes a call. -#}
+{% macro calls_of_a_part() -%} 2000000 {%- endmacro %}
+
+{#- Query: the numbers of the parts that hold a period which is not built as it is now. -#}
+{% macro parts_to_build(period_kind, period) -%}
+    select distinct part_no
+    from {{ relation_named('int_periods') }} as periods
+    where period_kind = '{{ period_kind }}' {{ and_is_not_built(period) }}
+    order by part_no
+{%- endmacro %}
+
 {#- A pre-hook of such rows: a period that holds other events than were built counts no more. -#}
 {% macro forget_changed_periods(period) %}
     {% if execute and is_incremental() %}

@@ -14,6 +14,7 @@ weeks as (
         'week' as period_kind,
         week_start,
         cast(null as bigint) as run_block,
+        count(*) as n_calls,
         concat_ws('|', cast(count(*) as string), cast(max(landing_no) as string)) as content_key
     from calls
     where {{ is_analysed() }}
@@ -25,6 +26,7 @@ run_blocks as (
         'runs' as period_kind,
         cast(null as timestamp) as week_start,
         run_block,
+        sum(n) as n_calls,
         concat_ws(
             '|',
             cast(sum(n) as string),
@@ -41,12 +43,28 @@ periods as (
     select * from run_blocks
 ),
 
-final as (
+numbered as (
     select
         *,
         row_number() over (partition by period_kind order by week_start asc, run_block asc)
-            as period_no
+            as period_no,
+        sum(n_calls) over (
+            partition by period_kind
+            order by week_start asc, run_block asc
+            rows between unbounded preceding and current row
+        ) as n_so_far
     from periods
+),
+
+final as (
+    select
+        period_kind,
+        week_start,
+        run_block,
+        content_key,
+        period_no,
+        cast(floor((n_so_far - 1) / {{ calls_of_a_part() }}) as bigint) as part_no
+    from numbered
 )
 
 select * from final

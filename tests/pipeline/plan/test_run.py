@@ -119,6 +119,52 @@ def start(project: Project) -> subprocess.Popen[str]:
     return process
 
 
+def test_periods_are_scored_in_parts_as_at_once(tmp_path: Path, plan: Plan) -> None:
+    """Two builds of calls of eight weeks: parts of 80 calls, and one of all, give the same rows."""
+    scores = plan.leading_to(("int_week_scores", "int_run_block_scores"))
+    small = [
+        dataclasses.replace(step, sql=step.sql.replace("2000000", "80"))
+        if step.name == "int_periods"
+        else step
+        for step in scores.steps
+    ]
+    at_once, in_parts = (
+        scored(Project(tmp_path / name), dataclasses.replace(scores, steps=tuple(steps)))
+        for name, steps in (("at once", scores.steps), ("in parts", small))
+    )
+    assert at_once.pop("int_periods") == [(1,)]
+    assert in_parts.pop("int_periods")[0][0] > 3
+    assert at_once == in_parts
+    assert all(at_once.values())
+
+
+def scored(project: Project, plan: Plan) -> dict[str, list[Any]]:
+    """The scores of periods after two builds, and of how many parts the periods are."""
+    for build in range(2):
+        calls = [
+            line(
+                event_id=f"e-{number}",
+                run_id=f"r-{number // 2}",
+                phase_id=f"p-{number}",
+                actual_output_tokens=100 + 37 * number % 700,
+                occurred_at=f"2026-0{1 + number % 2}-{1 + number % 28:02}T00:00:00Z",
+            )
+            for number in range(200 * build, 200 * build + 200)
+        ]
+        project.telemetry(f"{build}.ndjson").write_bytes(b"".join(calls))
+        run(project, plan)
+    wanted = {
+        "int_week_scores": "from intermediate.int_week_scores",
+        "int_run_block_scores": "from intermediate.int_run_block_scores",
+        "int_periods": "select count(distinct part_no) from intermediate.int_periods",
+    }
+    with duckdb.connect(str(project.folder / "plan.duckdb"), read_only=True) as connection:
+        return {
+            name: sorted(connection.execute(query).fetchall(), key=repr)
+            for name, query in wanted.items()
+        }
+
+
 def test_a_reader_meets_no_half_of_a_build(built: Project) -> None:
     """Who polls while builds follow each other finds what one of them left, and nothing else."""
     states = [state(built)]

@@ -246,6 +246,7 @@ class _Compiler:
             landing=self._landing(stand.source, rendered) if stand.source else None,
             recognises=stand.own_text("unrecognised_files", stand.listing),
             unread=stand.own_text("unread_files", stand.unread),
+            parts=rendered("{{ parts_to_build" + str(stand.parts) + " }}") if stand.parts else "",
         )  # fmt: skip
 
     def _landing(self, source: str, rendered: Callable[[str], Sql]) -> Landing:

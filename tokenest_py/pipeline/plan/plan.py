@@ -64,6 +64,7 @@ class Step:
     landing: Landing | None = None
     recognises: str = ""
     unread: str = ""
+    parts: Sql = ""  # query: the numbers of the parts that the table is made in
     # tests
     about: str = ""
     severity: str = ""

@@ -19,7 +19,7 @@ from tokenest_py.pipeline.plan.tables import Tables
 from tokenest_py.pipeline.schema import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tokenest_py.pipeline.plan.plan import Plan, Step
     from tokenest_py.pipeline.settings import Settings
@@ -147,8 +147,20 @@ class _Run:
         for hook in step.pre_hooks:
             if text := self.session.decided(hook, answers):
                 self.session.run(text)
+        self._make(step, sql, answers, follows=follows)
+        self._keep(step, key, before, follows=follows, has_landed=answers.get(FILES, False))
+        if step.unread:
+            self.files.name_unread(step.unread)
+
+    def _make(self, step: Step, sql: str, answers: dict[str, bool], *, follows: bool) -> None:
+        """Make the table at once, or part by part where a part has to fit into memory."""
+        first, *others = self._parts(step, answers)
+        self.session.words["@part_no@"] = first
         with self.files.recognised(step.recognises):
             self.tables.build(step, sql, follows=follows)
+        for part in others:
+            self.session.words["@part_no@"] = part
+            self.tables.follow(step, self.session.decided(step.sql, answers | {FOLLOWING: True}))
         if step.recognises:
             self.files.note_sources(step.relation)
         if step.landing:
@@ -156,9 +168,13 @@ class _Run:
                 for _ in opened:
                     text = self.session.decided(step.sql, answers | {LARGE: False})
                     self.tables.add_part(step, text)
-        self._keep(step, key, before, follows=follows, has_landed=answers.get(FILES, False))
-        if step.unread:
-            self.files.name_unread(step.unread)
+
+    def _parts(self, step: Step, answers: Mapping[str, bool]) -> list[str]:
+        """The numbers of the parts of the periods that are new."""
+        if not step.parts:
+            return [""]
+        found = self.session.run(self.session.decided(step.parts, answers)).fetchall()
+        return [str(part) for (part,) in found] or ["-1"]  # none is
 
     def _keep(self, step: Step, key: str, before: str, *, follows: bool, has_landed: bool) -> None:
         """Note of what the table was made, in its comment, and whether it is as it was."""

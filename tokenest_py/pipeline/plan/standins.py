@@ -77,6 +77,7 @@ class _Macros(_Questions):
     source: str | None = None
     listing: str | None = None
     remembers = False
+    parts: tuple[str, str] | None = None
     unread: Any = None
 
     @_standin
@@ -166,6 +167,11 @@ class _Macros(_Questions):
     def duckdb__packed_heads(self, path: str) -> str:
         own = self.own["duckdb__packed_heads"]
         return str(own(path)) if path == PATH else "select * from temp.packed_heads"
+
+    @_standin
+    def and_is_in_part(self, period_kind: str, period: str) -> str:
+        self.parts = period_kind, period
+        return "and part_no = @part_no@"
 
     @_standin
     def remember_landing(self) -> str:

@@ -136,7 +136,7 @@ class Tables:
     def build(self, step: Step, sql: str, *, follows: bool) -> None:
         """Make the table or the view of a model."""
         if follows:
-            self._follow(step, sql)
+            self.follow(step, sql)
         elif step.materialized == "view":
             self._make_room(step.relation, "view")
             self._session.run(f"create or replace view {step.relation} as (\n{sql}\n)")
@@ -146,9 +146,27 @@ class Tables:
         if step.landing:
             self._note_landing(step.relation)
 
+    def follow(self, step: Step, sql: str) -> None:
+        """Take rows up into a table that is there."""
+        run = self._session.run
+        run(f"create or replace temp table newest as (\n{sql}\n)")
+        present = dict(self._described(f"select * from {step.relation}"))
+        for name, kind in self._described("select * from temp.newest"):
+            if name not in present:  # made by an older version: null for what it landed
+                run(f'alter table {step.relation} add column "{name}" {kind}')
+        if run("select 1 from temp.newest limit 1").fetchone() is None:
+            return
+        if step.unique_key:
+            key = ", ".join(step.unique_key)
+            run(
+                f"delete from {step.relation} where ({key}) in"
+                f" (select distinct {key} from temp.newest)"
+            )
+        run(f"insert into {step.relation} by name select * from temp.newest")
+
     def add_part(self, step: Step, sql: str) -> None:
         """Add the lines of a part of a file, as if the file had been read at once."""
-        self._follow(step, _OF_A_PART.format(sql=sql))
+        self.follow(step, _OF_A_PART.format(sql=sql))
         self._note_landing(step.relation)
 
     def landing(self, step: Step, *, follows: bool) -> str:
@@ -173,23 +191,6 @@ class Tables:
         self._check_contract(step)
         for column in step.never_null:
             self._session.run(f'alter table {step.relation} alter column "{column}" set not null')
-
-    def _follow(self, step: Step, sql: str) -> None:
-        run = self._session.run
-        run(f"create or replace temp table newest as (\n{sql}\n)")
-        present = dict(self._described(f"select * from {step.relation}"))
-        for name, kind in self._described("select * from temp.newest"):
-            if name not in present:  # made by an older version: null for what it landed
-                run(f'alter table {step.relation} add column "{name}" {kind}')
-        if run("select 1 from temp.newest limit 1").fetchone() is None:
-            return
-        if step.unique_key:
-            key = ", ".join(step.unique_key)
-            run(
-                f"delete from {step.relation} where ({key}) in"
-                f" (select distinct {key} from temp.newest)"
-            )
-        run(f"insert into {step.relation} by name select * from temp.newest")
 
     def _check_contract(self, step: Step) -> None:
         """Raise where the model gives other columns than its contract says."""
