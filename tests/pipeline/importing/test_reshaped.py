@@ -151,6 +151,17 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
         {"id": "a", "finish_reason": {"type": "length"},
          "prompt_tokens": 9, "completion_tokens": 12},
     ),
+    "a row of a data frame": (
+        {
+            "context.span_id": "s", "context.trace_id": "t", "span_kind": "LLM", "end_time": TIME,
+            "attributes.llm.token_count.completion": 12, "attributes.input.value": SECRET,
+        },
+        "openinference",
+        {
+            "context": {"span_id": "s", "trace_id": "t"}, "span_kind": "LLM", "end_time": TIME,
+            "attributes": {"llm.token_count.completion": 12},
+        },
+    ),
     "an object of the program": (
         {"timestamp": TIME, "event": SECRET, "session_id": "s", "data": {"call": CALL}},
         "answers", CALL | {"timestamp": TIME, "session_id": "s"},
@@ -259,6 +270,22 @@ def test_tables_as_spreadsheets_write_them(tmp_path: Path, header: str, row: str
     path.write_text(f"{header}\n{row}\n", encoding="utf-8")
     _, [line] = imported(path)
     assert line == CALL | {"timestamp": TIME, "imported_from": {"file": "calls.csv", "row": 1}}
+
+
+def test_a_table_of_answers_that_were_spread_over_columns(tmp_path: Path) -> None:
+    """As `json_normalize` and Weave write them: a member of a member of a member a column."""
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "started_at,inputs.max_tokens,output.usage.completion_tokens,output.choices\n"
+        f"""{TIME},12,12,"[{{'finish_reason': 'length', 'message': '{SECRET}'}}]"\n""",
+        encoding="utf-8",
+    )
+    _, [line] = imported(path)
+    answer = {"choices": [{"finish_reason": "length"}], "usage": {"completion_tokens": 12}}
+    assert line == {
+        "started_at": TIME, "inputs": {"max_tokens": 12}, "output": answer,
+        "imported_from": {"file": "calls.csv", "row": 1},
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def _records(
         for row in rows:
             yield known.name, known.kept(known.typed(row))
         return
-    written = _written(table, shippers)
+    written = (_inward(row, sources) for row in _written(table, shippers))
     head = list(islice(written, HEAD_ROWS))
     names = {name for source in sources if source.yields for name in source.said_above}
     looks = Reshaping(lambda record: of_one(_fitting(record, sources)) is not None, names)
@@ -198,19 +198,21 @@ def _written(table: Table, shippers: Shippers) -> Iterator[Record]:
     return chain.from_iterable(map(shippers.as_written, table.rows(None)))
 
 
+def _inward(row: Record, sources: Sequence[Source]) -> Record:
+    """A row that a data frame wrote: as in a table, dots in its names lead inwards."""
+    if not any("." in name for name in row) or _fitting(row, sources):
+        return row
+    known = _of_rows([row], sources)
+    return known.typed(row) if known else row
+
+
 def _fitting(record: Record, sources: Sequence[Source]) -> list[Source]:
     return [source for source in sources if source.recognises(record)]
 
 
 def _of_columns(columns: Sequence[str], sources: Sequence[Source]) -> Source | None:
     """The one source that recognises a row of these columns; dots in their names lead inwards."""
-    row: Record = {}
-    for column in columns:
-        row[column] = ""
-        head, dot, rest = column.partition(".")
-        if dot and isinstance(row.setdefault(head, {}), dict):
-            row[head][rest] = ""
-    return of_one(_fitting(row, sources))
+    return _of_rows([dict.fromkeys(columns, "?")], sources)
 
 
 def _of_rows(rows: Sequence[Record], sources: Sequence[Source]) -> Source | None:

@@ -149,16 +149,24 @@ class Source:
         """Return a row of a table as a record: dots in names lead inwards, texts are typed."""
         record: Record = {}
         for column, value in row.items():
-            head, dot, rest = column.partition(".")
-            node = self._tree.members.get(column)
-            if node is None and dot and head in self._tree.members:
-                inner = record.setdefault(head, {})
-                below = self._tree.members[head].members.get(rest)
-                if isinstance(inner, dict) and value not in (None, ""):
-                    inner[rest] = _typed(value, below)
-            else:
-                record[column] = _typed(value, node)
+            (*above, name), node = self._place(column)
+            inner: object = record
+            for step in above:
+                inner = inner.setdefault(step, {}) if isinstance(inner, dict) else None
+            if isinstance(inner, dict) and not (above and value in (None, "")):
+                inner[name] = _typed(value, node)
         return record
+
+    def _place(self, column: str) -> tuple[list[str], Node | None]:
+        """The names that a column's name leads along, as far as field maps go, and what is there."""
+        names, node, rest = [], self._tree, column
+        while rest not in node.members:
+            head, _, behind = rest.partition(".")
+            if not behind or head not in node.members:
+                return [*names, rest], None
+            names.append(head)
+            node, rest = node.members[head], behind
+        return [*names, rest], node.members[rest]
 
     def parts(self, record: Record, most: int) -> list[Record]:
         """Return the record, or one an item of the list that holds its records, if it is long."""
