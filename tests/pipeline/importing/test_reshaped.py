@@ -256,6 +256,60 @@ def test_lines_of_pairs(tmp_path: Path) -> None:
     assert dict(done.left_out) == {"app.log: no source knows it": 2}
 
 
+# by its name, a line of a log and what its one call says
+PRINTED: dict[str, tuple[str, Record]] = {
+    "a dictionary": (
+        f"{TIME} INFO answer: {ANSWER | {'model': 'm', 'x': None}}",
+        {"@timestamp": TIME, "model": "m"} | ANSWER | {"choices": [{"finish_reason": "length"}]},
+    ),
+    "a dictionary whose answer is JSON": (str(CALL | {"content": '{"a": "b"}'}), CALL),
+    "an answer that is JSON": (
+        ("""Answer(message=Message(content='{"a": "b"}'), finish_reason='length', model='m', """
+        "usage=Usage(completion_tokens=12))"),
+        CALL,
+    ),
+    "a message of LangChain": (
+        (f"""{TIME} INFO content='{SECRET}' response_metadata={{'finish_reason': 'length'}} """
+        "id='run--1' usage_metadata={'output_tokens': 12}"),
+        {
+            "@timestamp": TIME, "id": "run--1", "usage_metadata": {"output_tokens": 12},
+            "response_metadata": {"finish_reason": "length"},
+        },
+    ),
+    "an answer of Gemini": (
+        (f"candidates=[Candidate(content=Content(parts=[Part(text='{SECRET}')]), finish_reason="
+        "<FinishReason.MAX_TOKENS: 'MAX_TOKENS'>)] model_version='m' usage_metadata="
+        "UsageMetadata(candidates_token_count=12, thoughts_token_count=4)"),
+        {
+            "model_version": "m", "candidates": [{"finish_reason": "MAX_TOKENS"}],
+            "usage_metadata": {"candidates_token_count": 12, "thoughts_token_count": 4},
+        },
+    ),
+    "what SGLang logs": (
+        (f"{TIME} Finish: obj=GenerateReqInput(text='{SECRET}'), out={{'text': '{SECRET}',"
+        " 'meta_info': {'finish_reason': {'type': 'length'}, 'completion_tokens': 12}}"),
+        {"@timestamp": TIME, "finish_reason": {"type": "length"}, "completion_tokens": 12},
+    ),
+    "a hash of Ruby": (
+        (f"""I, [{TIME} #7] INFO -- : {{"choices"=>[{{"finish_reason" => "length"}}], "x"=>nil,"""
+        f""" "y"=>"{SECRET} => nil", "id"=>"chatcmpl-1", "usage"=>{{"completion_tokens"=>12}}}}"""),
+        ANSWER | {"choices": [{"finish_reason": "length"}]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_an_answer_that_a_program_printed(tmp_path: Path, name: str) -> None:
+    """As Python and Ruby print objects, behind the text of a log; beside it a line of text."""
+    text, call = PRINTED[name]
+    path = tmp_path / "app.log"
+    path.write_text(f"{text}\nit didn't {{'work': {SECRET}\n", encoding="utf-8")
+    done, [line] = imported(path)
+    assert dict(done.left_out) == {"app.log: no source knows it": 1}
+    said = {key: value for key, value in line.items() if value is not None}
+    assert said == call | {"imported_from": {"file": "app.log", "row": 1}}
+
+
 @pytest.mark.parametrize(
     ("header", "row"),
     [

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.files import glob_of, kind_of_no_file
-from tokenest_py.pipeline.importing.reshaped import pairs, time_of
+from tokenest_py.pipeline.importing.reshaped import is_printed, pairs, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -264,7 +264,7 @@ def _value_at(text: str, at: int, *, is_end: bool) -> tuple[object, int] | None:
         if is_end or (newline >= 0 and not _is_cut_off(error, len(text))):
             end = newline if newline >= 0 else len(text)
             begin = _OBJECT.search(text, at + 1, end)
-            if begin is None:
+            if begin is None or is_printed(text[at:end], begin.start() - at):
                 return pairs(text[at:end]), end
             return _behind(text, at, begin.start(), end, is_end=is_end)
         return None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Source", "at", "of_one", "read_sources", "sources"]
+__all__ = ["Source", "at", "of_one", "of_python", "read_sources", "sources"]
 
 Record = dict[str, Any]
 
@@ -158,8 +158,9 @@ class Source:
         return record
 
     def _place(self, column: str) -> tuple[list[str], Node | None]:
-        """The names that a column's name leads along, as far as field maps go, and what is there."""
-        names, node, rest = [], self._tree, column
+        """The names that a column's name leads along, as far as field maps go, and its node."""
+        names: list[str] = []
+        node, rest = self._tree, column
         while rest not in node.members:
             head, _, behind = rest.partition(".")
             if not behind or head not in node.members:
@@ -318,10 +319,10 @@ def _parsed(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return _of_python(text)
+        return of_python(text)
 
 
-def _of_python(text: str) -> object:
+def of_python(text: str) -> object:
     """What Python's `repr` of an object says, which a data frame writes into a table."""
     try:
         return ast.literal_eval(text) if text.startswith(("{'", "[{'")) else None
