@@ -98,6 +98,8 @@
         {'field': 'model', 'rank': 27, 'path': 'response.modelId', 'form': 'name', 'type': 'text'},
         {'field': 'model', 'rank': 28, 'path': 'modelUsage', 'form': 'only_key', 'type': 'text'},
         {'field': 'model', 'rank': 29, 'path': 'modelInfo.modelKey', 'form': 'name', 'type': 'text'},
+        {'field': 'model', 'rank': 30, 'path': 'response>model_id', 'form': 'name', 'type': 'text'},
+        {'field': 'model', 'rank': 31, 'path': 'response>modelId', 'form': 'name', 'type': 'text'},
         {'field': 'model_served', 'rank': 1, 'path': 'response>model', 'form': 'name', 'type': 'text'},
         {'field': 'model_served', 'rank': 2, 'path': 'response>modelVersion', 'form': 'name', 'type': 'text'},
         {'field': 'model_served', 'rank': 3, 'path': 'response>model_version', 'form': 'name', 'type': 'text'},
