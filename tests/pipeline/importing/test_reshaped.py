@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,16 @@ ENDED = {"end_time": START + MICROS}
 ANSWER = {
     "id": "chatcmpl-1", "choices": [{"finish_reason": "length", "message": SECRET}],
     "usage": {"completion_tokens": 12},
+}  # fmt: skip
+
+ASKED = {"model": "m", "max_tokens": 12, "messages": [SECRET]}
+EXCHANGE = {
+    "timestamp": TIME, "request": {"model": "m", "max_tokens": 12},
+    "response": ANSWER | {"choices": [{"finish_reason": "length"}]},
+}  # fmt: skip
+AZURE = {
+    "timestamp": TIME, "id": "s", "operation_Id": "t", "target": SECRET, "cloud_RoleName": "shop",
+    "customDimensions": json.dumps(SPAN),
 }  # fmt: skip
 
 
@@ -151,6 +162,61 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
         {"id": "a", "finish_reason": {"type": "length"},
          "prompt_tokens": 9, "completion_tokens": 12},
     ),
+    "a dependency of Application Insights": (
+        {"tables": [{
+            "name": "PrimaryResult",
+            "columns": [{"name": name} for name in AZURE],
+            "rows": [list(AZURE.values())],
+        }]},
+        "openinference", SPANNED | {"end_time": TIME},
+    ),
+    "one as a workspace has it": (
+        [{"TimeGenerated": TIME, "OperationId": "t", "Id": "s", "AppRoleName": "shop",
+          "Properties": json.dumps(SPAN | {"gen_ai.input.messages": SECRET})}],
+        "openinference", SPANNED | {"end_time": TIME},
+    ),
+    "what CloudWatch's query answers": (
+        {"status": "Complete", "results": [[
+            {"field": "@timestamp", "value": TIME},
+            {"field": "@message", "value": json.dumps(CALL | {"prompt": SECRET})},
+        ]]},
+        "answers", {"@timestamp": TIME} | CALL,
+    ),
+    "what Loki's query answers": (
+        {"status": "success", "data": {"resultType": "streams", "result": [
+            {"stream": {"app": SECRET}, "values": [[TIME, json.dumps(CALL)], ["1"]]},
+        ]}},
+        "answers", {"@timestamp": TIME} | CALL,
+    ),
+    "columns of Logfire": (
+        {"columns": [
+            {"name": "end_timestamp", "values": [TIME]}, {"name": "trace_id", "values": ["t"]},
+            {"name": "span_id", "values": ["s"]}, {"name": "service_name", "values": ["shop"]},
+            {"name": "attributes", "values": [SPAN]}, {"name": "message", "values": [SECRET]},
+        ]},
+        "openinference", SPANNED | {"end_timestamp": TIME},
+    ),
+    "a HAR": (
+        {"log": {"entries": [
+            {"startedDateTime": TIME, "time": 900.5, "request": {"url": SECRET},
+             "response": {"status": 200, "content": {"mimeType": "text/css", "text": SECRET}}},
+            {"startedDateTime": TIME, "request": {"postData": {"text": json.dumps(ASKED)}},
+             "response": {"content": {"text": json.dumps(ANSWER)}}},
+        ]}},
+        "answers", EXCHANGE,
+    ),
+    "an exchange of HTTP": (
+        {"timestamp": TIME, "request": {"method": "POST", "body": ASKED},
+         "response": {"status": 200, "body": ANSWER}},
+        "answers", EXCHANGE,
+    ),
+    "a response of Spring AI": (
+        {"metadata": {"id": "chatcmpl-1", "model": "m", "usage": {"completionTokens": 12}},
+         "results": [{"output": {"text": SECRET}, "metadata": {"finishReason": "LENGTH"}}]},
+        "answers",
+        {"id": "chatcmpl-1", "model": "m", "usage": {"completionTokens": 12},
+         "finishReason": "LENGTH"},
+    ),
     "a row of a data frame": (
         {
             "context.span_id": "s", "context.trace_id": "t", "span_kind": "LLM", "end_time": TIME,
@@ -218,6 +284,12 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
         {"summary": {"usage": {"m": {"requests": 3, "completion_tokens": 36}}}},
         {"first": {"second": {"model": "m", "prompt": SECRET}}},
         {"tags": SECRET, "spans": [SECRET], "response": {"tokenUsage": SECRET}},
+        {
+            "tables": [{"columns": [SECRET, {}], "rows": SECRET}],
+            "results": [[SECRET]],
+            "columns": [{"values": 3}],
+            "data": {"result": [{"values": [[SECRET], 4]}]},
+        },
     ],
     ids=[
         "a sum beside its parts",
@@ -225,6 +297,7 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
         "a sum",
         "no count",
         "another meaning",
+        "no answer of a query",
     ],
 )
 def test_what_may_be_counted_twice_or_is_no_call_is_left_out(tmp_path: Path, value: object) -> None:
@@ -340,6 +413,20 @@ def test_a_table_of_answers_that_were_spread_over_columns(tmp_path: Path) -> Non
         "started_at": TIME, "inputs": {"max_tokens": 12}, "output": answer,
         "imported_from": {"file": "calls.csv", "row": 1},
     }  # fmt: skip
+
+
+def test_a_table_of_the_portal_of_azure(tmp_path: Path) -> None:
+    """Whose times are as in a letter, in columns that say their zone."""
+    path = tmp_path / "query_data.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        names = ["timestamp [UTC]", *list(AZURE)[1:]]
+        table = csv.DictWriter(file, names)
+        table.writeheader()
+        cells = {name: AZURE[name] for name in names[1:]}
+        table.writerow(cells | {names[0]: "6/1/2026, 8:00:00.250 PM"})
+    _, [line] = imported(path)
+    assert line["end_time"] == "2026-06-01T20:00:00.250Z"
+    assert line["attributes"] == SPAN
 
 
 @pytest.mark.parametrize(

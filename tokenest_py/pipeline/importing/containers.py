@@ -216,6 +216,7 @@ def _csv(name: str, text: TextIO) -> Table:
     sample = text.readline()
     delimiter = max(",;\t|", key=sample.count)
     header = next(csv.reader([sample], delimiter=delimiter), [])
+    header = [column.removesuffix(" [UTC]") for column in header]  # as Azure's portal writes it
 
     def read(wanted: list[str] | None) -> Iterator[Row]:
         for row in csv.DictReader(text, header, delimiter=delimiter):
@@ -301,6 +302,8 @@ def _is_cut_off(error: Exception, length: int) -> bool:
 
 
 def _objects(value: object) -> Iterator[Row]:
+    if isinstance(value, dict):
+        value = _of_query(value) or value
     if isinstance(value, dict) and isinstance(value.get("data"), list) and len(value) <= 3:
         value = value["data"]
     for item in value if isinstance(value, list) else [value]:
@@ -308,3 +311,31 @@ def _objects(value: object) -> Iterator[Row]:
             yield from _objects(item)
         else:
             yield item if isinstance(item, dict) else {}
+
+
+def _of_query(value: Row) -> list[Row]:
+    """The rows of what a query answers; none of anything else."""
+    rows: list[Row] = []
+    for table in _dicts(value.get("tables")):  # Azure Monitor
+        names = [str(column.get("name")) for column in _dicts(table.get("columns"))]
+        rows += [dict(zip(names, row, strict=False)) for row in _lists(table.get("rows"))]
+    for fields in _lists(value.get("results")):  # CloudWatch Logs Insights
+        rows.append({str(one.get("field")): one.get("value") for one in _dicts(fields)})
+    columns = _dicts(value.get("columns"))  # Logfire
+    if columns and all(isinstance(column.get("values"), list) for column in columns):
+        names = [str(column.get("name")) for column in columns]
+        cells = zip(*(column["values"] for column in columns), strict=False)
+        rows += [dict(zip(names, row, strict=True)) for row in cells]
+    data = value.get("data")
+    for stream in _dicts(data.get("result")) if isinstance(data, dict) else []:  # Loki
+        pairs_of = (pair for pair in _lists(stream.get("values")) if len(pair) >= 2)
+        rows += [{"timestamp": pair[0], "line": pair[1]} for pair in pairs_of]
+    return rows
+
+
+def _dicts(value: object) -> list[Row]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _lists(value: object) -> list[list[Any]]:
+    return [item for item in value if isinstance(item, list)] if isinstance(value, list) else []

@@ -149,20 +149,22 @@ def _records(
         for row in table.rows(None):
             yield "origin", origin.event(row)
         return
+    written: Iterable[Record] = (_inward(row, sources) for row in _written(table, shippers))
     if table.columns:
-        known, rows = _known_table(table, sources, shippers)
-        if known is None:
-            done.left_out[f"{name}: no source knows its columns"] += 1
+        known, written = _known_table(table, sources, shippers)
+        if known is not None:
+            for row in written:
+                yield known.name, known.kept(known.typed(row))
             return
-        for row in rows:
-            yield known.name, known.kept(known.typed(row))
-        return
-    written = (_inward(row, sources) for row in _written(table, shippers))
-    head = list(islice(written, HEAD_ROWS))
+    rows = iter(written)
+    head = list(islice(rows, HEAD_ROWS))
     names = {name for source in sources if source.yields for name in source.said_above}
     looks = Reshaping(lambda record: of_one(_fitting(record, sources)) is not None, names)
+    if table.columns and not any(looks.records(row) for row in head):
+        done.left_out[f"{name}: no source knows its columns"] += 1
+        return
     is_known = any(_fitting(row, sources) for row in head)  # then what is within others sums up
-    for row in chain(head, written):
+    for row in chain(head, rows):
         fitting = _fitting(row, sources)
         parts = list(_parts([row] if is_known or fitting else looks.records(row), sources))
         yield from parts

@@ -1,9 +1,9 @@
 """Records in a shape of their own, as the shape that a source knows.
 
-Traces of Jaeger, Zipkin, Tempo and MLflow, log records as OpenTelemetry's console prints them,
-results of promptfoo, requests of Cline; the words for a call in another spelling
-(`CompletionTokens`, `completion-tokens`), or within an object of an application's own; lines of
-`key=value`, and objects as Python and Ruby print them.
+Traces of Jaeger, Zipkin, Tempo, MLflow and Azure, log records as OpenTelemetry's console prints
+them, results of promptfoo, requests of Cline, exchanges of HTTP, responses of Spring AI; the words
+for a call in another spelling (`CompletionTokens`, `completion-tokens`), or within an object of an
+application's own; lines of `key=value`, and objects as Python and Ruby print them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.pipeline.importing.mapped import of_python
@@ -186,6 +187,24 @@ def _folded(value: object, depth: int) -> object:
 
 def _shaped(value: Record, above: Record) -> list[Record] | None:
     """The records of one of the shapes that are known here; None for another."""
+    spans = _spans(value)
+    if spans is not None:
+        return spans
+    if isinstance(_object(value.get("response")).get("tokenUsage"), dict):
+        return [_of_promptfoo(value, above)]
+    if "usage" in _object(value.get("metadata")) and isinstance(value.get("results"), list):
+        return _of_spring(value, above)
+    if "request" in value and (answer := _body(value.get("response"))):
+        return [_of_exchange(value, answer, above)]
+    if "parent_tool_use_id" in value:  # `claude -p` prints counts of answers that go on
+        return []
+    if value.get("say") == "api_req_started":
+        return [_of_cline(value)]
+    return None
+
+
+def _spans(value: Record) -> list[Record] | None:
+    """The spans, or the log record, of a tool that has them in a shape of its own."""
     if isinstance(value.get("batches"), list):  # Tempo
         return [{"resourceSpans": value["batches"]}]
     spans = _objects(value.get("spans"))
@@ -197,12 +216,13 @@ def _shaped(value: Record, above: Record) -> list[Record] | None:
         return _of_mlflow(spans)
     if {"traceId", "id", "timestamp", "tags"} <= value.keys():
         return [_of_zipkin(value)]
-    if isinstance(_object(value.get("response")).get("tokenUsage"), dict):
-        return [_of_promptfoo(value, above)]
-    if "parent_tool_use_id" in value:  # `claude -p` prints counts of answers that go on
-        return []
-    if value.get("say") == "api_req_started":
-        return [_of_cline(value)]
+    if {"operation_Id", "customDimensions"} <= value.keys():
+        return [_of_azure(value)]
+    if {"OperationId", "Properties"} <= value.keys():  # the same in a workspace
+        names = {"Id": "id", "OperationId": "operation_Id", "AppRoleName": "cloud_RoleName",
+                 "Properties": "customDimensions", "Name": "name"}  # fmt: skip
+        plain = {names.get(name, name): one for name, one in value.items()}
+        return [_of_azure({"timestamp": value.get("TimeGenerated") or value.get("time"), **plain})]
     return None
 
 
@@ -231,6 +251,29 @@ def _of_zipkin(span: Record) -> Record:
         "status_code": "ERROR" if "error" in tags else tags.get("otel.status_code"),
         "attributes": tags,
     }
+
+
+def _of_azure(row: Record) -> Record:
+    """A dependency of Application Insights."""
+    return {
+        "trace_id": row["operation_Id"],
+        "span_id": row.get("id"),
+        "name": row.get("name"),
+        "service_name": row.get("cloud_RoleName"),
+        "end_time": _of_portal(str(row.get("timestamp"))) or row.get("timestamp"),
+        "attributes": _object(_parsed(row["customDimensions"])),
+    }
+
+
+def _of_portal(text: str) -> str | None:
+    """A time such as `6/1/2026, 8:00:00.123 AM` as all write it; None for another text."""
+    moment, _, half = text.rpartition(" ")
+    whole, dot, fraction = moment.partition(".")
+    try:
+        time = datetime.strptime(f"{whole} {half} +0000", "%m/%d/%Y, %I:%M:%S %p %z")
+    except ValueError:
+        return None
+    return f"{time:%Y-%m-%dT%H:%M:%S}{dot}{fraction}Z"
 
 
 def _of_console(record: Record) -> Record:
@@ -303,6 +346,36 @@ def _of_promptfoo(result: Record, above: Record) -> Record:
         "cached": response.get("cached"),
         "error": response.get("error"),
     }
+
+
+def _of_spring(value: Record, above: Record) -> list[Record]:
+    """The call of a response of Spring AI; none where several choices share its count."""
+    results = _objects(value["results"])
+    said = [_object(result.get("metadata")).get("finishReason") for result in results]
+    return [{**above, **value["metadata"], "finishReason": said[0]}] if len(said) == 1 else []
+
+
+def _of_exchange(value: Record, answer: Record, above: Record) -> Record:
+    """A request of HTTP and what came back, as a HAR or a program's own log has them."""
+    beside = {name: one for name, one in value.items() if isinstance(one, str | int | float)}
+    return {
+        **above,
+        **beside,
+        "timestamp": value.get("timestamp") or value.get("startedDateTime"),
+        "request": _body(value["request"]),
+        "response": answer,
+    }
+
+
+def _body(message: object) -> Record:
+    """The JSON that a message of HTTP carries; {} without any."""
+    said = _object(message)
+    for name in ("body", "content", "postData", "data"):
+        body = _object(_parsed(said.get(name)))
+        text = body.get("text")
+        if found := (isinstance(text, str) and _object(_parsed(text))) or body:
+            return found
+    return {}
 
 
 def _of_cline(message: Record) -> Record:
