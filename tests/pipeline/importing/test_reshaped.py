@@ -427,6 +427,11 @@ def test_a_table_of_the_portal_of_azure(tmp_path: Path) -> None:
     _, [line] = imported(path)
     assert line["end_time"] == "2026-06-01T20:00:00.250Z"
     assert line["attributes"] == SPAN
+    path.write_text(
+        'TimeGenerated [UTC],ModelName,CompletionTokens\n"6/1/2026, 8:00:00 AM",m,12\n', "utf-8"
+    )
+    _, [line] = imported(path)
+    assert line["timestamp"] == "2026-06-01T08:00:00Z"
 
 
 @pytest.mark.parametrize(

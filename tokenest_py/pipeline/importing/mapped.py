@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Source", "at", "of_one", "of_python", "read_sources", "sources"]
+__all__ = ["Source", "at", "of_one", "of_portal", "of_python", "read_sources", "sources"]
 
 Record = dict[str, Any]
 
@@ -368,5 +368,16 @@ def _typed(value: object, node: Node | None) -> object:
     if node.kinds & {"text", "label", "word"} and isinstance(value, (int, float)):
         return str(value)
     if "time" in node.kinds and isinstance(value, str):
-        return OFFSET.sub(r"\1\2:00", value)
+        return OFFSET.sub(r"\1\2:00", str(of_portal(value)))
     return value
+
+
+def of_portal(text: object) -> object:
+    """A time such as `6/1/2026, 8:00:00.123 AM`, of Azure's portal, as all write it."""
+    moment, _, half = str(text).rpartition(" ")
+    whole, dot, fraction = moment.partition(".")
+    try:
+        time = datetime.strptime(f"{whole} {half} +0000", "%m/%d/%Y, %I:%M:%S %p %z")
+    except ValueError:
+        return text
+    return f"{time:%Y-%m-%dT%H:%M:%S}{dot}{fraction}Z"

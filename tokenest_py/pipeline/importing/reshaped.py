@@ -11,10 +11,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tokenest_py.pipeline.importing.mapped import of_python
+from tokenest_py.pipeline.importing.mapped import of_portal, of_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -260,20 +259,9 @@ def _of_azure(row: Record) -> Record:
         "span_id": row.get("id"),
         "name": row.get("name"),
         "service_name": row.get("cloud_RoleName"),
-        "end_time": _of_portal(str(row.get("timestamp"))) or row.get("timestamp"),
+        "end_time": of_portal(row.get("timestamp")),
         "attributes": _object(_parsed(row["customDimensions"])),
     }
-
-
-def _of_portal(text: str) -> str | None:
-    """A time such as `6/1/2026, 8:00:00.123 AM` as all write it; None for another text."""
-    moment, _, half = text.rpartition(" ")
-    whole, dot, fraction = moment.partition(".")
-    try:
-        time = datetime.strptime(f"{whole} {half} +0000", "%m/%d/%Y, %I:%M:%S %p %z")
-    except ValueError:
-        return None
-    return f"{time:%Y-%m-%dT%H:%M:%S}{dot}{fraction}Z"
 
 
 def _of_console(record: Record) -> Record:
