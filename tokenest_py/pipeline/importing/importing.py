@@ -67,7 +67,7 @@ def import_file(
     grows, or gets another one beside it: what may have landed is never changed.
 
     Args:
-        path: JSON, CSV, Parquet, SQLite or zip.
+        path: JSON, CSV, Parquet, SQLite, zip or tar.
         folder: The telemetry folder.
         sources: The log formats that may recognise a row.
         shippers: Where a log shipper may have put the record of a row.
