@@ -115,7 +115,9 @@ def _text(name: str, file: IO[bytes]) -> TextIO:
     is_utf_16 = head[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
     if head[2:4] == b"\0\0" if is_utf_16 else b"\0" in head:
         file.close()
-        raise TokenestError(f"{name} is no text, and none of the formats of `import`")
+        raise TokenestError(
+            f"{name} is no text, and none of the formats of `import`; write it as JSON or CSV"
+        )
     encoding = "utf-16" if is_utf_16 else "utf-8-sig"
     return io.TextIOWrapper(file, encoding=encoding, errors="backslashreplace", newline="")
 

@@ -230,6 +230,8 @@ class Lines:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         key = hashlib.sha256(f"{path.absolute()}\0{table}".encode()).hexdigest()[:8]
         self.count = 0
+        changed = path.stat().st_mtime_ns  # the time of a call that says none
+        self._times = (changed, changed)
         self._folder = folder
         self._stem = f"imported-{source}-{_plain(path.stem)}-{key}"
         self._temporary = folder / f".{self._stem}.{os.getpid()}.tmp"
@@ -245,6 +247,7 @@ class Lines:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+        os.utime(self._temporary, ns=self._times)
         for number in range(1, 10_000):
             target = self._folder / f"{self._stem}{f'-{number}' if number > 1 else ''}.ndjson"
             if not target.exists() or _begins_with(self._temporary, target):
