@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.files import glob_of, kind_of_no_file
-from tokenest_py.pipeline.importing.reshaped import is_printed, pairs, time_of
+from tokenest_py.pipeline.importing.reshaped import pairs, printed_around, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -292,8 +292,10 @@ def _value_at(text: str, at: int, *, is_end: bool) -> tuple[object, int] | None:
         if is_end or (newline >= 0 and not _is_cut_off(error, len(text))):
             end = newline if newline >= 0 else len(text)
             begin = _OBJECT.search(text, at + 1, end)
-            if begin is None or is_printed(text[at:end], begin.start() - at):
+            if begin is None:
                 return pairs(text[at:end]), end
+            if printed := printed_around(text[at:end], begin.start() - at):
+                return printed, end
             return _behind(text, at, begin.start(), end, is_end=is_end)
         return None
     return (value, end) if is_end or end < len(text) else None  # digits may go on

@@ -18,7 +18,7 @@ from tokenest_py.pipeline.importing.mapped import of_portal, of_python
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-__all__ = ["Reshaping", "folded", "is_printed", "pairs", "time_of"]
+__all__ = ["Reshaping", "folded", "pairs", "printed_around", "time_of"]
 
 Record = dict[str, Any]
 Found = tuple[str, Record]  # where it stands, and what it says
@@ -99,9 +99,18 @@ def pairs(line: str) -> Record:
     return {"@timestamp": time, **record} if time else record
 
 
-def is_printed(line: str, place: int) -> bool:
-    """Whether a place of a line is within the text, or the object, that a pair has for a value."""
-    return any(begin < place < end for _, _, begin, end in _printed(line))
+def printed_around(line: str, place: int) -> Record:
+    """The pairs of a line that count tokens and of which one has that place within its value."""
+    if not any(begin < place < end for _, _, begin, end in _printed(line)):
+        return {}
+    found = pairs(line)
+    return found if _counts(found) else {}
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, dict) and any(
+        "token" in str(name).lower() or _counts(inner) for name, inner in value.items()
+    )
 
 
 def _printed(line: str) -> Iterator[tuple[str | None, Any, int, int]]:
