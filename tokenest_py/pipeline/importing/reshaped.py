@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.pipeline.importing.mapped import of_portal, of_python
@@ -35,6 +36,7 @@ PAIR = re.compile(
     r"""(?:(?<![^\s,;(\[{])([A-Za-z_@][\w.@-]*)=|(?<![^\s,;:(])(?={'|{"[^"\\]*"\s*=>))"""
     r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|{(?=["'])|[^\s,;"'()\[\]{}]*)"""
 )
+OPENED = re.compile(r"""[={]["']""")  # a text or an object
 PART = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[{}\[\]]""")
 OF_RUBY = re.compile(r"""("(?:[^"\\]|\\.)*")|\s*=>\s*|\bnil\b""")
 MEMBER = re.compile(r"<\w+\.(\w+): [^<>]*>")  # of an enumeration
@@ -101,9 +103,10 @@ def pairs(line: str) -> Record:
 
 def printed_around(line: str, place: int) -> Record:
     """The pairs of a line that count tokens and of which one has that place within its value."""
-    if not any(begin < place < end for _, _, begin, end in _printed(line)):
+    if not OPENED.search(line, 0, place):
         return {}
-    found = pairs(line)
+    until = takewhile(lambda one: one[2] < place, _printed(line))  # JSON behind it may be long
+    found = pairs(line) if any(place < end for *_, end in until) else {}
     return found if _counts(found) else {}
 
 
