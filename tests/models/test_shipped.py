@@ -142,6 +142,18 @@ SHIPPED: dict[str, list[str]] = {
         }})
         for call in range(CALLS)
     ],
+    "loguru_message": [
+        json.dumps({"text": "call", "record": {
+            "extra": {}, "message": text(call), "time": {"timestamp": moment(call).timestamp()},
+        }})
+        for call in range(CALLS)
+    ],
+    "splunk": each(
+        lambda call, log: {"preview": False, "result": {"_raw": log, "_time": iso(call)}}
+    ),
+    "splunk_list": [
+        json.dumps({"results": [{"_raw": text(call), "_time": iso(call)} for call in range(CALLS)]})
+    ],
     "firehose": [json.dumps({"messageType": "DATA_MESSAGE", "logEvents": LISTED})],
     "logging": [
         *(f"{moment(call):%Y-%m-%d %H:%M:%S},000 INFO llm: {text(call)}" for call in range(CALLS)),

@@ -23,7 +23,7 @@ from tokenest_py.pipeline.settings import Settings
 __all__ = ["import_"]
 
 FilesArgument = Annotated[
-    list[Path], typer.Argument(help="JSON of any length, CSV, Parquet, SQLite or zip.")
+    list[Path], typer.Argument(help="JSON of any length, CSV, Parquet, SQLite, zip or tar.")
 ]
 
 

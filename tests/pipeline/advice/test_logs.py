@@ -34,7 +34,8 @@ def matched(globs: tuple[str, ...]) -> list[str]:
 def test_a_folder_is_searched_for_what_sql_reads(tmp_path: Path) -> None:
     """Plain, packed and rotated logs at any depth; the rest is for the import, or passed over."""
     rotated = ["b/e/f.log-20260601.gz", "b/e/f.log.1", "b/e/f.log.2.gz"]
-    others = ["b/g.db", "b/h.txt", "b/i.py.1"]
+    to_import = ["b/g.db", "b/j.HAR", "b/k.tar.gz"]
+    others = [*to_import, "b/h.txt", "b/i.py.1"]
     wanted = ["a.jsonl", "b/c.ndjson", "b/d.json.gz", "b/e/f.log", *rotated]
     for name in (*wanted, *others):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +43,7 @@ def test_a_folder_is_searched_for_what_sql_reads(tmp_path: Path) -> None:
     logs = find_logs([str(tmp_path)])
     assert matched(logs.globs) == [str(tmp_path / name) for name in wanted]
     assert logs.files == len(wanted)
-    assert logs.to_import == (tmp_path / "b" / "g.db",)
+    assert logs.to_import == tuple(tmp_path / name for name in to_import)
 
 
 def test_the_word_of_a_source_stays_in_front(tmp_path: Path) -> None:

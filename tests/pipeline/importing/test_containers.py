@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import io
 import json
+import lzma
 import os
 import sqlite3
+import tarfile
 import zipfile
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -21,6 +24,7 @@ from tokenest_py.pipeline.importing import containers
 from tokenest_py.pipeline.importing.containers import tables_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 OBJECTS = st.lists(
@@ -124,6 +128,32 @@ def test_an_archive_is_its_members(tmp_path: Path) -> None:
         archive.writestr("samples/1_epoch_1.json", '{"uuid": "s1"}')
         archive.writestr("summaries.json", '[{"uuid": "s1"}]')
     assert rows(path) == {"samples": [{"eval": {"run_id": "r"}, "samples": [{"uuid": "s1"}]}]}
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_an_archive_of_tar_is_its_members(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """Packed as a whole or not; by what it holds, whatever its name."""
+    (tmp_path / "app.log").write_text('INFO {"a": 1}\n', encoding="utf-8")
+    (tmp_path / "t.csv").write_text("a\n3\n", encoding="utf-8")
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add(tmp_path / "t.csv", "logs/t.csv")
+        tar.add(tmp_path / "app.log", "logs/app.log")
+    (tmp_path / "bundle").write_bytes(pack(archive.getvalue()))
+    assert rows(tmp_path / "bundle") == {"logs/t.csv": [{"a": "3"}], "logs/app.log": [{"a": 1}]}
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress])
+def test_what_bzip2_and_xz_packed(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """JSON and CSV; a damaged file is named."""
+    json_file, table = tmp_path / "x.jsonl.xz", tmp_path / "x.csv.xz"
+    json_file.write_bytes(pack(b'{"a": 1}\n'))
+    table.write_bytes(pack(b"a\n3\n"))
+    assert rows(json_file) == {"": [{"a": 1}]}
+    assert rows(table) == {"": [{"a": "3"}]}
+    table.write_bytes(table.read_bytes()[:-9])
+    with pytest.raises(TokenestError, match=r"x\.csv\.xz cannot be read: "):
+        rows(table)
 
 
 def test_a_codec_that_is_missing_is_named(tmp_path: Path) -> None:

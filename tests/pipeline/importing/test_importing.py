@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from typing import TYPE_CHECKING
 
 from dbt_project import ROOT
@@ -60,6 +61,16 @@ def test_a_table_that_nobody_knows_is_left_out(tmp_path: Path) -> None:
         done = import_file(path, tmp_path / "telemetry", SOURCES, SHIPPERS, lambda: None)
         assert dict(done.left_out) == {f"{name}.csv: no source knows its columns": 1}
         assert not done.written
+
+
+def test_lines_are_as_old_as_the_file_that_they_are_of(tmp_path: Path) -> None:
+    """A call without a time has that of its file, and not that of the import."""
+    names = ("model", "completion_tokens", "finish_reason")
+    path = written(tmp_path / "calls.csv", [("m", "12", "stop")], names)
+    os.utime(path, (1780300800, 1780300800))
+    done = import_file(path, tmp_path / "telemetry", SOURCES, SHIPPERS, lambda: None)
+    [target] = done.written
+    assert target.stat().st_mtime == 1780300800
 
 
 def test_a_table_of_a_log_shipper(tmp_path: Path) -> None:

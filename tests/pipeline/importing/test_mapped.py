@@ -161,3 +161,7 @@ def test_times_and_names_with_dots() -> None:
         "model_parameters": {"max_tokens": 9},
         "a.b": "x",
     }
+    spread = {"output.usage.completion_tokens": "9", "output.usage.x.y": 3, "output.id": ""}
+    assert SOURCES["answers"].typed(spread) == {
+        "output": {"usage": {"completion_tokens": 9, "x.y": 3}}
+    }

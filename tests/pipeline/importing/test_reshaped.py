@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,16 @@ ENDED = {"end_time": START + MICROS}
 ANSWER = {
     "id": "chatcmpl-1", "choices": [{"finish_reason": "length", "message": SECRET}],
     "usage": {"completion_tokens": 12},
+}  # fmt: skip
+
+ASKED = {"model": "m", "max_tokens": 12, "messages": [SECRET]}
+EXCHANGE = {
+    "timestamp": TIME, "request": {"model": "m", "max_tokens": 12},
+    "response": ANSWER | {"choices": [{"finish_reason": "length"}]},
+}  # fmt: skip
+AZURE = {
+    "timestamp": TIME, "id": "s", "operation_Id": "t", "target": SECRET, "cloud_RoleName": "shop",
+    "customDimensions": json.dumps(SPAN),
 }  # fmt: skip
 
 
@@ -151,6 +162,72 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
         {"id": "a", "finish_reason": {"type": "length"},
          "prompt_tokens": 9, "completion_tokens": 12},
     ),
+    "a dependency of Application Insights": (
+        {"tables": [{
+            "name": "PrimaryResult",
+            "columns": [{"name": name} for name in AZURE],
+            "rows": [list(AZURE.values())],
+        }]},
+        "openinference", SPANNED | {"end_time": TIME},
+    ),
+    "one as a workspace has it": (
+        [{"TimeGenerated": TIME, "OperationId": "t", "Id": "s", "AppRoleName": "shop",
+          "Properties": json.dumps(SPAN | {"gen_ai.input.messages": SECRET})}],
+        "openinference", SPANNED | {"end_time": TIME},
+    ),
+    "what CloudWatch's query answers": (
+        {"status": "Complete", "results": [[
+            {"field": "@timestamp", "value": TIME},
+            {"field": "@message", "value": json.dumps(CALL | {"prompt": SECRET})},
+        ]]},
+        "answers", {"@timestamp": TIME} | CALL,
+    ),
+    "what Loki's query answers": (
+        {"status": "success", "data": {"resultType": "streams", "result": [
+            {"stream": {"app": SECRET}, "values": [[TIME, json.dumps(CALL)], ["1"]]},
+        ]}},
+        "answers", {"@timestamp": TIME} | CALL,
+    ),
+    "columns of Logfire": (
+        {"columns": [
+            {"name": "end_timestamp", "values": [TIME]}, {"name": "trace_id", "values": ["t"]},
+            {"name": "span_id", "values": ["s"]}, {"name": "service_name", "values": ["shop"]},
+            {"name": "attributes", "values": [SPAN]}, {"name": "message", "values": [SECRET]},
+        ]},
+        "openinference", SPANNED | {"end_timestamp": TIME},
+    ),
+    "a HAR": (
+        {"log": {"entries": [
+            {"startedDateTime": TIME, "time": 900.5, "request": {"url": SECRET},
+             "response": {"status": 200, "content": {"mimeType": "text/css", "text": SECRET}}},
+            {"startedDateTime": TIME, "request": {"postData": {"text": json.dumps(ASKED)}},
+             "response": {"content": {"text": json.dumps(ANSWER)}}},
+        ]}},
+        "answers", EXCHANGE,
+    ),
+    "an exchange of HTTP": (
+        {"timestamp": TIME, "request": {"method": "POST", "body": ASKED},
+         "response": {"status": 200, "body": ANSWER}},
+        "answers", EXCHANGE,
+    ),
+    "a response of Spring AI": (
+        {"metadata": {"id": "chatcmpl-1", "model": "m", "usage": {"completionTokens": 12}},
+         "results": [{"output": {"text": SECRET}, "metadata": {"finishReason": "LENGTH"}}]},
+        "answers",
+        {"id": "chatcmpl-1", "model": "m", "usage": {"completionTokens": 12},
+         "finishReason": "LENGTH"},
+    ),
+    "a row of a data frame": (
+        {
+            "context.span_id": "s", "context.trace_id": "t", "span_kind": "LLM", "end_time": TIME,
+            "attributes.llm.token_count.completion": 12, "attributes.input.value": SECRET,
+        },
+        "openinference",
+        {
+            "context": {"span_id": "s", "trace_id": "t"}, "span_kind": "LLM", "end_time": TIME,
+            "attributes": {"llm.token_count.completion": 12},
+        },
+    ),
     "an object of the program": (
         {"timestamp": TIME, "event": SECRET, "session_id": "s", "data": {"call": CALL}},
         "answers", CALL | {"timestamp": TIME, "session_id": "s"},
@@ -207,6 +284,12 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
         {"summary": {"usage": {"m": {"requests": 3, "completion_tokens": 36}}}},
         {"first": {"second": {"model": "m", "prompt": SECRET}}},
         {"tags": SECRET, "spans": [SECRET], "response": {"tokenUsage": SECRET}},
+        {
+            "tables": [{"columns": [SECRET, {}], "rows": SECRET}],
+            "results": [[SECRET]],
+            "columns": [{"values": 3}],
+            "data": {"result": [{"values": [[SECRET], 4]}]},
+        },
     ],
     ids=[
         "a sum beside its parts",
@@ -214,6 +297,7 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
         "a sum",
         "no count",
         "another meaning",
+        "no answer of a query",
     ],
 )
 def test_what_may_be_counted_twice_or_is_no_call_is_left_out(tmp_path: Path, value: object) -> None:
@@ -245,6 +329,60 @@ def test_lines_of_pairs(tmp_path: Path) -> None:
     assert dict(done.left_out) == {"app.log: no source knows it": 2}
 
 
+# by its name, a line of a log and what its one call says
+PRINTED: dict[str, tuple[str, Record]] = {
+    "a dictionary": (
+        f"{TIME} INFO answer: {ANSWER | {'model': 'm', 'x': None}}",
+        {"@timestamp": TIME, "model": "m"} | ANSWER | {"choices": [{"finish_reason": "length"}]},
+    ),
+    "a dictionary whose answer is JSON": (str(CALL | {"content": '{"a": "b"}'}), CALL),
+    "an answer that is JSON": (
+        ("""Answer(message=Message(content='{"a": "b"}'), finish_reason='length', model='m', """
+        "usage=Usage(completion_tokens=12))"),
+        CALL,
+    ),
+    "a message of LangChain": (
+        (f"""{TIME} INFO content='{SECRET}' response_metadata={{'finish_reason': 'length'}} """
+        "id='run--1' usage_metadata={'output_tokens': 12}"),
+        {
+            "@timestamp": TIME, "id": "run--1", "usage_metadata": {"output_tokens": 12},
+            "response_metadata": {"finish_reason": "length"},
+        },
+    ),
+    "an answer of Gemini": (
+        (f"candidates=[Candidate(content=Content(parts=[Part(text='{SECRET}')]), finish_reason="
+        "<FinishReason.MAX_TOKENS: 'MAX_TOKENS'>)] model_version='m' usage_metadata="
+        "UsageMetadata(candidates_token_count=12, thoughts_token_count=4)"),
+        {
+            "model_version": "m", "candidates": [{"finish_reason": "MAX_TOKENS"}],
+            "usage_metadata": {"candidates_token_count": 12, "thoughts_token_count": 4},
+        },
+    ),
+    "what SGLang logs": (
+        (f"{TIME} Finish: obj=GenerateReqInput(text='{SECRET}'), out={{'text': '{SECRET}',"
+        " 'meta_info': {'finish_reason': {'type': 'length'}, 'completion_tokens': 12}}"),
+        {"@timestamp": TIME, "finish_reason": {"type": "length"}, "completion_tokens": 12},
+    ),
+    "a hash of Ruby": (
+        (f"""I, [{TIME} #7] INFO -- : {{"choices"=>[{{"finish_reason" => "length"}}], "x"=>nil,"""
+        f""" "y"=>"{SECRET} => nil", "id"=>"chatcmpl-1", "usage"=>{{"completion_tokens"=>12}}}}"""),
+        ANSWER | {"choices": [{"finish_reason": "length"}]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_an_answer_that_a_program_printed(tmp_path: Path, name: str) -> None:
+    """As Python and Ruby print objects, behind the text of a log; beside it a line of text."""
+    text, call = PRINTED[name]
+    path = tmp_path / "app.log"
+    path.write_text(f"{text}\nit didn't {{'work': {SECRET}\n", encoding="utf-8")
+    done, [line] = imported(path)
+    assert dict(done.left_out) == {"app.log: no source knows it": 1}
+    said = {key: value for key, value in line.items() if value is not None}
+    assert said == call | {"imported_from": {"file": "app.log", "row": 1}}
+
+
 @pytest.mark.parametrize(
     ("header", "row"),
     [
@@ -259,6 +397,41 @@ def test_tables_as_spreadsheets_write_them(tmp_path: Path, header: str, row: str
     path.write_text(f"{header}\n{row}\n", encoding="utf-8")
     _, [line] = imported(path)
     assert line == CALL | {"timestamp": TIME, "imported_from": {"file": "calls.csv", "row": 1}}
+
+
+def test_a_table_of_answers_that_were_spread_over_columns(tmp_path: Path) -> None:
+    """As `json_normalize` and Weave write them: a member of a member of a member a column."""
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "started_at,inputs.max_tokens,output.usage.completion_tokens,output.choices\n"
+        f"""{TIME},12,12,"[{{'finish_reason': 'length', 'message': '{SECRET}'}}]"\n""",
+        encoding="utf-8",
+    )
+    _, [line] = imported(path)
+    answer = {"choices": [{"finish_reason": "length"}], "usage": {"completion_tokens": 12}}
+    assert line == {
+        "started_at": TIME, "inputs": {"max_tokens": 12}, "output": answer,
+        "imported_from": {"file": "calls.csv", "row": 1},
+    }  # fmt: skip
+
+
+def test_a_table_of_the_portal_of_azure(tmp_path: Path) -> None:
+    """Whose times are as in a letter, in columns that say their zone."""
+    path = tmp_path / "query_data.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        names = ["timestamp [UTC]", *list(AZURE)[1:]]
+        table = csv.DictWriter(file, names)
+        table.writeheader()
+        cells = {name: AZURE[name] for name in names[1:]}
+        table.writerow(cells | {names[0]: "6/1/2026, 8:00:00.250 PM"})
+    _, [line] = imported(path)
+    assert line["end_time"] == "2026-06-01T20:00:00.250Z"
+    assert line["attributes"] == SPAN
+    path.write_text(
+        'TimeGenerated [UTC],ModelName,CompletionTokens\n"6/1/2026, 8:00:00 AM",m,12\n', "utf-8"
+    )
+    _, [line] = imported(path)
+    assert line["timestamp"] == "2026-06-01T08:00:00Z"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,10 @@ __all__ = ["Logs", "find_logs"]
 # what SQL reads where it lies; the rest goes through `tokenest import`
 SUFFIXES = (".ndjson", ".jsonl", ".json", ".log")
 ROTATED = re.compile(r"([.-])[0-9][0-9.-]*$")  # as logrotate names it: app.log.1, app.log-20260601
-IMPORTED = (".csv", ".db", ".eval", ".parquet", ".sqlite", ".sqlite3", ".zip")
+IMPORTED = (
+    ".csv", ".db", ".eval", ".har", ".parquet", ".sqlite", ".sqlite3", ".tsv", ".zip",
+    ".tar", ".tar.gz", ".tgz", ".bz2", ".xz",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def find_logs(paths: list[str]) -> Logs:
             files += sum(found.values())
             globs += [f"{word}{_literal(place)}/**/*{suffix}" for suffix in found]
         elif place.exists():
-            if place.suffix.lower() in IMPORTED:
+            if place.name.lower().endswith(IMPORTED):
                 raise NoDataError(f"{path} is not read where it lies; run `tokenest import {path}`")
             files += 1
             globs.append(word + _literal(place))
@@ -101,7 +104,7 @@ def _below(folder: Path, on_closed: Callable[[OSError], None]) -> tuple[dict[str
             suffix = next((suffix for suffix in SUFFIXES if bare.endswith(suffix)), None)
             if suffix is not None:
                 found[suffix + number] = found.get(suffix + number, 0) + 1
-            elif Path(name).suffix.lower() in IMPORTED:
+            elif name.lower().endswith(IMPORTED):
                 to_import.append(Path(where, name))
     return found, sorted(to_import)
 

@@ -1,24 +1,28 @@
-"""Opening what SQL cannot: JSON of any length, CSV, Parquet, SQLite and zip, as tables of rows."""
+"""Opening what SQL cannot: JSON of any length, CSV, Parquet, SQLite, zip and tar, as tables."""
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import contextlib
 import csv
 import gzip
 import io
 import json
+import lzma
 import re
 import sqlite3
 import sys
+import tarfile
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.files import glob_of, kind_of_no_file
-from tokenest_py.pipeline.importing.reshaped import pairs, time_of
+from tokenest_py.pipeline.importing.reshaped import pairs, printed_around, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +37,12 @@ _OBJECT = re.compile(r'\{(?=\s*("|$))')
 _NOT_BLANK = re.compile(r"\s*")
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # NaN is no count
 FIELD_BYTES = 1 << 28  # of a cell of CSV: prompts are long
+IS_TABLE = re.compile(r"[.][ct]sv([.](gz|bz2|xz))?$", re.IGNORECASE)
+PACKED: dict[bytes, Any] = {
+    b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open,
+}  # fmt: skip
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, sqlite3.DatabaseError, csv.Error, EOFError,
+           zlib.error, lzma.LZMAError)  # fmt: skip
 CODECS = {93: "zstd", 9: "deflate64", 95: "xz", 98: "ppmd"}
 
 
@@ -69,6 +79,9 @@ def tables_of(path: Path) -> Iterator[list[Table]]:
         elif head.startswith(b"PK\x03\x04"):
             with zipfile.ZipFile(path) as archive:
                 yield _zip_tables(path, archive)
+        elif tarfile.is_tarfile(path):
+            with tarfile.open(path) as tar:
+                yield _tar_tables(tar)
         elif head.startswith(b"PAR1"):
             yield [_parquet(path)]
         elif head.startswith(b"\x28\xb5\x2f\xfd"):
@@ -77,15 +90,19 @@ def tables_of(path: Path) -> Iterator[list[Table]]:
                 " TOKENEST_TELEMETRY; unpack what is no line of JSON each"
             )
         else:
-            opened = gzip.open if head.startswith(b"\x1f\x8b") else open
-            with _text(str(path), cast("IO[bytes]", opened(path, "rb"))) as text:
-                name = path.name.lower().removesuffix(".gz")
-                is_table = name.endswith((".csv", ".tsv"))
+            with _text(str(path), _unpacked(path, head)) as text:
+                is_table = IS_TABLE.search(path.name) is not None
                 yield [_csv("", text) if is_table else Table("", lambda _: json_rows(text))]
     except OSError as error:
         raise TokenestError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, sqlite3.DatabaseError, csv.Error, EOFError, zlib.error) as error:
+    except DAMAGED as error:
         raise TokenestError(f"{path} cannot be read: {error}") from error
+
+
+def _unpacked(path: Path, head: bytes) -> IO[bytes]:
+    """A file's bytes, of one packed with gzip, bzip2 or xz those within."""
+    unpack = next((unpack for magic, unpack in PACKED.items() if head.startswith(magic)), open)
+    return cast("IO[bytes]", unpack(path, "rb"))
 
 
 def _text(name: str, file: IO[bytes]) -> TextIO:
@@ -98,7 +115,9 @@ def _text(name: str, file: IO[bytes]) -> TextIO:
     is_utf_16 = head[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
     if head[2:4] == b"\0\0" if is_utf_16 else b"\0" in head:
         file.close()
-        raise TokenestError(f"{name} is no text, and none of the formats of `import`")
+        raise TokenestError(
+            f"{name} is no text, and none of the formats of `import`; write it as JSON or CSV"
+        )
     encoding = "utf-16" if is_utf_16 else "utf-8-sig"
     return io.TextIOWrapper(file, encoding=encoding, errors="backslashreplace", newline="")
 
@@ -149,20 +168,28 @@ def _zip_tables(path: Path, archive: zipfile.ZipFile) -> list[Table]:
     names = [info.filename for info in members]
     if "header.json" in names:  # a log of Inspect: the header belongs to each sample
         return [_samples(path, archive, sorted(n for n in names if n.startswith("samples/")))]
-    tables = []
-    for name in sorted(names):
-        if name.lower().endswith((".json", ".jsonl", ".ndjson")):
+    return [_member_table(name, partial(archive.open, name)) for name in sorted(names)]
 
-            def read_json(_: list[str] | None, name: str = name) -> Iterator[Row]:
-                with _text(name, archive.open(name)) as text:
-                    yield from json_rows(text)
 
-            tables.append(Table(name, read_json))
-        elif name.lower().endswith((".csv", ".tsv")):
-            tables.append(_csv(name, _text(name, archive.open(name))))
-        else:
-            tables.append(Table(name, lambda _: iter([{}])))
-    return tables
+def _tar_tables(tar: tarfile.TarFile) -> list[Table]:
+    """The files of an archive, in its own order: it may be packed as a whole."""
+    return [
+        _member_table(info.name, partial(tar.extractfile, info)) for info in tar if info.isfile()
+    ]
+
+
+def _member_table(name: str, opened: Callable[[], IO[bytes] | None]) -> Table:
+    """The table of a member of an archive; of another kind of file one row without members."""
+
+    def read(_: list[str] | None) -> Iterator[Row]:
+        with _text(name, cast("IO[bytes]", opened())) as text:
+            yield from json_rows(text)
+
+    if name.lower().endswith((".json", ".jsonl", ".ndjson", ".log")):
+        return Table(name, read)
+    if IS_TABLE.search(name):
+        return _csv(name, _text(name, cast("IO[bytes]", opened())))
+    return Table(name, lambda _: iter([{}]))
 
 
 def _samples(path: Path, archive: zipfile.ZipFile, names: list[str]) -> Table:
@@ -216,6 +243,7 @@ def _csv(name: str, text: TextIO) -> Table:
     sample = text.readline()
     delimiter = max(",;\t|", key=sample.count)
     header = next(csv.reader([sample], delimiter=delimiter), [])
+    header = [column.removesuffix(" [UTC]") for column in header]  # as Azure's portal writes it
 
     def read(wanted: list[str] | None) -> Iterator[Row]:
         for row in csv.DictReader(text, header, delimiter=delimiter):
@@ -266,6 +294,8 @@ def _value_at(text: str, at: int, *, is_end: bool) -> tuple[object, int] | None:
             begin = _OBJECT.search(text, at + 1, end)
             if begin is None:
                 return pairs(text[at:end]), end
+            if printed := printed_around(text[at:end], begin.start() - at):
+                return printed, end
             return _behind(text, at, begin.start(), end, is_end=is_end)
         return None
     return (value, end) if is_end or end < len(text) else None  # digits may go on
@@ -301,6 +331,8 @@ def _is_cut_off(error: Exception, length: int) -> bool:
 
 
 def _objects(value: object) -> Iterator[Row]:
+    if isinstance(value, dict):
+        value = _of_query(value) or value
     if isinstance(value, dict) and isinstance(value.get("data"), list) and len(value) <= 3:
         value = value["data"]
     for item in value if isinstance(value, list) else [value]:
@@ -308,3 +340,31 @@ def _objects(value: object) -> Iterator[Row]:
             yield from _objects(item)
         else:
             yield item if isinstance(item, dict) else {}
+
+
+def _of_query(value: Row) -> list[Row]:
+    """The rows of what a query answers; none of anything else."""
+    rows: list[Row] = []
+    for table in _dicts(value.get("tables")):  # Azure Monitor
+        names = [str(column.get("name")) for column in _dicts(table.get("columns"))]
+        rows += [dict(zip(names, row, strict=False)) for row in _lists(table.get("rows"))]
+    for fields in _lists(value.get("results")):  # CloudWatch Logs Insights
+        rows.append({str(one.get("field")): one.get("value") for one in _dicts(fields)})
+    columns = _dicts(value.get("columns"))  # Logfire
+    if columns and all(isinstance(column.get("values"), list) for column in columns):
+        names = [str(column.get("name")) for column in columns]
+        cells = zip(*(column["values"] for column in columns), strict=False)
+        rows += [dict(zip(names, row, strict=True)) for row in cells]
+    data = value.get("data")
+    for stream in _dicts(data.get("result")) if isinstance(data, dict) else []:  # Loki
+        pairs_of = (pair for pair in _lists(stream.get("values")) if len(pair) >= 2)
+        rows += [{"timestamp": pair[0], "line": pair[1]} for pair in pairs_of]
+    return rows
+
+
+def _dicts(value: object) -> list[Row]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _lists(value: object) -> list[list[Any]]:
+    return [item for item in value if isinstance(item, list)] if isinstance(value, list) else []

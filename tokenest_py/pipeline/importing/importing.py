@@ -67,7 +67,7 @@ def import_file(
     grows, or gets another one beside it: what may have landed is never changed.
 
     Args:
-        path: JSON, CSV, Parquet, SQLite or zip.
+        path: JSON, CSV, Parquet, SQLite, zip or tar.
         folder: The telemetry folder.
         sources: The log formats that may recognise a row.
         shippers: Where a log shipper may have put the record of a row.
@@ -149,20 +149,22 @@ def _records(
         for row in table.rows(None):
             yield "origin", origin.event(row)
         return
+    written: Iterable[Record] = (_inward(row, sources) for row in _written(table, shippers))
     if table.columns:
-        known, rows = _known_table(table, sources, shippers)
-        if known is None:
-            done.left_out[f"{name}: no source knows its columns"] += 1
+        known, written = _known_table(table, sources, shippers)
+        if known is not None:
+            for row in written:
+                yield known.name, known.kept(known.typed(row))
             return
-        for row in rows:
-            yield known.name, known.kept(known.typed(row))
-        return
-    written = _written(table, shippers)
-    head = list(islice(written, HEAD_ROWS))
+    rows = iter(written)
+    head = list(islice(rows, HEAD_ROWS))
     names = {name for source in sources if source.yields for name in source.said_above}
     looks = Reshaping(lambda record: of_one(_fitting(record, sources)) is not None, names)
+    if table.columns and not any(looks.records(row) for row in head):
+        done.left_out[f"{name}: no source knows its columns"] += 1
+        return
     is_known = any(_fitting(row, sources) for row in head)  # then what is within others sums up
-    for row in chain(head, written):
+    for row in chain(head, rows):
         fitting = _fitting(row, sources)
         parts = list(_parts([row] if is_known or fitting else looks.records(row), sources))
         yield from parts
@@ -198,19 +200,21 @@ def _written(table: Table, shippers: Shippers) -> Iterator[Record]:
     return chain.from_iterable(map(shippers.as_written, table.rows(None)))
 
 
+def _inward(row: Record, sources: Sequence[Source]) -> Record:
+    """A row that a data frame wrote: as in a table, dots in its names lead inwards."""
+    if not any("." in name for name in row) or _fitting(row, sources):
+        return row
+    known = _of_rows([row], sources)
+    return known.typed(row) if known else row
+
+
 def _fitting(record: Record, sources: Sequence[Source]) -> list[Source]:
     return [source for source in sources if source.recognises(record)]
 
 
 def _of_columns(columns: Sequence[str], sources: Sequence[Source]) -> Source | None:
     """The one source that recognises a row of these columns; dots in their names lead inwards."""
-    row: Record = {}
-    for column in columns:
-        row[column] = ""
-        head, dot, rest = column.partition(".")
-        if dot and isinstance(row.setdefault(head, {}), dict):
-            row[head][rest] = ""
-    return of_one(_fitting(row, sources))
+    return _of_rows([dict.fromkeys(columns, "?")], sources)
 
 
 def _of_rows(rows: Sequence[Record], sources: Sequence[Source]) -> Source | None:
@@ -226,6 +230,8 @@ class Lines:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         key = hashlib.sha256(f"{path.absolute()}\0{table}".encode()).hexdigest()[:8]
         self.count = 0
+        changed = path.stat().st_mtime_ns  # the time of a call that says none
+        self._times = (changed, changed)
         self._folder = folder
         self._stem = f"imported-{source}-{_plain(path.stem)}-{key}"
         self._temporary = folder / f".{self._stem}.{os.getpid()}.tmp"
@@ -241,6 +247,7 @@ class Lines:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+        os.utime(self._temporary, ns=self._times)
         for number in range(1, 10_000):
             target = self._folder / f"{self._stem}{f'-{number}' if number > 1 else ''}.ndjson"
             if not target.exists() or _begins_with(self._temporary, target):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Source", "at", "of_one", "read_sources", "sources"]
+__all__ = ["Source", "at", "of_one", "of_portal", "of_python", "read_sources", "sources"]
 
 Record = dict[str, Any]
 
@@ -149,16 +149,25 @@ class Source:
         """Return a row of a table as a record: dots in names lead inwards, texts are typed."""
         record: Record = {}
         for column, value in row.items():
-            head, dot, rest = column.partition(".")
-            node = self._tree.members.get(column)
-            if node is None and dot and head in self._tree.members:
-                inner = record.setdefault(head, {})
-                below = self._tree.members[head].members.get(rest)
-                if isinstance(inner, dict) and value not in (None, ""):
-                    inner[rest] = _typed(value, below)
-            else:
-                record[column] = _typed(value, node)
+            (*above, name), node = self._place(column)
+            inner: object = record
+            for step in above:
+                inner = inner.setdefault(step, {}) if isinstance(inner, dict) else None
+            if isinstance(inner, dict) and not (above and value in (None, "")):
+                inner[name] = _typed(value, node)
         return record
+
+    def _place(self, column: str) -> tuple[list[str], Node | None]:
+        """The names that a column's name leads along, as far as field maps go, and its node."""
+        names: list[str] = []
+        node, rest = self._tree, column
+        while rest not in node.members:
+            head, _, behind = rest.partition(".")
+            if not behind or head not in node.members:
+                return [*names, rest], None
+            names.append(head)
+            node, rest = node.members[head], behind
+        return [*names, rest], node.members[rest]
 
     def parts(self, record: Record, most: int) -> list[Record]:
         """Return the record, or one an item of the list that holds its records, if it is long."""
@@ -310,10 +319,10 @@ def _parsed(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return _of_python(text)
+        return of_python(text)
 
 
-def _of_python(text: str) -> object:
+def of_python(text: str) -> object:
     """What Python's `repr` of an object says, which a data frame writes into a table."""
     try:
         return ast.literal_eval(text) if text.startswith(("{'", "[{'")) else None
@@ -359,5 +368,16 @@ def _typed(value: object, node: Node | None) -> object:
     if node.kinds & {"text", "label", "word"} and isinstance(value, (int, float)):
         return str(value)
     if "time" in node.kinds and isinstance(value, str):
-        return OFFSET.sub(r"\1\2:00", value)
+        return OFFSET.sub(r"\1\2:00", str(of_portal(value)))
     return value
+
+
+def of_portal(text: object) -> object:
+    """A time such as `6/1/2026, 8:00:00.123 AM`, of Azure's portal, as all write it."""
+    moment, _, half = str(text).rpartition(" ")
+    whole, dot, fraction = moment.partition(".")
+    try:
+        time = datetime.strptime(f"{whole} {half} +0000", "%m/%d/%Y, %I:%M:%S %p %z")
+    except ValueError:
+        return text
+    return f"{time:%Y-%m-%dT%H:%M:%S}{dot}{fraction}Z"

@@ -1,9 +1,9 @@
 """Records in a shape of their own, as the shape that a source knows.
 
-Traces of Jaeger, Zipkin, Tempo and MLflow, log records as OpenTelemetry's console prints them,
-results of promptfoo, requests of Cline; the words for a call in another spelling
-(`CompletionTokens`, `completion-tokens`), or within an object of an application's own; and lines of
-`key=value`.
+Traces of Jaeger, Zipkin, Tempo, MLflow and Azure, log records as OpenTelemetry's console prints
+them, results of promptfoo, requests of Cline, exchanges of HTTP, responses of Spring AI; the words
+for a call in another spelling (`CompletionTokens`, `completion-tokens`), or within an object of an
+application's own; lines of `key=value`, and objects as Python and Ruby print them.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
+
+from tokenest_py.pipeline.importing.mapped import of_portal, of_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-__all__ = ["Reshaping", "folded", "pairs", "time_of"]
+__all__ = ["Reshaping", "folded", "pairs", "printed_around", "time_of"]
 
 Record = dict[str, Any]
 Found = tuple[str, Record]  # where it stands, and what it says
@@ -30,9 +33,13 @@ SAME = {
 HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 BETWEEN = re.compile(r"[\s_-]+")
 PAIR = re.compile(
-    r"""(?<![^\s,;(\[{])([A-Za-z_@][\w.@-]*)="""
-    r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;"'()\[\]{}]*)"""
+    r"""(?:(?<![^\s,;(\[{])([A-Za-z_@][\w.@-]*)=|(?<![^\s,;:(])(?={'|{"[^"\\]*"\s*=>))"""
+    r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|{(?=["'])|[^\s,;"'()\[\]{}]*)"""
 )
+OPENED = re.compile(r"""[={]["']""")  # a text or an object
+PART = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[{}\[\]]""")
+OF_RUBY = re.compile(r"""("(?:[^"\\]|\\.)*")|\s*=>\s*|\bnil\b""")
+MEMBER = re.compile(r"<\w+\.(\w+): [^<>]*>")  # of an enumeration
 NOTHING = {"", "None", "null"}
 WHOLE = re.compile(r"-?[0-9]{1,18}")
 TIME = re.compile(
@@ -75,19 +82,82 @@ def folded(name: str) -> str:
 def pairs(line: str) -> Record:
     """The pairs of a line of `key=value`, as Python also prints an answer; {} for another line.
 
-    With the time that the line begins with.
+    Or the object that Python or Ruby printed there; each with the time that the line begins with.
     """
+    line = MEMBER.sub(r"'\1'", line)
     record: Record = {}
-    for name, value in PAIR.findall(line):
-        text = value[1:-1] if value[:1] in {'"', "'"} else value
+    for name, value, _, _ in _printed(line):
+        if not name:
+            record = _object(value)
+            break
         if name == "finish_reason" and name in record:
             return {}  # of several choices, which share one count
-        if text not in NOTHING:
-            record.setdefault(name, int(text) if WHOLE.fullmatch(text) else text)
+        if value is not None and str(value) not in NOTHING:
+            record.setdefault(name, value)
     if len(record) < 2:
         return {}
     time = time_of(line)
+    record = _of_gemini(record)
     return {"@timestamp": time, **record} if time else record
+
+
+def printed_around(line: str, place: int) -> Record:
+    """The pairs of a line that count tokens and of which one has that place within its value."""
+    if not OPENED.search(line, 0, place):
+        return {}
+    until = takewhile(lambda one: one[2] < place, _printed(line))  # JSON behind it may be long
+    found = pairs(line) if any(place < end for *_, end in until) else {}
+    return found if _counts(found) else {}
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, dict) and any(
+        "token" in str(name).lower() or _counts(inner) for name, inner in value.items()
+    )
+
+
+def _printed(line: str) -> Iterator[tuple[str | None, Any, int, int]]:
+    """Each value of a line with its name, and from where to where it stands."""
+    end = 0
+    while found := PAIR.search(line, end):
+        (name, text), (begin, end) = found.groups(), found.span(2)
+        value: Any = text[1:-1] if text[:1] in {'"', "'"} else text
+        if text == "{":
+            end = _end_of(line, begin)
+            value = _of_program(line[begin:end])
+        elif WHOLE.fullmatch(value):
+            value = int(value)
+        if name or isinstance(value, dict):
+            yield name, value, begin, end
+        end = max(end, found.end(), found.start() + 1)
+
+
+def _end_of(line: str, begin: int) -> int:
+    """Where the object ends that begins there; the end of the line where it does not."""
+    depth = 0
+    for part in PART.finditer(line, begin):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(part[0], 0)
+        if not depth:
+            return part.end()
+    return len(line)
+
+
+def _of_program(text: str) -> object:
+    """The object of a text of Python, of JSON, or of Ruby; None for another text."""
+    if text.startswith("{'"):
+        return of_python(text)
+    value = _parsed(text)
+    if isinstance(value, str):
+        value = _parsed(OF_RUBY.sub(lambda m: m[1] or (": " if "=>" in m[0] else "null"), text))
+    return value if isinstance(value, dict) else None
+
+
+def _of_gemini(record: Record) -> Record:
+    """The pairs of an answer of Gemini's, whose counts and stop word stand in objects."""
+    if not record.keys() & {"candidates_token_count", "thoughts_token_count"}:
+        return record
+    candidates = [{"finish_reason": record.pop("finish_reason", None)}]
+    return {**record, "candidates": candidates, "usage_metadata": dict(record)}
 
 
 def time_of(line: str) -> str | None:
@@ -128,6 +198,24 @@ def _folded(value: object, depth: int) -> object:
 
 def _shaped(value: Record, above: Record) -> list[Record] | None:
     """The records of one of the shapes that are known here; None for another."""
+    spans = _spans(value)
+    if spans is not None:
+        return spans
+    if isinstance(_object(value.get("response")).get("tokenUsage"), dict):
+        return [_of_promptfoo(value, above)]
+    if "usage" in _object(value.get("metadata")) and isinstance(value.get("results"), list):
+        return _of_spring(value, above)
+    if "request" in value and (answer := _body(value.get("response"))):
+        return [_of_exchange(value, answer, above)]
+    if "parent_tool_use_id" in value:  # `claude -p` prints counts of answers that go on
+        return []
+    if value.get("say") == "api_req_started":
+        return [_of_cline(value)]
+    return None
+
+
+def _spans(value: Record) -> list[Record] | None:
+    """The spans, or the log record, of a tool that has them in a shape of its own."""
     if isinstance(value.get("batches"), list):  # Tempo
         return [{"resourceSpans": value["batches"]}]
     spans = _objects(value.get("spans"))
@@ -139,12 +227,13 @@ def _shaped(value: Record, above: Record) -> list[Record] | None:
         return _of_mlflow(spans)
     if {"traceId", "id", "timestamp", "tags"} <= value.keys():
         return [_of_zipkin(value)]
-    if isinstance(_object(value.get("response")).get("tokenUsage"), dict):
-        return [_of_promptfoo(value, above)]
-    if "parent_tool_use_id" in value:  # `claude -p` prints counts of answers that go on
-        return []
-    if value.get("say") == "api_req_started":
-        return [_of_cline(value)]
+    if {"operation_Id", "customDimensions"} <= value.keys():
+        return [_of_azure(value)]
+    if {"OperationId", "Properties"} <= value.keys():  # the same in a workspace
+        names = {"Id": "id", "OperationId": "operation_Id", "AppRoleName": "cloud_RoleName",
+                 "Properties": "customDimensions", "Name": "name"}  # fmt: skip
+        plain = {names.get(name, name): one for name, one in value.items()}
+        return [_of_azure({"timestamp": value.get("TimeGenerated") or value.get("time"), **plain})]
     return None
 
 
@@ -172,6 +261,18 @@ def _of_zipkin(span: Record) -> Record:
         "end_time": _sum(span["timestamp"], span.get("duration")),
         "status_code": "ERROR" if "error" in tags else tags.get("otel.status_code"),
         "attributes": tags,
+    }
+
+
+def _of_azure(row: Record) -> Record:
+    """A dependency of Application Insights."""
+    return {
+        "trace_id": row["operation_Id"],
+        "span_id": row.get("id"),
+        "name": row.get("name"),
+        "service_name": row.get("cloud_RoleName"),
+        "end_time": of_portal(row.get("timestamp")),
+        "attributes": _object(_parsed(row["customDimensions"])),
     }
 
 
@@ -245,6 +346,36 @@ def _of_promptfoo(result: Record, above: Record) -> Record:
         "cached": response.get("cached"),
         "error": response.get("error"),
     }
+
+
+def _of_spring(value: Record, above: Record) -> list[Record]:
+    """The call of a response of Spring AI; none where several choices share its count."""
+    results = _objects(value["results"])
+    said = [_object(result.get("metadata")).get("finishReason") for result in results]
+    return [{**above, **value["metadata"], "finishReason": said[0]}] if len(said) == 1 else []
+
+
+def _of_exchange(value: Record, answer: Record, above: Record) -> Record:
+    """A request of HTTP and what came back, as a HAR or a program's own log has them."""
+    beside = {name: one for name, one in value.items() if isinstance(one, str | int | float)}
+    return {
+        **above,
+        **beside,
+        "timestamp": value.get("timestamp") or value.get("startedDateTime"),
+        "request": _body(value["request"]),
+        "response": answer,
+    }
+
+
+def _body(message: object) -> Record:
+    """The JSON that a message of HTTP carries; {} without any."""
+    said = _object(message)
+    for name in ("body", "content", "postData", "data"):
+        body = _object(_parsed(said.get(name)))
+        text = body.get("text")
+        if found := (isinstance(text, str) and _object(_parsed(text))) or body:
+            return found
+    return {}
 
 
 def _of_cline(message: Record) -> Record:
