@@ -9,6 +9,7 @@ import os
 import pty
 import random
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -492,6 +493,22 @@ def test_the_second_controller_says_so_and_stops(tmp_path: Path) -> None:
     first.communicate()
     assert first.returncode == 0
     assert [line["phase_id"] for line in journal_lines(tmp_path)] == ["p1", "p2"]
+
+
+def test_a_copy_of_a_run_s_folder_is_the_same_run(tmp_path: Path) -> None:
+    """The journal goes by the run's id; each phase was attempted twice, and its events counted."""
+    make_run(tmp_path, {"p1": "event()"})
+    shutil.copytree(tmp_path / "r", tmp_path / "copy")
+    telemetry, copy = tmp_path / "telemetry", find_run(str(tmp_path / "copy"))
+    said = r"drained from another folder; .* of their own"
+    with (
+        find_run(str(tmp_path / "r")).drained_into(telemetry),
+        pytest.raises(RunBusyError, match=said),
+        copy.drained_into(telemetry),
+    ):
+        pass
+    with copy.drained_into(telemetry) as journal:
+        assert journal.attempts == []
 
 
 # Killed, and resumed.
