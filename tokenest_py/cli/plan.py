@@ -113,6 +113,12 @@ def _gaps(
     needs = f"needed_for_{target}"
     with open_database(database, lock_timeout=lock_timeout) as connection:
         found = read_view(connection, "cmd_plan_gaps")
+    for name, asked in (("category", categories), ("complexity", complexities)):
+        known = {row[name] for row in found}
+        unknown = next((value for value in asked if value not in known), None)
+        if unknown is not None:
+            reason = f"nothing to plan: no phase can be made up of the {name} {unknown!r}"
+            raise NoDataError(f"{reason}; there are {', '.join(sorted(known))}")
     return [
         Cell(
             category=row["category"],

@@ -256,6 +256,7 @@ def test_the_target_and_the_filters(samples: Project, tmp_path: Path) -> None:
     assert all(row["has"] + row["needs"] == 20 for row in rows)
     code, _, said = plan(samples, "--run", "none", "--category", "nonsense", *common)
     assert (code, "nothing to plan" in said) == (4, True)
+    assert "made up of the category 'nonsense'; there are backend, bugfix, " in said
     assert not (tmp_path / "runs" / "none").exists()
 
 
