@@ -81,7 +81,14 @@ def plan(
     show_folder(settings, to_write=False)
     if achievable or not events:
         say("planning the ten achievable phases")
-        phases = achievable_phases(seeds, name)
+        phases = tuple(
+            phase
+            for phase in achievable_phases(seeds, name)
+            if phase.category in (category or [phase.category])
+            and phase.complexity in (complexity or [phase.complexity])
+        )[:max_phases]
+        if not phases:
+            raise NoDataError("nothing to plan: none of the ten is of that kind")
         result = output.render([_phase_row(p) for p in phases], form, columns=PHASE_COLUMNS)
     else:
         cells = _gaps(settings.database, target, category or [], complexity or [], lock_timeout)

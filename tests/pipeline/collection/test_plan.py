@@ -223,6 +223,16 @@ def test_without_a_database_the_ten_are_planned(project: Project) -> None:
     assert (code, "is there already" in said.splitlines()[-1]) == (1, True)
 
 
+def test_of_the_ten_those_that_are_asked_for(project: Project) -> None:
+    """A filter and a limit hold without telemetry, too."""
+    asked = ("--category", "testing", "--complexity", "medium", "--format", "json")
+    code, out, said = plan(project, "--run", "tests", *asked, "--max-phases", "1")
+    assert code == 0, said
+    assert [row["phase_id"] for row in json.loads(out)] == ["string-helper-tests"]
+    code, _, said = plan(project, "--run", "none", "--category", "frontend")
+    assert (code, "none of the ten is of that kind" in said) == (4, True)
+
+
 def test_from_telemetry_the_thinnest_cells_are_planned(samples: Project, tmp_path: Path) -> None:
     """As marts.collection_plan ranks them, as many as the cell lacks."""
     runs = str(tmp_path / "runs")
