@@ -184,6 +184,13 @@ def test_files_that_hold_no_phases(tmp_path: Path, content: bytes, message: str)
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_of_an_editor_on_windows_is_read(tmp_path: Path) -> None:
+    """It begins with a mark of its encoding, and its lines end in two characters."""
+    path = tmp_path / "phases.ndjson"
+    path.write_text(json.dumps(phase("a").as_dict()) + "\r\n", encoding="utf-8-sig", newline="")
+    assert read_phases(path) == (phase("a"),)
+
+
 def test_a_run_is_one_run(tmp_path: Path) -> None:
     """Neither two runs in a folder nor a phase twice."""
     for second, message in (
