@@ -653,7 +653,7 @@ def test_a_drain_without_any_event_exits_4(tmp_path: Path) -> None:
     done = tokenest(tmp_path, "drain", str(tmp_path / "r"), "--worker", words)
     assert done.returncode == 4
     assert "success_without_calls" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("tokenest: 1 attempts gave no event")
+    assert done.stderr.splitlines()[-1].startswith("tokenest: 1 attempt gave no event")
 
 
 def test_a_dry_run_shows_the_order_and_writes_nothing(tmp_path: Path) -> None:
