@@ -398,6 +398,15 @@ def test_a_raised_ceiling_is_explained_as_such(cold: Estimator) -> None:
     assert "16848 from" not in said
 
 
+def test_an_input_beyond_the_window_is_explained_as_such(cold: Estimator) -> None:
+    """It lowers nothing: 8,424 was not lowered by what allows 16,384."""
+    estimate = cold.estimate(["src/a.py", "tests/test_a.py"], None, "low")
+    found = cold.budget(estimate, model="gpt-4o", input_tokens=500_000)
+    said = cold.explain(estimate, found)
+    assert "the model does not take so large an input, or has no room left" in said
+    assert (found.max_tokens, "lowered" in said) == (8424, False)
+
+
 def test_larger_ceiling_is_bounded(cold: Estimator) -> None:
     """The larger ceiling stays within the model, the window and the caller's own limit."""
     estimate = cold.estimate(["src/a.py", "tests/test_a.py"], None, "low")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import UsageError
-from tokenest_py.runtime.budget import FLOOR, Budget, buffer
+from tokenest_py.runtime.budget import FLOOR, OVER_WINDOW, Budget, buffer
 from tokenest_py.runtime.quantiles import SO_FAR
 from tokenest_py.runtime.results import TokenEstimate
 
@@ -102,9 +102,15 @@ def _budget(coefficients: Coefficients, estimate: TokenEstimate, budget: Budget)
         if budget.seen_factor != 1:
             times = f"times {budget.seen_factor:.3f} from what was seen since"
             yield f"  {_from_the_table(budget)}{times}"
+    yield from _limits(budget)
+
+
+def _limits(budget: Budget) -> Iterator[str]:
     if budget.reasoning_tokens:
         yield f"  {budget.reasoning_tokens} of it for reasoning, {budget.visible_tokens} visible"
     if budget.is_below_estimate:
         yield f"  below the low end of the estimate, {budget.estimate_low}"
-    if budget.clamped_by:
+    if budget.clamped_by == OVER_WINDOW:
+        yield "  the model does not take so large an input, or has no room left for an answer"
+    elif budget.clamped_by:
         yield f"  lowered by {budget.clamped_by}, which allows {budget.limit}"
