@@ -164,9 +164,10 @@ def drain(
         _work(drain, only)
         _show_summary(drain, board, form, output_file)
     if drain.made and not any(attempt.events for attempt in drain.made):
-        raise NoDataError(
-            f"{count(len(drain.made), 'attempt')} gave no event; see the reasons above"
-        )
+        reason = f"{count(len(drain.made), 'attempt')} gave no event; see the reasons above"
+        if any(attempt.success for attempt in drain.made):
+            reason += "; what succeeded is done, and --phase ID --force drains it again"
+        raise NoDataError(reason)
 
 
 def _umask() -> int:

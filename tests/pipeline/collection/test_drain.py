@@ -654,6 +654,7 @@ def test_a_drain_without_any_event_exits_4(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "success_without_calls" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("tokenest: 1 attempt gave no event")
+    assert done.stderr.endswith("what succeeded is done, and --phase ID --force drains it again\n")
 
 
 def test_a_dry_run_shows_the_order_and_writes_nothing(tmp_path: Path) -> None:
