@@ -140,7 +140,7 @@ def drain(
             command=command,
             telemetry_folder=folder,
             patterns=read_patterns(settings.project / "seeds/collection/failure_patterns.csv"),
-            estimator=Estimator.load(workspace=Path.cwd()),
+            estimator=Estimator.load(workspace=Path.cwd(), strict=True),
             session_id=session or new_session(),
             phase_timeout=phase_timeout_seconds,
             limits=Limits(

@@ -706,6 +706,19 @@ def test_a_foreign_database_is_refused(tmp_path: Path, content: bytes, message: 
     assert (done.returncode, message in done.stderr) == (1, True), done.stderr
 
 
+def test_a_table_that_cannot_be_used_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by `estimate` and `size`: the budgets of all phases were those of the packaged table."""
+    make_run(tmp_path, {"p1": "event()"})
+    lost = tmp_path / "lost.ndjson"
+    monkeypatch.setenv("TOKENEST_COEFFICIENTS", str(lost))
+    done = tokenest(tmp_path, "drain", str(tmp_path / "r"), "--worker", "true")
+    assert done.returncode == 1
+    assert f"tokenest: {lost}: cannot be opened" in done.stderr.splitlines()[-1]
+    assert journal_lines(tmp_path) == []
+
+
 def test_an_unwritable_telemetry_folder_is_refused(tmp_path: Path) -> None:
     """The origin once lost every event that way."""
     make_run(tmp_path, {"p1": "event()"})
