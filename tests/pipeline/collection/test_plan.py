@@ -191,6 +191,13 @@ def test_a_file_of_an_editor_on_windows_is_read(tmp_path: Path) -> None:
     assert read_phases(path) == (phase("a"),)
 
 
+def test_a_phase_of_one_s_own_needs_no_state(tmp_path: Path) -> None:
+    """There is one that it may have, so it need not be written."""
+    written = phase("a").as_dict()
+    del written["state"]
+    assert parse_phase(written, tmp_path / "phases.ndjson", 1) == phase("a")
+
+
 def test_a_run_is_one_run(tmp_path: Path) -> None:
     """Neither two runs in a folder nor a phase twice."""
     for second, message in (
