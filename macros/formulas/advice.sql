@@ -54,17 +54,23 @@
     cast(n_truncated as string) || ' of ' || cast(n_known as string)
                 || case when n_truncated = 1 then ' was cut off' else ' were cut off' end
     {%- endset -%}
+    {%- set too_few -%}
+    'too few calls: ' || cast({{ events_needed('max_truncation') }} as string)
+                || ' that ended by themselves show ' || {{ plain_number('100 * max_truncation') }}
+                || ' %'
+    {%- endset -%}
     case advice_case
         when 'unknown'
             then
                 'no call says how it ended'
                 || case when usual_ceiling_tokens is null then ', or which ceiling it had' else '' end
-        when 'too_few_cut_off' then 'too much is cut off to say what such calls need'
-        when 'too_few'
+        when 'too_few_cut_off'
             then
-                'too few calls: ' || cast({{ events_needed('max_truncation') }} as string)
-                || ' that ended by themselves show ' || {{ plain_number('100 * max_truncation') }}
-                || ' %'
+                case
+                    when has_enough_calls then 'too much is cut off to say what such calls need'
+                    else {{ cut_off }} || '; ' || {{ too_few }}
+                end
+        when 'too_few' then {{ too_few }}
         when 'clamped' then {{ above_largest }}
         when 'clamped_cut_off'
             then

@@ -20,9 +20,11 @@ def test_gates_of_what_is_exported(tmp_path: Path) -> None:
     project = Project(tmp_path)
     for path in (ROOT / "telemetry").rglob("*.ndjson"):
         shutil.copy(path, project.telemetry(path.name))
+    project.telemetry("torn.ndjson").write_bytes(line()[:40] + b"\n")
     options = ("--min-samples", "4", "--vars", "{confidence_threshold: 0.4, under_multiplier: 1.1}")
     done = project.tokenest("build", *options)
     assert done.returncode == 0, done.stderr
+    assert "marts.rejected_lines says why a line is quarantined" in done.stderr
     multipliers = project.rows(
         "select distinct category, complexity from report.cmd_build_multipliers"
         " where is_exported order by all"

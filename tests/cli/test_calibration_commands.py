@@ -301,4 +301,5 @@ def test_promote_needs_a_place(many: Project) -> None:
     """Where the runtime reads is the user's to say."""
     done = run(many, "promote", "--yes")
     assert done.returncode == 2
+    assert "for --to: nothing says which file the runtime reads" in done.stderr
     assert "TOKENEST_COEFFICIENTS" in done.stderr

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dbt_project import Project, event
+from dbt_project import Project, event, line
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +89,26 @@ def test_a_verdict_is_what_its_figures_say(built: Project) -> None:
             assert proposed < present
             assert rate <= target
         assert (verdict == "leave") == (command is None)
+
+
+def test_few_calls_are_not_too_much_that_is_cut_off(project: Project) -> None:
+    """An agent tries again what was cut off: what its calls need is known, of too few of them."""
+    tries = ((1, 500, "max_tokens"), (2, 700, "end_turn"))
+    project.telemetry().write_bytes(
+        b"".join(
+            line(
+                event_id=f"{phase}-{number}", phase_id=phase, attempt=number, stop_reason=stop,
+                actual_max_tokens=500 * number, actual_output_tokens=tokens, success=number == 2,
+                truncated=number == 1,
+            )
+            for phase in ("a", "b")
+            for number, tokens, stop in tries
+        )
+    )  # fmt: skip
+    project.build()
+    said = "2 of 4 were cut off; too few calls: 49 that ended by themselves show 2 %"
+    reasons = "select distinct reason from report.cmd_advise where max_truncation = 0.02"
+    assert project.rows(reasons) == [(said,)]
 
 
 def test_advise_and_export_say_the_same(built: Project) -> None:

@@ -187,3 +187,24 @@ def test_weeks_are_named_with_the_calls_that_decide() -> None:
     assert week == (
         "Week of 2026-10-05: 25.0 % truncated of 4 calls; week of 2026-01-05: 50.0 % of 2."
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "rate", "figure", "state"),
+    [
+        ("worse", 0.015, "more is cut off, within the target", "unclear"),
+        ("worse", 0.03, "worse", "bad"),
+        ("worse", 0.0, "worse", "bad"),  # in what needed more than predicted
+        ("better", 0.03, "more is cut off", "unclear"),
+        ("no clear change", 0.015, "no clear change", "plain"),
+    ],
+)
+def test_a_table_that_keeps_its_promise_is_not_worse(
+    change: str, rate: float, figure: str, state: str
+) -> None:
+    """Ceilings lowered to a target of 2 % cut off more than those before, as was asked for."""
+    version = {"version_name": "v b", "previous_version": "v a", "version_change": change,
+               "truncation_rate": rate, "previous_truncation_rate": 0.001}  # fmt: skip
+    headline = {"version": [version], "recent": [{"target_truncation": 0.02}], "drift": []}
+    answer = _change(headline, [], is_coding=False)
+    assert (answer.figure, answer.state) == (f"Newest coefficients: {figure}", state)

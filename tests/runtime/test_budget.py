@@ -388,6 +388,25 @@ def test_one_larger_ceiling(cold: Estimator, stop_reason: str) -> None:
     assert "not raised twice" in reason
 
 
+def test_a_raised_ceiling_is_explained_as_such(cold: Estimator) -> None:
+    """It is twice the one before, and no floor."""
+    estimate = cold.estimate(["src/a.py", "tests/test_a.py"], None, "low")
+    raised = cold.after_truncation(cold.budget(estimate), "length").budget
+    said = cold.explain(estimate, raised)
+    assert "max_tokens 16848, raised once after an answer that was cut off" in said
+    assert "the ceiling before came from the cold-start floor" in said
+    assert "16848 from" not in said
+
+
+def test_an_input_beyond_the_window_is_explained_as_such(cold: Estimator) -> None:
+    """It lowers nothing: 8,424 was not lowered by what allows 16,384."""
+    estimate = cold.estimate(["src/a.py", "tests/test_a.py"], None, "low")
+    found = cold.budget(estimate, model="gpt-4o", input_tokens=500_000)
+    said = cold.explain(estimate, found)
+    assert "the model does not take so large an input, or has no room left" in said
+    assert (found.max_tokens, "lowered" in said) == (8424, False)
+
+
 def test_larger_ceiling_is_bounded(cold: Estimator) -> None:
     """The larger ceiling stays within the model, the window and the caller's own limit."""
     estimate = cold.estimate(["src/a.py", "tests/test_a.py"], None, "low")

@@ -82,6 +82,20 @@ def test_calls_of_something_new_are_learned_from(path: Path) -> None:
     assert asked(Estimator.load(path, strict=True), "new").seen_factor == 1
 
 
+def test_what_the_table_says_is_explained_without_reasoning_and_limits(path: Path) -> None:
+    """100 * e^2 in the table: room for reasoning is no part of it, and a limit hides it."""
+    estimator = Estimator.load(path, strict=True)
+    estimator.observe(asked(estimator, "new"), output_tokens=700, stop_reason="end_turn")
+    estimate = estimator.estimate(None, "new")
+    for reasoning, limit, is_said in ((0, None, True), (5000, None, True), (0, 300, False)):
+        found = estimator.budget(
+            estimate, max_truncation=RATE, reasoning_tokens=reasoning, max_tokens=limit
+        )
+        said = estimator.explain(estimate, found)
+        assert ("739 from the table, times" in said) == is_said
+        assert "from what was seen since" in said
+
+
 def test_a_truncation_raises_the_rate_of_its_model_and_category_and_of_all(path: Path) -> None:
     """A step is 0.5/sqrt(21 + n) times (cut off - 5 %); a model's own counts from three on."""
     estimator, table, memory = Estimator.load(path, strict=True), load(str(path)), Memory()

@@ -192,11 +192,12 @@ def _prepare(settings: Settings, lock_timeout: float) -> None:
 def _summary(found: dict[str, Any], seconds: float, settings: Settings) -> str:
     attempts = f", {count(found['attempts'], 'attempt')}" if found["attempts"] else ""
     gone = f"; {found['gone']} of the files are gone or not asked for" if found["gone"] else ""
+    why = "\nmarts.rejected_lines says why a line is quarantined" if found["quarantined"] else ""
     return (
         f"{count(found['lines'], 'line')} in {count(found['files'], 'file')}"
         f" = {found['accepted']} accepted"
         f" + {found['duplicate']} duplicate + {found['quarantined']} quarantined"
         f" + {found['blank']} blank + {found['other']} other{gone} ({seconds:.1f} s)\n"
         f"{count(found['events'], 'event')}{attempts}; {count(found['multipliers'], 'multiplier')},"
-        f" {count(found['budgets'], 'budget')} in {settings.exported_table}"
+        f" {count(found['budgets'], 'budget')} in {settings.exported_table}{why}"
     )

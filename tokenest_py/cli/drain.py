@@ -18,6 +18,7 @@ from tokenest_py.cli.options import AllowEmptyOption, FormatOption, LockTimeoutO
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.say import say
 from tokenest_py.errors import LeaseLostError, NoDataError
+from tokenest_py.pipeline.report.words import count
 from tokenest_py.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def drain(
             command=command,
             telemetry_folder=folder,
             patterns=read_patterns(settings.project / "seeds/collection/failure_patterns.csv"),
-            estimator=Estimator.load(workspace=Path.cwd()),
+            estimator=Estimator.load(workspace=Path.cwd(), strict=True),
             session_id=session or new_session(),
             phase_timeout=phase_timeout_seconds,
             limits=Limits(
@@ -163,7 +164,10 @@ def drain(
         _work(drain, only)
         _show_summary(drain, board, form, output_file)
     if drain.made and not any(attempt.events for attempt in drain.made):
-        raise NoDataError(f"{len(drain.made)} attempts gave no event; see the reasons above")
+        reason = f"{count(len(drain.made), 'attempt')} gave no event; see the reasons above"
+        if any(attempt.success for attempt in drain.made):
+            reason += "; what succeeded is done, and --phase ID --force drains it again"
+        raise NoDataError(reason)
 
 
 def _umask() -> int:
@@ -213,13 +217,13 @@ def _work(drain: Drain, only: Candidate | None) -> None:
                 progress.update(task, advance=1, so_far=_so_far(drain), refresh=True)
                 candidate = None if only else drain.next_candidate()
         except KeyboardInterrupt:
-            say(f"interrupted after {len(drain.made)} attempts; --resume goes on")
+            say(f"interrupted after {count(len(drain.made), 'attempt')}; --resume goes on")
             raise
 
 
 def _so_far(drain: Drain) -> str:
     """Return the yield of this call, why the last empty attempt was empty, and what is skipped."""
-    parts = [_events(sum(attempt.events for attempt in drain.made))]
+    parts = [count(sum(attempt.events for attempt in drain.made), "event")]
     reasons = [item.zero_yield_reason for item in drain.made if item.zero_yield_reason]
     if reasons:
         parts.append(f"last empty: {reasons[-1]}")
@@ -230,14 +234,10 @@ def _so_far(drain: Drain) -> str:
     return ", ".join(parts)
 
 
-def _events(count: int) -> str:
-    return "1 event" if count == 1 else f"{count} events"
-
-
 def _line(attempt: Attempt, candidate: Candidate) -> str:
     """Return what came of an attempt, in one line."""
     ending = "timeout" if attempt.timed_out else "ok" if attempt.success else "failed"
-    came = _events(attempt.events)
+    came = count(attempt.events, "event")
     if attempt.zero_yield_reason:
         came += f": {attempt.zero_yield_reason}"
     if attempt.failure_pattern:

@@ -10,6 +10,7 @@ from tokenest_py.cli.say import say
 from tokenest_py.errors import CollectionError, DatabaseBusyError
 from tokenest_py.pipeline.collection.events import file_sizes, is_writable
 from tokenest_py.pipeline.database import open_database
+from tokenest_py.pipeline.report.words import count
 
 if TYPE_CHECKING:
     from tokenest_py.pipeline.settings import Settings
@@ -42,7 +43,7 @@ def show_database(
             raise
         say(f"database: {path} (busy: another process works on it)")
         return None
-    say(f"database: {path} ({events} events)")
+    say(f"database: {path} ({count(events, 'event')})")
     return events
 
 
@@ -55,7 +56,8 @@ def show_folder(settings: Settings, *, to_write: bool) -> None:
     folder, globs = settings.telemetry_folder, settings.telemetry
     if to_write and not is_writable(folder):
         raise CollectionError(folder, "cannot be written to; set TOKENEST_TELEMETRY_DIR")
-    say(f"telemetry folder: {folder.absolute()} ({len(file_sizes(folder))} files)")
+    files = count(len(file_sizes(folder)), "file")
+    say(f"telemetry folder: {folder.absolute()} ({files})")
     if not any(_covers(glob, folder) for glob in globs):
         say(f"note: a build reads {', '.join(globs)}, not this folder; set TOKENEST_TELEMETRY")
 

@@ -81,7 +81,14 @@ def plan(
     show_folder(settings, to_write=False)
     if achievable or not events:
         say("planning the ten achievable phases")
-        phases = achievable_phases(seeds, name)
+        phases = tuple(
+            phase
+            for phase in achievable_phases(seeds, name)
+            if phase.category in (category or [phase.category])
+            and phase.complexity in (complexity or [phase.complexity])
+        )[:max_phases]
+        if not phases:
+            raise NoDataError("nothing to plan: none of the ten is of that kind")
         result = output.render([_phase_row(p) for p in phases], form, columns=PHASE_COLUMNS)
     else:
         cells = _gaps(settings.database, target, category or [], complexity or [], lock_timeout)
@@ -113,6 +120,12 @@ def _gaps(
     needs = f"needed_for_{target}"
     with open_database(database, lock_timeout=lock_timeout) as connection:
         found = read_view(connection, "cmd_plan_gaps")
+    for name, asked in (("category", categories), ("complexity", complexities)):
+        known = {row[name] for row in found}
+        unknown = next((value for value in asked if value not in known), None)
+        if unknown is not None:
+            reason = f"nothing to plan: no phase can be made up of the {name} {unknown!r}"
+            raise NoDataError(f"{reason}; there are {', '.join(sorted(known))}")
     return [
         Cell(
             category=row["category"],

@@ -111,7 +111,7 @@ def promote(
         rules_gate(proposed, current, read_table(PACKAGED), allowed=allow_rules),
         source_gate(proposed, recorded.exported),
         drift_gate(recorded.signals),
-        evidence_gate(recorded.held_back, rate=rate),
+        evidence_gate(recorded.held_back, rate=rate, share=share),
         *replay_gates(present, ours, most_up=max_increase),
     ]
     if all(gate.passes for gate in gates):

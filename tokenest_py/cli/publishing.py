@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tokenest_py.errors import ConsentError, UsageError
+from tokenest_py.errors import ConsentError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,12 +18,11 @@ __all__ = ["chosen_target", "confirm"]
 
 
 def chosen_target(given: Path | None, settings: Settings) -> Path:
-    """The file that the runtime reads, absolute; raises UsageError without one."""
+    """The file that the runtime reads, absolute; raises BadParameter without one."""
     path = given or settings.coefficients
     if path is None:
-        raise UsageError(
-            "--to", None, "a file, or set TOKENEST_COEFFICIENTS to what the runtime reads"
-        )
+        reason = "nothing says which file the runtime reads; give it, or set TOKENEST_COEFFICIENTS"
+        raise typer.BadParameter(reason, param_hint="--to")
     return path.absolute()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import UsageError
-from tokenest_py.runtime.budget import FLOOR, Budget, buffer
+from tokenest_py.runtime.budget import FLOOR, OVER_WINDOW, Budget, buffer
 from tokenest_py.runtime.quantiles import SO_FAR
 from tokenest_py.runtime.results import TokenEstimate
 
@@ -72,12 +72,24 @@ def _part(part: Part) -> str:
     return f"  {part.tokens} for {item.path}: {part.state} {item.name}, {why}{size}"
 
 
+def _from_the_table(budget: Budget) -> str:
+    """What the table itself says, where nothing but what was seen since has changed it."""
+    if budget.is_retry or budget.clamped_by:
+        return ""
+    tokens = (budget.max_tokens - budget.reasoning_tokens) / budget.seen_factor
+    return f"{tokens:.0f} from the table, "
+
+
 def _budget(coefficients: Coefficients, estimate: TokenEstimate, budget: Budget) -> Iterator[str]:
     source = "what new ones needed so far" if budget.source == SO_FAR else f"the {budget.source}"
-    yield f"max_tokens {budget.max_tokens} from {source}"
+    if budget.is_retry:
+        yield f"max_tokens {budget.max_tokens}, raised once after an answer that was cut off"
+        yield f"  the ceiling before came from {source}"
+    else:
+        yield f"max_tokens {budget.max_tokens} from {source}"
     if budget.source == FLOOR:
-        factor = buffer(coefficients, estimate)
-        yield f"  the larger of the floor and {estimate.estimated_tokens} times {factor:g}"
+        times = f"times {buffer(coefficients, estimate):g}"
+        yield f"  the larger of the floor and {estimate.estimated_tokens} {times}"
         if coefficients.n_known:
             yield f"  too few calls are known for a rate of {_rate(budget.max_truncation)}"
     elif budget.quantile_rate is not None:
@@ -88,13 +100,17 @@ def _budget(coefficients: Coefficients, estimate: TokenEstimate, budget: Budget)
             asked = _rate(budget.max_truncation)
             yield f"  the table holds no rate of {asked}: its {rate} answers"
         if budget.seen_factor != 1:
-            yield (
-                f"  {budget.max_tokens / budget.seen_factor:.0f} from the table, times"
-                f" {budget.seen_factor:.3f} from what was seen since"
-            )
+            times = f"times {budget.seen_factor:.3f} from what was seen since"
+            yield f"  {_from_the_table(budget)}{times}"
+    yield from _limits(budget)
+
+
+def _limits(budget: Budget) -> Iterator[str]:
     if budget.reasoning_tokens:
         yield f"  {budget.reasoning_tokens} of it for reasoning, {budget.visible_tokens} visible"
     if budget.is_below_estimate:
         yield f"  below the low end of the estimate, {budget.estimate_low}"
-    if budget.clamped_by:
+    if budget.clamped_by == OVER_WINDOW:
+        yield "  the model does not take so large an input, or has no room left for an answer"
+    elif budget.clamped_by:
         yield f"  lowered by {budget.clamped_by}, which allows {budget.limit}"

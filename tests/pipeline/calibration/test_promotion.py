@@ -277,8 +277,9 @@ def test_backtest_gates() -> None:
         return {gate.name: gate.passes for gate in gates}
 
     assert passing(_score()) == {"method truncation": True, "method loss": True}
-    assert not evidence_gate(99, rate=0.05).passes
-    assert evidence_gate(100, rate=0.05).passes
+    few, enough = (evidence_gate(calls, rate=0.05, share=0.4) for calls in (99, 100))
+    assert (few.passes, enough.passes) == (False, True)
+    assert "5 truncations are likely from 250 calls on" in few.about  # what to collect
     assert passing(_score(wilson_low=0.051))["method truncation"] is False
     judge = _score(stratification="category", category="judge", n=200, wilson_low=0.06)
     assert passing(_score(), judge)["method truncation"] is False

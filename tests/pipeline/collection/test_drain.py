@@ -9,6 +9,7 @@ import os
 import pty
 import random
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -494,6 +495,22 @@ def test_the_second_controller_says_so_and_stops(tmp_path: Path) -> None:
     assert [line["phase_id"] for line in journal_lines(tmp_path)] == ["p1", "p2"]
 
 
+def test_a_copy_of_a_run_s_folder_is_the_same_run(tmp_path: Path) -> None:
+    """The journal goes by the run's id; each phase was attempted twice, and its events counted."""
+    make_run(tmp_path, {"p1": "event()"})
+    shutil.copytree(tmp_path / "r", tmp_path / "copy")
+    telemetry, copy = tmp_path / "telemetry", find_run(str(tmp_path / "copy"))
+    said = r"drained from another folder; .* of their own"
+    with (
+        find_run(str(tmp_path / "r")).drained_into(telemetry),
+        pytest.raises(RunBusyError, match=said),
+        copy.drained_into(telemetry),
+    ):
+        pass
+    with copy.drained_into(telemetry) as journal:
+        assert journal.attempts == []
+
+
 # Killed, and resumed.
 
 
@@ -636,7 +653,8 @@ def test_a_drain_without_any_event_exits_4(tmp_path: Path) -> None:
     done = tokenest(tmp_path, "drain", str(tmp_path / "r"), "--worker", words)
     assert done.returncode == 4
     assert "success_without_calls" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("tokenest: 1 attempts gave no event")
+    assert done.stderr.splitlines()[-1].startswith("tokenest: 1 attempt gave no event")
+    assert done.stderr.endswith("what succeeded is done, and --phase ID --force drains it again\n")
 
 
 def test_a_dry_run_shows_the_order_and_writes_nothing(tmp_path: Path) -> None:
@@ -686,6 +704,19 @@ def test_a_foreign_database_is_refused(tmp_path: Path, content: bytes, message: 
         tmp_path, "drain", str(tmp_path / "r"), "--worker", " ".join(worker_words(tmp_path))
     )
     assert (done.returncode, message in done.stderr) == (1, True), done.stderr
+
+
+def test_a_table_that_cannot_be_used_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by `estimate` and `size`: the budgets of all phases were those of the packaged table."""
+    make_run(tmp_path, {"p1": "event()"})
+    lost = tmp_path / "lost.ndjson"
+    monkeypatch.setenv("TOKENEST_COEFFICIENTS", str(lost))
+    done = tokenest(tmp_path, "drain", str(tmp_path / "r"), "--worker", "true")
+    assert done.returncode == 1
+    assert f"tokenest: {lost}: cannot be opened" in done.stderr.splitlines()[-1]
+    assert journal_lines(tmp_path) == []
 
 
 def test_an_unwritable_telemetry_folder_is_refused(tmp_path: Path) -> None:

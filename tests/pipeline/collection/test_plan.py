@@ -184,6 +184,20 @@ def test_files_that_hold_no_phases(tmp_path: Path, content: bytes, message: str)
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_of_an_editor_on_windows_is_read(tmp_path: Path) -> None:
+    """It begins with a mark of its encoding, and its lines end in two characters."""
+    path = tmp_path / "phases.ndjson"
+    path.write_text(json.dumps(phase("a").as_dict()) + "\r\n", encoding="utf-8-sig", newline="")
+    assert read_phases(path) == (phase("a"),)
+
+
+def test_a_phase_of_one_s_own_needs_no_state(tmp_path: Path) -> None:
+    """There is one that it may have, so it need not be written."""
+    written = phase("a").as_dict()
+    del written["state"]
+    assert parse_phase(written, tmp_path / "phases.ndjson", 1) == phase("a")
+
+
 def test_a_run_is_one_run(tmp_path: Path) -> None:
     """Neither two runs in a folder nor a phase twice."""
     for second, message in (
@@ -223,6 +237,16 @@ def test_without_a_database_the_ten_are_planned(project: Project) -> None:
     assert (code, "is there already" in said.splitlines()[-1]) == (1, True)
 
 
+def test_of_the_ten_those_that_are_asked_for(project: Project) -> None:
+    """A filter and a limit hold without telemetry, too."""
+    asked = ("--category", "testing", "--complexity", "medium", "--format", "json")
+    code, out, said = plan(project, "--run", "tests", *asked, "--max-phases", "1")
+    assert code == 0, said
+    assert [row["phase_id"] for row in json.loads(out)] == ["string-helper-tests"]
+    code, _, said = plan(project, "--run", "none", "--category", "frontend")
+    assert (code, "none of the ten is of that kind" in said) == (4, True)
+
+
 def test_from_telemetry_the_thinnest_cells_are_planned(samples: Project, tmp_path: Path) -> None:
     """As marts.collection_plan ranks them, as many as the cell lacks."""
     runs = str(tmp_path / "runs")
@@ -256,6 +280,7 @@ def test_the_target_and_the_filters(samples: Project, tmp_path: Path) -> None:
     assert all(row["has"] + row["needs"] == 20 for row in rows)
     code, _, said = plan(samples, "--run", "none", "--category", "nonsense", *common)
     assert (code, "nothing to plan" in said) == (4, True)
+    assert "made up of the category 'nonsense'; there are backend, bugfix, " in said
     assert not (tmp_path / "runs" / "none").exists()
 
 

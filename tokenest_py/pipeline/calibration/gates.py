@@ -6,6 +6,7 @@ recorded calls; `backtest_gates` judge the method on calls that it had not seen.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,10 +98,13 @@ def drift_gate(signals: Sequence[dict[str, Any]]) -> Gate:
     return Gate("drift", not bad, str(len(bad)), "0 categories", about)
 
 
-def evidence_gate(calls: int, *, rate: float) -> Gate:
-    """So many calls that a rate of truncation can be told from none."""
+def evidence_gate(calls: int, *, rate: float, share: float) -> Gate:
+    """So many calls that a rate of truncation can be told from none; `share` is held back."""
     needed = round(EXPECTED_TRUNCATIONS / rate)
-    about = f"calls held back; {needed} make {EXPECTED_TRUNCATIONS} truncations likely"
+    about = (
+        f"the newest {100 * share:g} % of the calls, held back; {EXPECTED_TRUNCATIONS} truncations"
+        f" are likely from {math.ceil(needed / share):,} calls on"
+    )
     return Gate("evidence", calls >= needed, f"{calls} calls", f"at least {needed}", about)
 
 

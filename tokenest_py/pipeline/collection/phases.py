@@ -107,6 +107,6 @@ def _first_fault() -> Callable[[object], str]:
 
 def _json(line: bytes, path: Path, line_no: int) -> object:
     try:
-        return json.loads(line.decode("utf-8"))
+        return json.loads(line.decode("utf-8-sig"))  # as PowerShell writes it
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise CollectionError(path, "is not JSON; each line is one phase", line_no) from error

@@ -50,6 +50,10 @@ class Run:
         Raises:
             CollectionError: It is damaged, is gone, or the run went with another folder.
         """
+        return Journal(self._journal_path(telemetry_folder), self.run_id)
+
+    def _journal_path(self, telemetry_folder: Path) -> Path:
+        """Return where the journal lies, unless the run went with another folder."""
         path = journal_path(telemetry_folder, self.run_id)
         pointer = self.folder / "telemetry-folder"
         with contextlib.suppress(FileNotFoundError):
@@ -60,7 +64,7 @@ class Run:
             if known and not path.exists():
                 reason = "its journal is gone; restore it, or plan a new run"
                 raise CollectionError(path, reason)
-        return Journal(path, self.run_id)
+        return path
 
     @contextmanager
     def drained_into(
@@ -84,23 +88,44 @@ class Run:
             if out:
                 reason = f"is being drained through a service: {out[0].phase_id} is out"
                 raise RunBusyError(self.folder, f"{reason}; wait, or drain with --api-url")
-            journal = self.journal(telemetry_folder)
+            path = self._journal_path(telemetry_folder)
             try:
                 (self.folder / "logs").mkdir(mode=0o700, exist_ok=True)
                 telemetry_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                journal.path.touch(mode=0o600)
+                path.touch(mode=0o600)
                 pointer = self.folder / "telemetry-folder"
                 write_beside(pointer, f"{telemetry_folder.absolute()}\n").replace(pointer)
             except OSError as error:
                 raise CollectionError(
                     Path(error.filename or self.folder), f"cannot be written: {error.strerror}"
                 ) from error
-            attempts = Counter(attempt.phase_id for attempt in journal.attempts)
-            for phase in self.phases:
-                log = self.log_path(phase.phase_id, attempts[phase.phase_id] + 1)
-                if end_orphan(log) and say is not None:
-                    say(f"ended what an interrupted attempt at {phase.phase_id} had left running")
-            yield journal
+            with self._alone_in(path):
+                journal = Journal(path, self.run_id)
+                attempts = Counter(attempt.phase_id for attempt in journal.attempts)
+                for phase in self.phases:
+                    log = self.log_path(phase.phase_id, attempts[phase.phase_id] + 1)
+                    if end_orphan(log) and say is not None:
+                        what = f"an interrupted attempt at {phase.phase_id}"
+                        say(f"ended what {what} had left running")
+                yield journal
+
+    @contextmanager
+    def _alone_in(self, journal: Path) -> Iterator[None]:
+        """Hold the journal, which goes by the run's id: a copy of the folder appends to it, too."""
+        try:
+            fd = os.open(journal, os.O_RDWR)
+        except OSError as error:
+            raise CollectionError(journal, f"cannot be written: {error.strerror}") from error
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                reason = f"holds run {self.run_id}, which is being drained from another folder"
+                reason += "; wait for it, or give these phases a run_id of their own"
+                raise RunBusyError(self.folder, reason) from None
+            yield
+        finally:
+            os.close(fd)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

@@ -51,7 +51,7 @@ def parse_command(command: str) -> tuple[str, ...]:
     except ValueError as error:
         raise UsageError("--worker", command, f"a command with matched quotes ({error})") from error
     if not words or shutil.which(words[0]) is None:
-        raise UsageError("--worker", command, "a command whose program exists")
+        raise UsageError("--worker", command, "a command whose program exists and may be run")
     return tuple(words)
 
 

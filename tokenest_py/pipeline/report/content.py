@@ -221,8 +221,10 @@ def _change(headline: dict[str, Rows], weeks: Rows, *, is_coding: bool) -> Answe
         change = version["version_change"]
         figure = f"Newest coefficients: {change}"
         state = _STATES.get(change, "plain")
-        if change == "better" and _cuts_off_more(version):
-            figure, state = "Newest coefficients: more is cut off", "unclear"
+        is_promised = change == "worse" and _is_within_target(version, headline["recent"])
+        if _cuts_off_more(version) and (is_promised or change == "better"):
+            aim = ", within the target" if is_promised else ""
+            figure, state = f"Newest coefficients: more is cut off{aim}", "unclear"
         lines.append(
             f"{version['version_name']} against {version['previous_version']}: truncated"
             f" {percent(version['previous_truncation_rate'])} →"
@@ -243,6 +245,12 @@ def _change(headline: dict[str, Rows], weeks: Rows, *, is_coding: bool) -> Answe
     if is_coding:
         lines += [f"Newest runs against the first: {row['drift']}." for row in headline["drift"]]
     return Answer("What changed?", figure, state, tuple(lines), HEADLINE[2].sql)
+
+
+def _is_within_target(version: dict[str, Any], recent: Rows) -> bool:
+    """Whether a table cuts off no more than it promises: a lower ceiling does so on purpose."""
+    rate = version["truncation_rate"]
+    return bool(recent) and rate is not None and rate <= recent[0]["target_truncation"]
 
 
 def _cuts_off_more(version: dict[str, Any]) -> bool:
