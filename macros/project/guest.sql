@@ -21,14 +21,14 @@
 
 {#-
     dbt looks a name up among the models of the root project first; what a model of the package reads is
-    the package's own. The one model that reads what a host names (tokenest__events) means the host's.
+    the package's own. The one model that reads what a host names (tokenest__events) means the host's,
+    and that of another package where the host names the package too.
 -#}
 {% macro ref(name, of_package=none) %}
     {% if of_package %}{{ return(builtins.ref(name, of_package, **kwargs)) }}{% endif %}
-    {% if project_name == 'tokenest' or model['name'] == 'base_relation__calls' %}
-        {{ return(builtins.ref(name, **kwargs)) }}
-    {% endif %}
-    {{ return(builtins.ref('tokenest', name)) }}
+    {% if project_name == 'tokenest' %}{{ return(builtins.ref(name, **kwargs)) }}{% endif %}
+    {% set owner = project_name if model['name'] == 'base_relation__calls' else 'tokenest' %}
+    {{ return(builtins.ref(owner, name, **kwargs)) }}
 {% endmacro %}
 
 {#-

@@ -254,17 +254,20 @@ def test_a_sample_of_the_calls(host: Host) -> None:
 
 
 def test_what_a_host_may_name(host: Host) -> None:
-    """A version of a model, and nothing that is no relation; no setting makes views of tables."""
+    """A version of a model, a name that tokenest has too, and nothing that is no relation.
+
+    No setting makes views of tables, and a run without any calls says so.
+    """
     models, project = host.folder / "models", host.folder / "dbt_project.yml"
     (models / "few_v2.sql").write_text("{{ config(materialized='view') }} " + EQUAL_CALLS)
-    (models / "none.sql").write_text("{{ config(materialized='ephemeral') }} " + EQUAL_CALLS)
+    (models / "scores.sql").write_text("{{ config(materialized='ephemeral') }} " + EQUAL_CALLS)
     (models / "few.yml").write_text(
         json.dumps({"models": [{"name": "few", "versions": [{"v": 2}]}]})
     )
     read = ["run", "-s", "few", "base_relation__calls", "--vars"]
     host.dbt(*read, json.dumps({"tokenest__events": "{{ ref('few', v=2) }}"}))
     assert host.rows("select count(*) from dev_ana_tokenest.base_relation__calls") == [(3,)]
-    said = host.dbt(*read, json.dumps({"tokenest__events": "{{ ref('none') }}"}), code=1)
+    said = host.dbt(*read, json.dumps({"tokenest__events": "{{ ref('scores') }}"}), code=1)
     assert "the var tokenest__events names an ephemeral model; it has to name a table" in said
     said = host.dbt(*read, json.dumps({"tokenest__events": None}), code=1)
     assert "the var tokenest__events names no relation; it has to name a table" in said
@@ -287,6 +290,7 @@ def test_a_name_that_dbt_would_mistake_is_named(host: Host) -> None:
     said = " ".join(host.dbt("build", "--target", "prod", code=2).split())
     assert "tokenest and acme both have " in said
     assert flag in said
+    assert "The node 'base_relation__calls'" not in said
     models = own(host.manifest())
     assert schemas(host.manifest()) == {"tokenest"}
     assert {
