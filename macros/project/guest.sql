@@ -43,6 +43,18 @@
     {{ return(builtins.var('tokenest__' ~ name, defaults.get(name, default))) }}
 {% endmacro %}
 
+{#- Warns in a host that builds tables of the package and has not said where its calls are. -#}
+{% macro check_calls() %}
+    {% if execute and is_guest() and not has_events() and not var('sources')
+        and 'model.tokenest.' in selected_resources | join(' ') %}
+        {% do exceptions.warn(
+            'tokenest has no calls to read, and its tables stay empty: name the relation of your calls in'
+            ~ ' dbt_project.yml of ' ~ project_name ~ ', `vars: {tokenest__events: "{{ ref(\'llm_calls\') }}"}`'
+            ~ ' (docs/package.md)'
+        ) %}
+    {% endif %}
+{% endmacro %}
+
 {#-
     Stops a run in a host where a setting of the host for all packages makes views of the tables of the
     package: each is read by many, and a query of the last ones would compute all of them many times.

@@ -272,8 +272,10 @@ def test_what_a_host_may_name(host: Host) -> None:
     said = host.dbt(*read, json.dumps({"tokenest__events": None}), code=1)
     assert "the var tokenest__events names no relation; it has to name a table" in said
     kept = project.read_text(encoding="utf-8")
-    project.write_text(kept.replace("models:\n", "models:\n  +materialized: view\n", 1))
+    views = kept.replace("models:\n", "models:\n  +materialized: view\n", 1)
+    project.write_text(views.replace("tokenest__events", "tokenest__event"))
     said = host.dbt("run", "-s", "int_demand", code=2)
+    assert "tokenest has no calls to read, and its tables stay empty" in said
     project.write_text(kept)
     assert "makes int_demand of tokenest, and 0 more, a view, and they have to be tables" in said
 
