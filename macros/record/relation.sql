@@ -74,7 +74,20 @@
             ~ '. It has ' ~ columns | join(', ') ~ '; docs/event_record.md has the columns of an event'
         ) %}
     {% endif %}
+    {% do name_unread_labels(known, columns) %}
     {{ return(values) }}
+{% endmacro %}
+
+{#- Warns of each label that no column of the relation says, or that stands beside a column `labels`. -#}
+{% macro name_unread_labels(known, columns) %}
+    {% for name in further_labels() if (name in columns) == ('labels' in columns) %}
+        {% do exceptions.warn(
+            'tokenest does not read the column ' ~ name ~ ' of ' ~ known ~ ': its column labels is read for all labels'
+            if name in columns else
+            'tokenest__labels has ' ~ name ~ ', and ' ~ known ~ ' has neither that column nor a column labels, so that'
+            ~ ' no call has this label. It has ' ~ columns | join(', ')
+        ) %}
+    {% endfor %}
 {% endmacro %}
 
 {#- Whether a column of the relation (relation_columns) can be read as a value of the type. -#}

@@ -235,7 +235,8 @@ def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
 
 def test_a_time_and_the_output_tokens_are_enough(host: Host) -> None:
     """Equal rows without an id are calls of their own."""
-    host.build_of(EQUAL_CALLS, "base_relation__calls", "stg_relation__events")
+    said = host.build_of(EQUAL_CALLS, "base_relation__calls", "stg_relation__events")
+    assert 'tokenest__labels has tenant, and "acme"."main"."spend" has neither' in said
     assert host.rows(
         "select count(*), count(distinct event_id), count(distinct phase_id)"
         " from dev_ana_tokenest.stg_relation__events"

@@ -163,6 +163,7 @@ def test_a_table_of_calls(host: Host) -> None:
     said = host.dbt("build", "-s", "package:tokenest", "--exclude-resource-type", "test",
                     events="{{ source('llm', 'calls') }}")  # fmt: skip
     assert "left out 2 row(s) of postgres.llm.calls: actual_output_tokens is out of range" in said
+    assert 'tokenest does not read the column team of "postgres"."llm"."calls"' in said
     found = host.compared("llm.calls")
     same(found)
     assert found["calls"].rows == CALLS - 2
