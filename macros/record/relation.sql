@@ -195,6 +195,7 @@
             coalesce(event_id, 'md5:' || md5({{ key_of(key) }})) as known_id,
             case
                 when occurred_at is null then 'occurred_at is missing'
+                when occurred_at < cast('2000-01-01 00:00:00' as timestamp) then 'occurred_at is before 2000'
                 when {{ is_in_the_future('occurred_at') }} then 'occurred_at is in the future'
                 when actual_output_tokens is null then 'actual_output_tokens is missing'
                 {%- for field in event_fields() if field['type'] == 'whole' %}

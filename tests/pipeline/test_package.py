@@ -28,7 +28,7 @@ NO_CALLS = """
         'call-1' as event_id, '12' as actual_output_tokens, date '2026-03-01' as day,
         {'tenant': 'north'} as labels, [1, 2] as deliverables
 """
-# nine rows of which three are calls, in the types and spellings of a warehouse
+# ten rows of which three are calls, in the types and spellings of a warehouse
 ODD_CALLS = """
     select
         'a' as "Event_ID",
@@ -38,6 +38,7 @@ ODD_CALLS = """
         '["src/a.py", "src/b.py"]' as deliverables
     union all select 'a', timestamptz '2026-03-01 15:00:00+02', 130, 'north', null
     union all select 'b', null, 140, 'north', null
+    union all select 'h', timestamptz '-infinity', 140, 'north', null
     union all select 'c', timestamptz '2026-03-01 16:00:00+02', -1, 'north', null
     union all select null, timestamptz '2026-03-01 17:00:00+02', 150, null, null
     union all select 'd', timestamptz '2026-03-01 18:00:00+02', null, 'north', null
@@ -214,6 +215,7 @@ def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
     """Each reason in words; what is a call is taken as it was meant."""
     said = host.build_of(ODD_CALLS, "base_relation__calls", "stg_relation__events")
     for count, reason in ((1, "event_id came before"), (1, "occurred_at is missing"),
+                          (1, "occurred_at is before 2000"),
                           (1, "actual_output_tokens is missing"),
                           (3, "actual_output_tokens is out of range"),
                           (1, "deliverables is no list of texts")):  # fmt: skip
