@@ -197,6 +197,7 @@ def test_the_calls_of_the_relation_reach_the_marts(host: Host) -> None:
         " from dev_ana.llm_calls group by all order by all"
     )
     assert host.rows(f"select count(*) from {marts}.coefficients where kind = 'budget'") != [(0,)]
+    assert host.rows(f"select count(command) from {marts}.advice") == [(0,)]
     assert not (host.folder / "exports").exists()
 
 
