@@ -97,6 +97,8 @@
         {{ return(type == 'text_list' and (kind == 'array' or modules.re.search('char|text|string', kind) is not none)) }}
     {% elif kind.startswith(('struct', 'map')) %}
         {{ return(false) }}
+    {% elif is_json(column) %}
+        {{ return(type not in ['time', 'whole', 'number', 'flag']) }}
     {% elif type == 'time' %}
         {{ return(kind.startswith(('timestamp', 'date'))) }}
     {% elif type in ['whole', 'number', 'flag'] and (column['is_text'] or kind.startswith(('time', 'date', 'interval', 'uuid'))) %}
@@ -108,6 +110,11 @@
 {#- Whether a column of the relation is a list, and no text of one. -#}
 {% macro is_list(column) %}
     {{ return('[' in column['type'] or column['type'].startswith('array')) }}
+{% endmacro %}
+
+{#- Whether a column of the relation is of JSON, and no text of it. -#}
+{% macro is_json(column) %}
+    {{ return(column['type'] in ['json', 'jsonb']) }}
 {% endmacro %}
 
 {#- One column of the relation (relation_columns) as a value of its type; times are UTC. -#}
@@ -135,7 +142,8 @@
             'case when ' ~ json_is_valid(json) ~ ' then ' ~ json_sorted(json) ~ ' else ' ~ json ~ ' end'
         ) }}
     {%- endif -%}
-    {{ return('nullif(cast(' ~ value ~ " as string), '')") }}
+    {%- set text = json_text(value) if is_json(column) else value -%}
+    {{ return('nullif(cast(' ~ text ~ " as string), '')") }}
 {%- endmacro %}
 
 {#- The JSON text of a column; an empty text, and the null of JSON, is none. -#}

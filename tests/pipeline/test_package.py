@@ -26,11 +26,11 @@ HOST = ["dev_ana.lake", "dev_ana.llm_calls", "dev_ana_marts.calls", "dev_ana_mar
 NO_CALLS = """
     select
         'call-1' as event_id, '12' as actual_output_tokens, date '2026-03-01' as day,
-        {'tenant': 'north'} as labels, [1, 2] as deliverables
+        {'tenant': 'north'} as labels, [1, 2] as deliverables, '3'::json as attempt
 """
 # ten rows of which three are calls, in the types and spellings of a warehouse
 ODD_CALLS = """
-    select
+    select *, '"length"'::json as stop_reason from (select
         'a' as "Event_ID",
         timestamptz '2026-03-01 14:00:00+02' as occurred_at,
         cast(120.0 as decimal(10, 2)) as actual_output_tokens,
@@ -45,7 +45,7 @@ ODD_CALLS = """
     union all select 'd', timestamptz '2026-03-01 18:00:09+02', 160, 'north', 'null'
     union all select 'e', timestamptz '2026-03-01 19:00:00+02', 1e30, 'north', null
     union all select 'f', timestamptz '2026-03-01 20:00:00+02', cast('nan' as double), 'north', null
-    union all select 'g', timestamptz '2026-03-01 21:00:00+02', 170, 'north', 'src/a.py'
+    union all select 'g', timestamptz '2026-03-01 21:00:00+02', 170, 'north', 'src/a.py')
 """
 EQUAL_CALLS = """
     select timestamp '2026-03-01 00:00:00' as occurred_at, 100 as actual_output_tokens
@@ -209,6 +209,7 @@ def test_a_relation_that_is_none_is_named_in_words(host: Host) -> None:
     assert "actual_output_tokens is text and has to be a whole number" in sentence
     assert "labels is struct(tenant varchar) and has to be an object of texts" in sentence
     assert "deliverables is integer[] and has to be a list of texts" in sentence
+    assert "attempt is json and has to be a whole number" in sentence
     assert "It has event_id, actual_output_tokens, day" in sentence
 
 
@@ -228,10 +229,10 @@ def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
     )
     assert found == [
         ("a", True, "2026-03-01 12:00:00", 120, '{"tenant":"acme, inc."}',
-         ["src/a.py", "src/b.py"], "unrecorded", None, True),
-        ("md5:", False, "2026-03-01 15:00:00", 150, None, None, "unrecorded", None, True),
+         ["src/a.py", "src/b.py"], "truncated", True, True),
+        ("md5:", False, "2026-03-01 15:00:00", 150, None, None, "truncated", True, True),
         # the row that was there before the answer takes its id from nobody
-        ("d", True, "2026-03-01 16:00:09", 160, '{"tenant":"north"}', None, "unrecorded", None,
+        ("d", True, "2026-03-01 16:00:09", 160, '{"tenant":"north"}', None, "truncated", True,
          True),
     ]  # fmt: skip
 

@@ -171,6 +171,9 @@ def test_a_table_of_calls(host: Host) -> None:
     found = host.compared("llm.calls")
     same(found)
     assert found["calls"].rows == CALLS - 2
+    with host.connection.cursor() as cursor:
+        cursor.execute("select distinct stop_class from analytics_tokenest.calls order by 1")
+        assert cursor.fetchall() == [("complete",), ("tool",), ("truncated",), ("unrecorded",)]
     for name in ("multipliers", "int_deliverables", "int_breakdown_parts"):
         assert found[name].rows, name
 

@@ -71,7 +71,7 @@ CALLS = """
         predicted_output_tokens integer,
         actual_max_tokens integer,
         actual_output_tokens numeric,
-        stop_reason text,
+        stop_reason jsonb,
         success smallint,
         prompt text
     )
@@ -226,7 +226,7 @@ def calls(count: int) -> Iterator[dict[str, Any]]:
             "predicted_output_tokens": call["predicted"],
             "actual_max_tokens": call["ceiling"],
             "actual_output_tokens": {13: -1, 14: 10**30}.get(number, call["tokens"]),
-            "stop_reason": call["stop"],
+            "stop_reason": json.dumps(call["stop"]),
             "success": int(call["stop"] != "length"),
             "prompt": "what nobody asked for",
         }
