@@ -78,7 +78,7 @@
     {{ return(values) }}
 {% endmacro %}
 
-{#- Warns of each label that no column of the relation says, or that stands beside a column `labels`. -#}
+{#- Warns of each label that no column says, and of a column of one beside a column `labels`. -#}
 {% macro name_unread_labels(known, columns) %}
     {% for name in further_labels() if (name in columns) == ('labels' in columns) %}
         {% do exceptions.warn(
