@@ -106,8 +106,9 @@
     end
 {%- endmacro %}
 
-{#- Text: what to type after a verdict. -#}
+{#- Text: what to type after a verdict. No command reads the schema of a host. -#}
 {% macro advice_command() -%}
+    {%- if is_guest() %}{{ return('cast(null as string)') }}{% endif -%}
     case
         when verdict in ('raise', 'lower') then 'tokenest promote'
         when verdict = 'collect' and n_known = 0 then 'tokenest advise --max-tokens 32000 PATH'

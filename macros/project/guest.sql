@@ -21,14 +21,14 @@
 
 {#-
     dbt looks a name up among the models of the root project first; what a model of the package reads is
-    the package's own. The one model that reads what a host names (tokenest__events) means the host's.
+    the package's own. The one model that reads what a host names (tokenest__events) means the host's,
+    and that of another package where the host names the package too.
 -#}
 {% macro ref(name, of_package=none) %}
     {% if of_package %}{{ return(builtins.ref(name, of_package, **kwargs)) }}{% endif %}
-    {% if project_name == 'tokenest' or model['name'] == 'base_relation__calls' %}
-        {{ return(builtins.ref(name, **kwargs)) }}
-    {% endif %}
-    {{ return(builtins.ref('tokenest', name)) }}
+    {% if project_name == 'tokenest' %}{{ return(builtins.ref(name, **kwargs)) }}{% endif %}
+    {% set owner = project_name if model['name'] == 'base_relation__calls' else 'tokenest' %}
+    {{ return(builtins.ref(owner, name, **kwargs)) }}
 {% endmacro %}
 
 {#-
@@ -41,6 +41,18 @@
     {% endif %}
     {% set defaults = dict(builtins.var('tokenest__defaults'), sources=[]) %}
     {{ return(builtins.var('tokenest__' ~ name, defaults.get(name, default))) }}
+{% endmacro %}
+
+{#- Warns in a host that builds tables of the package and has not said where its calls are. -#}
+{% macro check_calls() %}
+    {% if execute and is_guest() and not has_events() and not var('sources')
+        and 'model.tokenest.' in selected_resources | join(' ') %}
+        {% do exceptions.warn(
+            'tokenest has no calls to read, and its tables stay empty: name the relation of your calls in'
+            ~ ' dbt_project.yml of ' ~ project_name ~ ', `vars: {tokenest__events: "{{ ref(\'llm_calls\') }}"}`'
+            ~ ' (docs/package.md)'
+        ) %}
+    {% endif %}
 {% endmacro %}
 
 {#-

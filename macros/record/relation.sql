@@ -74,7 +74,20 @@
             ~ '. It has ' ~ columns | join(', ') ~ '; docs/event_record.md has the columns of an event'
         ) %}
     {% endif %}
+    {% do name_unread_labels(known, columns) %}
     {{ return(values) }}
+{% endmacro %}
+
+{#- Warns of each label that no column says, and of a column of one beside a column `labels`. -#}
+{% macro name_unread_labels(known, columns) %}
+    {% for name in further_labels() if (name in columns) == ('labels' in columns) %}
+        {% do exceptions.warn(
+            'tokenest does not read the column ' ~ name ~ ' of ' ~ known ~ ': its column labels is read for all labels'
+            if name in columns else
+            'tokenest__labels has ' ~ name ~ ', and ' ~ known ~ ' has neither that column nor a column labels, so that'
+            ~ ' no call has this label. It has ' ~ columns | join(', ')
+        ) %}
+    {% endfor %}
 {% endmacro %}
 
 {#- Whether a column of the relation (relation_columns) can be read as a value of the type. -#}
@@ -84,6 +97,8 @@
         {{ return(type == 'text_list' and (kind == 'array' or modules.re.search('char|text|string', kind) is not none)) }}
     {% elif kind.startswith(('struct', 'map')) %}
         {{ return(false) }}
+    {% elif is_json(column) %}
+        {{ return(type not in ['time', 'whole', 'number', 'flag']) }}
     {% elif type == 'time' %}
         {{ return(kind.startswith(('timestamp', 'date'))) }}
     {% elif type in ['whole', 'number', 'flag'] and (column['is_text'] or kind.startswith(('time', 'date', 'interval', 'uuid'))) %}
@@ -95,6 +110,11 @@
 {#- Whether a column of the relation is a list, and no text of one. -#}
 {% macro is_list(column) %}
     {{ return('[' in column['type'] or column['type'].startswith('array')) }}
+{% endmacro %}
+
+{#- Whether a column of the relation is of JSON, and no text of it. -#}
+{% macro is_json(column) %}
+    {{ return(column['type'] in ['json', 'jsonb']) }}
 {% endmacro %}
 
 {#- One column of the relation (relation_columns) as a value of its type; times are UTC. -#}
@@ -122,7 +142,8 @@
             'case when ' ~ json_is_valid(json) ~ ' then ' ~ json_sorted(json) ~ ' else ' ~ json ~ ' end'
         ) }}
     {%- endif -%}
-    {{ return('nullif(cast(' ~ value ~ " as string), '')") }}
+    {%- set text = json_text(value) if is_json(column) else value -%}
+    {{ return('nullif(cast(' ~ text ~ " as string), '')") }}
 {%- endmacro %}
 
 {#- The JSON text of a column; an empty text, and the null of JSON, is none. -#}
@@ -182,6 +203,7 @@
             coalesce(event_id, 'md5:' || md5({{ key_of(key) }})) as known_id,
             case
                 when occurred_at is null then 'occurred_at is missing'
+                when occurred_at < cast('2000-01-01 00:00:00' as timestamp) then 'occurred_at is before 2000'
                 when {{ is_in_the_future('occurred_at') }} then 'occurred_at is in the future'
                 when actual_output_tokens is null then 'actual_output_tokens is missing'
                 {%- for field in event_fields() if field['type'] == 'whole' %}

@@ -26,11 +26,11 @@ HOST = ["dev_ana.lake", "dev_ana.llm_calls", "dev_ana_marts.calls", "dev_ana_mar
 NO_CALLS = """
     select
         'call-1' as event_id, '12' as actual_output_tokens, date '2026-03-01' as day,
-        {'tenant': 'north'} as labels, [1, 2] as deliverables
+        {'tenant': 'north'} as labels, [1, 2] as deliverables, '3'::json as attempt
 """
-# nine rows of which three are calls, in the types and spellings of a warehouse
+# ten rows of which three are calls, in the types and spellings of a warehouse
 ODD_CALLS = """
-    select
+    select *, '"length"'::json as stop_reason from (select
         'a' as "Event_ID",
         timestamptz '2026-03-01 14:00:00+02' as occurred_at,
         cast(120.0 as decimal(10, 2)) as actual_output_tokens,
@@ -38,13 +38,14 @@ ODD_CALLS = """
         '["src/a.py", "src/b.py"]' as deliverables
     union all select 'a', timestamptz '2026-03-01 15:00:00+02', 130, 'north', null
     union all select 'b', null, 140, 'north', null
+    union all select 'h', timestamptz '-infinity', 140, 'north', null
     union all select 'c', timestamptz '2026-03-01 16:00:00+02', -1, 'north', null
     union all select null, timestamptz '2026-03-01 17:00:00+02', 150, null, null
     union all select 'd', timestamptz '2026-03-01 18:00:00+02', null, 'north', null
     union all select 'd', timestamptz '2026-03-01 18:00:09+02', 160, 'north', 'null'
     union all select 'e', timestamptz '2026-03-01 19:00:00+02', 1e30, 'north', null
     union all select 'f', timestamptz '2026-03-01 20:00:00+02', cast('nan' as double), 'north', null
-    union all select 'g', timestamptz '2026-03-01 21:00:00+02', 170, 'north', 'src/a.py'
+    union all select 'g', timestamptz '2026-03-01 21:00:00+02', 170, 'north', 'src/a.py')
 """
 EQUAL_CALLS = """
     select timestamp '2026-03-01 00:00:00' as occurred_at, 100 as actual_output_tokens
@@ -196,6 +197,7 @@ def test_the_calls_of_the_relation_reach_the_marts(host: Host) -> None:
         " from dev_ana.llm_calls group by all order by all"
     )
     assert host.rows(f"select count(*) from {marts}.coefficients where kind = 'budget'") != [(0,)]
+    assert host.rows(f"select count(command) from {marts}.advice") == [(0,)]
     assert not (host.folder / "exports").exists()
 
 
@@ -207,6 +209,7 @@ def test_a_relation_that_is_none_is_named_in_words(host: Host) -> None:
     assert "actual_output_tokens is text and has to be a whole number" in sentence
     assert "labels is struct(tenant varchar) and has to be an object of texts" in sentence
     assert "deliverables is integer[] and has to be a list of texts" in sentence
+    assert "attempt is json and has to be a whole number" in sentence
     assert "It has event_id, actual_output_tokens, day" in sentence
 
 
@@ -214,6 +217,7 @@ def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
     """Each reason in words; what is a call is taken as it was meant."""
     said = host.build_of(ODD_CALLS, "base_relation__calls", "stg_relation__events")
     for count, reason in ((1, "event_id came before"), (1, "occurred_at is missing"),
+                          (1, "occurred_at is before 2000"),
                           (1, "actual_output_tokens is missing"),
                           (3, "actual_output_tokens is out of range"),
                           (1, "deliverables is no list of texts")):  # fmt: skip
@@ -225,17 +229,18 @@ def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
     )
     assert found == [
         ("a", True, "2026-03-01 12:00:00", 120, '{"tenant":"acme, inc."}',
-         ["src/a.py", "src/b.py"], "unrecorded", None, True),
-        ("md5:", False, "2026-03-01 15:00:00", 150, None, None, "unrecorded", None, True),
+         ["src/a.py", "src/b.py"], "truncated", True, True),
+        ("md5:", False, "2026-03-01 15:00:00", 150, None, None, "truncated", True, True),
         # the row that was there before the answer takes its id from nobody
-        ("d", True, "2026-03-01 16:00:09", 160, '{"tenant":"north"}', None, "unrecorded", None,
+        ("d", True, "2026-03-01 16:00:09", 160, '{"tenant":"north"}', None, "truncated", True,
          True),
     ]  # fmt: skip
 
 
 def test_a_time_and_the_output_tokens_are_enough(host: Host) -> None:
     """Equal rows without an id are calls of their own."""
-    host.build_of(EQUAL_CALLS, "base_relation__calls", "stg_relation__events")
+    said = host.build_of(EQUAL_CALLS, "base_relation__calls", "stg_relation__events")
+    assert 'tokenest__labels has tenant, and "acme"."main"."spend" has neither' in said
     assert host.rows(
         "select count(*), count(distinct event_id), count(distinct phase_id)"
         " from dev_ana_tokenest.stg_relation__events"
@@ -254,23 +259,28 @@ def test_a_sample_of_the_calls(host: Host) -> None:
 
 
 def test_what_a_host_may_name(host: Host) -> None:
-    """A version of a model, and nothing that is no relation; no setting makes views of tables."""
+    """A version of a model, a name that tokenest has too, and nothing that is no relation.
+
+    No setting makes views of tables, and a run without any calls says so.
+    """
     models, project = host.folder / "models", host.folder / "dbt_project.yml"
     (models / "few_v2.sql").write_text("{{ config(materialized='view') }} " + EQUAL_CALLS)
-    (models / "none.sql").write_text("{{ config(materialized='ephemeral') }} " + EQUAL_CALLS)
+    (models / "scores.sql").write_text("{{ config(materialized='ephemeral') }} " + EQUAL_CALLS)
     (models / "few.yml").write_text(
         json.dumps({"models": [{"name": "few", "versions": [{"v": 2}]}]})
     )
     read = ["run", "-s", "few", "base_relation__calls", "--vars"]
     host.dbt(*read, json.dumps({"tokenest__events": "{{ ref('few', v=2) }}"}))
     assert host.rows("select count(*) from dev_ana_tokenest.base_relation__calls") == [(3,)]
-    said = host.dbt(*read, json.dumps({"tokenest__events": "{{ ref('none') }}"}), code=1)
+    said = host.dbt(*read, json.dumps({"tokenest__events": "{{ ref('scores') }}"}), code=1)
     assert "the var tokenest__events names an ephemeral model; it has to name a table" in said
     said = host.dbt(*read, json.dumps({"tokenest__events": None}), code=1)
     assert "the var tokenest__events names no relation; it has to name a table" in said
     kept = project.read_text(encoding="utf-8")
-    project.write_text(kept.replace("models:\n", "models:\n  +materialized: view\n", 1))
+    views = kept.replace("models:\n", "models:\n  +materialized: view\n", 1)
+    project.write_text(views.replace("tokenest__events", "tokenest__event"))
     said = host.dbt("run", "-s", "int_demand", code=2)
+    assert "tokenest has no calls to read, and its tables stay empty" in said
     project.write_text(kept)
     assert "makes int_demand of tokenest, and 0 more, a view, and they have to be tables" in said
 
@@ -287,6 +297,7 @@ def test_a_name_that_dbt_would_mistake_is_named(host: Host) -> None:
     said = " ".join(host.dbt("build", "--target", "prod", code=2).split())
     assert "tokenest and acme both have " in said
     assert flag in said
+    assert "The node 'base_relation__calls'" not in said
     models = own(host.manifest())
     assert schemas(host.manifest()) == {"tokenest"}
     assert {

@@ -129,7 +129,7 @@ def cut_off() -> list[tuple[str, int]]:
     found = Counter(
         row["call_type"]
         for row in warehouse.spend_logs(CALLS)
-        if ("length" in row["response"] or "incomplete" in row["response"])
+        if any(word in row["response"] for word in ("length", "incomplete", "max_tokens"))
         and row["call_type"] != "aembedding"
         and row["cache_hit"] == "False"
     )
@@ -146,7 +146,7 @@ def test_the_spend_logs_of_litellm(host: Host) -> None:
     with host.connection.cursor() as cursor:
         cursor.execute(
             'select count(*) from litellm."LiteLLM_SpendLogs"'
-            " where call_type in ('acompletion', 'aresponses') and cache_hit = 'False'"
+            " where call_type <> 'aembedding' and cache_hit = 'False'"
         )
         assert cursor.fetchall() == [(found["calls"].rows,)]
         cursor.execute(
@@ -156,6 +156,10 @@ def test_the_spend_logs_of_litellm(host: Host) -> None:
             " group by logs.call_type order by logs.call_type"
         )
         assert cursor.fetchall() == cut_off()
+        cursor.execute("select category from analytics.llm_calls group by 1 order by 1")
+        assert [found for (found,) in cursor.fetchall()] == [
+            "claude-opus-6", "code", "extraction", "gpt-6", "gpt-6-mini", "summary",
+        ]  # fmt: skip
 
 
 def test_a_table_of_calls(host: Host) -> None:
@@ -163,9 +167,13 @@ def test_a_table_of_calls(host: Host) -> None:
     said = host.dbt("build", "-s", "package:tokenest", "--exclude-resource-type", "test",
                     events="{{ source('llm', 'calls') }}")  # fmt: skip
     assert "left out 2 row(s) of postgres.llm.calls: actual_output_tokens is out of range" in said
+    assert 'tokenest does not read the column team of "postgres"."llm"."calls"' in said
     found = host.compared("llm.calls")
     same(found)
     assert found["calls"].rows == CALLS - 2
+    with host.connection.cursor() as cursor:
+        cursor.execute("select distinct stop_class from analytics_tokenest.calls order by 1")
+        assert cursor.fetchall() == [("complete",), ("tool",), ("truncated",), ("unrecorded",)]
     for name in ("multipliers", "int_deliverables", "int_breakdown_parts"):
         assert found[name].rows, name
 

@@ -39,6 +39,7 @@ SPEND_LOGS = """
         "startTime" timestamp(3) not null,
         "endTime" timestamp(3) not null,
         model text not null default '',
+        model_group text default '',
         custom_llm_provider text default '',
         metadata jsonb default '{}',
         cache_hit text default '',
@@ -70,7 +71,7 @@ CALLS = """
         predicted_output_tokens integer,
         actual_max_tokens integer,
         actual_output_tokens numeric,
-        stop_reason text,
+        stop_reason jsonb,
         success smallint,
         prompt text
     )
@@ -165,11 +166,17 @@ def spend_logs(count: int) -> Iterator[dict[str, Any]]:
             request = {"max_output_tokens": call["ceiling"]}
             cut = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
             response = cut if stop == "length" else {"status": "completed"}
+        if is_of_anthropic := call["number"] % 7 == 5:
+            response = {"stop_reason": "max_tokens" if stop == "length" else "end_turn"}
         yield {
             "request_id": call["id"],
             "call_type": "aembedding"
             if call["number"] % 97 == 0
-            else ("aresponses" if is_of_responses else "acompletion"),
+            else "aresponses"
+            if is_of_responses
+            else "anthropic_messages"
+            if is_of_anthropic
+            else "acompletion",
             "spend": call["tokens"] / 1e6,
             "total_tokens": call["input_tokens"] + call["tokens"],
             "prompt_tokens": call["input_tokens"],
@@ -177,12 +184,15 @@ def spend_logs(count: int) -> Iterator[dict[str, Any]]:
             "startTime": call["started"].replace(tzinfo=None),
             "endTime": call["ended"].replace(tzinfo=None),
             "model": call["model"],
+            "model_group": call["model"],
             "custom_llm_provider": call["provider"],
             "metadata": json.dumps(
                 {"usage_object": {"completion_tokens_details": {"reasoning_tokens": 20}}}
             ),
             "cache_hit": "True" if call["number"] % 89 == 0 else "False",
-            "request_tags": json.dumps([call["category"]]),
+            "request_tags": json.dumps(
+                [*([call["category"]] if known else []), "User-Agent: acme", "User-Agent: acme/1"]
+            ),
             "team_id": call["team"],
             "session_id": call["session"],
             "status": "failure" if call["number"] % 83 == 0 else "success",
@@ -216,7 +226,7 @@ def calls(count: int) -> Iterator[dict[str, Any]]:
             "predicted_output_tokens": call["predicted"],
             "actual_max_tokens": call["ceiling"],
             "actual_output_tokens": {13: -1, 14: 10**30}.get(number, call["tokens"]),
-            "stop_reason": call["stop"],
+            "stop_reason": json.dumps(call["stop"]),
             "success": int(call["stop"] != "length"),
             "prompt": "what nobody asked for",
         }

@@ -10,7 +10,10 @@ select
     custom_llm_provider as provider,
     model,
     team_id as team,
-    request_tags ->> 0 as category,
+    -- the tag of the client is the proxy's own
+    coalesce(
+        jsonb_path_query_first(request_tags, '$[*] ? (!(@ starts with "User-Agent:"))') #>> '{}', model_group
+    ) as category,
     prompt_tokens as input_tokens,
     completion_tokens as actual_output_tokens,
     cast(metadata #>> '{usage_object,completion_tokens_details,reasoning_tokens}' as bigint)
@@ -23,10 +26,16 @@ select
     coalesce(
         response #>> '{choices,0,finish_reason}',
         response #>> '{incomplete_details,reason}',
+        response ->> 'stop_reason',
+        response #>> '{candidates,0,finishReason}',
         response ->> 'status'
     ) as stop_reason,
     coalesce(status, 'success') = 'success' as success
 from {{ source('litellm', 'spend_logs') }}
 where
-    call_type in ('completion', 'acompletion', 'text_completion', 'atext_completion', 'responses', 'aresponses')
+    call_type in (
+        'completion', 'acompletion', 'text_completion', 'atext_completion', 'responses', 'aresponses',
+        'anthropic_messages', 'generate_content', 'agenerate_content', 'generate_content_stream',
+        'agenerate_content_stream', 'pass_through_endpoint', 'llm_passthrough_route', 'allm_passthrough_route'
+    )
     and coalesce(cache_hit, '') <> 'True'
