@@ -69,7 +69,7 @@
     {%- elif field['type'] == 'text_list' -%}
         not {{ regex_test(value, '^[[]("([^"\\\\]|\\\\.)*"(,"([^"\\\\]|\\\\.)*")*)?[]]$') }}
     {%- elif field['type'] == 'labels' -%}
-        not {{ are_labels(value) }}
+        not {{ are_labels(without_nulls(value)) }}
     {%- elif field['type'] == 'whole' -%}
         (
             not {{ regex_test(value, '^-?[0-9]+$') }}
@@ -94,6 +94,12 @@
     {%- else -%}
         false
     {%- endif -%}
+{%- endmacro %}
+
+{#- The JSON text of labels without those that are null: they are none, as in every other field. -#}
+{% macro without_nulls(value) -%}
+    {%- set absent = '"[a-z][a-z0-9_]{0,31}":null' -%}
+    {{ regex_replace_all(regex_replace_all(value, ',' ~ absent, ''), absent ~ ',?', '') }}
 {%- endmacro %}
 
 {#-
@@ -241,7 +247,8 @@
     {%- elif field['type'] == 'number' -%}
         try_cast({{ value }} as double)
     {%- elif field['type'] == 'labels' -%}
-        case when {{ are_labels(value) }} then nullif({{ json_sorted(value) }}, '{}') end
+        {%- set given = without_nulls(value) -%}
+        case when {{ are_labels(given) }} then nullif({{ json_sorted(given) }}, '{}') end
     {%- else -%}
         {{ utc_timestamp(json_text(value)) }}
     {%- endif -%}

@@ -139,7 +139,8 @@
         ) }}
     {%- elif type == 'labels' -%}
         {{ return(
-            'case when ' ~ json_is_valid(json) ~ ' then ' ~ json_sorted(json) ~ ' else ' ~ json ~ ' end'
+            'case when ' ~ json_is_valid(json) ~ ' then ' ~ without_nulls(json_sorted(json)) ~ ' else ' ~ json
+            ~ ' end'
         ) }}
     {%- endif -%}
     {%- set text = json_text(value) if is_json(column) else value -%}

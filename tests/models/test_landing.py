@@ -44,6 +44,7 @@ ATTEMPT = json.dumps(
         "events": 0,
     }
 ).encode()
+SOME_NULL = {"app": None, "tenant": 'a, "b":null', "zone": None}
 TWO_LABELS = record(labels={"tenant": "a"}).replace(b'"tenant"', b'"a": "b", "a"')
 MANY_LABELS = {f"label_{n}": "x" for n in range(9)}
 
@@ -150,6 +151,8 @@ GOOD_LINES: list[tuple[str, bytes]] = [
     ("no phase", record(event_id="g-16", phase_id=None)),
     ("labels", record(event_id="g-17", labels={"tenant": "ä" * 128, "app": 'a "b"\\'})),
     ("no labels", record(event_id="g-18", labels={})),
+    ("labels of which two are null", record(event_id="g-20", labels=SOME_NULL)),
+    ("labels that are all null", record(event_id="g-21", labels={"tenant": None})),
     ("a carriage return between members", record(event_id="g-13").replace(b", ", b",\r")),
 ]  # fmt: skip
 
@@ -233,7 +236,8 @@ def test_defaults_and_labels(landed: Project) -> None:
     """A call that names no run is of run unknown; one without a phase is a phase of its own."""
     query = (
         "select run_id, phase_id, labels from events.int_events"
-        " where event_id in ('g-14', 'g-15', 'g-16', 'g-17', 'g-18') order by event_id"
+        " where event_id in ('g-14', 'g-15', 'g-16', 'g-17', 'g-18', 'g-20', 'g-21')"
+        " order by event_id"
     )
     text = json.dumps({"app": 'a "b"\\', "tenant": "ä" * 128}, ensure_ascii=False)
     assert landed.rows(query) == [
@@ -241,6 +245,8 @@ def test_defaults_and_labels(landed: Project) -> None:
         ("unknown", "phase", None),
         ("run", "g-16", None),
         ("run", "phase", text.replace(": ", ":").replace(", ", ",")),
+        ("run", "phase", None),
+        ("run", "phase", r'{"tenant":"a, \"b\":null"}'),
         ("run", "phase", None),
     ]
 
