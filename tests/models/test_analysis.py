@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dbt_project import REAL_DATA, ROOT, Project, line
+from dbt_project import REAL_DATA, ROOT, Project, line, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -224,7 +224,10 @@ def test_the_real_triage_rows_are_one_phase(tmp_path: Path) -> None:
 
 
 def test_the_past_can_be_looked_at(tmp_path: Path) -> None:
-    """With as_of the alerts are those of that day: what came later has not happened yet."""
+    """With as_of the alerts are those of that day: what came later has not happened yet.
+
+    One plan serves every day.
+    """
     lines = [
         line(event_id=f"{day}-{n}", occurred_at=f"2026-0{month}-{day:02}T00:00:00Z",
              phase_id=f"{day}-{n}", truncated=month == 3,
@@ -241,3 +244,8 @@ def test_the_past_can_be_looked_at(tmp_path: Path) -> None:
     }
     project.build(*ANALYSIS, as_of="2026-01-31 00:00:00")
     assert project.rows(query) == []
+    project.build(*ANALYSIS, as_of="2026-03-03")
+    assert project.rows(query) != []
+    plans = [plan_of({"as_of": day}) for day in ("2026-01-31 00:00:00", "2026-03-03")]
+    assert plans[0].checksum == plans[1].checksum
+    assert plans[0].rules != plans[1].rules

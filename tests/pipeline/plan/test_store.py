@@ -92,10 +92,10 @@ def test_the_newest_plans_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         old.touch()
         os.utime(old, (number, number))
     with contextlib.chdir(ROOT):
-        current_plan(settings(DBT_TARGET_PATH=str(tmp_path)), {"as_of": "2026-01-31"}, str)
+        current_plan(settings(DBT_TARGET_PATH=str(tmp_path)), {"baseline": "v1"}, str)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == sorted(
-        [plan_name({"as_of": "2026-01-31"}), *(f"plan-{n:08x}.json" for n in range(6, 25))]
+        [plan_name({"baseline": "v1"}), *(f"plan-{n:08x}.json" for n in range(6, 25))]
     )
 
 

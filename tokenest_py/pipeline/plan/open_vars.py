@@ -1,16 +1,21 @@
-"""The vars of which `tokenest advise` has another value each time, left open in its plans.
+"""The vars that have another value each time, left open in the plans: those of advice, and as_of.
 
 A plan is compiled with a value that stands for any; whoever reads the plan puts the real one in
-its place. So one plan serves every rate, every ceiling and every label.
+its place. So one plan serves every rate, every ceiling, every label and every day.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["PACKAGED_VARS", "open_vars"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PACKAGED_VARS", "open_time", "open_vars"]
 
 ANY_RATE, ANY_TOKENS, ANY_LABEL = 0.0271828182, 271828182, "any_label"
+ANY_TIME = "2027-01-08 02:08:18"
 # they have columns of their own (macros/record/labels.sql), so that no other label stands for them
 _OF_THE_ESTIMATOR = {"category", "complexity"}
 _ANY = {"truncation_rates": [ANY_RATE], "assumed_max_tokens": {"all": {"all": ANY_TOKENS}}}
@@ -40,6 +45,24 @@ def open_vars(
         variables["labels"] = [ANY_LABEL]
         words[ANY_LABEL] = label
     return variables, words
+
+
+def open_time(variables: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
+    """The vars to compile with, and what takes the place of the time of as_of.
+
+    A value that is no time is compiled in: dbt says what is wrong with it.
+    """
+    given = variables.get("as_of")
+    if not isinstance(given, str) or not _is_time(given):
+        return dict(variables), {}
+    return {**variables, "as_of": ANY_TIME}, {ANY_TIME: given}
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is None and len(text) in {10, 19}
+    except ValueError:
+        return False
 
 
 # of the plans in the wheel: of a build, and of advice by the usual labels and by another one

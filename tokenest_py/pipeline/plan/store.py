@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tokenest_py.errors import BuildError
 from tokenest_py.pipeline.plan.figures import check, figures_of
-from tokenest_py.pipeline.plan.open_vars import PACKAGED_VARS
+from tokenest_py.pipeline.plan.open_vars import PACKAGED_VARS, open_time
 from tokenest_py.pipeline.plan.plan import Plan
 from tokenest_py.pipeline.scratch import scratch_folder
 from tokenest_py.pipeline.settings import Settings
@@ -55,8 +55,8 @@ def current_plan(
 ) -> Plan:
     """Return the plan of the project and these vars, compiled anew where none is there.
 
-    Vars that are one number or a flag are filled in, where the SQL holds them as text: they need
-    no plan of their own.
+    Vars that are one number, a flag or a time are filled in, where the SQL holds them as text: they
+    need no plan of their own.
 
     Args:
         settings: They name the project, and where plans are kept.
@@ -69,12 +69,13 @@ def current_plan(
             there to do it.
     """
     figures = figures_of(variables)
-    shaping = {name: value for name, value in variables.items() if name not in figures}
-    plan = _plan(settings, shaping, say, words or {}, figures)
+    shaping, time = open_time({k: v for k, v in variables.items() if k not in figures})
+    words = {**(words or {}), **time}
+    plan = _plan(settings, shaping, say, words, figures)
     check(plan.figures, figures)
     if closed := figures.keys() - plan.figures.keys():
         shaping |= {name: figures.pop(name) for name in closed}
-        plan = _plan(settings, shaping, say, words or {}, figures)
+        plan = _plan(settings, shaping, say, words, figures)
     return plan
 
 
@@ -137,7 +138,7 @@ def _check_names(settings: Settings, names: Sequence[str]) -> None:
 
 
 def _forget(folder: Path) -> None:
-    """Keep the newest plans: a var such as as_of may have another value each day."""
+    """Keep the newest plans: a var such as labels may have another value each day."""
     with contextlib.suppress(OSError):  # another run may forget the same
         for path in sorted(folder.glob("plan-*"), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
             path.unlink()
