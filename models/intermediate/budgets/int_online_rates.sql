@@ -79,7 +79,9 @@ ranked as (
         row_number() over (
             partition by bounded.top_label, bounded.model, rates.rate
             order by
-                greatest(bounded.max_truncation / rates.rate, rates.rate / bounded.max_truncation) asc,
+                greatest(
+                    bounded.max_truncation / rates.rate, rates.rate / bounded.max_truncation
+                ) asc,
                 bounded.max_truncation asc
         ) as choice
     from bounded
