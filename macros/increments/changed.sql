@@ -186,10 +186,12 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#-
-    The same of one part of them, where `tokenest build` makes the table part by part; dbt makes it
-    at once. The plan finds the parts by parts_to_build().
--#}
+{#- The same of one part of them, where the table is made part by part. -#}
+{% macro and_is_to_build(period_kind, period) -%}
+    {{ and_is_not_built(period) }} {{ and_is_in_part(period_kind, period) }}
+{%- endmacro %}
+
+{#- `tokenest build` asks parts_to_build() for the parts and puts each in here; dbt knows none. -#}
 {% macro and_is_in_part(period_kind, period) -%}
 {%- endmacro %}
 

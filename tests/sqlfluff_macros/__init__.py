@@ -26,8 +26,8 @@ SHORT = {
     **dict.fromkeys(("of_changed_phases", "since_last_landing"), "where true"),
     **dict.fromkeys(
         (
-            "and_is_in_part", "and_is_not_built", "and_of_changed_truncated_phases",
-            "and_of_new_ids", "further_label_columns", "group_by_columns",
+            "and_is_to_build", "and_of_changed_truncated_phases", "and_of_new_ids",
+            "further_label_columns", "group_by_columns",
         ),
         "",
     ),

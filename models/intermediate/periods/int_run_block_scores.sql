@@ -28,9 +28,7 @@ new_runs as (
     from periods
     inner join runs
         on periods.run_block = runs.run_block
-    where
-        periods.period_kind = 'runs'
-        {{ and_is_not_built('periods.run_block') }} {{ and_is_in_part('runs', 'periods.run_block') }}
+    where periods.period_kind = 'runs' {{ and_is_to_build('runs', 'periods.run_block') }}
 ),
 
 placed as (

@@ -21,9 +21,7 @@ new_weeks as (
         week_start,
         content_key
     from periods
-    where
-        period_kind = 'week'
-        {{ and_is_not_built('week_start') }} {{ and_is_in_part('week', 'week_start') }}
+    where period_kind = 'week' {{ and_is_to_build('week', 'week_start') }}
 ),
 
 placed as (
