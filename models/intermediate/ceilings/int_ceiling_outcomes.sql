@@ -22,7 +22,7 @@ placed as (
         history.demand_tokens,
         history.is_observed,
         history.is_first_truncated,
-        history.model,
+        coalesce(history.model, 'unknown') as model,
         {{ group_columns('history') }},
         max_tokens.max_tokens as proposed_tokens,
         max_tokens.most_cost_per_1000,
@@ -56,7 +56,7 @@ final as (
     select
         {{ key_of(['labels', 'model']) }} as outcome_key,
         labels,
-        coalesce(model, 'unknown') as model,
+        model,
         count(*) as n,
         count(is_first_truncated) as n_known,
         count(case when is_first_truncated then 1 end) as n_truncated,
