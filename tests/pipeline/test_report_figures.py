@@ -27,7 +27,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Kinds of which every call is cut off, one with two ceilings, and calls without a label."""
     project = Project(tmp_path_factory.mktemp("whole"))
 
-    def call(name: str, number: int, output: int, ceiling: int, **fields: object) -> bytes:
+    def call(name: str, number: int, output: int, ceiling: int | None, **fields: object) -> bytes:
         return line(
             event_id=f"{name}-{number}",
             phase_id=f"{name}-{number}",
@@ -40,7 +40,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
             deliverables=None,
             truncated=output == ceiling,
             stop_reason="max_tokens" if output == ceiling else "end_turn",
-            success=output < ceiling,
+            success=ceiling is None or output < ceiling,
             **fields,
         )
 
@@ -57,6 +57,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
         ceiling, output = (3000, 1500) if number < 30 else (600 + number, 100 + number)
         lines.append(call("small", number, output, ceiling, category="small", complexity="low"))
     lines += [call("bare", number, 90, 900, category=None, complexity=None) for number in range(60)]
+    # of each tenth model no call says its ceiling
+    lines += [
+        call("tenth", number, 90, 900 if number % 10 else None, category="tenth")
+        for number in range(60)
+    ]
     project.telemetry().write_bytes(b"".join(lines))
     project.build()
     return project
@@ -109,6 +114,24 @@ def test_the_ceiling_now_is_one_that_was_sent(built: Project) -> None:
     )
     assert rows
     assert {now for (now,) in rows} <= {500, 8000}
+
+
+def test_now_and_then_are_of_the_same_calls(built: Project) -> None:
+    """What reserves nothing now stood in the sum of then, and the two were set side by side."""
+    rows = built.rows(
+        "select reserved_tokens, reserved_then_tokens, used_tokens, used_then_tokens"
+        " from intermediate.int_ceiling_outcomes where labels like '%tenth%'"
+    )
+    assert {now is None for now, *_ in rows} == {True, False}
+    for now, then, used, used_then in rows:
+        assert (now is None) == (then is None)
+        assert used == used_then
+
+
+def test_the_tiers_are_of_periods_that_are_named(built: Project) -> None:
+    """Weeks and blocks of runs stood there as `all`, each a row."""
+    rows = built.rows("select scope from report.rpt_verdicts where stratum = 'all' order by scope")
+    assert len(rows) == len(set(rows))
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def as_text(advice: Advice, logs: Logs | None = None, *, most: int = MOST_GROUPS
     shown = output.render(table[:most], Format.TABLE)
     if len(table) > most:
         where = "report.cmd_advise" if logs is None else "--format csv"
-        shown += f"and {len(table) - most} more groups ({where} has them all)\n"
+        shown += f"and {count(len(table) - most, 'more group')} ({where} has them all)\n"
     parts.append(shown)
     steps = advice.next_steps(logs)
     if logs is not None and logs.to_import:

@@ -74,9 +74,17 @@ final as (
         cast(sum(ceiling_tokens) as bigint) as reserved_tokens,
         cast(sum(case when ceiling_tokens is not null then actual_output_tokens end) as bigint)
             as used_tokens,
-        cast(sum(proposed_tokens) as bigint) as reserved_then_tokens,
-        cast(sum(case when proposed_tokens is not null then actual_output_tokens end) as bigint)
-            as used_then_tokens,
+        -- beside the ceilings that were sent, so of the calls that say theirs
+        cast(sum(case when ceiling_tokens is not null then proposed_tokens end) as bigint)
+            as reserved_then_tokens,
+        cast(
+            sum(
+                case
+                    when ceiling_tokens is not null and proposed_tokens is not null
+                        then actual_output_tokens
+                end
+            ) as bigint
+        ) as used_then_tokens,
         avg(most_cost_per_1000) as most_cost_per_1000
     from counted
     group by labels, model
