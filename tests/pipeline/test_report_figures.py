@@ -40,7 +40,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
             deliverables=None,
             truncated=output == ceiling,
             stop_reason="max_tokens" if output == ceiling else "end_turn",
-            success=ceiling is None or output < ceiling,
+            success=None if name == "two" else ceiling is None or output < ceiling,
             **fields,
         )
 
@@ -126,6 +126,17 @@ def test_now_and_then_are_of_the_same_calls(built: Project) -> None:
     for now, then, used, used_then in rows:
         assert (now is None) == (then is None)
         assert used == used_then
+
+
+def test_who_records_no_success_sees_what_a_higher_ceiling_saves(built: Project) -> None:
+    """Nothing of `sized()` says a success; every quantile was null."""
+    assert built.rows(
+        "select count(*) from marts.calls where category = 'two' and is_success is not null"
+    ) == [(0,)]
+    rows = built.rows(
+        "select new_ceiling, n_finished from marts.what_if where category = 'two' and quantile = 1"
+    )
+    assert rows == [(898.0, 350)]
 
 
 def test_the_tiers_are_of_periods_that_are_named(built: Project) -> None:
