@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dbt_project import ROOT, Project, line
-from tokenest_py.pipeline.report.content import _change, _safety
+from tokenest_py.pipeline.report.content import _change, _period, _safety
 from tokenest_py.pipeline.report.queries import COPY, SECTIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +146,23 @@ def test_the_tiers_are_of_periods_that_are_named(built: Project) -> None:
     """Weeks and blocks of runs stood there as `all`, each a row."""
     rows = built.rows("select scope from report.rpt_verdicts where stratum = 'all' order by scope")
     assert len(rows) == len(set(rows))
+
+
+def test_the_report_says_since_when_calls_are_recent(tmp_path: Path) -> None:
+    """The window ends where the third file ends, and not with the newest event."""
+    project = Project(tmp_path)
+    for month in (1, 2, 5):
+        path = project.telemetry(f"{month}.ndjson")
+        path.write_bytes(line(event_id=f"{month}", occurred_at=f"2026-0{month}-05T12:00:00Z"))
+    project.build("rpt_landing", "rpt_recent")
+    ((since, seen),) = project.rows("select recent_from, last_seen from report.rpt_landing")
+    assert (since, seen) == (datetime(2025, 12, 8, 12), datetime(2026, 5, 5, 12))  # noqa: DTZ001
+    landed = {"events": 3, "events_left_out": 0, "first_seen": since, "last_seen": seen}
+    assert _period(landed | {"recent_from": since}).endswith(
+        "Recent means after 2025-12-08 12:00 UTC (var recent_days)."
+    )
+    ((n,),) = project.rows("select n_stop_known from report.rpt_recent")
+    assert n == 3
 
 
 @pytest.mark.parametrize(

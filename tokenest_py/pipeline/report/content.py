@@ -141,6 +141,7 @@ def _period(landed: dict[str, Any]) -> str:
     return (
         f"{count(landed['events'], 'event')} from {landed['first_seen']:%Y-%m-%d} to"
         f" {landed['last_seen']:%Y-%m-%d}{without if left_out else ''}."
+        f" Recent means after {landed['recent_from']:%Y-%m-%d %H:%M} UTC (var recent_days)."
     )
 
 
