@@ -161,6 +161,7 @@ def test_the_report_says_since_when_calls_are_recent(tmp_path: Path) -> None:
     assert _period(landed | {"recent_from": since}).endswith(
         "Recent means after 2025-12-08 12:00 UTC (var recent_days)."
     )
+    assert _period(landed).endswith("2026-05-05.")  # of a build before this was said
     ((n,),) = project.rows("select n_stop_known from report.rpt_recent")
     assert n == 3
 

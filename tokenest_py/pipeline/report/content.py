@@ -138,10 +138,11 @@ def _period(landed: dict[str, Any]) -> str:
         return "No events have landed."
     left_out = landed["events_left_out"]
     without = f", {count(left_out, 'test row or copy', 'test rows and copies')} left out"
+    since = landed.get("recent_from")  # a build of an earlier version does not say it
+    recent = f" Recent means after {since:%Y-%m-%d %H:%M} UTC (var recent_days)." if since else ""
     return (
         f"{count(landed['events'], 'event')} from {landed['first_seen']:%Y-%m-%d} to"
-        f" {landed['last_seen']:%Y-%m-%d}{without if left_out else ''}."
-        f" Recent means after {landed['recent_from']:%Y-%m-%d %H:%M} UTC (var recent_days)."
+        f" {landed['last_seen']:%Y-%m-%d}{without if left_out else ''}.{recent}"
     )
 
 
