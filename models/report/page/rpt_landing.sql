@@ -16,12 +16,6 @@ coefficients as (
     select * from {{ ref('coefficients') }}
 ),
 
--- a row without any event, too
-clock as (
-    select max(ends_at) as ends_at
-    from {{ ref('int_window') }}
-),
-
 landed_lines as (
     select
         cast(coalesce(sum(lines), 0) as bigint) as lines,
@@ -62,14 +56,12 @@ final as (
     select
         landed_lines.*,
         landed_events.*,
-        {{ recent_from('clock.ends_at') }} as recent_from,
         landed_attempts.attempts,
         exported.multipliers,
         exported.budgets,
         cast(1 as bigint) as row_no
     from landed_lines
     cross join landed_events
-    cross join clock
     cross join landed_attempts
     cross join exported
 )
