@@ -61,14 +61,13 @@
 
 {#-
     Text: what one attempt says. censored: cut off, or it is not known whether it was (an unknown stop
-    word is never taken for a clean stop). failed: an error message is no demand; with success_only
-    a call whose success nobody recorded counts as one. observed: the rest.
+    word is never taken for a clean stop). failed: an error message is no demand. observed: the rest.
 -#}
 {% macro attempt_outcome() -%}
     case
         when is_truncated is null or is_truncated or stop_class = 'unknown' then 'censored'
         when stop_class = 'filtered' then 'filtered'
-        when not coalesce(is_success, not {{ var('success_only') | lower }}) then 'failed'
+        when not {{ counts_as_success() }} then 'failed'
         else 'observed'
     end
 {%- endmacro %}

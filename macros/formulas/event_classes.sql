@@ -15,10 +15,10 @@
 {%- endmacro %}
 
 {#-
-    A call that did not succeed and gave fewer than stub_max_tokens: an error message, no answer.
+    A call that failed and gave fewer than stub_max_tokens: an error message, no answer.
 -#}
 {% macro is_failure_stub(actual, is_success) -%}
-    ({{ actual }} < {{ var('stub_max_tokens') }} and not coalesce({{ is_success }}, false))
+    ({{ actual }} < {{ var('stub_max_tokens') }} and not coalesce({{ is_success }}, true))
 {%- endmacro %}
 
 {#- Boolean: the event counts in an analysis. Test rows and copies of one call do not. -#}
@@ -41,6 +41,14 @@
 {#- Boolean: the call succeeded and was not cut off, so that its output is what it needed. -#}
 {% macro is_finished() -%}
     (not is_truncated and is_success)
+{%- endmacro %}
+
+{#-
+    Boolean: the call is not known to have failed; with success_only one whose success nobody
+    recorded counts as failed.
+-#}
+{% macro counts_as_success() -%}
+    coalesce(is_success, not {{ var('success_only') | lower }})
 {%- endmacro %}
 
 {#- Text: success, failure or unknown, by is_success. -#}

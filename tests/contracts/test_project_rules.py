@@ -357,3 +357,9 @@ def test_rows_that_follow_the_landing_follow_their_vars(manifest: dict[str, Any]
             read |= {name for text in texts for name in re.findall(r"\bvar\(['\"](\w+)", text)}
     source = manifest["macros"]["macro.tokenest.following_vars"]["macro_sql"]
     assert read == set(re.findall(r"'(\w+)'", source))
+
+
+def test_metrics_leave_out_what_the_marts_leave_out(manifest: dict[str, Any]) -> None:
+    """Those that a ratio is made of can be asked for by themselves."""
+    bare = [metric["name"] for metric in manifest["metrics"].values() if not metric["filter"]]
+    assert bare == []

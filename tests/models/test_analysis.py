@@ -242,8 +242,12 @@ def test_the_past_can_be_looked_at(tmp_path: Path) -> None:
         "truncation_in_week",
         "truncation_over_target",
     }
-    project.build(*ANALYSIS, as_of="2026-01-31 00:00:00")
+    project.build(*ANALYSIS, "rpt_trend", as_of="2026-01-31 00:00:00")
     assert project.rows(query) == []
+    assert project.rows("select n, n_truncated from marts.advice where figure = 'ceiling'") == [
+        (6, 0)
+    ]
+    assert project.rows("select n from report.rpt_trend") == [(6,)]
     project.build(*ANALYSIS, as_of="2026-03-03")
     assert project.rows(query) != []
     plans = [plan_of({"as_of": day}) for day in ("2026-01-31 00:00:00", "2026-03-03")]

@@ -31,7 +31,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
     events = [
         line(
-            **labels("run_id", "phase_id", "category", "complexity", "model"),
+            **labels("run_id", "phase_id", "category", "complexity"),
+            model=draw.choice([*LABELS, None]),
             **labels("coefficients_id", "estimator_version"),
             event_id=f"e-{n}",
             occurred_at=f"2026-0{1 + n % 9}-{1 + n % 27:02}T00:00:00Z",
@@ -78,6 +79,18 @@ def test_no_two_strata_are_one(built: Project) -> None:
         order by all
         """
     )
+
+
+def test_calls_without_a_model_are_those_of_the_unknown_one(built: Project) -> None:
+    """The build failed, as both had one key."""
+    ((n,),) = built.rows(
+        "select count(*) from events.int_events where coalesce(model, 'unknown') = 'unknown'"
+    )
+    assert built.rows("select n_calls from marts.source_quality where model = 'unknown'") == [(n,)]
+    assert built.rows(
+        "select max(n) from (select count(*) as n from intermediate.int_ceiling_outcomes"
+        " group by labels, model)"
+    ) == [(1,)]
 
 
 def test_the_runtime_reads_what_was_exported(built: Project) -> None:

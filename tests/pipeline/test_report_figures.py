@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dbt_project import ROOT, Project, line
-from tokenest_py.pipeline.report.content import _change, _safety
+from tokenest_py.pipeline.report.content import _change, _period, _safety
 from tokenest_py.pipeline.report.queries import COPY, SECTIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +30,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Kinds of which every call is cut off, one with two ceilings, and calls without a label."""
     project = Project(tmp_path_factory.mktemp("whole"))
 
-    def call(name: str, number: int, output: int, ceiling: int, **fields: object) -> bytes:
+    def call(name: str, number: int, output: int, ceiling: int | None, **fields: object) -> bytes:
         return line(
             event_id=f"{name}-{number}",
             phase_id=f"{name}-{number}",
@@ -40,7 +43,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
             deliverables=None,
             truncated=output == ceiling,
             stop_reason="max_tokens" if output == ceiling else "end_turn",
-            success=output < ceiling,
+            success=None if name == "two" else ceiling is None or output < ceiling,
             **fields,
         )
 
@@ -57,6 +60,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
         ceiling, output = (3000, 1500) if number < 30 else (600 + number, 100 + number)
         lines.append(call("small", number, output, ceiling, category="small", complexity="low"))
     lines += [call("bare", number, 90, 900, category=None, complexity=None) for number in range(60)]
+    # of each tenth model no call says its ceiling
+    lines += [
+        call("tenth", number, 90, 900 if number % 10 else None, category="tenth")
+        for number in range(60)
+    ]
     project.telemetry().write_bytes(b"".join(lines))
     project.build()
     return project
@@ -109,6 +117,50 @@ def test_the_ceiling_now_is_one_that_was_sent(built: Project) -> None:
     )
     assert rows
     assert {now for (now,) in rows} <= {500, 8000}
+
+
+def test_now_and_then_are_of_the_same_calls(built: Project) -> None:
+    """What reserves nothing now stood in the sum of then, and the two were set side by side."""
+    rows = built.rows(
+        "select reserved_tokens, reserved_then_tokens, used_tokens, used_then_tokens"
+        " from intermediate.int_ceiling_outcomes where labels like '%tenth%'"
+    )
+    assert {now is None for now, *_ in rows} == {True, False}
+    for now, then, used, used_then in rows:
+        assert (now is None) == (then is None)
+        assert used == used_then
+
+
+def test_who_records_no_success_sees_what_a_higher_ceiling_saves(built: Project) -> None:
+    """Nothing of `sized()` says a success; every quantile was null."""
+    assert built.rows(
+        "select count(*) from marts.calls where category = 'two' and is_success is not null"
+    ) == [(0,)]
+    rows = built.rows(
+        "select new_ceiling, n_finished from marts.what_if where category = 'two' and quantile = 1"
+    )
+    assert rows == [(898.0, 350)]
+
+
+def test_the_tiers_are_of_periods_that_are_named(built: Project) -> None:
+    """Weeks and blocks of runs stood there as `all`, each a row."""
+    rows = built.rows("select scope from report.rpt_verdicts where stratum = 'all' order by scope")
+    assert len(rows) == len(set(rows))
+
+
+def test_the_report_says_since_when_calls_are_recent(tmp_path: Path) -> None:
+    """The window ends where the third file ends, and not with the newest event."""
+    project = Project(tmp_path)
+    for month in (1, 2, 5):
+        path = project.telemetry(f"{month}.ndjson")
+        path.write_bytes(line(event_id=f"{month}", occurred_at=f"2026-0{month}-05T12:00:00Z"))
+    project.build("rpt_recent")
+    ((since, n),) = project.rows("select first_seen, n_stop_known from report.rpt_recent")
+    assert (since, n) == (datetime(2026, 1, 5, 12), 3)  # noqa: DTZ001
+    landed = {"events": 3, "events_left_out": 0, "first_seen": since, "last_seen": since}
+    said = _period(landed, {"first_seen": since})
+    assert said.endswith("2026-01-05. Recent means since 2026-01-05 (var recent_days).")
+    assert _period(landed, {}).endswith("2026-01-05.")  # of a build before this was said
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 {#-
-    What a log shipper makes of the lines of a program: each a text beside its time (Docker, Fluent Bit,
-    journald, CloudWatch, Loki, Splunk), an object in an entry (Google Cloud, Elasticsearch, Loguru), or a text
-    behind a prefix (a logging library, syslog). By what it is, the paths within JSON (`shippers` in the
-    meta of base_telemetry__files): `texts` and `objects` may hold a record, `lists` the entries of one
-    answer, and `times` say when; of what has a member called as one of `counts`, nothing is looked for.
+    What a log shipper makes of the lines of a program: each a text beside its time (Docker,
+    Fluent Bit, journald, CloudWatch, Loki, Splunk), an object in an entry (Google Cloud,
+    Elasticsearch, Loguru), or a text behind a prefix (a logging library, syslog). By what it
+    is, the paths within JSON (`shippers` in the meta of base_telemetry__files): `texts` and
+    `objects` may hold a record, `lists` the entries of one answer, and `times` say when; of
+    what has a member called as one of `counts`, nothing is looked for.
 -#}
 {% macro duckdb__shippers() %}
     {% set known = {'texts': [], 'objects': [], 'lists': [], 'times': [], 'counts': []} %}

@@ -22,7 +22,7 @@ placed as (
         history.demand_tokens,
         history.is_observed,
         history.is_first_truncated,
-        history.model,
+        coalesce(history.model, 'unknown') as model,
         {{ group_columns('history') }},
         max_tokens.max_tokens as proposed_tokens,
         max_tokens.most_cost_per_1000,
@@ -56,7 +56,7 @@ final as (
     select
         {{ key_of(['labels', 'model']) }} as outcome_key,
         labels,
-        coalesce(model, 'unknown') as model,
+        model,
         count(*) as n,
         count(is_first_truncated) as n_known,
         count(case when is_first_truncated then 1 end) as n_truncated,
@@ -74,9 +74,17 @@ final as (
         cast(sum(ceiling_tokens) as bigint) as reserved_tokens,
         cast(sum(case when ceiling_tokens is not null then actual_output_tokens end) as bigint)
             as used_tokens,
-        cast(sum(proposed_tokens) as bigint) as reserved_then_tokens,
-        cast(sum(case when proposed_tokens is not null then actual_output_tokens end) as bigint)
-            as used_then_tokens,
+        -- beside the ceilings that were sent, so of the calls that say theirs
+        cast(sum(case when ceiling_tokens is not null then proposed_tokens end) as bigint)
+            as reserved_then_tokens,
+        cast(
+            sum(
+                case
+                    when ceiling_tokens is not null and proposed_tokens is not null
+                        then actual_output_tokens
+                end
+            ) as bigint
+        ) as used_then_tokens,
         avg(most_cost_per_1000) as most_cost_per_1000
     from counted
     group by labels, model

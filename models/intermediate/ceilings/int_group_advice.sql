@@ -39,7 +39,9 @@ calls as (
         on events.event_id = demand.event_id
     left join history
         on events.event_id = history.event_id
-    where {{ is_real_call('demand.excluded_reason') }}
+    where
+        {{ is_real_call('demand.excluded_reason') }}
+        and {{ is_until_as_of('events.occurred_at') }}
 ),
 
 placed as (

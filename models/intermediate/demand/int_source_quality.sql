@@ -15,8 +15,8 @@ described as (
 counted as (
     select
         source_name,
-        version,
-        model,
+        coalesce(version, 'unknown') as version,
+        coalesce(model, 'unknown') as model,
         count(*) as n_calls,
         count(case when is_partial then 1 end) as n_partial,
         count(actual_max_tokens) as n_ceiling_known,
@@ -24,7 +24,7 @@ counted as (
         sum(case when stop_class <> 'unrecorded' then 1 else 0 end) as n_stop_said,
         count(is_truncated) as n_truncation_known
     from described
-    group by source_name, version, model
+    group by source_name, coalesce(version, 'unknown'), coalesce(model, 'unknown')
 ),
 
 final as (

@@ -4,8 +4,8 @@ events as (
     select
         event_id,
         source_name,
-        model,
-        {{ label_text('labels', 'version') }} as version
+        coalesce(model, 'unknown') as model,
+        coalesce({{ label_text('labels', 'version') }}, 'unknown') as version
     from {{ ref('int_events') }}
 ),
 
@@ -20,8 +20,8 @@ final as (
     inner join unusable
         on
             events.source_name = unusable.source_name
-            and events.version is not distinct from unusable.version
-            and events.model is not distinct from unusable.model
+            and events.version = unusable.version
+            and events.model = unusable.model
 )
 
 select * from final

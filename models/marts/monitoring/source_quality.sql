@@ -11,8 +11,8 @@ source_advice as (
 shares as (
     select
         source_name,
-        coalesce(version, 'unknown') as version,
-        coalesce(model, 'unknown') as model,
+        version,
+        model,
         n_calls,
         {{ ratio('n_partial', 'n_calls') }} as partial_share,
         {{ ratio('n_ceiling_known', 'n_calls') }} as ceiling_known_share,

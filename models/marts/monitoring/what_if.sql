@@ -21,13 +21,15 @@ truncated as {{ inlined() }} (
 
 finished as (
     select * from estimates
-    where {{ is_finished() }}
+    where not is_truncated and {{ counts_as_success() }}
 ),
 
 calls as (
     select
         *,
-        case when {{ is_finished() }} then actual_output_tokens end as finished_tokens
+        case
+            when not is_truncated and {{ counts_as_success() }} then actual_output_tokens
+        end as finished_tokens
     from counted_calls
     where {{ is_analysed() }}
 ),
@@ -36,7 +38,7 @@ cells as (
     select
         category,
         complexity,
-        cast({{ counted_if(is_finished()) }} as bigint) as n_finished
+        cast({{ counted_if('finished_tokens is not null') }} as bigint) as n_finished
     from calls
     group by category, complexity
     having {{ counted_if('is_truncated') }} > 0

@@ -6,6 +6,7 @@ scores as (
 
 final as (
     select
+        period_start as first_seen,
         n_stop_known,
         n_truncated,
         truncation_rate,

@@ -22,6 +22,7 @@ ranked as (
     where
         period = 'week'
         and slice = 'all'
+        and {{ is_until_as_of('period_start') }}
 ),
 
 final as (

@@ -10,7 +10,7 @@ judged as (
         case when period = 'recent' then 'recent' else scope end as shown_scope
     from scores
     where
-        (slice = 'all' and 'all' in (period, scope))
+        (slice = 'all' and period in ('all', 'recent') and 'all' in (period, scope))
         or (slice = 'category / complexity' and period = 'all' and scope = 'all')
 ),
 

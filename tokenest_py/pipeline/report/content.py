@@ -108,7 +108,7 @@ def read_report(
     )
     return Report(
         title="Token budgets: safety and cost",
-        period=_period(landed),
+        period=_period(landed, recent),
         lead=lead,
         ceilings=ceilings,
         copy=Section(COPY, headline["copy"]),
@@ -133,14 +133,16 @@ def _answer_rows(connection: duckdb.DuckDBPyConnection, question: Question) -> R
     ]
 
 
-def _period(landed: dict[str, Any]) -> str:
+def _period(landed: dict[str, Any], recent: dict[str, Any]) -> str:
     if not landed["events"]:
         return "No events have landed."
     left_out = landed["events_left_out"]
     without = f", {count(left_out, 'test row or copy', 'test rows and copies')} left out"
+    since = recent.get("first_seen")  # a build of an earlier version does not say it
+    begin = f" Recent means since {since:%Y-%m-%d} (var recent_days)." if since else ""
     return (
         f"{count(landed['events'], 'event')} from {landed['first_seen']:%Y-%m-%d} to"
-        f" {landed['last_seen']:%Y-%m-%d}{without if left_out else ''}."
+        f" {landed['last_seen']:%Y-%m-%d}{without if left_out else ''}.{begin}"
     )
 
 

@@ -118,8 +118,9 @@ SECTIONS = (
     Question(
         "rates",
         "Which rate of truncation is cheapest",
-        "What a call costs on average under the budget for each rate, relative to the cheapest:"
-        " tokens generated, answers paid for twice, and reserved room at its price.",
+        "What the budget for each rate costs a call beyond the output that it needs anyway, counted"
+        " in output tokens: reserved room at its price, and answers that are paid for twice."
+        " cost_ratio is that cost beside the one of the cheapest rate.",
         most=40,
     ),
     Question(
