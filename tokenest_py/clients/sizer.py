@@ -15,6 +15,7 @@ from tokenest_py.clients.call import Call
 from tokenest_py.errors import UsageError
 from tokenest_py.runtime.budget import check_asked
 from tokenest_py.runtime.estimator import Estimator
+from tokenest_py.runtime.log import warn
 from tokenest_py.runtime.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ def _default_estimator() -> Estimator:
     estimator = Estimator.load(reload_after=60)
     fault = estimator.status().fault
     if fault:
-        import logging
-
-        logging.getLogger("tokenest").warning("%s; the packaged table is in use", fault)
+        warn(f"{fault}; the packaged table is in use")
     return estimator
 
 

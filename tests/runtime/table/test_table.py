@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Change = Callable[[vintages.Rows], vintages.Rows]
 
+STAYS = "the table that was in use stays"
 GOOD = Path(PACKAGED).read_bytes()
 
 
@@ -326,6 +327,23 @@ def test_hot_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock.now += 10
     assert estimator.estimate(*call).estimated_tokens == 7020
     assert estimator.status()[:1] + estimator.status()[4:] == ("file", "", 2)
+
+
+def test_a_newer_file_that_is_faulty_is_a_warning_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever replaced the file holds no estimator whose status would say so."""
+    path = vintages.write(tmp_path, vintages.phase_2)
+    estimator = Estimator.load(path, reload_after=0)
+    for fault in (lambda: path.write_bytes(b"torn"), path.unlink):
+        fault()
+        for _ in range(3):
+            estimator.estimate(*vintages.SIX_CALLS[0])
+    assert [record.name for record in caplog.records] == ["tokenest"] * 2
+    torn, gone = caplog.messages
+    assert torn.startswith(f"{path}:1: not a JSON object")
+    assert gone == f"{path}: cannot be opened (No such file or directory); {STAYS}"
+    assert torn.endswith(STAYS)
 
 
 def test_a_file_that_comes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import CoefficientsError
 from tokenest_py.runtime.arguments import check_number, path_of
+from tokenest_py.runtime.log import warn
 from tokenest_py.runtime.table import PACKAGED, load
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Source:
             found = load(self._path)
         except CoefficientsError as error:
             self._fault = str(error)
+            warn(f"{error}; the table that was in use stays")
         else:
             self._fault = ""
             self._reloads += found.coefficients_id != self.coefficients.coefficients_id
