@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tokenest_py
 import vintages
 from tokenest_py import Estimator
 from tokenest_py.errors import CoefficientsError
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     Change = Callable[[vintages.Rows], vintages.Rows]
 
+PACKAGE = Path(tokenest_py.__file__).parent
 STAYS = "the table that was in use stays"
 GOOD = Path(PACKAGED).read_bytes()
 
@@ -370,6 +375,22 @@ def test_the_working_directory_does_not_move_the_file(
     vintages.write(tmp_path, vintages.head)
     assert estimator.estimate(*vintages.SIX_CALLS[0]).estimated_tokens == 5244
     assert estimator.status()[:2] == ("file", str(path))
+
+
+def test_within_a_zipapp(tmp_path: Path) -> None:
+    """The packaged table is there, and stands in for a file that is not."""
+    archive = tmp_path / "app.pyz"
+    with zipfile.ZipFile(archive, "w") as app:
+        for path in PACKAGE.rglob("*"):
+            if path.suffix in (".py", ".ndjson") and "pipeline" not in path.parts:
+                app.write(path, path.relative_to(PACKAGE.parent))
+    code = (
+        f"import sys; sys.path.insert(0, {str(archive)!r}); import tokenest_py as t;"
+        "print(*(t.Estimator.load(path).status()[:3:2] for path in (None, '/none')))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    shown = str(Estimator.load().status()[:3:2])
+    assert (done.stdout, done.stderr) == (f"{shown} {shown}\n", "")
 
 
 def test_no_reload_unless_asked(tmp_path: Path) -> None:
