@@ -10,6 +10,11 @@ from tokenest_py.errors import UsageError
 ANY = float("inf")
 
 
+def path_in_environment(variable: str) -> str:
+    """The path of a setting, as the commands read it: `~` at its start is the home folder."""
+    return os.path.expanduser(os.environ.get(variable, ""))  # noqa: PTH111 - never raises
+
+
 def path_of(name: str, value: object) -> str:
     """The path as a text; raises UsageError for what is none."""
     try:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 import tokenest_py
 import vintages
-from tokenest_py import Estimator
+from tokenest_py import Estimator, Recorder
 from tokenest_py.errors import CoefficientsError
+from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table import PACKAGED, Coefficients, load, parse, source
 from tokenest_py.runtime.table.file import MAX_BYTES, MAX_ROWS, content_id
 from tokenest_py.runtime.table.kinds import CONSTANTS
@@ -375,6 +376,25 @@ def test_the_working_directory_does_not_move_the_file(
     vintages.write(tmp_path, vintages.head)
     assert estimator.estimate(*vintages.SIX_CALLS[0]).estimated_tokens == 5244
     assert estimator.status()[:2] == ("file", str(path))
+
+
+def test_the_home_folder_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit, a crontab and an `.env` expand no `~`: what the commands write is what is read."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in {
+        "TOKENEST_COEFFICIENTS": f"~/{vintages.write(tmp_path, vintages.phase_2).name}",
+        "TOKENEST_TELEMETRY_DIR": "~/telemetry",
+        "TELEMETRY_DB_ENABLED": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    read = Settings.read()
+    assert Estimator.load().status()[:2] == ("file", str(read.coefficients))
+    recorder = Recorder.from_env()
+    assert recorder.record(run_id="r", phase_id="p", actual_output_tokens=5)
+    assert read.telemetry_folder == tmp_path / "telemetry"
+    assert len(list(read.telemetry_folder.iterdir())) == 1
 
 
 def test_within_a_zipapp(tmp_path: Path) -> None:

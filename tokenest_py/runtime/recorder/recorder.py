@@ -15,7 +15,7 @@ import weakref
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import DroppedEventError, UsageError
-from tokenest_py.runtime.arguments import check_number, path_of
+from tokenest_py.runtime.arguments import check_number, path_in_environment, path_of
 from tokenest_py.runtime.log import warn
 from tokenest_py.runtime.providers import call_fields
 from tokenest_py.runtime.recorder import record as event_record
@@ -144,7 +144,7 @@ class Recorder:
         """
         paths = os.environ.get("TOKENEST_TELEMETRY_PATHS") or "full"
         return cls(
-            os.environ.get("TOKENEST_TELEMETRY_DIR") or DEFAULT_DIRECTORY,
+            path_in_environment("TOKENEST_TELEMETRY_DIR") or DEFAULT_DIRECTORY,
             fsync=_is_on("TOKENEST_TELEMETRY_FSYNC"),
             paths=paths if paths in event_record.PATH_MODES else "none",
             path_key=os.environ.get("TOKENEST_TELEMETRY_PATH_KEY"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import CoefficientsError
-from tokenest_py.runtime.arguments import check_number, path_of
+from tokenest_py.runtime.arguments import check_number, path_in_environment, path_of
 from tokenest_py.runtime.log import warn
 from tokenest_py.runtime.table import PACKAGED, load
 
@@ -52,7 +52,7 @@ class Source:
         if reload_after is not None:
             check_number("reload_after", reload_after, threading.TIMEOUT_MAX)
         self._path = PACKAGED
-        if said := said or os.environ.get(ENVIRONMENT, ""):
+        if said := said or path_in_environment(ENVIRONMENT):
             self._path = said
             with contextlib.suppress(OSError):  # the working directory may be gone
                 self._path = str(Path(said).absolute())  # the host may change it
