@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tokenest_py.clients import requests
 from tokenest_py.clients.call import Call
 from tokenest_py.errors import UsageError
+from tokenest_py.runtime.arguments import check_flag
 from tokenest_py.runtime.budget import check_asked
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.log import warn
@@ -72,6 +73,7 @@ class Sizer:
         if mode not in MODES:
             raise UsageError("mode", mode, MODES)
         check_asked(max_truncation, max_tokens)
+        check_flag("escalate", escalate)
         for name, given, kind, expected in (
             ("estimator", estimator, Estimator, "Estimator.load(path)"),
             ("recorder", recorder, Recorder, "Recorder(directory)"),

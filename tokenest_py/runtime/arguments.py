@@ -32,6 +32,12 @@ def length_of(name: str, value: object) -> int:
     return len(value)
 
 
+def check_flag(name: str, value: object) -> None:
+    """Raises UsageError for what is neither True nor False: "0" would switch it on."""
+    if not isinstance(value, bool):
+        raise UsageError(name, value, "True or False")
+
+
 def check_number(name: str, value: object, most: float = ANY) -> None:
     """Raises UsageError for what is no number from 0 to the most, whatever its type."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:

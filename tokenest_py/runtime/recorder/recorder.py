@@ -15,7 +15,7 @@ import weakref
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import DroppedEventError, UsageError
-from tokenest_py.runtime.arguments import check_number, path_in_environment, path_of
+from tokenest_py.runtime.arguments import check_flag, check_number, path_in_environment, path_of
 from tokenest_py.runtime.log import warn
 from tokenest_py.runtime.providers import call_fields
 from tokenest_py.runtime.recorder import record as event_record
@@ -103,8 +103,8 @@ class Recorder:
         if not isinstance(path_key, (str, bytes, type(None))):
             raise UsageError("path_key", path_key, "a text or bytes")
         for name, flag in (("enabled", enabled), ("fsync", fsync)):
-            if not isinstance(flag, (bool, type(None))):  # "0" would switch it on
-                raise UsageError(name, flag, "True or False")
+            if flag is not None:
+                check_flag(name, flag)
         check_number("max_bytes", max_bytes)
         check_number("max_age_seconds", max_age_seconds)
         check_number("lock_timeout", lock_timeout, threading.TIMEOUT_MAX)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import CoefficientsError
-from tokenest_py.runtime.arguments import check_number, path_in_environment, path_of
+from tokenest_py.runtime.arguments import check_flag, check_number, path_in_environment, path_of
 from tokenest_py.runtime.log import warn
 from tokenest_py.runtime.table import PACKAGED, load
 
@@ -49,6 +49,7 @@ class Source:
     ) -> None:
         """Load the file; raises CoefficientsError only when strict."""
         said = "" if path is None else path_of("path", path)
+        check_flag("strict", strict)
         if reload_after is not None:
             check_number("reload_after", reload_after, threading.TIMEOUT_MAX)
         self._path = PACKAGED
