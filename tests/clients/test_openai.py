@@ -912,6 +912,9 @@ def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
         ({"count": 5}, "count=5 .* use a function"),
         ({"on_truncation": "retry"}, "on_truncation='retry' .* use a function"),
         ({"on_truncation": openai.AsyncOpenAI().close}, "on_truncation=.* that is not awaited"),
+        ({"labels": {"tenant": "acme"}}, r"labels=.* as in sized\(client, tenant='acme'\)"),
+        ({"escalate": "0"}, "escalate='0' .* use True or False"),
+        ({"strict": True}, "strict=True .* what is no option is a label"),
     ],
 )
 def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
+import lzma
 import os
 import socket
 import subprocess
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOBODY = 65534
+OWN = "let TOKENEST_TELEMETRY name the logs alone"
+IMPORT = "`tokenest import FILE` reads it"
 PACKED = gzip.compress(b"".join(line(event_id=f"p-{n}") for n in range(50)))
 
 
@@ -83,6 +87,28 @@ def test_a_damaged_packed_file_says_what_is_wrong(
     assert list(reasons) == [name]
     assert what in reasons[name]
     assert reasons[name].endswith("pack it anew")
+
+
+def test_what_is_no_text_is_named_with_what_reads_it(tmp_path: Path) -> None:
+    """As lines it would be quarantined without a word, a database of the globs anew each build."""
+    with duckdb.connect(str(tmp_path / "calls.duckdb")) as connection:
+        connection.execute(f"copy (select 1 as n) to '{tmp_path}/t.parquet'")
+    text = line()
+    for name, content in {
+        "log.1": gzip.compress(text), "log.2.xz": lzma.compress(text), "log.3": bz2.compress(text),
+        "log.4": b"\x28\xb5\x2f\xfd" + text, "s.db": b"SQLite format 3\0", "BZh.txt": b"BZh1\n",
+    }.items():  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+    said = {name: reason.partition("; ") for name, reason in set_aside(tmp_path, "*").items()}
+    assert {name: (what, fix) for name, (what, _, fix) in said.items()} == {
+        "calls.duckdb": ("it is a database of DuckDB", OWN),
+        "log.1": ("it is packed by gzip", "let its name end in .gz"),
+        "log.2.xz": ("it is packed by xz", f"{IMPORT}, or pack it by gzip"),
+        "log.3": ("it is packed by bzip2", f"{IMPORT}, or pack it by gzip"),
+        "log.4": ("it is packed by zstd", "let its name end in .zst"),
+        "s.db": ("it is a database of SQLite", IMPORT),
+        "t.parquet": ("it is a Parquet file", IMPORT),
+    }
 
 
 def test_what_is_closed_to_the_user_is_named() -> None:

@@ -416,7 +416,7 @@ def test_an_argument_of_any_type_is_used_or_refused_by_its_name(
         "explain budget": lambda: estimator.explain(asked, value),
         **{
             name: functools.partial(Estimator.load, **{name: value})
-            for name in ("path", "workspace", "reload_after", "limits")
+            for name in ("path", "workspace", "reload_after", "limits", "strict", "memory")
         },
         **{
             f"{name} {files}": functools.partial(estimator.estimate, files, **{name: value})

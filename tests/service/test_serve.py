@@ -6,6 +6,7 @@ import gzip
 import http.client
 import json
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -83,6 +84,8 @@ def test_health_is_503_when_nothing_can_be_recorded(tmp_path: Path) -> None:
         assert f"warning: {folder} cannot be written to\n" in service.log
         assert f"warning: {table}:1: not a JSON object" in service.log
         assert "; the packaged table is in use\n" in service.log
+        service.stop()  # the log is written by a thread of its own
+        assert re.search(r"^\S+ /.*/telemetry takes nothing: [A-Z]+$", service.log, re.MULTILINE)
 
 
 def test_one_connection_too_many(tmp_path: Path) -> None:

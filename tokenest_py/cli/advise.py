@@ -151,7 +151,7 @@ def _check_own(path: Path, lock_timeout: float, *, is_read_anew: bool) -> None:
 @contextlib.contextmanager
 def _place(database: Path | None, logs: Logs) -> Iterator[Settings]:
     """The settings of a build with a database of its own, which goes away unless it is named."""
-    with scratch_folder("tokenest-advise-") as folder:
+    with scratch_folder("advise-") as folder:
         path = folder / "calls.duckdb" if database is None else database.expanduser()
         yield Settings.read(
             TOKENEST_TELEMETRY=",".join(logs.globs),

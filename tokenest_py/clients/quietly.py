@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from tokenest_py.runtime.log import warn
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,11 +32,8 @@ class Quietly:
         found = (self._place, kind.__name__)
         if found not in _seen:
             _seen.add(found)
-            import logging
-
-            logging.getLogger("tokenest").warning(
-                "%s failed with %s; calls go out as they were written", *found
-            )
+            place, error = found
+            warn(f"{place} failed with {error}; calls go out as they were written")
         return True
 
 

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 from tokenest_py.clients import requests
 from tokenest_py.clients.call import Call
 from tokenest_py.errors import UsageError
+from tokenest_py.runtime.arguments import check_flag
 from tokenest_py.runtime.budget import check_asked
 from tokenest_py.runtime.estimator import Estimator
+from tokenest_py.runtime.log import warn
 from tokenest_py.runtime.recorder import Recorder
+from tokenest_py.runtime.recorder.record import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,9 +35,7 @@ def _default_estimator() -> Estimator:
     estimator = Estimator.load(reload_after=60)
     fault = estimator.status().fault
     if fault:
-        import logging
-
-        logging.getLogger("tokenest").warning("%s; the packaged table is in use", fault)
+        warn(f"{fault}; the packaged table is in use")
     return estimator
 
 
@@ -72,6 +73,7 @@ class Sizer:
         if mode not in MODES:
             raise UsageError("mode", mode, MODES)
         check_asked(max_truncation, max_tokens)
+        check_flag("escalate", escalate)
         for name, given, kind, expected in (
             ("estimator", estimator, Estimator, "Estimator.load(path)"),
             ("recorder", recorder, Recorder, "Recorder(directory)"),
@@ -81,6 +83,8 @@ class Sizer:
         for name, function in (("count", count), ("on_truncation", on_truncation)):
             if function is not None and (not callable(function) or _is_awaited(function)):
                 raise UsageError(name, function, "a function that is not awaited")
+        for name, value in labels.items():
+            _check_label(name, value)
         self.estimator = estimator or _default_estimator()
         self.recorder = recorder or _default_recorder()
         self.sets_ceilings = mode == "size"
@@ -133,6 +137,17 @@ class Sizer:
         """Remember a parameter that was refused, where the request without it was taken."""
         if len(self._refusals) < MOST_MODELS:
             self._refusals.add((provider, model, parameter))
+
+
+def _check_label(name: str, value: object) -> None:
+    """Refuse what is no label for its kind: an option of another name, or labels as a mapping."""
+    try:
+        text_of("" if value is None else value)
+    except ValueError:
+        return  # a number without end is left out of the events
+    except TypeError:
+        expected = "a text: what is no option is a label, as in sized(client, tenant='acme')"
+        raise UsageError(name, value, expected) from None
 
 
 def _is_awaited(function: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tokenest_py.errors import BuildError, FileGoneError
+from tokenest_py.pipeline.scratch import MORE_ROOM, names_scratch
 
 __all__ = ["failure", "file_gone", "refused"]
 
@@ -42,7 +43,8 @@ def _explained(name: str, message: str) -> str:
             " TOKENEST_TELEMETRY; name its target's folder there, or put the file in its place"
         )
     if re.search("No space left on device|File too large", message):
-        return f"{name}: {message}; make room, then build again: what had landed is kept"
+        fix = "make room, then build again: what had landed is kept"
+        return f"{name}: {message}; {MORE_ROOM if names_scratch(message) else fix}"
     if line := refused(message):
         return line
     if message.startswith("Out of Memory Error"):

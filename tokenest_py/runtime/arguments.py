@@ -10,6 +10,11 @@ from tokenest_py.errors import UsageError
 ANY = float("inf")
 
 
+def path_in_environment(variable: str) -> str:
+    """The path of a setting, as the commands read it: `~` at its start is the home folder."""
+    return os.path.expanduser(os.environ.get(variable, ""))  # noqa: PTH111 - never raises
+
+
 def path_of(name: str, value: object) -> str:
     """The path as a text; raises UsageError for what is none."""
     try:
@@ -25,6 +30,12 @@ def length_of(name: str, value: object) -> int:
     if isinstance(value, (str, bytes)) or not isinstance(value, Collection):
         raise UsageError(name, value, "a list")
     return len(value)
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raises UsageError for what is neither True nor False: "0" would switch it on."""
+    if not isinstance(value, bool):
+        raise UsageError(name, value, "True or False")
 
 
 def check_number(name: str, value: object, most: float = ANY) -> None:

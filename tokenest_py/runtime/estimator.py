@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime import documents
-from tokenest_py.runtime.arguments import check_count, length_of, path_of
+from tokenest_py.runtime.arguments import check_count, check_flag, length_of, path_of
 from tokenest_py.runtime.budget import Escalation, check_call, escalate, size
 from tokenest_py.runtime.deliverables import normalize
 from tokenest_py.runtime.estimates import finished, without_deliverables
@@ -55,8 +55,9 @@ class Estimator:
         """Use a source of coefficients; `Estimator.load` is the usual way to make one."""
         if not isinstance(source, Source):
             raise UsageError("source", source, "Estimator.load(path)")
+        check_flag("memory", memory)
         folder = None if workspace is None else Workspace(path_of("workspace", workspace))
-        self.__setstate__((source, folder, Limits(limits), bool(memory)))
+        self.__setstate__((source, folder, Limits(limits), memory))
 
     def __getstate__(self) -> tuple[Source, Workspace | None, Limits, bool]:
         """How it was made; what is unpickled reads the file itself and has seen nothing yet."""

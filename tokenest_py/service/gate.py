@@ -93,10 +93,17 @@ def _host(header: bytes) -> str:
 
 def _answer_to(error: Exception) -> Response:
     if isinstance(error, RefusedError):
-        return error_answer(error.status, error.message)
+        return _said(error.status, error.message)
     if isinstance(error, TokenestError):
-        return error_answer(503 if isinstance(error, DatabaseError) else 500, str(error))
+        return _said(503 if isinstance(error, DatabaseError) else 500, str(error))
     # without the error's own words: they may be a client's
     where = "".join(traceback.format_tb(error.__traceback__))
     logging.getLogger("tokenest").error("unexpected %s\n%s", type(error).__name__, where)
     return error_answer(500, f"unexpected {type(error).__name__}; the log has more")
+
+
+def _said(status: int, message: str) -> Response:
+    """What is our fault stands in the log, too: who is woken by that has no answer to read."""
+    if status >= 500:
+        logging.getLogger("tokenest").warning("%s", printable(message))
+    return error_answer(status, message)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tokenest_py
 import vintages
-from tokenest_py import Estimator
+from tokenest_py import Estimator, Recorder
 from tokenest_py.errors import CoefficientsError
+from tokenest_py.pipeline.settings import Settings
 from tokenest_py.runtime.table import PACKAGED, Coefficients, load, parse, source
 from tokenest_py.runtime.table.file import MAX_BYTES, MAX_ROWS, content_id
 from tokenest_py.runtime.table.kinds import CONSTANTS
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
 
     Change = Callable[[vintages.Rows], vintages.Rows]
 
+PACKAGE = Path(tokenest_py.__file__).parent
+STAYS = "the table that was in use stays"
 GOOD = Path(PACKAGED).read_bytes()
 
 
@@ -328,6 +335,23 @@ def test_hot_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert estimator.status()[:1] + estimator.status()[4:] == ("file", "", 2)
 
 
+def test_a_newer_file_that_is_faulty_is_a_warning_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever replaced the file holds no estimator whose status would say so."""
+    path = vintages.write(tmp_path, vintages.phase_2)
+    estimator = Estimator.load(path, reload_after=0)
+    for fault in (lambda: path.write_bytes(b"torn"), path.unlink):
+        fault()
+        for _ in range(3):
+            estimator.estimate(*vintages.SIX_CALLS[0])
+    assert [record.name for record in caplog.records] == ["tokenest"] * 2
+    torn, gone = caplog.messages
+    assert torn.startswith(f"{path}:1: not a JSON object")
+    assert gone == f"{path}: cannot be opened (No such file or directory); {STAYS}"
+    assert torn.endswith(STAYS)
+
+
 def test_a_file_that_comes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that was missing at the start is taken once it is there."""
     clock = Clock()
@@ -352,6 +376,41 @@ def test_the_working_directory_does_not_move_the_file(
     vintages.write(tmp_path, vintages.head)
     assert estimator.estimate(*vintages.SIX_CALLS[0]).estimated_tokens == 5244
     assert estimator.status()[:2] == ("file", str(path))
+
+
+def test_the_home_folder_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit, a crontab and an `.env` expand no `~`: what the commands write is what is read."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in {
+        "TOKENEST_COEFFICIENTS": f"~/{vintages.write(tmp_path, vintages.phase_2).name}",
+        "TOKENEST_TELEMETRY_DIR": "~/telemetry",
+        "TELEMETRY_DB_ENABLED": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    read = Settings.read()
+    assert Estimator.load().status()[:2] == ("file", str(read.coefficients))
+    recorder = Recorder.from_env()
+    assert recorder.record(run_id="r", phase_id="p", actual_output_tokens=5)
+    assert read.telemetry_folder == tmp_path / "telemetry"
+    assert len(list(read.telemetry_folder.iterdir())) == 1
+
+
+def test_within_a_zipapp(tmp_path: Path) -> None:
+    """The packaged table is there, and stands in for a file that is not."""
+    archive = tmp_path / "app.pyz"
+    with zipfile.ZipFile(archive, "w") as app:
+        for path in PACKAGE.rglob("*"):
+            if path.suffix in (".py", ".ndjson") and "pipeline" not in path.parts:
+                app.write(path, path.relative_to(PACKAGE.parent))
+    code = (
+        f"import sys; sys.path.insert(0, {str(archive)!r}); import tokenest_py as t;"
+        "print(*(t.Estimator.load(path).status()[:3:2] for path in (None, '/none')))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    shown = str(Estimator.load().status()[:3:2])
+    assert (done.stdout, done.stderr) == (f"{shown} {shown}\n", "")
 
 
 def test_no_reload_unless_asked(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ class Session:
         self.part_bytes = 0  # a larger file is read in parts of about so many bytes
         self._threads = 0  # how many there were, where there are fewer now
         self.words = {
-            "['@telemetry@']": f"[{', '.join(map(literal, settings.telemetry))}]",
+            "read_blob(['@telemetry@'])": _listing(settings.telemetry, self.parts_folder),
             "@exports@": str(settings.exports).replace("'", "''"),
             "@a_day_ahead@": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d %H:%M:%S}",
         }
@@ -183,3 +183,11 @@ def literal(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def _listing(globs: Sequence[str], parts_folder: Path) -> str:
+    """The files of the globs, without what this run puts down for a moment where they may match."""
+    return (
+        f"(select filename, size, last_modified from read_blob([{', '.join(map(literal, globs))}])"
+        f" where not contains(filename, {literal(f'{parts_folder.name}/')}))"
+    )

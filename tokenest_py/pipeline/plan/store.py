@@ -201,7 +201,7 @@ def compile_to(project: Path, path: Path, variables: Mapping[str, object]) -> No
     checksum = project_checksum(project, variables)
     command = [sys.executable, "-m", "tokenest_py.pipeline.plan.compiling"]
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENEST_", "DBT_"))}
-    with scratch_folder("tokenest-plan-") as scratch:
+    with scratch_folder("plan-") as scratch:
         done = subprocess.run(
             [*command, str(project), checksum, json.dumps(variables), str(path.absolute())],
             cwd=scratch,

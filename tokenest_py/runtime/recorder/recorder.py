@@ -15,7 +15,8 @@ import weakref
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import DroppedEventError, UsageError
-from tokenest_py.runtime.arguments import check_number, path_of
+from tokenest_py.runtime.arguments import check_flag, check_number, path_in_environment, path_of
+from tokenest_py.runtime.log import warn
 from tokenest_py.runtime.providers import call_fields
 from tokenest_py.runtime.recorder import record as event_record
 from tokenest_py.runtime.recorder.file import EventFile
@@ -102,8 +103,8 @@ class Recorder:
         if not isinstance(path_key, (str, bytes, type(None))):
             raise UsageError("path_key", path_key, "a text or bytes")
         for name, flag in (("enabled", enabled), ("fsync", fsync)):
-            if not isinstance(flag, (bool, type(None))):  # "0" would switch it on
-                raise UsageError(name, flag, "True or False")
+            if flag is not None:
+                check_flag(name, flag)
         check_number("max_bytes", max_bytes)
         check_number("max_age_seconds", max_age_seconds)
         check_number("lock_timeout", lock_timeout, threading.TIMEOUT_MAX)
@@ -143,7 +144,7 @@ class Recorder:
         """
         paths = os.environ.get("TOKENEST_TELEMETRY_PATHS") or "full"
         return cls(
-            os.environ.get("TOKENEST_TELEMETRY_DIR") or DEFAULT_DIRECTORY,
+            path_in_environment("TOKENEST_TELEMETRY_DIR") or DEFAULT_DIRECTORY,
             fsync=_is_on("TOKENEST_TELEMETRY_FSYNC"),
             paths=paths if paths in event_record.PATH_MODES else "none",
             path_key=os.environ.get("TOKENEST_TELEMETRY_PATH_KEY"),
@@ -297,7 +298,7 @@ class Recorder:
         with contextlib.suppress(Exception), self._counts_lock:
             warning = self._guardrails.judge(fields)
             if warning:
-                _warn(warning)
+                warn(warning)
 
     def _append(self, line: bytes) -> None:
         lock, is_ours = self._lock, True
@@ -326,14 +327,14 @@ class Recorder:
             return is_interrupt
         if reason not in self._dropped:
             self._dropped[reason] = 0
-            _warn(f"telemetry events are dropped: {reason}")
+            warn(f"telemetry events are dropped: {reason}")
         with self._counts_lock:
             self._dropped[reason] += 1
         return is_interrupt
 
     def _count_unknown_fields(self, count: int) -> None:
         if not self._unknown_fields:
-            _warn("telemetry events have fields that the event record does not know")
+            warn("telemetry events have fields that the event record does not know")
         with self._counts_lock:
             self._unknown_fields += count
 
@@ -363,14 +364,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return errno.errorcode.get(error.errno, "OSError")
     return type(error).__name__
-
-
-def _warn(message: str) -> None:
-    """Say once, in the host's log, what `status()` goes on to count."""
-    with contextlib.suppress(Exception):  # a handler of the host's, or a half-gone interpreter
-        import logging
-
-        logging.getLogger("tokenest").warning(message)
 
 
 def is_on(value: str) -> bool:

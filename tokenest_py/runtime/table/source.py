@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenest_py.errors import CoefficientsError
-from tokenest_py.runtime.arguments import check_number, path_of
+from tokenest_py.runtime.arguments import check_flag, check_number, path_in_environment, path_of
+from tokenest_py.runtime.log import warn
 from tokenest_py.runtime.table import PACKAGED, load
 
 if TYPE_CHECKING:
@@ -48,10 +49,11 @@ class Source:
     ) -> None:
         """Load the file; raises CoefficientsError only when strict."""
         said = "" if path is None else path_of("path", path)
+        check_flag("strict", strict)
         if reload_after is not None:
             check_number("reload_after", reload_after, threading.TIMEOUT_MAX)
         self._path = PACKAGED
-        if said := said or os.environ.get(ENVIRONMENT, ""):
+        if said := said or path_in_environment(ENVIRONMENT):
             self._path = said
             with contextlib.suppress(OSError):  # the working directory may be gone
                 self._path = str(Path(said).absolute())  # the host may change it
@@ -102,6 +104,7 @@ class Source:
             found = load(self._path)
         except CoefficientsError as error:
             self._fault = str(error)
+            warn(f"{error}; the table that was in use stays")
         else:
             self._fault = ""
             self._reloads += found.coefficients_id != self.coefficients.coefficients_id

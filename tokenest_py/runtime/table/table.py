@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from itertools import pairwise
@@ -193,7 +194,17 @@ def load(path: str = PACKAGED) -> Coefficients:
     The packaged table is not hashed again: a test does so, and importing hashlib takes as long
     as the rest of the loading.
     """
-    return parse(read(path), path, check_hash=path != PACKAGED)
+    is_packaged = path == PACKAGED
+    return parse(_packaged() if is_packaged else read(path), path, check_hash=not is_packaged)
+
+
+def _packaged() -> bytes:
+    try:
+        return read(PACKAGED)
+    except CoefficientsError:  # within a zipapp no file has that path, and its importer reads it
+        with contextlib.suppress(AttributeError, OSError):
+            return bytes(__spec__.loader.get_data(PACKAGED))  # type: ignore[union-attr]
+        raise
 
 
 def parse(data: bytes, path: str, *, check_hash: bool = True) -> Coefficients:
