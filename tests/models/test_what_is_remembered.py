@@ -107,7 +107,7 @@ def test_effects_and_classes_of_runs(built: Built, tmp_path: Path) -> None:
     found = {}
     for call in built.calls:
         classes = memory.run_classes(call.category, call.run_id)
-        moved = table.run_factor(call.category, classes, 0.05) if classes else 0.0
+        moved = table.run_moves(call.category, classes).get(0.05, 0.0)
         found[f"call-{call.number:07}"] = moved
         cell = table.cell({"category": call.category, "complexity": "low", "model": call.model})
         memory.observe(table, any_budget._replace(cell=cell), call.need, "end_turn", call.run_id)

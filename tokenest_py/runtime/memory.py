@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-MAX_KEYS = 2048  # labels and models
+MAX_KEYS = 2048  # labels and models, and rates
 MAX_RUNS = 4096
 RUN_BOUNDS = (-1.2, -0.7, -0.4, -0.15, 0.15, 0.4, 0.7, 1.2)
 NO_CALL, MAX_TURN = 9, 12
@@ -55,9 +55,10 @@ class Memory:
         self.lock = threading.RLock()
         self.table = ""  # the coefficients_id that what was seen belongs to
         self._keys: OrderedDict[Key, tuple[float, float]] = OrderedDict()
-        # by rate: what is beyond the table's, and the calls that judged it
-        self._moves: OrderedDict[Key, dict[float, tuple[float, int]]] = OrderedDict()
-        self._of_all: dict[float, tuple[float, int]] = {}
+        # what is beyond the table's, and the calls that judged it
+        self._rates: OrderedDict[tuple[object, object, float], tuple[float, int]] = OrderedDict()
+        self._of_all: dict[float, tuple[float, int]] = {}  # by rate
+        self._near: dict[float, list[float]] = {}  # by rate: those that were judged, nearest first
         # by the hash of the run, and of the run and the label: calls and how far the last lay above
         self._runs: OrderedDict[int, tuple[int, float]] = OrderedDict()
         self._last: OrderedDict[int, float] = OrderedDict()
@@ -70,15 +71,16 @@ class Memory:
         with self.lock:
             if table.coefficients_id != self.table:
                 self._keys = OrderedDict()
-                self._moves = OrderedDict()
+                self._rates = OrderedDict()
                 self._of_all = {}
+                self._near = {}
                 self.table = table.coefficients_id
 
-    def run_classes(self, label: object, run_id: str) -> RunClasses | None:
-        """The classes of what the earlier calls of a run were like, by feature; None without."""
+    def run_classes(self, label: object, run_id: str) -> RunClasses:
+        """The classes of what the earlier calls of a run were like, by feature; none without."""
         calls, ln_any = self._runs.get(hash(run_id), (0, None))
         if not calls:
-            return None
+            return ()
         ln_same = self._last.get(hash((run_id, label)))
         return ("same", run_bin(ln_same)), ("any", run_bin(ln_any)), ("turn", turn_bin(calls))
 
@@ -100,12 +102,13 @@ class Memory:
 
         The model's own counts once enough calls judge it.
         """
-        of_all = _nearest(self._of_all, rate)[0]
+        near = self._judged_near(rate)
+        of_all = self._of_all.get(near[0], NOTHING)[0] if near else 0.0
         if model is not None:
-            moved, n = self._moved(table, label, model, rate)
+            moved, n = self._moved(table, label, model, rate, near)
             if n >= table.constants.get("online_calls", math.inf):
                 return of_all + moved
-        return of_all + self._moved(table, label, None, rate)[0]
+        return of_all + self._moved(table, label, None, rate, near)[0]
 
     def observe(
         self,
@@ -148,29 +151,45 @@ class Memory:
         self.lock = threading.RLock()
 
     def _moved(
-        self, table: Coefficients, label: object, model: object, rate: float
+        self, table: Coefficients, label: object, model: object, rate: float, near: list[float]
     ) -> tuple[float, int]:
-        """What a rate of a label or a model is moved by, and how many calls judged it."""
-        begun = table.online_rates.get((label, model, rate), NOTHING)
-        judged = self._moves.get((label, model))
-        if judged is None:
-            return begun
-        moved, n = _nearest(judged, rate)
-        return begun[0] + moved, n
+        """What a rate of a label or a model is moved by, and how many calls judged it.
+
+        The rates that calls were judged at are `near`, the nearest first.
+        """
+        begun = NOTHING
+        if table.online_rates:
+            begun = table.online_rates.get((label, model, rate), NOTHING)
+        for judged in near:
+            found = self._rates.get((label, model, judged))
+            if found is not None:
+                return begun[0] + found[0], found[1]
+        return begun
+
+    def _judged_near(self, rate: float) -> list[float]:
+        """The rates that calls were judged at, the nearest first."""
+        known = self._near  # begun anew with each rate that is judged, after that rate is in place
+        near = known.get(rate)
+        if near is None:
+            near = sorted(self._of_all, key=lambda other: (max(other / rate, rate / other), other))
+            known[rate] = near
+        return near
 
     def _judge(
         self, table: Coefficients, label: object, model: object, rate: float, cut: int
     ) -> None:
         """One step of all calls, of the label and of the model."""
         constants = table.constants
-        of_all = _stepped(constants, _nearest(self._of_all, rate), rate, cut)
-        self._of_all = self._of_all | {rate: of_all}
+        near = self._judged_near(rate)
+        of_all = _stepped(constants, self._of_all[near[0]] if near else NOTHING, rate, cut)
         for of_model in dict.fromkeys((None, model)):
             begun = table.online_rates.get((label, of_model, rate), NOTHING)[0]
-            before = self._moved(table, label, of_model, rate)
+            before = self._moved(table, label, of_model, rate, near)
             moved, n = _stepped(constants, before, rate, cut)
-            judged = self._moves.get((label, of_model), {})
-            _keep(self._moves, (label, of_model), judged | {rate: (moved - begun, n)})
+            _keep(self._rates, (label, of_model, rate), (moved - begun, n))
+        self._of_all = {**self._of_all, rate: of_all}
+        if rate not in near:
+            self._near = {}
 
     def _know(
         self, table: Coefficients, budget: Budget, label: object, model: object, tokens: int
@@ -220,14 +239,6 @@ def _stepped(
     least, most = constants["online_step"], constants["online_most"]
     step = max(least, 0.5 * (FIRST_STEPS + n) ** -0.5) if least else 0.0
     return max(-most, min(most, moved + step * (cut - rate))), n + 1
-
-
-def _nearest(judged: Mapping[float, tuple[float, int]], rate: float) -> tuple[float, int]:
-    """What was judged at a rate, else at the one nearest to it."""
-    found = judged.get(rate)
-    if found is None and judged:
-        found = judged[min(judged, key=lambda other: (max(other / rate, rate / other), other))]
-    return found or NOTHING
 
 
 def run_bin(ln_above: float | None) -> int:

@@ -16,14 +16,15 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TypeAlias
 
-    from tokenest_py.runtime.memory import Memory, RunClasses
+    from tokenest_py.runtime.memory import Memory
     from tokenest_py.runtime.table import Coefficients
     from tokenest_py.runtime.table.table import Cell
 
-    # of the model, and of the label: how far above the median, and calls known
-    Effects: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
+    # of the model, and of the label: how far above the median, and the class of calls known
+    Effects: TypeAlias = tuple[float, int, float, int]
 
 CELL = "quantile cell"
 PARENT = "parent"
@@ -67,8 +68,8 @@ class Quantile:
         ln_answer: The logarithm of the tokens that the table alone answers, before they are whole.
     """
 
-    __slots__ = ("_base", "_by_label", "_by_model", "_label_part", "_ln_new", "_ln_tabled",
-                 "_ln_tokens", "_new_share", "answer", "label", "ln_answer", "looser",
+    __slots__ = ("_base", "_by_label", "_by_model", "_label_part", "_ln_new", "_ln_own",
+                 "_ln_tabled", "_new_share", "_rate", "answer", "label", "ln_answer", "looser",
                  "model")  # fmt: skip
     answer: Answer
     looser: Quantile | None
@@ -87,14 +88,14 @@ class Quantile:
         source = CELL if end == len(cell) else PARENT
         is_new_model = end <= level and self.model is not None and table.has_models
         is_new = is_new_model or (end == 0 and self.label is not None)
-        self._new_share = 1 - share
-        self._ln_tokens = math.log(tokens)
+        self._rate, self._new_share = rate, 1 - share if self._by_label else 0.0
+        ln_tokens = math.log(tokens)
         if self._by_label:
             self._ln_new, n_new, is_identified = self._as_new(self._effects(table, None))
             if is_new:
                 source, self._new_share = SO_FAR, 1.0
-                self._ln_tokens, n, identified = self._ln_new, n_new, is_identified
-        self.ln_answer = self._ln_tokens + self._ln_tabled
+                ln_tokens, n, identified = self._ln_new, n_new, is_identified
+        self._ln_own = self.ln_answer = ln_tokens + self._ln_tabled
         if is_new or self._ln_tabled:
             tokens = _whole(self.ln_answer)
         if self.looser is not None and self.looser.answer.tokens > tokens:
@@ -103,37 +104,40 @@ class Quantile:
 
     def moved(self, table: Coefficients, memory: Memory, run_id: str | None) -> Answer:
         """The answer with what was seen since, of its like and of its run."""
-        effects = run = None
+        effects = of_run = None
         if self._by_label and memory.has_seen(self.label, self.model):
             effects = self._effects(table, memory)
         if run_id is not None and table.run_factors:
-            run = memory.run_classes(self.label, run_id)
+            of_run = table.run_moves(self.label, memory.run_classes(self.label, run_id))
         ln_online = self.online_since(table, memory)
-        ln_tokens = self.ln_moved(table, ln_online, effects, run)
-        looser = self.looser
+        ln_tokens = self.ln_moved(ln_online, effects, of_run)
+        looser, is_by_rate = self.looser, memory.has_many_rates or table.moves_differ
         while looser is not None:
-            if memory.has_many_rates or table.online_rates:
+            if is_by_rate:
                 ln_online = looser.online_since(table, memory)
-            ln_tokens = max(ln_tokens, looser.ln_moved(table, ln_online, effects, run))
+            ln_looser = looser.ln_moved(ln_online, effects, of_run)
+            if ln_looser > ln_tokens:
+                ln_tokens = ln_looser
             looser = looser.looser
         if ln_tokens == self.ln_answer:
             return self.answer
+        source, rate, _, n, identified, _ = self.answer
         seen = math.exp(ln_tokens - self.ln_answer)
-        return self.answer._replace(tokens=_whole(ln_tokens), seen=seen)
+        return Answer(source, rate, _whole(ln_tokens), n, identified, seen)
 
     def online_since(self, table: Coefficients, memory: Memory) -> float:
         """What the online rate moves the logarithm of the budget by, beyond the table's."""
-        return memory.online(table, self.label, self.model, self.answer.rate) - self._ln_tabled
+        return memory.online(table, self.label, self.model, self._rate) - self._ln_tabled
 
     def ln_moved(
-        self, table: Coefficients, ln_online: float, effects: Effects | None, run: RunClasses | None
+        self, ln_online: float, effects: Effects | None, of_run: Mapping[float, float] | None
     ) -> float:
         """The logarithm of the tokens at this rate alone, with what was seen since."""
-        ln_tokens = self._ln_tokens + self._ln_tabled + ln_online
-        if effects is not None and self._new_share and self._by_label:
+        ln_tokens = self._ln_own + ln_online
+        if effects is not None and self._new_share:
             ln_tokens += self._new_share * (self._as_new(effects)[0] - self._ln_new)
-        if run is not None:
-            ln_tokens += table.run_factor(self.label, run, self.answer.rate)
+        if of_run:
+            ln_tokens += of_run.get(self._rate, 0.0)
         return ln_tokens
 
     def _begin_as_new(self, table: Coefficients, cell: Cell, end: int, rate: float) -> None:
@@ -168,21 +172,22 @@ class Quantile:
 
     def _effects(self, table: Coefficients, memory: Memory | None) -> Effects:
         """What is known so far of its model and of its label; nothing of what it does not have."""
-        of_model = of_label = (0.0, 0.0)
+        of_model = of_label = n_model = n_label = 0.0
         if self.model is not None:
-            of_model = _so_far(table, memory, None, self.model)
+            of_model, n_model = _so_far(table, memory, None, self.model)
         if self.label is not None:
-            of_label = _so_far(table, memory, self.label, None)
-        return of_model, of_label
+            of_label, n_label = _so_far(table, memory, self.label, None)
+        of_calls = bisect_right(KNOWN_BOUNDS, n_model), bisect_right(KNOWN_BOUNDS, n_label)
+        return of_model, of_calls[0], of_label, of_calls[1]
 
     def _as_new(self, effects: Effects) -> tuple[float, int, bool]:
         """Logarithm of tokens, n and identified, as for something new."""
-        (of_model, n_model), (of_label, n_label) = effects
+        of_model, model_class, of_label, label_class = effects
         part = self._label_part
-        found = self._by_label[0 if self.label is None else bisect_right(KNOWN_BOUNDS, n_label)]
+        found = self._by_label[0 if self.label is None else label_class]
         ln_tokens = self._base + of_model + part * (of_label + found[0])
         if self._by_model:
-            found = self._by_model[bisect_right(KNOWN_BOUNDS, n_model)]
+            found = self._by_model[model_class]
             ln_tokens += (1 - part) * found[0]
         return ln_tokens, found[1], found[2]
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
     Cell = tuple[object, ...]  # values of the levels, up to the last one that is given
 
+MAX_MOVES = 512  # of runs, that a table keeps
 PACKAGED = f"{__file__.rpartition(os.sep)[0]}/defaults/coefficients.ndjson"
 
 
@@ -85,6 +86,9 @@ class Coefficients:
             raise CoefficientsError(path, f"{fault}; {EXPORT_AGAIN}")
         self.found: dict[Hashable, tuple[Cell, Quantile | None]] = {}  # look-ups of budgets, kept
         self.n_known = max([n for _, _, n, *_ in self.cells.get((), ())], default=0)
+        self.run_rates = {rate for *_, rate in self.run_factors}
+        self.moves_found: dict[Hashable, dict[float, float]] = {}  # of runs, kept as well
+        self.moves_differ = self._moves_differ()
         self.has_models = any(model is not None for _, model in self.so_far)
         self.ln_median = math.log(self.medians[()][0]) if () in self.medians else None
 
@@ -118,11 +122,27 @@ class Coefficients:
                 return factor, low and min(low, factor), high and max(high, factor)
         return 1.0, None, None
 
-    def run_factor(self, label: object, classes: RunClasses, rate: float) -> float:
-        """What the logarithm of a budget is moved by because of earlier calls of its run."""
-        factors = self.run_factors
-        found = [factors.get((feature, label, class_, rate)) for feature, class_ in classes]
-        return sum([factor[0] for factor in found if factor is not None])
+    def _moves_differ(self) -> bool:
+        """Whether a label or a model is moved by another factor at one rate than at others."""
+        moved: dict[object, list[float]] = {}
+        for (label, model, _), (ln_factor, _) in self.online_rates.items():
+            moved.setdefault((label, model), []).append(ln_factor)
+        rates = len(self.cells.get((), ()))
+        return any(len(set(found)) > 1 or len(found) < rates for found in moved.values())
+
+    def run_moves(self, label: object, classes: RunClasses) -> dict[float, float]:
+        """By rate: what a budget's logarithm is moved by because of earlier calls of its run."""
+        found = self.moves_found.get((label, classes))
+        if found is None:
+            found = {}
+            for feature, class_ in classes:
+                for rate in self.run_rates:
+                    factor = self.run_factors.get((feature, label, class_, rate))
+                    found[rate] = found.get(rate, 0.0) + (factor[0] if factor else 0.0)
+            if len(self.moves_found) >= MAX_MOVES:
+                self.moves_found.clear()
+            self.moves_found[label, classes] = found
+        return found
 
     def cell(self, values: Mapping[str, object]) -> Cell:
         """The narrowest cell that lies within these values of the levels; None is no value."""
