@@ -145,7 +145,7 @@ def test_who_records_no_success_sees_what_a_higher_ceiling_saves(built: Project)
 def test_the_tiers_are_of_periods_that_are_named(built: Project) -> None:
     """Weeks and blocks of runs stood there as `all`, each a row."""
     rows = built.rows("select scope from report.rpt_verdicts where stratum = 'all' order by scope")
-    assert len(rows) == len(set(rows))
+    assert len(rows) == len(set(rows)) > 1
 
 
 def test_the_report_says_since_when_calls_are_recent(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_the_report_says_since_when_calls_are_recent(tmp_path: Path) -> None:
         path.write_bytes(line(event_id=f"{month}", occurred_at=f"2026-0{month}-05T12:00:00Z"))
     project.build("rpt_recent")
     ((since, n),) = project.rows("select first_seen, n_stop_known from report.rpt_recent")
-    assert (since, n) == (datetime(2026, 1, 5, 12), 3)  # noqa: DTZ001
+    assert (f"{since:%Y-%m-%d %H}", n) == ("2026-01-05 12", 3)
     landed = {"events": 3, "events_left_out": 0, "first_seen": since, "last_seen": since}
     said = _period(landed, {"first_seen": since})
     assert said.endswith("2026-01-05. Recent means since 2026-01-05 (var recent_days).")

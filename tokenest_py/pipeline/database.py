@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import DatabaseBusyError, DatabaseError, NoDataError
+from tokenest_py.pipeline import magic
 from tokenest_py.pipeline.failures import refused
 from tokenest_py.pipeline.schema import is_of_version_1, refuse_newer
 
@@ -33,8 +34,6 @@ __all__ = [
     "wait_for",
 ]
 
-DUCKDB_MAGIC = b"DUCK"
-
 
 def check_file(path: Path, fix: str = "run `tokenest build` first, or set TOKENEST_DB") -> None:
     """Raise DatabaseError, in one line that ends with the fix, unless path is a DuckDB file."""
@@ -48,8 +47,8 @@ def check_file(path: Path, fix: str = "run `tokenest build` first, or set TOKENE
         raise DatabaseError(f"there is no database at {path}; {fix}") from None
     except OSError as error:
         raise DatabaseError(f"{path} cannot be read: {error.strerror}") from error
-    if head[8:12] != DUCKDB_MAGIC:
-        kind = "an SQLite file" if head.startswith(b"SQLite format 3") else "not a DuckDB database"
+    if head[8:12] != magic.DUCKDB:
+        kind = "an SQLite file" if head.startswith(magic.SQLITE) else "not a DuckDB database"
         kind = "an empty file" if not head else kind
         raise DatabaseError(f"{path} is {kind}; {fix}")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenest_py.errors import TokenestError
-from tokenest_py.pipeline.database import DUCKDB_MAGIC
+from tokenest_py.pipeline import magic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,14 +33,18 @@ NOT_WHOLE = "a line is whole when it ends in a newline"
 PACKED = (".gz", ".zst")  # what DuckDB unpacks as it reads
 # What is no text, by the bytes at its beginning and where they stand; what may be done with it.
 _NO_TEXT = (
-    (8, DUCKDB_MAGIC, "it is a database of DuckDB; let TOKENEST_TELEMETRY name the logs alone"),
-    (0, b"SQLite format 3\0", "it is a database of SQLite; `tokenest import FILE` reads it"),
-    (0, b"PAR1", "it is a Parquet file; `tokenest import FILE` reads it"),
-    (0, b"PK\x03\x04", "it is a zip archive; `tokenest import FILE` reads it"),
-    (0, b"\xfd7zXZ\0", "it is packed by xz; `tokenest import FILE` reads it, or pack it by gzip"),
-    (4, b"1AY&SY", "it is packed by bzip2; `tokenest import FILE` reads it, or pack it by gzip"),
-    (0, b"\x1f\x8b", "it is packed by gzip; let its name end in .gz"),
-    (0, b"\x28\xb5\x2f\xfd", "it is packed by zstd; let its name end in .zst"),
+    (8, magic.DUCKDB, "it is a database of DuckDB; let TOKENEST_TELEMETRY name the logs alone"),
+    (0, magic.SQLITE, "it is a database of SQLite; `tokenest import FILE` reads it"),
+    (0, magic.PARQUET, "it is a Parquet file; `tokenest import FILE` reads it"),
+    (0, magic.ZIP, "it is a zip archive; `tokenest import FILE` reads it"),
+    (0, magic.XZ, "it is packed by xz; `tokenest import FILE` reads it, or pack it by gzip"),
+    (
+        4,
+        magic.BLOCK,
+        "it is packed by bzip2; `tokenest import FILE` reads it, or pack it by gzip",
+    ),
+    (0, magic.GZIP, "it is packed by gzip; let its name end in .gz"),
+    (0, magic.ZSTD, "it is packed by zstd; let its name end in .zst"),
 )
 _UNLISTED = "a name that begins with a backslash keeps it from being listed; rename that"
 _SEEN = """
@@ -160,7 +164,7 @@ def _unreadable(path: str, folders: Sequence[Path]) -> str:
         return _said(error)
     if path.lower().endswith(PACKED):
         return ""
-    return next((said for at, magic, said in _NO_TEXT if head.startswith(magic, at)), "")
+    return next((said for at, begin, said in _NO_TEXT if head.startswith(begin, at)), "")
 
 
 def kind_of_no_file(path: Path) -> str:

@@ -21,6 +21,7 @@ from tokenest_py.pipeline.files import write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 __all__ = ["RUNS_FOLDER", "Run", "create_run", "find_run"]
 
@@ -109,41 +110,36 @@ class Run:
                         say(f"ended what {what} had left running")
                 yield journal
 
-    @contextmanager
-    def _alone_in(self, journal: Path) -> Iterator[None]:
+    def _alone_in(self, journal: Path) -> AbstractContextManager[int]:
         """Hold the journal, which goes by the run's id: a copy of the folder appends to it, too."""
-        try:
-            fd = os.open(journal, os.O_RDWR)
-        except OSError as error:
-            raise CollectionError(journal, f"cannot be written: {error.strerror}") from error
-        try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                reason = f"holds run {self.run_id}, which is being drained from another folder"
-                reason += "; wait for it, or give these phases a run_id of their own"
-                raise RunBusyError(self.folder, reason) from None
-            yield
-        finally:
-            os.close(fd)
+        reason = f"holds run {self.run_id}, which is being drained from another folder"
+        reason += "; wait for it, or give these phases a run_id of their own"
+        return self._held(journal, os.O_RDWR, lambda _: reason)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        path = self.folder / "lock"
+        def busy(fd: int) -> str:
+            holder = os.read(fd, 20).decode("ascii", "replace").strip() or "unknown"
+            return f"is being drained by process {holder}; wait for it, or end it"
+
+        with self._held(self.folder / "lock", os.O_RDWR | os.O_CREAT, busy) as fd:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            yield
+
+    @contextmanager
+    def _held(self, path: Path, flags: int, busy: Callable[[int], str]) -> Iterator[int]:
+        """Hold a file that one process holds at a time; `busy` says why another has it."""
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            fd = os.open(path, flags, 0o600)
         except OSError as error:
             raise CollectionError(path, f"cannot be written: {error.strerror}") from error
         try:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.read(fd, 20).decode("ascii", "replace").strip() or "unknown"
-                reason = f"is being drained by process {holder}; wait for it, or end it"
-                raise RunBusyError(self.folder, reason) from None
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-            yield
+                raise RunBusyError(self.folder, busy(fd)) from None
+            yield fd
         finally:
             os.close(fd)
 

@@ -21,6 +21,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from tokenest_py.errors import TokenestError
+from tokenest_py.pipeline import magic
 from tokenest_py.pipeline.files import glob_of, kind_of_no_file
 from tokenest_py.pipeline.importing.reshaped import pairs, printed_around, time_of
 
@@ -39,7 +40,7 @@ _DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # NaN is no count
 FIELD_BYTES = 1 << 28  # of a cell of CSV: prompts are long
 IS_TABLE = re.compile(r"[.][ct]sv([.](gz|bz2|xz))?$", re.IGNORECASE)
 PACKED: dict[bytes, Any] = {
-    b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open,
+    magic.GZIP: gzip.open, magic.BZIP2: bz2.open, magic.XZ: lzma.open,
 }  # fmt: skip
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, sqlite3.DatabaseError, csv.Error, EOFError,
            zlib.error, lzma.LZMAError)  # fmt: skip
@@ -73,18 +74,18 @@ def tables_of(path: Path) -> Iterator[list[Table]]:
     try:
         with path.open("rb") as file:
             head = file.read(16)
-        if head.startswith(b"SQLite format 3\0"):
+        if head.startswith(magic.SQLITE):
             with contextlib.closing(_sqlite(path)) as connection:
                 yield _sqlite_tables(connection)
-        elif head.startswith(b"PK\x03\x04"):
+        elif head.startswith(magic.ZIP):
             with zipfile.ZipFile(path) as archive:
                 yield _zip_tables(path, archive)
         elif tarfile.is_tarfile(path):
             with tarfile.open(path) as tar:
                 yield _tar_tables(tar)
-        elif head.startswith(b"PAR1"):
+        elif head.startswith(magic.PARQUET):
             yield [_parquet(path)]
-        elif head.startswith(b"\x28\xb5\x2f\xfd"):
+        elif head.startswith(magic.ZSTD):
             raise TokenestError(
                 f"{path} is packed with zstd: a build reads its lines where it lies, within"
                 " TOKENEST_TELEMETRY; unpack what is no line of JSON each"
@@ -101,7 +102,7 @@ def tables_of(path: Path) -> Iterator[list[Table]]:
 
 def _unpacked(path: Path, head: bytes) -> IO[bytes]:
     """A file's bytes, of one packed with gzip, bzip2 or xz those within."""
-    unpack = next((unpack for magic, unpack in PACKED.items() if head.startswith(magic)), open)
+    unpack = next((unpack for begin, unpack in PACKED.items() if head.startswith(begin)), open)
     return cast("IO[bytes]", unpack(path, "rb"))
 
 
