@@ -255,6 +255,7 @@ def test_no_page_says_the_opposite_of_the_advice(applications: dict[str, Project
     """The sentences of the JSON are those of the verdicts, on every application."""
     begins = {"raise": ("Promote", "Raise"), "lower": ("Promote", "Lower"), "leave": ("Leave",),
               "collect": ("Collect",)}  # fmt: skip
+    is_few = set()
     for project in applications.values():
         content = json.loads(project.tokenest("report", "--format", "json").stdout)
         advised = dict(
@@ -263,3 +264,8 @@ def test_no_page_says_the_opposite_of_the_advice(applications: dict[str, Project
         assert {row["subject"]: row["verdict"] for row in content["ceilings"]} == advised
         for row in content["ceilings"]:
             assert row["sentence"].split(":")[0] in begins[row["verdict"]]
+        steps = [line for line in content["answers"][3]["lines"] if "tokenest promote" in line]
+        ((calls,),) = project.rows("select count(*) from report.cmd_backtest_calls")
+        assert all(("asks for 625 calls" in line) == (calls < 625) for line in steps), steps
+        is_few |= {calls < 625 for _ in steps}
+    assert is_few == {True, False}

@@ -20,6 +20,7 @@ from tokenest_py.cli.output import Format
 from tokenest_py.cli.say import say
 from tokenest_py.pipeline.calibration.backtest import backtest as run_backtest
 from tokenest_py.pipeline.calibration.backtest import read_calls, rounds_of
+from tokenest_py.pipeline.calibration.gates import HELD_BACK
 from tokenest_py.pipeline.calibration.refit import Refit
 from tokenest_py.pipeline.database import open_database
 from tokenest_py.pipeline.plan.store import current_plan
@@ -59,7 +60,7 @@ def backtest(
         typer.Option("--rate", min=0.001, max=0.5, help="Rate of truncation; may be repeated."),
     ] = None,
     rounds: RoundsOption = 5,
-    share: ShareOption = 0.4,
+    share: ShareOption = HELD_BACK,
     strata: Annotated[
         bool, typer.Option("--strata", help="Also by category, and by category and complexity.")
     ] = False,

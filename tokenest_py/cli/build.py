@@ -191,7 +191,7 @@ def _prepare(settings: Settings, lock_timeout: float) -> None:
 
 def _summary(found: dict[str, Any], seconds: float, settings: Settings) -> str:
     attempts = f", {count(found['attempts'], 'attempt')}" if found["attempts"] else ""
-    gone = f"; {found['gone']} of the files are gone or not asked for" if found["gone"] else ""
+    gone = f"; {count(found['gone'], 'file')} gone or not asked for" if found["gone"] else ""
     why = "\nmarts.rejected_lines says why a line is quarantined" if found["quarantined"] else ""
     return (
         f"{count(found['lines'], 'line')} in {count(found['files'], 'file')}"

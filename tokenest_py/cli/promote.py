@@ -25,6 +25,8 @@ from tokenest_py.cli.say import say
 from tokenest_py.errors import CoefficientsError, GateError, TokenestError
 from tokenest_py.pipeline.calibration.backtest import read_calls, rounds_of
 from tokenest_py.pipeline.calibration.gates import (
+    HELD_BACK,
+    PROMISED_RATE,
     Gate,
     backtest_gates,
     change_gate,
@@ -69,13 +71,13 @@ def promote(
     ] = False,
     rate: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="Rate of truncation that is promised.")
-    ] = 0.02,
+    ] = PROMISED_RATE,
     max_increase: Annotated[float, typer.Option(min=1, help="Largest step up, a factor.")] = 2.0,
     max_decrease: Annotated[
         float, typer.Option(min=0.01, max=1, help="Largest step down, a factor.")
     ] = 0.7,
     rounds: RoundsOption = 5,
-    share: ShareOption = 0.4,
+    share: ShareOption = HELD_BACK,
     form: FormatOption = Format.TABLE,
     output_file: OutputOption = None,
     lock_timeout: LockTimeoutOption = 30.0,

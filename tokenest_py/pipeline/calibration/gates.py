@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.calibration.tables import Change, Table
 
 __all__ = [
-    "Gate", "backtest_gates", "change_gate", "drift_gate", "evidence_gate", "replay_gates",
-    "rules_gate", "source_gate",
+    "HELD_BACK", "PROMISED_RATE", "Gate", "backtest_gates", "calls_needed", "change_gate",
+    "drift_gate", "evidence_gate", "replay_gates", "rules_gate", "source_gate",
 ]  # fmt: skip
 
+PROMISED_RATE = 0.02  # of truncation, where nobody says another
+HELD_BACK = 0.4  # of the calls, the newest share that judges
 EXPECTED_TRUNCATIONS = 5  # fewer than these, and calls can say nothing about a rate
 MOST_PINBALL = 1.05
 MOST_LOST = 0.05  # of recent calls, the share that may lose its quantile
@@ -100,12 +102,21 @@ def drift_gate(signals: Sequence[dict[str, Any]]) -> Gate:
 
 def evidence_gate(calls: int, *, rate: float, share: float) -> Gate:
     """So many calls that a rate of truncation can be told from none; `share` is held back."""
-    needed = round(EXPECTED_TRUNCATIONS / rate)
+    needed = _judges_needed(rate)
     about = (
         f"the newest {100 * share:g} % of the calls, held back; {EXPECTED_TRUNCATIONS} truncations"
-        f" are likely from {math.ceil(needed / share):,} calls on"
+        f" are likely from {calls_needed(rate=rate, share=share):,} calls on"
     )
     return Gate("evidence", calls >= needed, f"{calls} calls", f"at least {needed}", about)
+
+
+def calls_needed(*, rate: float = PROMISED_RATE, share: float = HELD_BACK) -> int:
+    """Return the calls from which on the evidence gate passes, those that are held back with them."""
+    return math.ceil(_judges_needed(rate) / share)
+
+
+def _judges_needed(rate: float) -> int:
+    return round(EXPECTED_TRUNCATIONS / rate)
 
 
 def replay_gates(present: Replay, proposed: Replay, *, most_up: float) -> list[Gate]:

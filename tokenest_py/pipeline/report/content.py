@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tokenest_py.pipeline.calibration.gates import calls_needed
 from tokenest_py.pipeline.database import read
 from tokenest_py.pipeline.printable import printable
 from tokenest_py.pipeline.report.queries import COPY, HEADLINE, SECTIONS, Question
@@ -262,11 +263,13 @@ def _cuts_off_more(version: dict[str, Any]) -> bool:
 
 def _next_steps(headline: dict[str, Rows], ceilings: Ceilings, alerts: Rows) -> Answer:
     steps = []
+    n, needed = sum(row["n"] for row in headline["ceilings"] if row["is_total"]), calls_needed()
+    asked_for = f", which asks for {needed:,} calls (now {n:,})" if n < needed else ""
     for verdict in ("raise", "lower"):
         found = [c for c in ceilings if c.row["verdict"] == verdict]
         if found:
             named = _some([c.subject for c in found], found[0].row["n_of_verdict"])
-            steps.append(f"{verdict.capitalize()} {named}: tokenest promote.")
+            steps.append(f"{verdict.capitalize()} {named}: tokenest promote{asked_for}.")
     by_action: dict[str, dict[str, None]] = {}  # several rules may name one subject
     for alert in alerts:
         by_action.setdefault(alert["action"], {})[alert["subject"]] = None
