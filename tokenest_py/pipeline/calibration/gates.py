@@ -111,7 +111,7 @@ def evidence_gate(calls: int, *, rate: float, share: float) -> Gate:
 
 
 def calls_needed(*, rate: float = PROMISED_RATE, share: float = HELD_BACK) -> int:
-    """Return the calls from which on the evidence gate passes, those that are held back with them."""
+    """Return from how many calls on the evidence gate passes, those before the judges included."""
     return math.ceil(_judges_needed(rate) / share)
 
 
