@@ -483,6 +483,11 @@ quantiles as (
     {{ return(adapter.dispatch('note_landed', 'tokenest')(relation, listing, files)) }}
 {%- endmacro %}
 
+{#- A statement that deletes rows of a landing; nothing where an engine did it in another way. -#}
+{% macro delete_rows(relation, condition) -%}
+    {{ return(adapter.dispatch('delete_rows', 'tokenest')(relation, condition)) }}
+{%- endmacro %}
+
 {#-
     The records that files begin with, to tell by them whose they are: source_file, line_no,
     line_text, is_object (a JSON object) and member_names, of the first max_line_bytes of each. Of a

@@ -15,6 +15,7 @@
 {% macro default__telemetry_lines(files, documents=false) %}{% endmacro %}
 {% macro default__matched_contents(paths, candidates) %}{% endmacro %}
 {% macro default__note_landed(relation, listing, files) %}{% endmacro %}
+{% macro default__delete_rows(relation, condition) %}{% endmacro %}
 {% macro default__file_heads(paths) %}{% endmacro %}
 {% macro default__list_telemetry() %}{% endmacro %}
 {% macro default__matching_files(glob) %}{% endmacro %}

@@ -82,3 +82,29 @@
 {% macro undated_model(name) -%}
     {{ regex_replace_all(name, '-(20[0-9]{6}|20[0-9]{2}-[0-9]{2}-[0-9]{2}|[0-9]{4})$', '') }}
 {%- endmacro %}
+
+{#-
+    Rows of a group's columns: `present_from`, from which on its ceilings are those of now. It begins
+    the newest hours that hold present_calls of its calls; older calls had what was sent then.
+-#}
+{% macro present_ceilings(relation, group) -%}
+    select
+        {{ group }},
+        min(started_at) as present_from
+    from (
+        select
+            *,
+            sum(n) over (partition by {{ group }} order by started_at desc) - n as n_newer
+        from (
+            select
+                {{ group }},
+                cast(date_trunc('hour', occurred_at) as timestamp) as started_at,
+                count(*) as n
+            from {{ relation }}
+            where ceiling_tokens is not null
+            group by {{ group }}, cast(date_trunc('hour', occurred_at) as timestamp)
+        ) as hours
+    ) as added_up
+    where n_newer < {{ var('present_calls') }}
+    group by {{ group }}
+{%- endmacro %}

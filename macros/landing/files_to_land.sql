@@ -268,18 +268,21 @@ candidates as (
     {% if execute and is_incremental() %}
         {% set files = files_to_land(source) %}
         {% if files %}
-            {{ note_landed(this, ref('base_telemetry__files'), files) }}
+            {% set statements = [note_landed(this, ref('base_telemetry__files'), files)] %}
             {% set first = relation_named('base_' ~ var('sources')[0] ~ '__lines') %}
-            {% if source != var('sources')[0] and first in landed_relations() %};
-            delete from {{ first }}
-            where source_file in (
-                select places.content
-                from ({{ places_of(first, var('sources')[0]) }}) as places
-                where
-                    not places.is_sure
-                    and places.source_file in (select files.file_path from ({{ files_as_rows(files) }}) as files)
-            )
+            {% if source != var('sources')[0] and first in landed_relations() %}
+                {% set of_others %}
+                source_file in (
+                    select places.content
+                    from ({{ places_of(first, var('sources')[0]) }}) as places
+                    where
+                        not places.is_sure
+                        and places.source_file in (select files.file_path from ({{ files_as_rows(files) }}) as files)
+                )
+                {%- endset %}
+                {% do statements.append(delete_rows(first, of_others)) %}
             {% endif %}
+            {{ statements | map('trim') | select | join(';\n') }}
         {% endif %}
     {% endif %}
 {% endmacro %}

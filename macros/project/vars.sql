@@ -136,6 +136,8 @@
                 says='Standard errors of the intervals; 1.96 are 95 %.'),
             dict(share, name='worth_changing', kind='number',
                 says='`tokenest advise` leaves a ceiling as it is for less than this share of it.'),
+            dict(name='present_calls', kind='whole', low=1,
+                says='Newest calls of a group, in whole hours, whose commonest ceiling is that of now.'),
             dict(share, name='target_underestimation', kind='number',
                 says='Tier 1: most calls that may need more than predicted.'),
             dict(share, name='target_truncation', kind='number',

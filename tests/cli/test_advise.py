@@ -179,6 +179,17 @@ def test_the_table_is_for_people(gateway: Path) -> None:
     assert set(gateway.iterdir()) == before
 
 
+def test_a_ceiling_that_was_changed_is_the_new_one(tmp_path: Path) -> None:
+    """Somebody did what was advised: most calls are older, and nobody is told to do it again."""
+    older = payloads("chat", 4000, [100 + n for n in range(300)])
+    newer = payloads("chat", 440, [100 + 2 * n for n in range(150)])
+    for call in newer:
+        call |= {"id": "newer " + call["id"], "endTime": call["endTime"] + 86_400}
+    write(tmp_path / "calls.ndjson", *older, *newer)
+    [row] = json.loads(advise(tmp_path, "calls.ndjson", "--format", "json").stdout)
+    assert (row["calls"], row["ceiling_sent"], row["verdict"]) == (450, 440, "leave")
+
+
 def test_groups_are_a_path_of_the_log_too(gateway: Path) -> None:
     """A member of the record that no field map knows; at another rate."""
     done = advise(

@@ -20,10 +20,10 @@ from dbt_project import event, line
 from warm_dbt import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["ONE_OF_A_KIND", "first_batch", "second_batch"]
+__all__ = ["GROWS", "ONE_OF_A_KIND", "first_batch", "second_batch"]
 
 START = datetime(2026, 2, 1, tzinfo=UTC)
 DELIVERABLES = [
@@ -58,9 +58,11 @@ REASONS = ["end_turn", "max_tokens", "STOP", "length", "content_filter", "ran_dr
 
 # Of the sources, one of each kind: lines of a log, calls that grow, a gateway's rows, lists within
 # lists, requests beside results, records in wrappings. The others are built of the same macros.
-ONE_OF_A_KIND = {
+ONE_OF_A_KIND = (
     "tokenest", "origin", "claude_code", "litellm", "otel", "openai_batch", "answers",
-}  # fmt: skip
+)  # fmt: skip
+
+GROWS = "litellm"  # of the foreign sources, the one whose files grow
 
 # Spark forgets the first of two members of one name within an object (docs/scale.md).
 BAD = [text for name, text, _, _ in BAD_LINES if name != "a label twice"]
@@ -142,7 +144,7 @@ def _at_whole_seconds(folder: Path) -> None:
         os.utime(path, (seconds, seconds))
 
 
-def first_batch(folder: Path, sources: set[str] | None) -> None:
+def first_batch(folder: Path, sources: Sequence[str] | None) -> None:
     """Everything that the first build finds, the samples of these sources (None: all) among it."""
     shutil.copytree(ROOT / "telemetry", folder / "samples", ignore=shutil.ignore_patterns("*.md"))
     (folder / "bad.ndjson").write_bytes(b"\n".join(BAD) + b"\n")
@@ -154,6 +156,7 @@ def first_batch(folder: Path, sources: set[str] | None) -> None:
     (folder / "one bad byte.ndjson").write_bytes(letters + b'\n{"run_id": "\xff"}\n' + letters)
     (folder / "varied.ndjson").write_bytes(_lines(_varied(0, 600)))
     (folder / "drain.ndjson").write_bytes(_lines(_attempts(0, 60)))
+    (folder / "begins with text.ndjson").write_bytes(b"listening on port 4000\n")
     generate.write(folder / "generated", 2600)
     for path in ROOT.glob("models/staging/*/sample*"):
         is_wanted = sources is None or path.parent.name in sources
@@ -175,5 +178,9 @@ def second_batch(folder: Path) -> None:
     (folder / "late.ndjson").write_bytes(late + repeated + conflicting + bad)
     with (folder / "drain.ndjson").open("ab") as file:
         file.write(_lines(_attempts(50, 75)))
+    gateway = (folder / f"{GROWS}_sample.ndjson").read_bytes().splitlines()[0]
+    for name in (f"{GROWS}_sample.ndjson", "begins with text.ndjson"):  # the first source had this
+        with (folder / name).open("ab") as file:
+            file.write(json.dumps(json.loads(gateway) | {"id": name}).encode() + b"\n")
     generate.write(folder / "generated", 700, seed=2, prefix="new", first=86_400)
     _at_whole_seconds(folder)

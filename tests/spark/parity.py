@@ -18,23 +18,18 @@ import threading
 import time
 from pathlib import Path
 
-from batches import ONE_OF_A_KIND, first_batch, second_batch
-from compare import compare, compare_exports
+from batches import GROWS, ONE_OF_A_KIND, first_batch, second_batch
+from compare import LAYERS, compare, compare_exports
 from session import Cluster, Session, java_version, tasks_by_executor
 
 from dbt_project import Project, all_sources_but
 
 JAVA = 17
-# Samples of foreign sources land in the first build, and nothing is new of them in the second.
+# Samples of foreign sources land in the first build, and of one of them more in the second.
 # On Spark the landing alone follows, so the first build lands, and the second builds everything but
 # the seeds and runs every data test. Unit tests try formulas, not data: they run on DuckDB.
 LANDED = ("staging",)
-BUILDS = {
-    1: ("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "empty",
-        "--select", "resource_type:seed", "staging"),
-    2: ("build", "--exclude-resource-type", "unit_test", "seed", "--exclude",
-        *all_sources_but("tokenest")),
-}  # fmt: skip
+FIRST = ("--indirect-selection", "empty", "--select", "resource_type:seed", "staging")
 # The samples are months newer than the other calls, which have to count beside them.
 VARIABLES = {"history_days": 365, "recent_days": 150}
 KILL_AT = "START sql table model intermediate.int_demand_survival"
@@ -52,8 +47,8 @@ def _build(batch: int, project: Project, session: Session, cluster: Cluster | No
             killed.append(line)
             threading.Timer(0.5, cluster.kill_a_worker).start()
 
-    variables = f"--vars '{json.dumps(VARIABLES)}'"
-    session.dbt(*BUILDS[batch], variables, watch=kill if batch == 2 else None)
+    absent = [] if cluster else all_sources_but(*ONE_OF_A_KIND)
+    session.dbt(*_words(batch, absent), watch=kill if batch == 2 else None)
     ended = time.monotonic()
     print(
         f"\nbatch {batch}: DuckDB {built - started:.0f} s, Spark {ended - built:.0f} s", flush=True
@@ -64,9 +59,22 @@ def _build(batch: int, project: Project, session: Session, cluster: Cluster | No
             print("DIFFERS: no worker was killed")
             return 1
     if batch == 1:
-        return compare(project.database, session.warehouse, LANDED)
-    differing = compare(project.database, session.warehouse)
+        return compare(project.database, session.warehouse, LANDED, absent)
+    differing = compare(project.database, session.warehouse, LAYERS, absent)
     return differing + compare_exports(project.coefficients, session.coefficients)
+
+
+def _words(batch: int, absent: list[str]) -> list[str]:
+    """What dbt is told on Spark, where a source that is absent is none."""
+    selected, left_out = (
+        (FIRST, absent) if batch == 1 else ((), ["seed", *all_sources_but("tokenest", GROWS)])
+    )
+    sources = {"sources": ONE_OF_A_KIND} if absent else {}
+    return [
+        "build", "--exclude-resource-type", "unit_test", *selected,
+        *(["--exclude", *left_out] if left_out else []),
+        "--vars", f"'{json.dumps(VARIABLES | sources)}'",
+    ]  # fmt: skip
 
 
 def _check(folder: Path, python: Path, cluster: Cluster | None) -> int:

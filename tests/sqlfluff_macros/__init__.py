@@ -43,8 +43,9 @@ SHORT = {
     **dict.fromkeys(
         (
             "accepted_calls", "coefficient_rows", "file_heads", "files_set_aside", "land",
-            "landed_sources", "no_rows", "one_event_a_call", "rate_rows", "recognised_sources",
-            "repeated_lines", "run_stage", "said_sources", "united", "with_switch_on",
+            "landed_sources", "no_rows", "one_event_a_call", "present_ceilings", "rate_rows",
+            "recognised_sources", "repeated_lines", "run_stage", "said_sources", "united",
+            "with_switch_on",
         ),
         QUERY,
     ),

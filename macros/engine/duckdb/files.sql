@@ -30,6 +30,11 @@
         and source_file not in (select files.source_file from ({{ files_as_rows(files) }}) as files)
 {% endmacro %}
 
+{% macro duckdb__delete_rows(relation, condition) -%}
+    delete from {{ relation }}
+    where {{ condition }}
+{%- endmacro %}
+
 {% macro duckdb__list_telemetry() %}{% endmacro %}
 
 {% macro duckdb__limit_file_access() %}

@@ -1,16 +1,21 @@
-{#-
-    The completed tails alone: no row of Parquet can be changed. It has no delete either: what stays
-    is written aside, and back.
--#}
+{#- The completed tails alone: no row of Parquet can be changed. -#}
 {% macro spark__note_landed(relation, listing, files) %}
     {% set completed = files | selectattr('has_torn_tail') | map(attribute='source_file') | list %}
     {% if completed %}
+        {% do spark__delete_rows(
+            relation,
+            "coalesce(reject_reason, '') = 'torn_tail' and source_file in (" ~ text_literals(completed) ~ ')'
+        ) %}
+    {% endif %}
+{% endmacro %}
+
+{#- Parquet has no delete: what stays is written aside, and back. -#}
+{% macro spark__delete_rows(relation, condition) %}
+    {% if run_query('select 1 from ' ~ relation ~ ' where ' ~ condition ~ ' limit 1').rows %}
         {% set kept = relation ~ '__kept' %}
         {% do run_query('drop table if exists ' ~ kept) %}
         {% do run_query(
-            'create table ' ~ kept ~ ' using parquet as select * from ' ~ relation
-            ~ " where not coalesce(reject_reason = 'torn_tail' and source_file in ("
-            ~ text_literals(completed) ~ '), false)'
+            'create table ' ~ kept ~ ' using parquet as select * from ' ~ relation ~ ' where not (' ~ condition ~ ')'
         ) %}
         {% do run_query('insert overwrite table ' ~ relation ~ ' select * from ' ~ kept) %}
         {% do run_query('drop table ' ~ kept) %}

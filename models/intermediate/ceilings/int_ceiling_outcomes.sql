@@ -19,6 +19,7 @@ events as (
 
 placed as (
     select
+        history.occurred_at,
         history.demand_tokens,
         history.is_observed,
         history.is_first_truncated,
@@ -44,11 +45,18 @@ named as (
     from placed
 ),
 
+present as (
+    {{ present_ceilings('named', 'labels, model') }}
+),
+
 counted as (
     select
-        *,
-        count(*) over (partition by labels, model, ceiling_tokens) as n_of_ceiling
+        named.*,
+        count(case when named.occurred_at >= present.present_from then named.ceiling_tokens end)
+            over (partition by named.labels, named.model, named.ceiling_tokens) as n_of_ceiling
     from named
+    left join present
+        on named.labels = present.labels and named.model = present.model
 ),
 
 -- a call that was cut off below the proposed ceiling may fit it or not

@@ -54,6 +54,7 @@ placed as (
 -- a call belongs to the narrowest group that its labels name
 labelled as (
     select
+        occurred_at,
         actual_output_tokens,
         actual_max_tokens,
         ceiling_tokens,
@@ -80,27 +81,41 @@ named as (
     from labelled
 ),
 
-ceilings as (
-    select
-        cell_level,
-        labels,
-        ceiling_tokens,
-        row_number() over (
-            partition by cell_level, labels
-            order by count(*) desc, ceiling_tokens desc
-        ) as commonness
-    from named
-    where ceiling_tokens is not null
-    group by cell_level, labels, ceiling_tokens
+present as (
+    {{ present_ceilings('named', 'cell_level, labels') }}
 ),
 
--- whether a call had the commonest ceiling, or more: what cut off below it says nothing against it
+ceilings as (
+    select
+        named.cell_level,
+        named.labels,
+        named.ceiling_tokens,
+        row_number() over (
+            partition by named.cell_level, named.labels
+            order by count(*) desc, named.ceiling_tokens desc
+        ) as commonness
+    from named
+    inner join present
+        on
+            named.cell_level = present.cell_level
+            and named.labels = present.labels
+            and named.occurred_at >= present.present_from
+    where named.ceiling_tokens is not null
+    group by named.cell_level, named.labels, named.ceiling_tokens
+),
+
+-- whether a call had the commonest ceiling of now, or more: what cut off below it says nothing
+-- against it
 compared as (
     select
         named.*,
         ceilings.ceiling_tokens as usual_ceiling_tokens,
-        coalesce(named.ceiling_tokens >= ceilings.ceiling_tokens, true) as has_usual_ceiling
+        coalesce(named.ceiling_tokens >= ceilings.ceiling_tokens, true) as has_usual_ceiling,
+        case when named.occurred_at >= present.present_from then named.ceiling_tokens end
+            as present_ceiling_tokens
     from named
+    left join present
+        on named.cell_level = present.cell_level and named.labels = present.labels
     left join ceilings
         on
             named.cell_level = ceilings.cell_level
@@ -131,9 +146,9 @@ counted as (
         sum(case when is_left_out then 1 else 0 end) as n_left_out,
         count(ceiling_tokens) as n_with_ceiling,
         count(actual_max_tokens) as n_with_recorded_ceiling,
-        min(ceiling_tokens) as least_ceiling_tokens,
-        max(ceiling_tokens) as most_ceiling_tokens,
-        sum(ceiling_tokens) as reserved_tokens,
+        min(present_ceiling_tokens) as least_ceiling_tokens,
+        max(present_ceiling_tokens) as most_ceiling_tokens,
+        count(ceiling_tokens) * avg(present_ceiling_tokens) as reserved_tokens,
         max(actual_output_tokens) as most_output_tokens
     from compared
     group by cell_level, labels
@@ -197,10 +212,12 @@ final as (
             as proposed_tokens,
         advice_case in ('no_ceiling', 'raise', 'leave', 'lower') and not is_identified
             as is_at_least,
-        cast(reserved_tokens as bigint) as reserved_tokens,
+        cast({{ rounded('reserved_tokens') }} as bigint) as reserved_tokens,
         case
             when advice_case = 'lower'
-                then cast(reserved_tokens - n_with_ceiling * budget_tokens as bigint)
+                then
+                    cast({{ rounded('reserved_tokens') }} as bigint)
+                    - n_with_ceiling * budget_tokens
         end as freed_tokens
     from judged
 )
