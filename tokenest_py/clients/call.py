@@ -186,6 +186,11 @@ class Call:
             self._fold = Fold()
         self._fold.add(event)
 
+    @property
+    def lacks_usage(self) -> bool | None:
+        """Whether an answer that has ended says no usage yet; None where it has not ended."""
+        return None if self._fold is None else self._fold.lacks_usage
+
     @quiet(_NO_ANSWER)
     def finish(
         self, response: object = None, error: BaseException | None = None, **said: object

@@ -16,11 +16,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, get_origin
 
 from tokenest_py.clients.attempts import run, run_async
+from tokenest_py.clients.passing import Passing
 from tokenest_py.clients.patches import Theirs, replace, restore
 from tokenest_py.clients.refusals import USAGE
 from tokenest_py.clients.requests import at, granted_reasoning, may_have_acted
 from tokenest_py.runtime.providers import BY_PROVIDER
-from tokenest_py.runtime.providers.members import get
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -141,18 +141,20 @@ class _Attempt:
             return
         sent = call.body
         asked: Theirs = sent.get(USAGE)
+        is_told = _is_told_usage(client, body)
         hides_usage = (
             path == "/chat/completions"
             and sizer.sets_ceilings
             and sizer.recorder.enabled
             and not _is_handed_over_unread(options)
             and not sizer.refuses(provider, call.model or "", USAGE)
-            and not _is_told_usage(client, body)
+            and not is_told
         )
         if hides_usage:
             sent = {**sent, USAGE: {**(asked or {}), "include_usage": True}}
             call.is_changed = True
-        tapped = _tapped(stream_cls, call, hides_usage=hides_usage)
+        passing = Passing(call, comes_usage=is_told or hides_usage, hides_usage=hides_usage)
+        tapped = _tapped(stream_cls, passing)
         self._call = call
         self.request = _with_body(options, sent), tapped
 
@@ -243,19 +245,8 @@ def _allowed_without_stream(body: dict[str, Theirs]) -> int:
     return _ALLOWED_WITHOUT_STREAM if less is None else min(less, _ALLOWED_WITHOUT_STREAM)
 
 
-def _tapped(stream_cls: Theirs, call: Call, *, hides_usage: bool) -> Theirs:
+def _tapped(stream_cls: Theirs, passing: Passing) -> Theirs:
     """The library's class of stream, which also shows the call what passes."""
-
-    def shows(event: Theirs) -> bool:
-        """Whether the application asked for this event."""
-        with suppress(Exception):
-            call.add(event)
-        return not (hides_usage and get(event, "choices") == [] and get(event, "usage") is not None)
-
-    def finish() -> None:
-        with suppress(Exception):
-            call.finish()
-
     base: Theirs = get_origin(stream_cls) or stream_cls
     if inspect.isasyncgenfunction(base.__stream__):
 
@@ -264,21 +255,22 @@ def _tapped(stream_cls: Theirs, call: Call, *, hides_usage: bool) -> Theirs:
                 # asyncio closes the library's generator itself: closed here too, it would complain
                 try:
                     async for event in super().__stream__():
-                        if shows(event):
-                            yield event
+                        for ready in passing.now(event):
+                            yield ready
+                except Exception:
+                    for ready in passing.rest():
+                        yield ready
+                    raise
                 finally:
-                    finish()
+                    passing.finish()
+                for ready in passing.rest():
+                    yield ready
 
         return TappedAsync
 
     class Tapped(stream_cls):  # type: ignore[misc]
         def __stream__(self) -> Iterator[Theirs]:
-            try:
-                with contextlib.closing(super().__stream__()) as events:
-                    for event in events:
-                        if shows(event):
-                            yield event
-            finally:
-                finish()
+            with contextlib.closing(super().__stream__()) as events:
+                yield from passing.through(events)
 
     return Tapped
