@@ -838,7 +838,7 @@ def test_a_name_of_the_run_that_is_empty(
 
 def test_more_labels_than_an_event_has(wired: Wired) -> None:
     """The first eight count; the call is sized all the same."""
-    many = {f"label_{number}": number for number in range(12)}
+    many = {f"label_{number}": str(number) for number in range(12)}
     client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), **many)
     client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
     assert wired.provider.ceilings(*CEILING) == [1000]
@@ -915,6 +915,8 @@ def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
         ({"labels": {"tenant": "acme"}}, r"labels=.* as in sized\(client, tenant='acme'\)"),
         ({"escalate": "0"}, "escalate='0' .* use True or False"),
         ({"strict": True}, "strict=True .* what is no option is a label"),
+        ({"max_token": 500}, "max_token=500 .* what is no option is a label"),
+        ({"reload_after": 60}, "reload_after=60 .* what is no option is a label"),
     ],
 )
 def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:

@@ -8,6 +8,7 @@ call.finish(response)
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tokenest_py.clients import requests
@@ -140,14 +141,12 @@ class Sizer:
 
 
 def _check_label(name: str, value: object) -> None:
-    """Refuse what is no label for its kind: an option of another name, or labels as a mapping."""
-    try:
-        text_of("" if value is None else value)
-    except ValueError:
-        return  # a number without end is left out of the events
-    except TypeError:
-        expected = "a text: what is no option is a label, as in sized(client, tenant='acme')"
-        raise UsageError(name, value, expected) from None
+    """Refuse what is no text: an option that is misspelt, or labels as a mapping."""
+    with suppress(TypeError):
+        if value is None or (not isinstance(value, int) and text_of(value) is not None):
+            return
+    expected = "a text: what is no option is a label, as in sized(client, tenant='acme')"
+    raise UsageError(name, value, expected)
 
 
 def _is_awaited(function: object) -> bool:
