@@ -159,6 +159,25 @@ def test_what_may_have_been_done_already(wired: Wired, client: anthropic.Anthrop
     assert wired.seen("attempt", "truncated") == [(1, True)]
 
 
+def test_a_thread(wired: Wired, client: anthropic.Anthropic) -> None:
+    """Each answer is continued once, as the library's runner of tools does; a first one is anew."""
+    answers = [
+        client.beta.messages.create(
+            model=MODEL, max_tokens=AUTO, messages=ask("needs 1500"), thread=thread
+        )
+        for thread in ({"type": "create"}, {"type": "continue", "previous_message_id": "msg-0"})
+    ]
+    assert [answer.stop_reason for answer in answers] == ["end_turn", "max_tokens"]
+    assert wired.provider.ceilings("max_tokens") == [1000, 2000, 1000]
+
+
+def test_a_cache_that_is_filled(wired: Wired, client: anthropic.Anthropic) -> None:
+    """A ceiling of 0 asks for no answer: none was cut off."""
+    client.messages.create(model=MODEL, max_tokens=0, messages=ask("needs 300"))
+    assert wired.provider.ceilings("max_tokens") == [0]
+    assert wired.events() == []
+
+
 def test_thinking(wired: Wired, client: anthropic.Anthropic) -> None:
     """The ceiling has to be above what is granted to it; that there is any is a label."""
     client.messages.create(

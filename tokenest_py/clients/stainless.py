@@ -125,6 +125,8 @@ class _Attempt:
         if body.get("background"):  # it is answered later, and then nothing could be tried again
             return
         provider = _PATHS[path]
+        if provider == "anthropic" and body.get("max_tokens") == 0:  # it fills the cache of prompts
+            return
         if provider == "openai" and not _speaks_openai(client, body):
             provider = "openai_compatible"
         most = _allowed_without_stream(body) if provider == "anthropic" and not stream else None
