@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from wired import Wired
 
+    from tokenest_py.runtime.budget import Escalation
+
 MODEL = "gpt-5-mini"
 SERVED = "gpt-5-mini-2025-08-07"
 CEILING = ("max_completion_tokens", "max_tokens")
@@ -183,13 +185,25 @@ def test_observe_changes_nothing(wired: Wired) -> None:
         each.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
         each.chat.completions.create(model=MODEL, messages=ask("needs 1500"), max_tokens=50)
         each.responses.create(model=MODEL, input="needs 1500")
-        list(each.chat.completions.create(model=MODEL, messages=ask("needs 5"), stream=True))
-    assert wired.provider.bodies[:4] == wired.provider.bodies[4:]
+    assert wired.provider.bodies[:3] == wired.provider.bodies[3:]
     assert wired.seen("actual_max_tokens", "truncated", "actual_output_tokens") == [
         (None, False, 1500),
         (50, True, 50),
         (None, False, 1500),
     ]
+
+
+@pytest.mark.parametrize("needs", [5, 1500])
+def test_observe_sees_no_stream_without_usage(wired: Wired, needs: int) -> None:
+    """Nor one that was cut off: else all that is seen of such an application was cut off."""
+    cut: list[Escalation] = []
+    url = f"{wired.provider.url}/v1"
+    client = wired.sized(openai.OpenAI(base_url=url), mode="observe", on_truncation=cut.append)
+    asked: dict[str, Any] = {"model": MODEL, "messages": ask(f"needs {needs}"), "max_tokens": 50}
+    assert len(list(client.chat.completions.create(**asked, stream=True))) == 2
+    assert wired.provider.bodies == [asked | {"stream": True}]
+    assert wired.recorder.status().dropped == {"response_without_usage": 1}
+    assert len(cut) == (needs > 50)
 
 
 @pytest.mark.parametrize("asks_for_usage", [False, True])

@@ -216,16 +216,11 @@ class Call:
                 return self._as_written() if refusal is _UNKNOWN else refusal
         if error is None:
             self.learn_refusal()
-        try:
-            fields = self._read(response if error is None else error)
-        except DroppedEventError:  # the recorder counts it, with the reason
-            self._sizer.recorder.record_response(None, response if error is None else error)
-            with suppress(DroppedEventError):
-                return self._escalate(stop_fields(self._api, response))
-            return _NO_ANSWER
+        fields = None
+        with suppress(DroppedEventError):
+            fields = self._note(response if error is None else error, said)
         if fields is None:
             return _NO_ANSWER
-        self._record({**fields, **said})
         is_cut, escalation = self._is_cut(fields), self._escalate(fields)
         if is_cut and self._sizer.on_truncation is not None:
             with Quietly("on_truncation"):
@@ -237,17 +232,38 @@ class Call:
         for parameter in self._refused:
             self._sizer.learn_refusal(self._provider, self.model or "", parameter)
 
+    def _note(self, answer: object, said: Mapping[str, object]) -> dict[str, object] | None:
+        """Record an answer, or let the recorder count why it is no event; how it ended counts.
+
+        Raises:
+            DroppedEventError: It does not say that either.
+        """
+        try:
+            fields = self._read(answer)
+        except DroppedEventError:
+            self._sizer.recorder.record_response(None, answer)
+            return stop_fields(self._api, answer)
+        if fields is None:
+            return None
+        if answer is None and fields.get("actual_output_tokens") is None:
+            self._sizer.recorder.record_response(None, {})
+        else:
+            self._record({**fields, **said})
+        return fields
+
     def _read(self, answer: object) -> dict[str, object] | None:
-        """The fields of an answer, or of the parts of one; None where there is none."""
+        """The fields of an answer, or of the parts of one; None where there is none.
+
+        Those of a stream that has ended may lack the tokens.
+        """
         if answer is not None:
             return response_fields(answer) if _holds_answer(answer) else None
         fold, self._fold = self._fold, None
         if fold is None:
             return None
         fields = fold.fields()
-        if fields.get("truncated") and fields.get("actual_output_tokens") is None:
-            fields["actual_output_tokens"] = self.max_tokens  # cut off: all of it was used
-        return fields if fields.get("actual_output_tokens") is not None else None
+        is_answer = fold.lacks_usage is not None or fields.get("actual_output_tokens") is not None
+        return fields if is_answer else None
 
     def _record(self, fields: Mapping[str, object]) -> None:
         """Write the event of one attempt. What a running process remembers is learned here."""

@@ -58,8 +58,8 @@ class Passing:
                 return ready
             if ready and self._call.lacks_usage is False:
                 self.finish()  # who has the end may leave, and close nothing
-            if self._hides_usage and get(event, "choices") == [] and get(event, "usage"):
-                return ready
+        if self._hides_usage and get(event, "choices") == [] and get(event, "usage") is not None:
+            return ready
         return [*ready, event]
 
     def rest(self) -> list[Theirs]:
