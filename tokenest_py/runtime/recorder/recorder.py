@@ -327,7 +327,8 @@ class Recorder:
             return is_interrupt
         if reason not in self._dropped:
             self._dropped[reason] = 0
-            warn(f"telemetry events are dropped: {reason}")
+            place = f" in {str(self._file_options[0])!r}" if isinstance(error, OSError) else ""
+            warn(f"telemetry events are dropped: {reason}{place}")
         with self._counts_lock:
             self._dropped[reason] += 1
         return is_interrupt
