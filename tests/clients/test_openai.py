@@ -23,7 +23,7 @@ from tokenest_py.clients import sizer
 from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from wired import Wired
@@ -889,6 +889,33 @@ def test_labels_around_a_generator(wired: Wired) -> None:
     asyncio.run(calls())
     assert [said for said in faults if isinstance(said["exception"], ValueError)] == []
     assert wired.seen("run_id", "actual_output_tokens") == [("app", 6)]
+
+
+def test_labels_of_generators(wired: Wired, client: openai.OpenAI) -> None:
+    """Their calls are made as they are read, as the parts of a streamed answer are."""
+
+    @labels(run="read")
+    def parts() -> Iterator[str]:
+        yield client.responses.create(model=MODEL, input="needs 5").id
+
+    @labels(run="awaited")
+    async def parts_awaited() -> AsyncIterator[str]:
+        for part in parts():
+            yield part
+        yield client.responses.create(model=MODEL, input="needs 6").id
+
+    async def calls() -> None:
+        assert [part async for part in parts_awaited()] == ["resp-1"] * 2
+
+    asyncio.run(calls())
+    assert list(parts()) == ["resp-1"]
+    client.responses.create(model=MODEL, input="needs 7")
+    assert wired.seen("run_id", "actual_output_tokens") == [
+        ("read", 5),
+        ("awaited", 6),
+        ("read", 5),
+        ("app", 7),
+    ]
 
 
 def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
