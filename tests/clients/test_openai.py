@@ -19,7 +19,7 @@ from google import genai
 
 import vintages
 from tokenest_py import AUTO, Estimator, Recorder, labels, sized, unsized
-from tokenest_py.clients import sizer
+from tokenest_py.clients import quietly, sizer
 from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
@@ -964,6 +964,26 @@ def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:
     """They are refused where the client is wired, not where it is called."""
     with pytest.raises(UsageError, match=said):
         sized(openai.OpenAI(), **options)
+
+
+def test_functions_of_the_caller_that_fail(
+    wired: Wired, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call is sized and has its category all the same, and the log names the function."""
+    monkeypatch.setattr(quietly, "_seen", set())
+    client = wired.sized(
+        openai.OpenAI(base_url=f"{wired.provider.url}/v1"),
+        count=lambda body: body["prompt"],
+        on_truncation=lambda escalation: escalation.budget.max_token,
+    )
+    for _ in range(2):
+        client.responses.create(model=MODEL, input="needs 1500")
+    assert wired.provider.ceilings("max_output_tokens") == [1000, 2000] * 2
+    assert {category for (category,) in wired.seen("category")} == {"learned"}
+    assert caplog.messages == [
+        "count failed with KeyError; the calls are sized without their input",
+        "on_truncation failed with AttributeError; the calls go on",
+    ]
 
 
 @pytest.mark.parametrize("content", [None, b"", b'{"kind": "torn'])

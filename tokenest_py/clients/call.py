@@ -104,7 +104,7 @@ class Call:
         budget = self.budget = sizer.estimator.budget(
             estimate,
             model=self.model,
-            input_tokens=int(sizer.count(body)),
+            input_tokens=self._input_tokens(body),
             max_truncation=sizer.max_truncation,
             max_tokens=sizer.limit(name, most),
             run_id=str(self._fields["run_id"]),
@@ -127,6 +127,12 @@ class Call:
             tokens = self._beyond_reasoning(tokens, budget.limit)
         self.body = requests.with_ceiling(body, api, path, tokens)
         self.max_tokens, self.is_changed = tokens, self.body != body
+
+    def _input_tokens(self, body: Mapping[str, object]) -> int | None:
+        """The size of the prompt; None where the caller's function does not say one."""
+        with Quietly("count", "the calls are sized without their input"):
+            return max(int(self._sizer.count(body)), 0)
+        return None
 
     def _within(self, budget: Budget) -> int | None:
         """The ceiling, or None where nothing is known of such calls and none has to be sent."""
@@ -223,7 +229,7 @@ class Call:
             return _NO_ANSWER
         is_cut, escalation = self._is_cut(fields), self._escalate(fields)
         if is_cut and self._sizer.on_truncation is not None:
-            with Quietly("on_truncation"):
+            with Quietly("on_truncation", "the calls go on"):
                 self._sizer.on_truncation(escalation)
         return escalation
 
