@@ -549,12 +549,13 @@ def test_an_error_is_no_event(wired: Wired, client: openai.OpenAI) -> None:
 
 
 def test_azure(wired: Wired) -> None:
-    """The model is the deployment that was asked for."""
+    """The model is the deployment that was asked for; its name says nothing, nor may the host."""
     client = wired.sized(
         openai.AzureOpenAI(azure_endpoint=wired.provider.url, api_version="2025-04-01-preview")
     )
     client.chat.completions.create(model="my-deployment", messages=ask("needs 300"))
     assert "/deployments/my-deployment/" in wired.provider.requests[0][0]
+    assert wired.provider.ceilings("max_completion_tokens") == [1000]
     assert wired.seen("model", "model_served", "actual_max_tokens") == [
         ("my-deployment", SERVED, 1000)
     ]
@@ -611,6 +612,12 @@ def test_sized_twice_and_unsized(wired: Wired, client: openai.OpenAI) -> None:
     client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
     assert wired.provider.ceilings(*CEILING) == [None, None]
     assert wired.seen("category") == [("unseen",)]
+
+
+def test_a_model_of_openai_on_bedrock(wired: Wired, client: openai.OpenAI) -> None:
+    """It knows the newer name alone."""
+    client.chat.completions.create(model="openai.gpt-5.4", messages=ask("needs 300"))
+    assert wired.provider.ceilings("max_completion_tokens") == [1000]
 
 
 def test_an_older_name_for_servers_of_other_models(wired: Wired, client: openai.OpenAI) -> None:

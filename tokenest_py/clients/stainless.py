@@ -37,9 +37,9 @@ _PATHS = {
     "/responses": "openai_responses",
     "/v1/messages": "anthropic",
 }
-# Whoever is neither OpenAI nor serves one of its models may know the older name only.
+# Whoever is neither OpenAI nor Azure nor serves a model of theirs may know the older name only.
 _OPENAI_HOST = re.compile(r"(^|\.)(openai\.com|azure\.(com|us|cn))$")
-_OPENAI_MODEL = re.compile(r"(.*/)?(ft:)?(gpt-\d|o\d|chatgpt)")
+_OPENAI_MODEL = re.compile(r"(.*[/.])?(ft:)?(gpt-\d|o\d|chatgpt)")
 _SAYS_USAGE = re.compile(r"(^|\.)openrouter\.ai$")  # asked or not
 _OMITTED = ("Omit", "NotGiven")
 _DEPLOYMENT = re.compile(r"/deployments/([^/?]+)")
@@ -223,7 +223,8 @@ def _is_handed_over_unread(options: Theirs) -> bool:
 
 def _speaks_openai(client: Theirs, body: dict[str, Theirs]) -> bool:
     host = getattr(client.base_url, "host", "")
-    return bool(_OPENAI_HOST.search(host) or _OPENAI_MODEL.match(str(body.get("model"))))
+    is_known = _OPENAI_HOST.search(host) or _OPENAI_MODEL.match(str(body.get("model")))
+    return bool(is_known) or _is_a(client, {"BaseAzureClient"})  # often behind a host of one's own
 
 
 def _is_told_usage(client: Theirs, body: dict[str, Theirs]) -> bool:
