@@ -340,6 +340,7 @@ class Recorder:
             self._unknown_fields += count
 
 
+_OFF = ("", "0", "false", "no", "off")  # said as such; whoever writes more may mean on
 _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
 
@@ -373,4 +374,7 @@ def is_on(value: str) -> bool:
 
 
 def _is_on(variable: str) -> bool:
-    return is_on(os.environ.get(variable, ""))
+    value = os.environ.get(variable, "")
+    if not is_on(value) and value.strip().lower() not in _OFF:
+        warn(f"{variable}={value!r:.50} is not 1, true or yes: it is off")
+    return is_on(value)
