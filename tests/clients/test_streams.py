@@ -104,12 +104,14 @@ def is_end(part: Theirs) -> bool:
     """Whether this says why the answer ended, as many an application asks in order to leave."""
     if isinstance(part, dict):
         return "messageStop" in part
+    if hasattr(part, "type"):
+        return part.type in ("response.completed", "response.incomplete", "message_delta")
     return any(choice.finish_reason for choice in part.choices)
 
 
 @pytest.mark.parametrize("asked", [{}, USAGE])
 @pytest.mark.parametrize("needs", [300, 1500])
-@pytest.mark.parametrize("make", [chat, converse])
+@pytest.mark.parametrize("make", [chat, responses, messages, converse])
 def test_a_stream_that_is_left_at_its_end(
     wired: Wired,
     monkeypatch: pytest.MonkeyPatch,
@@ -121,9 +123,10 @@ def test_a_stream_that_is_left_at_its_end(
 
     It is recorded while the application still has the stream, which may live as long as it does.
     """
-    monkeypatch.setitem(CHAT, "messages", [{"role": "user", "content": f"needs {needs}"}])
-    text = {"text": f"needs {needs}"}
-    monkeypatch.setitem(CONVERSE, "messages", [{"role": "user", "content": [text]}])
+    prompt = f"needs {needs}"
+    monkeypatch.setitem(globals(), "PROMPT", prompt)
+    for body, content in ((CHAT, prompt), (MESSAGE, prompt), (CONVERSE, [{"text": prompt}])):
+        monkeypatch.setitem(body, "messages", [{"role": "user", "content": content}])
     monkeypatch.setitem(CHAT, "stream_options", asked.get("stream_options"))
     stream = make(wired)
     for part in stream:

@@ -56,8 +56,8 @@ class Passing:
             if self._comes_usage and self._call.lacks_usage:
                 self._held = [event]
                 return ready
-            if ready and self._call.lacks_usage is False:
-                self.finish()  # who has the end may leave, and close nothing
+            if self._call.lacks_usage is False:
+                self.finish()  # who has the end may leave, and the process end
         if self._hides_usage and get(event, "choices") == [] and get(event, "usage") is not None:
             return ready
         return [*ready, event]
