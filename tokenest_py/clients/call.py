@@ -12,7 +12,7 @@ from tokenest_py.clients.labels import AUTO, Auto, current
 from tokenest_py.clients.quietly import Quietly, quiet
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime.budget import CLAMP, Escalation
-from tokenest_py.runtime.labels import CALL_LEVELS, ESTIMATE_BIN, MAX_LABELS, NAME, is_value
+from tokenest_py.runtime.labels import MAX_LABELS, NAME, OF_THE_CALL, is_value
 from tokenest_py.runtime.providers import (
     BY_PROVIDER,
     PARAMETERS,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.budget import Budget
     from tokenest_py.runtime.providers import Path
 
-_OF_THE_CALL = (*CALL_LEVELS, ESTIMATE_BIN)  # no labels: the call says them itself
 _NO_KWARGS: dict[str, int] = {}
 _NO_ANSWER = Escalation(None, "there is no answer that could be read")
 _UNKNOWN = Escalation(None, "nobody knows whether the ceiling was refused")
@@ -168,7 +167,7 @@ class Call:
             name: text
             for name, value in given.items()
             if NAME.fullmatch(name)
-            and name not in _OF_THE_CALL
+            and name not in OF_THE_CALL
             and (text := _label_text(value)) is not None
         }
         environment = os.environ
