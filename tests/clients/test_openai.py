@@ -684,6 +684,16 @@ def test_a_server_that_knows_the_other_name(
     assert wired.provider.ceilings(known) == [None, None, 1000]
 
 
+def test_auto_under_a_name_that_is_refused(wired: Wired, client: openai.OpenAI) -> None:
+    """It asks for no number: the request goes out without one, the next under the other name."""
+    wired.provider.refuses = ("max_tokens",)
+    for _ in range(2):
+        client.chat.completions.create(model=MODEL, messages=ask("needs 300"), max_tokens=AUTO)
+    assert wired.provider.ceilings("max_tokens") == [1000, None, None]
+    assert wired.provider.ceilings("max_completion_tokens") == [None, None, 1000]
+    assert wired.seen("actual_max_tokens") == [(None,), (1000,)]
+
+
 def test_an_input_that_is_too_long(wired: Wired, client: openai.OpenAI) -> None:
     """The application has the error; it says nothing of the other calls of the model."""
     with pytest.raises(openai.BadRequestError, match="context length"):

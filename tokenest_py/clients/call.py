@@ -362,9 +362,15 @@ class Call:
         return self._as_written()
 
     def _as_written(self) -> Escalation:
-        """Make the request of the caller the next attempt, whose outcome counts."""
-        _, written = requests.written_ceiling(self.written, self._api)
+        """Make the request of the caller the next attempt, whose outcome counts.
+
+        Where AUTO stands it is one without a ceiling, since what was refused may be the name.
+        """
+        path, written = requests.written_ceiling(self.written, self._api)
         self.body, self.is_changed, self._is_own = self.written, False, True
+        if isinstance(written, Auto) and path is not None and not self._api.IS_REQUIRED:
+            self.body = requests.with_ceiling(self.written, self._api, path, None)
+            self.is_changed, written = True, None
         self.max_tokens = _tokens(written)
         self.replaces = True
         return Escalation(self.budget, "the model refused the ceiling; sent as it was written")
