@@ -434,6 +434,18 @@ def test_a_server_that_says_the_usage_of_streams(
     assert wired.seen("actual_output_tokens", "truncated") == [(300, False)]
 
 
+def test_a_key_of_idempotency(wired: Wired, client: openai.OpenAI) -> None:
+    """Who knows it would give the first answer again; a request that was refused has none."""
+    keyed = {"Idempotency-Key": "order-17"}
+    create = client.responses.create
+    answer = create(model=MODEL, input="needs 1500", extra_headers=keyed)
+    assert answer.status == "incomplete"
+    wired.provider.largest = 600
+    create(model=MODEL, input="needs 300", extra_headers=keyed)
+    assert wired.provider.ceilings("max_output_tokens") == [1000, 1000, 600]
+    assert wired.seen("attempt", "actual_output_tokens") == [(1, 1000), (1, 300)]
+
+
 def test_a_conversation(wired: Wired, client: openai.OpenAI) -> None:
     """What is in it already is not said again; a refused request is."""
     create = client.responses.create

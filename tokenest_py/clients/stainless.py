@@ -177,9 +177,9 @@ class _Attempt:
             answer, error = self._unparsed, None
         self._unparsed = None
         options, stream_cls = self.request
-        if call.finish(answer, error).budget is None or options.idempotency_key is not None:
+        if call.finish(answer, error).budget is None:
             return False
-        if error is None and may_have_acted(call.body):
+        if error is None and (may_have_acted(call.body) or _is_said_once(options)):
             return False
         self.request = _with_body(options, call.body), stream_cls
         return True
@@ -219,6 +219,13 @@ def _is_handed_over_unread(options: Theirs) -> bool:
     """Whether the application reads the lines of a stream itself (`with_streaming_response`)."""
     headers = options.headers
     return isinstance(headers, Mapping) and headers.get(_RAW) == "stream"
+
+
+def _is_said_once(options: Theirs) -> bool:
+    """Whether the application keyed the request, so that a second one would have its answer."""
+    headers = options.headers if isinstance(options.headers, Mapping) else {}
+    names = {name.lower() for name in headers}
+    return options.idempotency_key is not None or "idempotency-key" in names
 
 
 def _speaks_openai(client: Theirs, body: dict[str, Theirs]) -> bool:
