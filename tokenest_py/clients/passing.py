@@ -21,17 +21,22 @@ class Passing:
     with the one that follows, which has the usage: else only what was cut off would be recorded.
     """
 
-    def __init__(self, call: Call, *, comes_usage: bool, hides_usage: bool = False) -> None:
+    def __init__(
+        self, call: Call, *, comes_usage: bool, hides_usage: bool = False, parses: bool = False
+    ) -> None:
         """Prepare.
 
         Args:
             call: What is shown the events.
             comes_usage: Whether the usage comes after the end of the answer.
             hides_usage: Whether the application did not ask for the chunk that has it.
+            parses: Whether the library parses a text as its block ends, which raises where it was
+                cut off: Anthropic says only then why it ended.
         """
         self._call = call
         self._comes_usage = comes_usage
         self._hides_usage = hides_usage
+        self._parses = parses
         self._held: list[Theirs] = []
         self._is_recorded = False
 
@@ -53,7 +58,9 @@ class Passing:
         with suppress(Exception):
             if not self._is_recorded:
                 self._call.add(event)
-            if self._comes_usage and self._call.lacks_usage:
+            if (self._comes_usage and self._call.lacks_usage) or (
+                self._parses and get(event, "type") == "content_block_stop"
+            ):
                 self._held = [event]
                 return ready
             if self._call.lacks_usage is False:

@@ -155,7 +155,12 @@ class _Attempt:
         if hides_usage:
             sent = {**sent, USAGE: {**(asked or {}), "include_usage": True}}
             call.is_changed = True
-        passing = Passing(call, comes_usage=is_told or hides_usage, hides_usage=hides_usage)
+        passing = Passing(
+            call,
+            comes_usage=is_told or hides_usage,
+            hides_usage=hides_usage,
+            parses=at(body, ("output_config", "format")) is not None,
+        )
         tapped = _tapped(stream_cls, passing)
         self._call = call
         self.request = _with_body(options, sent), tapped
