@@ -99,6 +99,6 @@ def _adapter(client: object) -> ModuleType:
     kind = kind if name is None else f"{type(client).__name__} {name}"
     expected = (
         "a client of openai, anthropic, google-genai or boto3, or LangChain's ChatOpenAI or"
-        " ChatAnthropic, before anything is made of it"
+        " ChatAnthropic, before anything is made of it; Sizer is for all others"
     )
     raise UsageError("client", kind, expected)
