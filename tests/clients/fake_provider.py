@@ -35,7 +35,7 @@ class FakeProvider:
         too_large: The words in which chats refuse a larger one.
         refusal: The status with which a larger one is refused.
         refuses: Parameters that it does not know.
-        breaks_off: Whether a stream ends after its first part.
+        breaks_off_after: After how many parts a stream ends; 0 is all.
         hangs_up_after: How many requests it answers before it closes each connection; 0 is all.
         streams_usage: Whether streams of chats say their tokens unasked.
         hides_cuts: Whether a chat that has begun a tool call says no other end, as vLLM does.
@@ -54,7 +54,7 @@ class FakeProvider:
     )
     refusal: int = 400
     refuses: tuple[str, ...] = ()
-    breaks_off: bool = False
+    breaks_off_after: int = 0
     hangs_up_after: int = 0
     streams_usage: bool = False
     hides_cuts: bool = False
@@ -176,12 +176,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         with suppress(ConnectionError):  # whoever asked has left
-            for number, part in enumerate(parts[:1] if self.fake.breaks_off else parts):
+            for number, part in enumerate(parts[: self.fake.breaks_off_after or None]):
                 if number and self.fake.gate is not None and not self.fake.gate.wait(10):
                     break
                 self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
                 self.wfile.flush()
-            if not self.fake.breaks_off:
+            if not self.fake.breaks_off_after:
                 self.wfile.write(b"0\r\n\r\n")
                 return
         self.close_connection = True

@@ -78,6 +78,25 @@ def test_parse(wired: Wired, client: anthropic.Anthropic) -> None:
     assert wired.seen("attempt", "truncated") == [(1, True), (2, False)] * 2
 
 
+@pytest.mark.parametrize("is_beta", [False, True])
+def test_a_stream_that_is_parsed(
+    wired: Wired, client: anthropic.Anthropic, *, is_beta: bool
+) -> None:
+    """The library raises before it has read that the answer was cut off."""
+
+    class Person(pydantic.BaseModel):
+        name: str
+        age: int
+
+    stream: Any = (client.beta if is_beta else client).messages.stream
+    asked = {"model": MODEL, "max_tokens": AUTO, "output_format": Person}
+    with stream(messages=ask("needs 300"), **asked) as whole:
+        assert whole.get_final_message().parsed_output.name == "Ada"
+    with stream(messages=ask("needs 1500"), **asked) as it, pytest.raises(ValueError, match="JSON"):
+        it.until_done()
+    assert wired.seen("actual_output_tokens", "truncated") == [(300, False), (1000, True)]
+
+
 def test_what_nothing_is_known_of(wired: Wired) -> None:
     """A ceiling has to be sent: it is AUTO's own number, twice that after a cut."""
     client = wired.sized(anthropic.Anthropic(base_url=wired.provider.url), category="unseen")
@@ -157,6 +176,25 @@ def test_what_may_have_been_done_already(wired: Wired, client: anthropic.Anthrop
     )
     assert answer.stop_reason == "max_tokens"
     assert wired.seen("attempt", "truncated") == [(1, True)]
+
+
+def test_a_thread(wired: Wired, client: anthropic.Anthropic) -> None:
+    """Each answer is continued once, as the library's runner of tools does; a first one is anew."""
+    answers = [
+        client.beta.messages.create(
+            model=MODEL, max_tokens=AUTO, messages=ask("needs 1500"), thread=thread
+        )
+        for thread in ({"type": "create"}, {"type": "continue", "previous_message_id": "msg-0"})
+    ]
+    assert [answer.stop_reason for answer in answers] == ["end_turn", "max_tokens"]
+    assert wired.provider.ceilings("max_tokens") == [1000, 2000, 1000]
+
+
+def test_a_cache_that_is_filled(wired: Wired, client: anthropic.Anthropic) -> None:
+    """A ceiling of 0 asks for no answer: none was cut off."""
+    client.messages.create(model=MODEL, max_tokens=0, messages=ask("needs 300"))
+    assert wired.provider.ceilings("max_tokens") == [0]
+    assert wired.events() == []
 
 
 def test_thinking(wired: Wired, client: anthropic.Anthropic) -> None:

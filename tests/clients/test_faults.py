@@ -42,7 +42,8 @@ GUARDS = {
     "attempts.run", "attempts.run_async", "attempts._begin", "attempts._following",
     "attempts._choose", "attempts.Outcome.__init__", "attempts.Outcome.__enter__",
     "attempts.Outcome.__exit__", "attempts.Outcome.deliver", "genai._show", "genai._finish",
-    "boto._Operation._send",
+    "boto._Operation._send", "passing.Passing.through", "passing.Passing.now",
+    "passing.Passing.rest", "passing.Passing.finish",
 }  # fmt: skip
 
 

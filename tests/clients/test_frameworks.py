@@ -19,6 +19,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from tokenest_py import AUTO, Recorder, unsized
+from tokenest_py.errors import UsageError
 from tokenest_py.runtime.providers import response_fields
 
 if TYPE_CHECKING:
@@ -133,6 +134,13 @@ def test_langchain_openai(wired: Wired) -> None:
     assert (fields["actual_output_tokens"], fields["stop_reason"]) == (1500, "stop")
     assert (fields["input_tokens"], fields["model"]) == (40, "gpt-5-mini-2025-08-07")
     assert response_fields(model.generate([[HumanMessage("needs 6")]]))["actual_output_tokens"] == 6
+
+
+def test_what_is_made_of_a_model_of_langchain(wired: Wired) -> None:
+    """It is no model, and the message names what is."""
+    bound = ChatOpenAI(model=MODEL, base_url=url(wired)).bind(stop=["x"])
+    with pytest.raises(UsageError, match=r"langchain_core.* ChatOpenAI .* before anything .*Sizer"):
+        wired.sized(bound)
 
 
 def test_a_ceiling_of_langchain_openai(wired: Wired) -> None:

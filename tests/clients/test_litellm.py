@@ -23,6 +23,7 @@ from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 from recorded import events, lines
 from tokenest_py import labels
 from tokenest_py.clients.litellm import TokenestLogger
+from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,19 @@ def logger(wired: Wired) -> Iterator[TokenestLogger]:
     for name in ("success_callback", "failure_callback", "input_callback"):
         setattr(litellm, name, [])
         setattr(litellm, f"_async_{name}", [])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"escalate": True}, "escalate=True .* no answer is tried again here"),
+        ({"max_token": 500}, "max_token=500 .* what is no option is a label"),
+    ],
+)
+def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:
+    """They are refused where the callback is made."""
+    with pytest.raises(UsageError, match=said):
+        TokenestLogger(category="learned", **options)
 
 
 def call(wired: Wired, model: str, prompt: str, **more: Theirs) -> dict[str, Theirs]:

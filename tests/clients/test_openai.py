@@ -19,14 +19,16 @@ from google import genai
 
 import vintages
 from tokenest_py import AUTO, Estimator, Recorder, labels, sized, unsized
-from tokenest_py.clients import sizer
+from tokenest_py.clients import quietly, sizer
 from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from wired import Wired
+
+    from tokenest_py.runtime.budget import Escalation
 
 MODEL = "gpt-5-mini"
 SERVED = "gpt-5-mini-2025-08-07"
@@ -183,13 +185,25 @@ def test_observe_changes_nothing(wired: Wired) -> None:
         each.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
         each.chat.completions.create(model=MODEL, messages=ask("needs 1500"), max_tokens=50)
         each.responses.create(model=MODEL, input="needs 1500")
-        list(each.chat.completions.create(model=MODEL, messages=ask("needs 5"), stream=True))
-    assert wired.provider.bodies[:4] == wired.provider.bodies[4:]
+    assert wired.provider.bodies[:3] == wired.provider.bodies[3:]
     assert wired.seen("actual_max_tokens", "truncated", "actual_output_tokens") == [
         (None, False, 1500),
         (50, True, 50),
         (None, False, 1500),
     ]
+
+
+@pytest.mark.parametrize("needs", [5, 1500])
+def test_observe_sees_no_stream_without_usage(wired: Wired, needs: int) -> None:
+    """Nor one that was cut off: else all that is seen of such an application was cut off."""
+    cut: list[Escalation] = []
+    url = f"{wired.provider.url}/v1"
+    client = wired.sized(openai.OpenAI(base_url=url), mode="observe", on_truncation=cut.append)
+    asked: dict[str, Any] = {"model": MODEL, "messages": ask(f"needs {needs}"), "max_tokens": 50}
+    assert len(list(client.chat.completions.create(**asked, stream=True))) == 2
+    assert wired.provider.bodies == [asked | {"stream": True}]
+    assert wired.recorder.status().dropped == {"response_without_usage": 1}
+    assert len(cut) == (needs > 50)
 
 
 @pytest.mark.parametrize("asks_for_usage", [False, True])
@@ -420,6 +434,18 @@ def test_a_server_that_says_the_usage_of_streams(
     assert wired.seen("actual_output_tokens", "truncated") == [(300, False)]
 
 
+def test_a_key_of_idempotency(wired: Wired, client: openai.OpenAI) -> None:
+    """Who knows it would give the first answer again; a request that was refused has none."""
+    keyed = {"Idempotency-Key": "order-17"}
+    create = client.responses.create
+    answer = create(model=MODEL, input="needs 1500", extra_headers=keyed)
+    assert answer.status == "incomplete"
+    wired.provider.largest = 600
+    create(model=MODEL, input="needs 300", extra_headers=keyed)
+    assert wired.provider.ceilings("max_output_tokens") == [1000, 1000, 600]
+    assert wired.seen("attempt", "actual_output_tokens") == [(1, 1000), (1, 300)]
+
+
 def test_a_conversation(wired: Wired, client: openai.OpenAI) -> None:
     """What is in it already is not said again; a refused request is."""
     create = client.responses.create
@@ -535,12 +561,13 @@ def test_an_error_is_no_event(wired: Wired, client: openai.OpenAI) -> None:
 
 
 def test_azure(wired: Wired) -> None:
-    """The model is the deployment that was asked for."""
+    """The model is the deployment that was asked for; its name says nothing, nor may the host."""
     client = wired.sized(
         openai.AzureOpenAI(azure_endpoint=wired.provider.url, api_version="2025-04-01-preview")
     )
     client.chat.completions.create(model="my-deployment", messages=ask("needs 300"))
     assert "/deployments/my-deployment/" in wired.provider.requests[0][0]
+    assert wired.provider.ceilings("max_completion_tokens") == [1000]
     assert wired.seen("model", "model_served", "actual_max_tokens") == [
         ("my-deployment", SERVED, 1000)
     ]
@@ -597,6 +624,12 @@ def test_sized_twice_and_unsized(wired: Wired, client: openai.OpenAI) -> None:
     client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
     assert wired.provider.ceilings(*CEILING) == [None, None]
     assert wired.seen("category") == [("unseen",)]
+
+
+def test_a_model_of_openai_on_bedrock(wired: Wired, client: openai.OpenAI) -> None:
+    """It knows the newer name alone."""
+    client.chat.completions.create(model="openai.gpt-5.4", messages=ask("needs 300"))
+    assert wired.provider.ceilings("max_completion_tokens") == [1000]
 
 
 def test_an_older_name_for_servers_of_other_models(wired: Wired, client: openai.OpenAI) -> None:
@@ -661,6 +694,16 @@ def test_a_server_that_knows_the_other_name(
         client.chat.completions.create(model=model, messages=ask("needs 300"))
     assert wired.provider.ceilings(refused) == [1000, None, None]
     assert wired.provider.ceilings(known) == [None, None, 1000]
+
+
+def test_auto_under_a_name_that_is_refused(wired: Wired, client: openai.OpenAI) -> None:
+    """It asks for no number: the request goes out without one, the next under the other name."""
+    wired.provider.refuses = ("max_tokens",)
+    for _ in range(2):
+        client.chat.completions.create(model=MODEL, messages=ask("needs 300"), max_tokens=AUTO)
+    assert wired.provider.ceilings("max_tokens") == [1000, None, None]
+    assert wired.provider.ceilings("max_completion_tokens") == [None, None, 1000]
+    assert wired.seen("actual_max_tokens") == [(None,), (1000,)]
 
 
 def test_an_input_that_is_too_long(wired: Wired, client: openai.OpenAI) -> None:
@@ -838,7 +881,7 @@ def test_a_name_of_the_run_that_is_empty(
 
 def test_more_labels_than_an_event_has(wired: Wired) -> None:
     """The first eight count; the call is sized all the same."""
-    many = {f"label_{number}": number for number in range(12)}
+    many = {f"label_{number}": str(number) for number in range(12)}
     client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), **many)
     client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
     assert wired.provider.ceilings(*CEILING) == [1000]
@@ -875,6 +918,33 @@ def test_labels_around_a_generator(wired: Wired) -> None:
     asyncio.run(calls())
     assert [said for said in faults if isinstance(said["exception"], ValueError)] == []
     assert wired.seen("run_id", "actual_output_tokens") == [("app", 6)]
+
+
+def test_labels_of_generators(wired: Wired, client: openai.OpenAI) -> None:
+    """Their calls are made as they are read, as the parts of a streamed answer are."""
+
+    @labels(run="read")
+    def parts() -> Iterator[str]:
+        yield client.responses.create(model=MODEL, input="needs 5").id
+
+    @labels(run="awaited")
+    async def parts_awaited() -> AsyncIterator[str]:
+        for part in parts():
+            yield part
+        yield client.responses.create(model=MODEL, input="needs 6").id
+
+    async def calls() -> None:
+        assert [part async for part in parts_awaited()] == ["resp-1"] * 2
+
+    asyncio.run(calls())
+    assert list(parts()) == ["resp-1"]
+    client.responses.create(model=MODEL, input="needs 7")
+    assert wired.seen("run_id", "actual_output_tokens") == [
+        ("read", 5),
+        ("awaited", 6),
+        ("read", 5),
+        ("app", 7),
+    ]
 
 
 def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
@@ -915,12 +985,37 @@ def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
         ({"labels": {"tenant": "acme"}}, r"labels=.* as in sized\(client, tenant='acme'\)"),
         ({"escalate": "0"}, "escalate='0' .* use True or False"),
         ({"strict": True}, "strict=True .* what is no option is a label"),
+        ({"Tenant": "acme"}, "labels='Tenant' .* use names of at most 32 of a-z"),
+        ({"tenant": "a" * 129}, "tenant='aaa.* use a text of at most 128 characters"),
+        ({"model": MODEL}, "model='gpt-5-mini' .* use the request: each call says its own"),
+        ({"max_token": 500}, "max_token=500 .* what is no option is a label"),
+        ({"reload_after": 60}, "reload_after=60 .* what is no option is a label"),
     ],
 )
 def test_settings_that_cannot_be(options: dict[str, Any], said: str) -> None:
     """They are refused where the client is wired, not where it is called."""
     with pytest.raises(UsageError, match=said):
         sized(openai.OpenAI(), **options)
+
+
+def test_functions_of_the_caller_that_fail(
+    wired: Wired, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call is sized and has its category all the same, and the log names the function."""
+    monkeypatch.setattr(quietly, "_seen", set())
+    client = wired.sized(
+        openai.OpenAI(base_url=f"{wired.provider.url}/v1"),
+        count=lambda body: body["prompt"],
+        on_truncation=lambda escalation: escalation.budget.max_token,
+    )
+    for _ in range(2):
+        client.responses.create(model=MODEL, input="needs 1500")
+    assert wired.provider.ceilings("max_output_tokens") == [1000, 2000] * 2
+    assert {category for (category,) in wired.seen("category")} == {"learned"}
+    assert caplog.messages == [
+        "count failed with KeyError; the calls are sized without their input",
+        "on_truncation failed with AttributeError; the calls go on",
+    ]
 
 
 @pytest.mark.parametrize("content", [None, b"", b'{"kind": "torn'])

@@ -13,7 +13,7 @@ import openai
 import pytest
 from google import genai
 from google.genai import types
-from paths import CHAT, CONVERSE, GEMINI, GPT, MESSAGE, PROMPT
+from paths import CHAT, CONVERSE, GEMINI, GPT, MESSAGE, PROMPT, USAGE
 
 import vintages
 from tokenest_py import Estimator, sized
@@ -100,6 +100,69 @@ def test_a_part_comes_when_it_is_sent_and_awaited(wired: Wired) -> None:
     assert wired.seen("actual_output_tokens") == [(1000,)]
 
 
+def is_end(part: Theirs) -> bool:
+    """Whether this says why the answer ended, as many an application asks in order to leave."""
+    if isinstance(part, dict):
+        return "messageStop" in part
+    if hasattr(part, "type"):
+        return part.type in ("response.completed", "response.incomplete", "message_delta")
+    return any(choice.finish_reason for choice in part.choices)
+
+
+@pytest.mark.parametrize("asked", [{}, USAGE])
+@pytest.mark.parametrize("needs", [300, 1500])
+@pytest.mark.parametrize("make", [chat, responses, messages, converse])
+def test_a_stream_that_is_left_at_its_end(
+    wired: Wired,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Wired], Any],
+    needs: int,
+    asked: dict[str, Any],
+) -> None:
+    """The usage comes after it: the whole answers would be lost, and what was cut off would stay.
+
+    It is recorded while the application still has the stream, which may live as long as it does.
+    """
+    prompt = f"needs {needs}"
+    monkeypatch.setitem(globals(), "PROMPT", prompt)
+    for body, content in ((CHAT, prompt), (MESSAGE, prompt), (CONVERSE, [{"text": prompt}])):
+        monkeypatch.setitem(body, "messages", [{"role": "user", "content": content}])
+    monkeypatch.setitem(CHAT, "stream_options", asked.get("stream_options"))
+    stream = make(wired)
+    for part in stream:
+        if is_end(part):
+            break
+    assert wired.seen("actual_output_tokens", "truncated", "quality_flags") == [
+        (min(needs, 1000), needs > 1000, None)
+    ]
+    stream.close()
+
+
+def test_a_stream_that_is_left_at_its_end_awaited(wired: Wired) -> None:
+    """The same."""
+
+    async def calls() -> None:
+        async with wired.sized(openai.AsyncOpenAI(base_url=f"{wired.provider.url}/v1")) as client:
+            stream = await client.chat.completions.create(**CHAT, stream=True)
+            async for part in stream:
+                if is_end(part):
+                    break
+            assert wired.seen("actual_output_tokens") == [(1000,)]
+            await stream.close()
+
+    asyncio.run(calls())
+    assert wired.seen("actual_output_tokens") == [(1000,)]
+
+
+def test_a_stream_that_breaks_off_after_its_end(wired: Wired) -> None:
+    """The application has the end, and then the error, as without us."""
+    wired.provider.breaks_off_after = 2
+    parts: list[Any] = []
+    with pytest.raises(Exception, match=r"peer|incomplete|closed"):
+        parts.extend(chat(wired))
+    assert [is_end(part) for part in parts] == [False, True]
+
+
 def test_a_stream_that_is_left_awaited(wired: Wired) -> None:
     """Asyncio has nothing to say of ours; of httpx's generators it may, with a bare one, too."""
 
@@ -160,7 +223,7 @@ def test_a_stream_that_is_freed_while_another_call_is_remembered(
 @pytest.mark.parametrize("make", STREAMS)
 def test_a_stream_that_breaks_off(wired: Wired, make: Callable[[Wired], Any]) -> None:
     """The library's error is the application's; no answer is claimed."""
-    wired.provider.breaks_off = True
+    wired.provider.breaks_off_after = 1
     with pytest.raises(Exception, match=r"peer|incomplete|closed|read|broken|premature"):
         list(make(wired))
     assert {flags == ["partial_usage"] for (flags,) in wired.seen("quality_flags")} <= {True}

@@ -97,6 +97,8 @@ def _adapter(client: object) -> ModuleType:
     name = getattr(client, "__name__", None)  # of a module or a class
     kind = f"{type(client).__module__}.{type(client).__qualname__}"
     kind = kind if name is None else f"{type(client).__name__} {name}"
-    raise UsageError(
-        "client", kind, "a client of openai, anthropic, google-genai, boto3 or LangChain"
+    expected = (
+        "a client of openai, anthropic, google-genai or boto3, or LangChain's ChatOpenAI or"
+        " ChatAnthropic, before anything is made of it; Sizer is for all others"
     )
+    raise UsageError("client", kind, expected)

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from tokenest_py.clients.attempts import Outcome, is_of_signal
+from tokenest_py.clients.passing import Passing
 from tokenest_py.clients.patches import packages
 
 if TYPE_CHECKING:
@@ -157,23 +158,16 @@ class _RefusalError(Exception):
 
 def _tap(stream: Theirs, call: Call) -> None:
     """Let the call see the events that pass."""
-    stream.tokenest_call = call
+    stream.tokenest_passing = Passing(call, comes_usage=True)
     stream.__class__ = _tapped(stream.__class__)
 
 
 @functools.lru_cache
 def _tapped(base: Theirs) -> Theirs:
     class Tapped(base):  # type: ignore[misc]
-        tokenest_call: Call
+        tokenest_passing: Passing
 
         def __iter__(self) -> Iterator[Theirs]:
-            try:
-                for event in super().__iter__():
-                    with suppress(Exception):
-                        self.tokenest_call.add(event)
-                    yield event
-            finally:
-                with suppress(Exception):
-                    self.tokenest_call.finish()
+            return self.tokenest_passing.through(super().__iter__())
 
     return Tapped

@@ -12,7 +12,7 @@ from tokenest_py.clients.labels import AUTO, Auto, current
 from tokenest_py.clients.quietly import Quietly, quiet
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime.budget import CLAMP, Escalation
-from tokenest_py.runtime.labels import CALL_LEVELS, ESTIMATE_BIN, MAX_LABELS, NAME, is_value
+from tokenest_py.runtime.labels import MAX_LABELS, NAME, OF_THE_CALL, is_value
 from tokenest_py.runtime.providers import (
     BY_PROVIDER,
     PARAMETERS,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.budget import Budget
     from tokenest_py.runtime.providers import Path
 
-_OF_THE_CALL = (*CALL_LEVELS, ESTIMATE_BIN)  # no labels: the call says them itself
 _NO_KWARGS: dict[str, int] = {}
 _NO_ANSWER = Escalation(None, "there is no answer that could be read")
 _UNKNOWN = Escalation(None, "nobody knows whether the ceiling was refused")
@@ -104,7 +103,7 @@ class Call:
         budget = self.budget = sizer.estimator.budget(
             estimate,
             model=self.model,
-            input_tokens=int(sizer.count(body)),
+            input_tokens=self._input_tokens(body),
             max_truncation=sizer.max_truncation,
             max_tokens=sizer.limit(name, most),
             run_id=str(self._fields["run_id"]),
@@ -127,6 +126,12 @@ class Call:
             tokens = self._beyond_reasoning(tokens, budget.limit)
         self.body = requests.with_ceiling(body, api, path, tokens)
         self.max_tokens, self.is_changed = tokens, self.body != body
+
+    def _input_tokens(self, body: Mapping[str, object]) -> int | None:
+        """The size of the prompt; None where the caller's function does not say one."""
+        with Quietly("count", "the calls are sized without their input"):
+            return max(int(self._sizer.count(body)), 0)
+        return None
 
     def _within(self, budget: Budget) -> int | None:
         """The ceiling, or None where nothing is known of such calls and none has to be sent."""
@@ -162,7 +167,7 @@ class Call:
             name: text
             for name, value in given.items()
             if NAME.fullmatch(name)
-            and name not in _OF_THE_CALL
+            and name not in OF_THE_CALL
             and (text := _label_text(value)) is not None
         }
         environment = os.environ
@@ -185,6 +190,11 @@ class Call:
         if self._fold is None:
             self._fold = Fold()
         self._fold.add(event)
+
+    @property
+    def lacks_usage(self) -> bool | None:
+        """Whether an answer that has ended says no usage yet; None where it has not ended."""
+        return None if self._fold is None else self._fold.lacks_usage
 
     @quiet(_NO_ANSWER)
     def finish(
@@ -211,19 +221,14 @@ class Call:
                 return self._as_written() if refusal is _UNKNOWN else refusal
         if error is None:
             self.learn_refusal()
-        try:
-            fields = self._read(response if error is None else error)
-        except DroppedEventError:  # the recorder counts it, with the reason
-            self._sizer.recorder.record_response(None, response if error is None else error)
-            with suppress(DroppedEventError):
-                return self._escalate(stop_fields(self._api, response))
-            return _NO_ANSWER
+        fields = None
+        with suppress(DroppedEventError):
+            fields = self._note(response if error is None else error, said)
         if fields is None:
             return _NO_ANSWER
-        self._record({**fields, **said})
         is_cut, escalation = self._is_cut(fields), self._escalate(fields)
         if is_cut and self._sizer.on_truncation is not None:
-            with Quietly("on_truncation"):
+            with Quietly("on_truncation", "the calls go on"):
                 self._sizer.on_truncation(escalation)
         return escalation
 
@@ -232,17 +237,38 @@ class Call:
         for parameter in self._refused:
             self._sizer.learn_refusal(self._provider, self.model or "", parameter)
 
+    def _note(self, answer: object, said: Mapping[str, object]) -> dict[str, object] | None:
+        """Record an answer, or let the recorder count why it is no event; how it ended counts.
+
+        Raises:
+            DroppedEventError: It does not say that either.
+        """
+        try:
+            fields = self._read(answer)
+        except DroppedEventError:
+            self._sizer.recorder.record_response(None, answer)
+            return stop_fields(self._api, answer)
+        if fields is None:
+            return None
+        if answer is None and fields.get("actual_output_tokens") is None:
+            self._sizer.recorder.record_response(None, {})
+        else:
+            self._record({**fields, **said})
+        return fields
+
     def _read(self, answer: object) -> dict[str, object] | None:
-        """The fields of an answer, or of the parts of one; None where there is none."""
+        """The fields of an answer, or of the parts of one; None where there is none.
+
+        Those of a stream that has ended may lack the tokens.
+        """
         if answer is not None:
             return response_fields(answer) if _holds_answer(answer) else None
         fold, self._fold = self._fold, None
         if fold is None:
             return None
         fields = fold.fields()
-        if fields.get("truncated") and fields.get("actual_output_tokens") is None:
-            fields["actual_output_tokens"] = self.max_tokens  # cut off: all of it was used
-        return fields if fields.get("actual_output_tokens") is not None else None
+        is_answer = fold.lacks_usage is not None or fields.get("actual_output_tokens") is not None
+        return fields if is_answer else None
 
     def _record(self, fields: Mapping[str, object]) -> None:
         """Write the event of one attempt. What a running process remembers is learned here."""
@@ -336,9 +362,15 @@ class Call:
         return self._as_written()
 
     def _as_written(self) -> Escalation:
-        """Make the request of the caller the next attempt, whose outcome counts."""
-        _, written = requests.written_ceiling(self.written, self._api)
+        """Make the request of the caller the next attempt, whose outcome counts.
+
+        Where AUTO stands it is one without a ceiling, since what was refused may be the name.
+        """
+        path, written = requests.written_ceiling(self.written, self._api)
         self.body, self.is_changed, self._is_own = self.written, False, True
+        if isinstance(written, Auto) and path is not None and not self._api.IS_REQUIRED:
+            self.body = requests.with_ceiling(self.written, self._api, path, None)
+            self.is_changed, written = True, None
         self.max_tokens = _tokens(written)
         self.replaces = True
         return Escalation(self.budget, "the model refused the ceiling; sent as it was written")

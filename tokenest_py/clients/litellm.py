@@ -24,6 +24,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from tokenest_py.clients.labels import current, labels
 from tokenest_py.clients.requests import at
 from tokenest_py.clients.sizer import Sizer
+from tokenest_py.errors import UsageError
 from tokenest_py.runtime.providers import APIS
 from tokenest_py.runtime.providers.members import PARTIAL_USAGE, get
 
@@ -56,9 +57,15 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
 
         Args:
             category: The category of all calls, or what finds it in a call's arguments.
-            options: Those of `sized()`, without escalate, count and on_truncation.
+            options: Those of `sized()`, without escalate.
+
+        Raises:
+            UsageError: An option is out of its bounds.
         """
         super().__init__()
+        if "escalate" in options:
+            asked = options["escalate"]
+            raise UsageError("escalate", asked, "no such option: no answer is tried again here")
         self._category = category
         self._sizer = Sizer(escalate=False, **options)
         self._open: OrderedDict[str, Call] = OrderedDict()

@@ -18,9 +18,10 @@ _seen: set[tuple[str, str]] = set()
 class Quietly:
     """Suppresses what is raised within, and logs the first of each kind. Interrupts pass."""
 
-    def __init__(self, place: str) -> None:
-        """Name the place for the log."""
+    def __init__(self, place: str, so: str = "calls go out as they were written") -> None:
+        """Name the place, and what follows, for the log."""
         self._place = place
+        self._so = so
 
     def __enter__(self) -> None:
         """Begin."""
@@ -32,8 +33,7 @@ class Quietly:
         found = (self._place, kind.__name__)
         if found not in _seen:
             _seen.add(found)
-            place, error = found
-            warn(f"{place} failed with {error}; calls go out as they were written")
+            warn(f"{self._place} failed with {kind.__name__}; {self._so}")
         return True
 
 

@@ -79,8 +79,10 @@ def may_have_acted(body: object) -> bool:
     """Whether an answer may have changed what a second one would find, or do it again.
 
     Question and answer may be in a conversation already, a server of MCP may have been called, and
-    a container that has a name be changed.
+    a container that has a name be changed. A message of Anthropic's is continued once.
     """
+    if at(body, ("thread", "type")) == "continue":
+        return True
     return any(at(body, (name,)) is not None for name in _STATES) or any(
         get(tool, "type") == "mcp"
         or get(tool, "mcp_servers", "mcpServers")

@@ -8,6 +8,7 @@ call.finish(response)
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tokenest_py.clients import requests
@@ -16,6 +17,7 @@ from tokenest_py.errors import UsageError
 from tokenest_py.runtime.arguments import check_flag
 from tokenest_py.runtime.budget import check_asked
 from tokenest_py.runtime.estimator import Estimator
+from tokenest_py.runtime.labels import NAME, NAMES, OF_THE_CALL, VALUES, is_value
 from tokenest_py.runtime.log import warn
 from tokenest_py.runtime.recorder import Recorder
 from tokenest_py.runtime.recorder.record import text_of
@@ -140,14 +142,19 @@ class Sizer:
 
 
 def _check_label(name: str, value: object) -> None:
-    """Refuse what is no label for its kind: an option of another name, or labels as a mapping."""
-    try:
-        text_of("" if value is None else value)
-    except ValueError:
-        return  # a number without end is left out of the events
-    except TypeError:
+    """Refuse what each event would be without: no label, or an option that is misspelt."""
+    if name in OF_THE_CALL:
+        raise UsageError(name, value, "the request: each call says its own")
+    if not NAME.fullmatch(name):
+        raise UsageError("labels", name, NAMES)
+    text = None
+    with suppress(TypeError, ValueError):
+        text = text_of("" if value is None else value)
+    if text is None or isinstance(value, int):
         expected = "a text: what is no option is a label, as in sized(client, tenant='acme')"
-        raise UsageError(name, value, expected) from None
+        raise UsageError(name, value, expected)
+    if not is_value(text):
+        raise UsageError(name, value, VALUES)
 
 
 def _is_awaited(function: object) -> bool:

@@ -16,11 +16,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, get_origin
 
 from tokenest_py.clients.attempts import run, run_async
+from tokenest_py.clients.passing import Passing
 from tokenest_py.clients.patches import Theirs, replace, restore
 from tokenest_py.clients.refusals import USAGE
 from tokenest_py.clients.requests import at, granted_reasoning, may_have_acted
 from tokenest_py.runtime.providers import BY_PROVIDER
-from tokenest_py.runtime.providers.members import get
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -37,9 +37,9 @@ _PATHS = {
     "/responses": "openai_responses",
     "/v1/messages": "anthropic",
 }
-# Whoever is neither OpenAI nor serves one of its models may know the older name only.
+# Whoever is neither OpenAI nor Azure nor serves a model of theirs may know the older name only.
 _OPENAI_HOST = re.compile(r"(^|\.)(openai\.com|azure\.(com|us|cn))$")
-_OPENAI_MODEL = re.compile(r"(.*/)?(ft:)?(gpt-\d|o\d|chatgpt)")
+_OPENAI_MODEL = re.compile(r"(.*[/.])?(ft:)?(gpt-\d|o\d|chatgpt)")
 _SAYS_USAGE = re.compile(r"(^|\.)openrouter\.ai$")  # asked or not
 _OMITTED = ("Omit", "NotGiven")
 _DEPLOYMENT = re.compile(r"/deployments/([^/?]+)")
@@ -125,6 +125,8 @@ class _Attempt:
         if body.get("background"):  # it is answered later, and then nothing could be tried again
             return
         provider = _PATHS[path]
+        if provider == "anthropic" and body.get("max_tokens") == 0:  # it fills the cache of prompts
+            return
         if provider == "openai" and not _speaks_openai(client, body):
             provider = "openai_compatible"
         most = _allowed_without_stream(body) if provider == "anthropic" and not stream else None
@@ -141,18 +143,25 @@ class _Attempt:
             return
         sent = call.body
         asked: Theirs = sent.get(USAGE)
+        is_told = _is_told_usage(client, body)
         hides_usage = (
             path == "/chat/completions"
             and sizer.sets_ceilings
             and sizer.recorder.enabled
             and not _is_handed_over_unread(options)
             and not sizer.refuses(provider, call.model or "", USAGE)
-            and not _is_told_usage(client, body)
+            and not is_told
         )
         if hides_usage:
             sent = {**sent, USAGE: {**(asked or {}), "include_usage": True}}
             call.is_changed = True
-        tapped = _tapped(stream_cls, call, hides_usage=hides_usage)
+        passing = Passing(
+            call,
+            comes_usage=is_told or hides_usage,
+            hides_usage=hides_usage,
+            parses=at(body, ("output_config", "format")) is not None,
+        )
+        tapped = _tapped(stream_cls, passing)
         self._call = call
         self.request = _with_body(options, sent), tapped
 
@@ -173,9 +182,9 @@ class _Attempt:
             answer, error = self._unparsed, None
         self._unparsed = None
         options, stream_cls = self.request
-        if call.finish(answer, error).budget is None or options.idempotency_key is not None:
+        if call.finish(answer, error).budget is None:
             return False
-        if error is None and may_have_acted(call.body):
+        if error is None and (may_have_acted(call.body) or _is_said_once(options)):
             return False
         self.request = _with_body(options, call.body), stream_cls
         return True
@@ -217,9 +226,17 @@ def _is_handed_over_unread(options: Theirs) -> bool:
     return isinstance(headers, Mapping) and headers.get(_RAW) == "stream"
 
 
+def _is_said_once(options: Theirs) -> bool:
+    """Whether the application keyed the request, so that a second one would have its answer."""
+    headers = options.headers if isinstance(options.headers, Mapping) else {}
+    names = {name.lower() for name in headers}
+    return options.idempotency_key is not None or "idempotency-key" in names
+
+
 def _speaks_openai(client: Theirs, body: dict[str, Theirs]) -> bool:
     host = getattr(client.base_url, "host", "")
-    return bool(_OPENAI_HOST.search(host) or _OPENAI_MODEL.match(str(body.get("model"))))
+    is_known = _OPENAI_HOST.search(host) or _OPENAI_MODEL.match(str(body.get("model")))
+    return bool(is_known) or _is_a(client, {"BaseAzureClient"})  # often behind a host of one's own
 
 
 def _is_told_usage(client: Theirs, body: dict[str, Theirs]) -> bool:
@@ -243,19 +260,8 @@ def _allowed_without_stream(body: dict[str, Theirs]) -> int:
     return _ALLOWED_WITHOUT_STREAM if less is None else min(less, _ALLOWED_WITHOUT_STREAM)
 
 
-def _tapped(stream_cls: Theirs, call: Call, *, hides_usage: bool) -> Theirs:
+def _tapped(stream_cls: Theirs, passing: Passing) -> Theirs:
     """The library's class of stream, which also shows the call what passes."""
-
-    def shows(event: Theirs) -> bool:
-        """Whether the application asked for this event."""
-        with suppress(Exception):
-            call.add(event)
-        return not (hides_usage and get(event, "choices") == [] and get(event, "usage") is not None)
-
-    def finish() -> None:
-        with suppress(Exception):
-            call.finish()
-
     base: Theirs = get_origin(stream_cls) or stream_cls
     if inspect.isasyncgenfunction(base.__stream__):
 
@@ -264,21 +270,22 @@ def _tapped(stream_cls: Theirs, call: Call, *, hides_usage: bool) -> Theirs:
                 # asyncio closes the library's generator itself: closed here too, it would complain
                 try:
                     async for event in super().__stream__():
-                        if shows(event):
-                            yield event
+                        for ready in passing.now(event):
+                            yield ready
+                except Exception:
+                    for ready in passing.rest():
+                        yield ready
+                    raise
                 finally:
-                    finish()
+                    passing.finish()
+                for ready in passing.rest():
+                    yield ready
 
         return TappedAsync
 
     class Tapped(stream_cls):  # type: ignore[misc]
         def __stream__(self) -> Iterator[Theirs]:
-            try:
-                with contextlib.closing(super().__stream__()) as events:
-                    for event in events:
-                        if shows(event):
-                            yield event
-            finally:
-                finish()
+            with contextlib.closing(super().__stream__()) as events:
+                yield from passing.through(events)
 
     return Tapped

@@ -12,10 +12,13 @@ from tokenest_py.runtime.text import vocabulary_key
 MAX_LABELS = 8
 MAX_VALUE = 128  # characters of a value, as UTF-16 counts them: so do landing's rules
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+NAMES = "names of at most 32 of a-z, 0-9 and _, a letter first"
+VALUES = f"a text of at most {MAX_VALUE} characters"
 # Levels of a table that are no labels: every call says them by arguments of their own.
 CALL_LEVELS = ("model", "input_bin")
 # A level that the table keeps with the labels, and every call says by its deliverables.
 ESTIMATE_BIN = "estimate_bin"
+OF_THE_CALL = (*CALL_LEVELS, ESTIMATE_BIN)
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 # Names that no label of an estimate has, and where the call says them.
@@ -55,12 +58,12 @@ def _checked_value(name: str, value: str | None) -> str:
     if name in ARGUMENTS:
         raise UsageError("labels", name, ARGUMENTS[name])
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise UsageError("labels", name, "names of at most 32 of a-z, 0-9 and _, a letter first")
+        raise UsageError("labels", name, NAMES)
     if value is None:
         return ""
     if not isinstance(value, str):
         raise UsageError(f"labels[{name!r}]", value, f"a text, such as {str(value)[:32]!r}")
     if not is_value(value):
         cut = f"{value[:32]}..."
-        raise UsageError(f"labels[{name!r}]", cut, f"a text of at most {MAX_VALUE} characters")
+        raise UsageError(f"labels[{name!r}]", cut, VALUES)
     return vocabulary_key(value)

@@ -459,6 +459,14 @@ def test_other_responses_and_streams(name: str, recorder: Recorder, tmp_path: Pa
         (OPENAI_CHAT | {"choices": [{"finish_reason": "stop"}] * 3}, 1366, None),
         (OPENAI_CHAT | {"choices": [{"finish_reason": r} for r in ("stop", "length")]}, 2048, True),
         (GEMINI | {"candidates": [{"finishReason": "STOP"}] * 2}, 2048, None),
+        (
+            [
+                GEMINI | {"candidates": [{"index": index, "finishReason": reason}]}
+                for index, reason in ((0, None), (1, "MAX_TOKENS"), (0, "STOP"))
+            ],
+            2048,
+            True,
+        ),
     ],
 )
 def test_several_answers_are_an_interval(

@@ -51,8 +51,13 @@ def holds(recorder: Recorder, written: int, dropped: dict[str, int]) -> bool:
 
 
 @pytest.mark.parametrize("value", [None, "", "0", "false", "no", "on", "2", "y"])
-def test_off_by_default(value: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is written or counted unless the switch says 1, true or yes."""
+def test_off_by_default(
+    value: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing is written or counted unless the switch says 1, true or yes; the log says so."""
     monkeypatch.delenv("TELEMETRY_DB_ENABLED", raising=False)
     if value is not None:
         monkeypatch.setenv("TELEMETRY_DB_ENABLED", value)
@@ -64,6 +69,8 @@ def test_off_by_default(value: str | None, tmp_path: Path, monkeypatch: pytest.M
         assert not recorder.status().enabled
         assert holds(recorder, 0, {})
     assert not list(tmp_path.iterdir())
+    said = f"TELEMETRY_DB_ENABLED={value!r} is not 1, true or yes: it is off"
+    assert caplog.messages == [said] * (2 if value in ("on", "2", "y") else 0)
 
 
 @pytest.mark.parametrize("value", ["1", "true", "TRUE", "yes", "Yes"])

@@ -200,13 +200,17 @@ report()
         ("dangling", "EEXIST"),
     ],
 )
-def test_impossible_folder(place: str, reason: str, tmp_path: Path) -> None:
-    """A folder that is a file, below a file, no path at all, or a link to nowhere."""
+def test_impossible_folder(
+    place: str, reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder that is a file, below a file, no path at all, or a link to nowhere; it is named."""
     (tmp_path / "file").write_text("")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     recorder = Recorder(tmp_path / place, enabled=True)
     assert recorder.record(**REQUIRED) is False
     assert recorder.status().dropped == {reason: 1}
+    named = "" if reason == "invalid_folder" else f" in {str(tmp_path / place)!r}"
+    assert caplog.messages == [f"telemetry events are dropped: {reason}{named}"]
 
 
 def test_working_directory_gone(tmp_path: Path) -> None:

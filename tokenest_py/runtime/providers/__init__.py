@@ -167,6 +167,13 @@ class Fold:
         if api is not None and api.is_event(event):
             api.fold(self.seen, event)
 
+    @property
+    def lacks_usage(self) -> bool | None:
+        """Whether an answer that has ended says no usage yet; None where it has not ended."""
+        if self.seen.get("stop_reason") is None:
+            return None
+        return self.seen.get("usage") is None
+
     def fields(self) -> dict[str, object]:
         """The fields of the event record that the parts so far carry.
 

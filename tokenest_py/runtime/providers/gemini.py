@@ -74,8 +74,10 @@ def fold(seen: Seen, event: object) -> None:
         ("prompt_feedback", "prompt_feedback", "promptFeedback"),
     ):
         seen[ours] = get(event, *theirs) or seen.get(ours)
+    reasons = seen.setdefault("reasons", {})
     for candidate in items(event, "candidates"):
-        reason = get(candidate, "finish_reason", "finishReason")
-        if reason is not None:
-            seen["candidates"] = [{"finish_reason": reason}]
-            seen["stop_reason"] = name(reason)
+        index = get(candidate, "index") or 0
+        reasons[index] = get(candidate, "finish_reason", "finishReason") or reasons.get(index)
+    seen["candidates"] = [{"finish_reason": reason} for reason in reasons.values()]
+    ended = [name(reason) for reason in reasons.values() if reason is not None]
+    seen["stop_reason"] = ended[0] if len(ended) == len(reasons) and ended else None

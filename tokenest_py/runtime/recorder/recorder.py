@@ -327,7 +327,8 @@ class Recorder:
             return is_interrupt
         if reason not in self._dropped:
             self._dropped[reason] = 0
-            warn(f"telemetry events are dropped: {reason}")
+            place = f" in {str(self._file_options[0])!r}" if isinstance(error, OSError) else ""
+            warn(f"telemetry events are dropped: {reason}{place}")
         with self._counts_lock:
             self._dropped[reason] += 1
         return is_interrupt
@@ -339,6 +340,7 @@ class Recorder:
             self._unknown_fields += count
 
 
+_OFF = ("", "0", "false", "no", "off")  # said as such; whoever writes more may mean on
 _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
 
@@ -372,4 +374,7 @@ def is_on(value: str) -> bool:
 
 
 def _is_on(variable: str) -> bool:
-    return is_on(os.environ.get(variable, ""))
+    value = os.environ.get(variable, "")
+    if not is_on(value) and value.strip().lower() not in _OFF:
+        warn(f"{variable}={value!r:.50} is not 1, true or yes: it is off")
+    return is_on(value)
