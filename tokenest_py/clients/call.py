@@ -89,7 +89,7 @@ class Call:
     def _size(self, most: int | None, *, is_sent: bool) -> None:
         sizer, api, body = self._sizer, self._api, self.written
         path, written = requests.written_ceiling(body, api)
-        self.max_tokens = _tokens(written)
+        self.max_tokens = requests.tokens_of(written)
         model = self.model or body.get("model")
         self.model = model if isinstance(model, str) else None
         name = self.model or ""
@@ -371,7 +371,7 @@ class Call:
         if isinstance(written, Auto) and path is not None and not self._api.IS_REQUIRED:
             self.body = requests.with_ceiling(self.written, self._api, path, None)
             self.is_changed, written = True, None
-        self.max_tokens = _tokens(written)
+        self.max_tokens = requests.tokens_of(written)
         self.replaces = True
         return Escalation(self.budget, "the model refused the ceiling; sent as it was written")
 
@@ -388,11 +388,6 @@ def _label_text(value: object) -> str | None:
     except (TypeError, ValueError):
         return None
     return text if is_value(text) else None
-
-
-def _tokens(written: object) -> int | None:
-    """The ceiling that a request has; -1 and 0, and what is no count, ask for all there is."""
-    return int(written) if isinstance(written, int) and 0 < written < 2**53 else None
 
 
 def _holds_answer(answer: object) -> bool:

@@ -36,6 +36,11 @@ def written_ceiling(body: Mapping[str, object], api: ModuleType) -> tuple[Path |
     return None, None
 
 
+def tokens_of(ceiling: object) -> int | None:
+    """The tokens of a ceiling; -1 and 0, and what is no count, ask for all there is."""
+    return int(ceiling) if isinstance(ceiling, int) and 0 < ceiling < 2**53 else None
+
+
 def with_ceiling(
     body: Mapping[str, object], api: ModuleType, path: Path, tokens: int | None
 ) -> dict[str, object]:
