@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from dbt_project import BIN, ROOT
 from tokenest_py.cli.reference import PAGES
 from tokenest_py.pipeline.settings import VARIABLES, Settings
+from tokenest_py.runtime.providers import PARAMETERS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 VARIABLE = r"\b(?:TOKENEST|TELEMETRY_DB|DBT_TARGET)_[A-Z_]+\b"
@@ -111,6 +113,28 @@ def test_dbt_has_the_same_defaults() -> None:
         if "dbt" in variable.readers and variable.name != "DBT_TARGET_PATH"
     }
     assert [use for use in used if defaults[use[1]] != use[2]] == []
+
+
+def test_the_shown_header_is_that_of_a_table() -> None:
+    """Its members, and the levels that come after the labels; the page names each of them."""
+    page = (ROOT / "docs/coefficients.md").read_text(encoding="utf-8")
+    table = (ROOT / "tokenest_py/runtime/table/defaults/coefficients.ndjson").read_text("utf-8")
+    header = json.loads(table.partition("\n")[0])
+    shown = json.loads(page.partition("```json\n")[2].partition("\n")[0])
+    assert list(shown) == list(header)
+    assert shown["levels"][3:] == header["levels"][2:]
+    assert all(f"`{level}`" in page for level in header["levels"])
+
+
+def test_each_name_of_a_ceiling_is_shown() -> None:
+    """What `request_kwargs` takes and gives, provider by provider."""
+    page = (ROOT / "docs/estimator.md").read_text(encoding="utf-8")
+    shown = " ".join(
+        page.partition("`request_kwargs(provider)` gives")[2].partition(".\n")[0].split()
+    )
+    for name in set(PARAMETERS.values()):
+        providers = ", ".join(sorted(key for key, value in PARAMETERS.items() if value == name))
+        assert f"`{name}` ({providers})" in shown
 
 
 def test_the_environment_is_read_in_one_place() -> None:
