@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,15 @@ def test_the_shown_header_is_that_of_a_table() -> None:
     assert list(shown) == list(header)
     assert shown["levels"][3:] == header["levels"][2:]
     assert all(f"`{level}`" in page for level in header["levels"])
+
+
+def test_each_extra_says_what_it_is_for() -> None:
+    """In one table; what is for who works on the project is not in it."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    said = re.findall(r"`'tokenest\[(\w+)\]'`", page.partition("## A schedule")[0])
+    assert set(said) == extras.keys() - {"dev"}
 
 
 def test_each_name_of_a_ceiling_is_shown() -> None:
