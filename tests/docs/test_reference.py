@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -125,6 +126,28 @@ def test_the_shown_header_is_that_of_a_table() -> None:
     assert list(shown) == list(header)
     assert shown["levels"][3:] == header["levels"][2:]
     assert all(f"`{level}`" in page for level in header["levels"])
+
+
+def test_every_python_block_can_be_pasted() -> None:
+    """Of all pages: it compiles."""
+    for path, text in texts("README.md", "docs").items():
+        for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+            compile(block, str(path), "exec")
+
+
+def test_the_shown_explanation_is_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first block of docs/estimator.md, with a client that takes any call."""
+    page = (ROOT / "docs/estimator.md").read_text(encoding="utf-8")
+    block, shown = re.findall(r"```(?:python)?\n(.*?)```", page, flags=re.DOTALL)[:2]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOKENEST_COEFFICIENTS", raising=False)
+    exec(compile(block, "docs/estimator.md", "exec"), {"client": Mock()})
+    printed = re.sub(
+        r"coefficients [0-9a-f]{16},", "coefficients 0123456789abcdef,", capsys.readouterr().out
+    )
+    assert printed == shown
 
 
 def test_each_extra_says_what_it_is_for() -> None:
