@@ -263,6 +263,7 @@ WRONG_VARS = [
         "labels": (["model"], "a list of 1 to 8 different names"),
     },
     {"labels": ({"a": 1}, "a list of 1 to 8 different names")},
+    {"assumed_max_tokens": ({"codex": 32000}, "such as {codex: {all: 32000}}")},
 ]
 
 
