@@ -17,9 +17,14 @@ EXTRAS = {
     "typer": "cli",
     "rich": "cli",
     "dbt": "pipeline",
+    "dbt_common": "pipeline",
     "duckdb": "pipeline",
+    "jinja2": "pipeline",
     "jsonschema": "pipeline",
+    "markupsafe": "pipeline",
+    "yaml": "pipeline",
     "google": "serve",
+    "h11": "serve",
     "opentelemetry": "serve",
     "starlette": "serve",
     "uvicorn": "serve",
@@ -43,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
             extra = EXTRAS.get((error.name or "").partition(".")[0])
             if extra is None:
                 raise
-            raise TokenestError(f"this needs an extra: pip install '.[{extra}]'") from error
+            raise TokenestError(f"this needs an extra: pip install 'tokenest[{extra}]'") from error
 
     return framed(command)
 

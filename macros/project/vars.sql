@@ -21,7 +21,7 @@
                 says='Of the clock that the log lines of the origin were written by.'),
             dict(name='assumed_max_tokens', kind='ceilings',
                 says='Ceilings of a source that records none, by source and model (`all`: every'
-                ~ ' other one), such as {codex: {all: 32000}}. They stay apart from recorded ones.'),
+                ~ ' other one). They stay apart from recorded ones.'),
             dict(name='final', kind='flag',
                 says='A last line without a newline is torn; without it, it is in flight.'),
             dict(name='max_line_bytes', kind='whole', low=1,
@@ -187,10 +187,10 @@
         'numbers': 'a list of numbers' ~ bounds ~ different,
         'words': 'a list of words' ~ different,
         'names': 'a list of 1 to ' ~ rule.get('most') ~ ' different names such as category or project,'
-            ~ ' of small letters, digits and _, none of them estimate_bin, model, input_bin, deliverable_bucket or outcome',
+            ~ ' of small letters, digits and _, a letter first, none of them estimate_bin, model, input_bin, deliverable_bucket or outcome',
         'paths': 'names such as feature with a path each, of letters, digits and _ $ . / + > { } [ ]',
         'choice': 'one of ' ~ rule.get('values', []) | join(', '),
-        'ceilings': 'sources with their models and the tokens of each',
+        'ceilings': 'sources with their models and the tokens of each, such as {codex: {all: 32000}}',
         'offset': 'hours and minutes such as +11:00',
         'version': 'a name of letters, digits, blanks and . _ : -, or null',
         'path': 'a path of letters, digits, blanks and . _ / -, or null',
@@ -276,6 +276,15 @@
 {#- What is said of a var that nothing reads. -#}
 {% macro unknown_var(name) %}
     {{ return('var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all') }}
+{% endmacro %}
+
+{#- Stops at a var that models cannot read as it is: dbt reads them before it looks at vars. -#}
+{% macro refuse_var(name) %}
+    {% for rule in var_rules().values() | sum(start=[]) if rule.name == name %}
+        {% do exceptions.raise_compiler_error(
+            'var ' ~ name ~ ' is ' ~ var(name) ~ '; it must be ' ~ var_wants(rule)
+        ) %}
+    {% endfor %}
 {% endmacro %}
 
 {#-

@@ -188,6 +188,9 @@ final as (
 -#}
 {% macro assumed_max_tokens(model_name) -%}
     {%- set ceilings = var('assumed_max_tokens') -%}
+    {%- if ceilings is not mapping or ceilings.values() | reject('mapping') | list -%}
+        {%- do refuse_var('assumed_max_tokens') -%}
+    {%- endif -%}
     {%- set declared = ceilings.get(model['name'].split('__')[0][4:], ceilings.get('all', {})) -%}
     {%- if declared %}
     cast(

@@ -11,11 +11,7 @@
 {% macro labels() %}
     {% set given = var('labels') %}
     {% if given is string or given is mapping or given is not iterable or not given %}
-        {% for rule in var_rules().values() | sum(start=[]) if rule.name == 'labels' %}
-            {% do exceptions.raise_compiler_error(
-                'var labels is ' ~ given ~ '; it must be ' ~ var_wants(rule)
-            ) %}
-        {% endfor %}
+        {% do refuse_var('labels') %}
     {% endif %}
     {{ return(given) }}
 {% endmacro %}

@@ -268,11 +268,13 @@ def test_no_name_beside_a_log_stops_it(tmp_path: Path) -> None:
 
 
 def test_a_declared_ceiling_is_evidence(tmp_path: Path) -> None:
-    """It stands apart from a recorded one, and makes known what stayed below it."""
+    """It stands apart from a recorded one, gives way to it, and makes known what is below it."""
     write(tmp_path / "s.jsonl", *(session(n, 900 + n) for n in range(60)))
-    done = advise(tmp_path, "s.jsonl", "--max-tokens", "32000")
+    write(tmp_path / "e.ndjson", *(event(n) for n in range(60)))
+    done = advise(tmp_path, "s.jsonl", "e.ndjson", "--max-tokens", "32000")
     assert done.returncode == 0, done.stderr
     assert "ceiling 0 %, ceiling assumed 100 %, stop reason 0 %" in done.stdout
+    assert "ceiling 100 %, stop reason 100 %" in done.stdout
     [main] = [line for line in done.stdout.splitlines() if line.startswith("main")]
     assert "32000 assumed" in main
     assert "frees" in main

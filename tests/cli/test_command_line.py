@@ -17,6 +17,7 @@ import yaml
 from dbt_project import BIN, DBT, ROOT, Project, line
 from tokenest_py.cli import app
 from tokenest_py.cli.output import Format, render
+from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline.files import REQUIRED
 
 if TYPE_CHECKING:
@@ -262,6 +263,7 @@ WRONG_VARS = [
         "labels": (["model"], "a list of 1 to 8 different names"),
     },
     {"labels": ({"a": 1}, "a list of 1 to 8 different names")},
+    {"assumed_max_tokens": ({"codex": 32000}, "such as {codex: {all: 32000}}")},
 ]
 
 
@@ -361,6 +363,22 @@ def test_usage_errors_exit_2_in_one_line(project: Project, arguments: list[str])
     done = project.tokenest(*arguments)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), [("size", "tokenest size"), ("limits nonsense", "tokenest limits")]
+)
+def test_a_wrong_use_names_the_help_of_its_command(words: str, command: str) -> None:
+    """That of the program has no option of it."""
+    with pytest.raises(TokenestError, match=rf" \(see {command} --help\)$"):
+        app.run(words.split())
+
+
+@pytest.mark.parametrize("group", ["limits", "export"])
+def test_a_group_alone_prints_what_there_is(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the program alone does: on standard output, and not as an error in one line."""
+    assert app.run([group]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: tokenest {group} ")
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,12 +89,25 @@ def test_filters_hold_together(built: Project) -> None:
     assert '"e-1"' in exported(
         built, "events", "--label", "category=chat", "--label", "project=web"
     )
+    assert '"e-1"' in exported(
+        built, "events", "--label", "category=CHAT", "--label", "project= Web"
+    )
     assert exported(built, "events", "--label", "category=short").count("\n") == 120
     some = exported(built, "events", "--since", "2026-06-02", "--until", "2026-06-03")
     assert [json.loads(line)["event_id"] for line in some.splitlines()] == ["e-2"]
     done = built.tokenest("export", "events", "--label", "project=none")
     assert (done.returncode, done.stdout) == (4, "")
     assert built.tokenest("export", "events", "--label", "project").returncode == 2
+
+
+def test_an_offset_means_the_same_on_every_machine(
+    built: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """12:00+02:00 is 10:00 UTC, whatever the time zone of the machine is."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    since, until = "2026-06-01T12:00:00+02:00", "2026-06-02T12:00:00+02:00"
+    assert '"e-1"' in exported(built, "events", "--since", since, "--until", until)
+    assert '"e-2"' in exported(built, "events", "--since", until, "--until", "2026-06-03")
 
 
 def test_events_land_again_as_the_same(built: Project, tmp_path: Path) -> None:

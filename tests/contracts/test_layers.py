@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tokenest_py
+from tokenest_py.__main__ import EXTRAS
 
 PACKAGE = Path(tokenest_py.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -49,6 +50,19 @@ def breaches(wing: str, source: str) -> list[str]:
             if not allowed:
                 found.append(name)
     return found
+
+
+def test_a_package_that_is_missing_has_its_extra() -> None:
+    """So that no command ends in a ModuleNotFoundError; these are looked for, or are a host's."""
+    named = {
+        alias.name if isinstance(node, ast.Import) else node.module or ""
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
+    foreign = {name.partition(".")[0] for name in named} - sys.stdlib_module_names - {HERE}
+    assert foreign - {"_typeshed", "altair", "litellm", "vl_convert"} <= EXTRAS.keys()
 
 
 def wing_of(path: Path) -> str:

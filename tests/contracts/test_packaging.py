@@ -187,7 +187,7 @@ def test_the_extra_serve_is_enough(tmp_path: Path) -> None:
     done = without(PIPELINE - {"duckdb", "jsonschema"}, "serve", "--host", "::", folder=tmp_path)
     assert (done.returncode, "set TOKENEST_API_TOKEN" in done.stderr) == (2, True), done
     done = without({"starlette"}, "serve", folder=tmp_path)
-    assert done.stderr == "tokenest: this needs an extra: pip install '.[serve]'\n"
+    assert done.stderr == "tokenest: this needs an extra: pip install 'tokenest[serve]'\n"
 
 
 def test_a_missing_extra_is_named(tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     done = without({"typer"}, "estimate")
     assert (done.returncode, done.stderr) == (
         1,
-        "tokenest: this needs an extra: pip install '.[cli]'\n",
+        "tokenest: this needs an extra: pip install 'tokenest[cli]'\n",
     )
     done = without(PIPELINE, "build", folder=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.endswith("tokenest: this needs an extra: pip install '.[pipeline]'\n")
+    assert done.stderr.endswith("tokenest: this needs an extra: pip install 'tokenest[pipeline]'\n")

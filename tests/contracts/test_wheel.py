@@ -95,6 +95,8 @@ def test_it_builds(installed: Path, tmp_path: Path) -> None:
         assert "26 lines in 3 files = 26 accepted" in done.stderr
         assert "compiling" not in done.stderr
     assert (tmp_path / "exports" / "coefficients.ndjson").stat().st_size > 1000
+    done = tokenest(installed, tmp_path, "report")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -101,18 +101,20 @@ def test_the_shown_build_is_what_it_prints(clone: Path) -> None:
 
 
 def test_the_python_example_runs_and_prints_what_it_says(tmp_path: Path) -> None:
-    """The comments that begin with a number are what the line above prints."""
+    """The comments that begin with a number are what the line above prints; its event is kept."""
     [_, example] = blocks("python")
     expected = re.findall(r"^# (\d.*)$", example, re.MULTILINE)
     done = subprocess.run(
         [sys.executable, "-c", example],
         cwd=tmp_path,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TELEMETRY_DB_ENABLED": "1"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines() == expected
+    assert (done.stdout.splitlines(), done.stderr) == (expected, "")
+    [recorded] = tmp_path.glob("telemetry/recorded/*.ndjson")
+    assert '"category":"support"' in recorded.read_text(encoding="utf-8")
 
 
 def test_the_three_lines_are_those_that_wire_a_client() -> None:

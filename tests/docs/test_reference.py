@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from dbt_project import BIN, ROOT
 from tokenest_py.cli.reference import PAGES
 from tokenest_py.pipeline.settings import VARIABLES, Settings
+from tokenest_py.runtime.providers import PARAMETERS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 VARIABLE = r"\b(?:TOKENEST|TELEMETRY_DB|DBT_TARGET)_[A-Z_]+\b"
@@ -111,6 +115,59 @@ def test_dbt_has_the_same_defaults() -> None:
         if "dbt" in variable.readers and variable.name != "DBT_TARGET_PATH"
     }
     assert [use for use in used if defaults[use[1]] != use[2]] == []
+
+
+def test_the_shown_header_is_that_of_a_table() -> None:
+    """Its members, and the levels that come after the labels; the page names each of them."""
+    page = (ROOT / "docs/coefficients.md").read_text(encoding="utf-8")
+    table = (ROOT / "tokenest_py/runtime/table/defaults/coefficients.ndjson").read_text("utf-8")
+    header = json.loads(table.partition("\n")[0])
+    shown = json.loads(page.partition("```json\n")[2].partition("\n")[0])
+    assert list(shown) == list(header)
+    assert shown["levels"][3:] == header["levels"][2:]
+    assert all(f"`{level}`" in page for level in header["levels"])
+
+
+def test_every_python_block_can_be_pasted() -> None:
+    """Of all pages: it compiles."""
+    for path, text in texts("README.md", "docs").items():
+        for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+            compile(block, str(path), "exec")
+
+
+def test_the_shown_explanation_is_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first block of docs/estimator.md, with a client that takes any call."""
+    page = (ROOT / "docs/estimator.md").read_text(encoding="utf-8")
+    block, shown = re.findall(r"```(?:python)?\n(.*?)```", page, flags=re.DOTALL)[:2]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOKENEST_COEFFICIENTS", raising=False)
+    exec(compile(block, "docs/estimator.md", "exec"), {"client": Mock()})
+    printed = re.sub(
+        r"coefficients [0-9a-f]{16},", "coefficients 0123456789abcdef,", capsys.readouterr().out
+    )
+    assert printed == shown
+
+
+def test_each_extra_says_what_it_is_for() -> None:
+    """In one table; what is for who works on the project is not in it."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    said = re.findall(r"`'tokenest\[(\w+)\]'`", page.partition("## A schedule")[0])
+    assert set(said) == extras.keys() - {"dev"}
+
+
+def test_each_name_of_a_ceiling_is_shown() -> None:
+    """What `request_kwargs` takes and gives, provider by provider."""
+    page = (ROOT / "docs/estimator.md").read_text(encoding="utf-8")
+    shown = " ".join(
+        page.partition("`request_kwargs(provider)` gives")[2].partition(".\n")[0].split()
+    )
+    for name in set(PARAMETERS.values()):
+        providers = ", ".join(sorted(key for key, value in PARAMETERS.items() if value == name))
+        assert f"`{name}` ({providers})" in shown
 
 
 def test_the_environment_is_read_in_one_place() -> None:

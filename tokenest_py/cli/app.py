@@ -76,17 +76,20 @@ app.command()(serve.serve)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; without arguments print what there is."""
+    """Run one command and return its exit code; where none is named print what there is."""
+    words = list(arguments)
+    if words in [[], *([group.name] for group in app.registered_groups)]:
+        words.append("--help")
     try:
-        result = app(
-            args=list(arguments) or ["--help"], prog_name="tokenest", standalone_mode=False
-        )
+        result = app(args=words, prog_name="tokenest", standalone_mode=False)
     except typer.Exit as stop:
         return stop.exit_code
     except typer.Abort:
         raise KeyboardInterrupt from None
     except typer.TyperException as error:
-        refused = TokenestError(f"{error.format_message()} (see tokenest --help)")
+        context = getattr(error, "ctx", None)  # of the command whose words are wrong
+        command = context.command_path if context else "tokenest"
+        refused = TokenestError(f"{error.format_message()} (see {command} --help)")
         refused.exit_code = error.exit_code
         raise refused from error
     return result if isinstance(result, int) else 0

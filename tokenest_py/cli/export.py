@@ -21,7 +21,7 @@ from tokenest_py.pipeline.settings import Settings
 
 __all__ = ["export"]
 
-export = typer.Typer(help="Write events, or ceilings by group and model.", no_args_is_help=True)
+export = typer.Typer(help="Write events, or ceilings by group and model.")
 
 
 class EventForm(StrEnum):

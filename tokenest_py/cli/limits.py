@@ -14,7 +14,7 @@ from tokenest_py.runtime.limits import Limits, canonical
 
 __all__ = ["limits"]
 
-limits = typer.Typer(help="Show or renew what models take at most.", no_args_is_help=True)
+limits = typer.Typer(help="Show or renew what models take at most.")
 
 
 @limits.command()

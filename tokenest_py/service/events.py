@@ -96,14 +96,10 @@ def _record(value: object) -> dict[str, Any]:
         value["occurred_at"] = written
     event_id = value.get("event_id")
     if event_id is None:
-        value["event_id"] = event_id = os.urandom(16).hex()
+        value["event_id"] = os.urandom(16).hex()
     elif not isinstance(event_id, str) or not event_id:
         raise DroppedEventError("invalid_event_id")
     elif value["occurred_at"] is None:
         # Filled in anew at each try, the time would make two records of one.
         raise DroppedEventError("missing_occurred_at")
-    for name, default in (("run_id", "unknown"), ("phase_id", event_id)):
-        given = value.get(name)
-        if given is None or given == "":
-            value[name] = default
     return value

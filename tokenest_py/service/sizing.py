@@ -132,7 +132,7 @@ class Sizing:
             and sent == record.get("selected_budget")
             and record.get("coefficients_id") == budget.coefficients_id
         )
-        reason = record.get("stop_reason")
+        reason, run = record.get("stop_reason"), record.get("run_id")
         self.estimator.observe(
             budget._replace(
                 max_tokens=sent if isinstance(sent, int) else budget.limit,
@@ -141,7 +141,7 @@ class Sizing:
             ),
             output_tokens=record["actual_output_tokens"],
             stop_reason=None if reason is None else str(reason),
-            run_id=str(record["run_id"]),
+            run_id=None if run is None else str(run),
         )
 
 

@@ -36,7 +36,8 @@ counted as (
         count(*) as n,
         count(distinct source_file) as n_files,
         count(actual_max_tokens) as n_with_ceiling,
-        count(assumed_max_tokens) as n_with_assumed_ceiling,
+        count(case when actual_max_tokens is null then assumed_max_tokens end)
+            as n_with_assumed_ceiling,
         count(case when {{ is_stop_known() }} then 1 end) as n_with_stop_word,
         sum(case when stop_class = 'unknown' then 1 else 0 end) as n_with_unknown_word,
         sum(case when {{ is_counted_in_part() }} then 1 else 0 end) as n_partial,

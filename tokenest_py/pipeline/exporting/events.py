@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.errors import UsageError
@@ -11,7 +12,6 @@ from tokenest_py.pipeline.database import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     import duckdb
 
@@ -30,9 +30,10 @@ class Filters:
     """Which events: all of these hold.
 
     Attributes:
-        labels: Name and value; category and complexity in canonical words.
-        since: From this time on, UTC.
-        until: Up to this time, UTC, and not at it.
+        labels: Name and value, in any spelling of letters, as the groups have them; category and
+            complexity in canonical words.
+        since: From this time on; UTC where it names no offset.
+        until: Up to this time, and not at it; UTC where it names no offset.
     """
 
     labels: tuple[tuple[str, str], ...] = ()
@@ -55,18 +56,21 @@ class Filters:
         conditions, values = ["true"], list[Any]()
         for name, value in self.labels:
             if name in {"category", "complexity"}:
-                conditions.append(f"canonical_{name} = ?")
+                conditions.append(f"canonical_{name} = lower(trim(?))")
             else:
-                conditions.append("json_extract_string(labels, ?) = ?")
+                conditions.append("lower(trim(json_extract_string(labels, ?))) = lower(trim(?))")
                 values.append(f"$.{name}")
             values.append(value)
-        if self.since is not None:
-            conditions.append("occurred_at >= ?")
-            values.append(self.since)
-        if self.until is not None:
-            conditions.append("occurred_at < ?")
-            values.append(self.until)
+        for time, holds in ((self.since, "occurred_at >= ?"), (self.until, "occurred_at < ?")):
+            if time is not None:
+                conditions.append(holds)
+                values.append(_utc(time))
         return " and ".join(conditions), values
+
+
+def _utc(time: datetime) -> datetime:
+    """The time as the database has it; DuckDB reads one with an offset by the machine's zone."""
+    return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
 
 
 def event_lines(connection: duckdb.DuckDBPyConnection, filters: Filters) -> Iterator[str]:

@@ -84,10 +84,11 @@ def encode_event(
 
     Fields that are None are absent, and unknown fields are left out. A label that cannot be one
     is left out too and counts as an unknown field: no event is lost for a label. `event_id`, the
-    time now and the version of this estimator stand where the caller gives none.
+    time now and the version of this estimator stand where the caller gives none, and so do the
+    run and the phase that landing would take.
 
     Raises:
-        DroppedEventError: A required field is missing or a field has a wrong value.
+        DroppedEventError: The output is missing or a field has a wrong value.
     """
     event: dict[str, object] = {
         "event_id": event_id,
@@ -96,9 +97,10 @@ def encode_event(
         "estimator_version": ESTIMATOR_VERSION,
     }
     unknown = _read_fields(fields, event, path_privacy)
-    for name in _REQUIRED:
-        if event.get(name) in (None, ""):
-            raise DroppedEventError(f"missing_{name}")
+    if "actual_output_tokens" not in event:
+        raise DroppedEventError("missing_actual_output_tokens")
+    event["run_id"] = event.get("run_id") or "unknown"
+    event["phase_id"] = event.get("phase_id") or event["event_id"]
     line = _to_json(event)
     if "\\" in line:  # a text has something to escape, perhaps to replace
         line = _to_json({name: printable(value) for name, value in event.items()})
@@ -322,7 +324,6 @@ def _time(value: object) -> str:
     return text
 
 
-_REQUIRED = ("run_id", "phase_id", "actual_output_tokens")
 _READERS: dict[str, Callable[..., object]] = {
     "event_id": _text,
     "occurred_at": _time,

@@ -43,7 +43,7 @@ class RecorderStatus(NamedTuple):
         attempts: Events handed over: `written` and the sum of `dropped`.
         written: Events for which `record()` returned True.
         dropped: Events for which it did not, by reason: the name of the system's error
-            (ENOSPC), missing_<field>, invalid_<field>, or what docs/recorder.md lists.
+            (ENOSPC), missing_actual_output_tokens, invalid_<field>, or what docs/recorder.md lists.
         unknown_fields: Fields left out because the event record has none of that name.
         guardrails: Calls with deliverables and a prediction (`predicted`), and how many of them
             broke each rule of `marts.alerts` about single calls.
@@ -153,8 +153,8 @@ class Recorder:
     def record(self, **fields: Unpack[EventFields]) -> bool:
         """Write one event, given as fields of the event record by name. Never raises.
 
-        `run_id`, `phase_id` and `actual_output_tokens` (tokens) are required. `event_id` and
-        `occurred_at` are filled in.
+        `actual_output_tokens` is required. `event_id` and `occurred_at` are filled in; without
+        `run_id` the run is "unknown", without `phase_id` the call is a phase of its own.
 
         Returns:
             True when the event is written and survives a kill of this process; False when
@@ -188,8 +188,8 @@ class Recorder:
 
         Args:
             estimate: The TokenEstimate, or None.
-            response: What Anthropic, OpenAI (chat completions or responses) or Gemini returned,
-                as an object or a dictionary. No text of it is read.
+            response: What a provider that docs/recorder.md names returned, as an object or a
+                dictionary, or the list of a stream's events. No text of it is read.
             budget: The Budget whose `max_tokens` was sent.
             estimator: The Estimator that made it, which is told of the outcome (`observe()`), with
                 recording off too.
