@@ -11,7 +11,7 @@
         {% set glob = rest if is_said else part | trim %}
         {% if is_said and word not in var('sources') %}
             {% do exceptions.raise_compiler_error(
-                "TOKENEST_TELEMETRY names the source '" ~ word ~ "'; it is one of " ~ var('sources') | join(', ')
+                "TOKENEST_TELEMETRY: '" ~ word ~ ":' before a path names no source; it is one of " ~ var('sources') | join(', ')
             ) %}
         {% endif %}
         {% do globs.append({

@@ -295,4 +295,4 @@ def test_what_a_file_is_can_be_said(tmp_path: Path) -> None:
     ]
     done = project.dbt("build", "-s", "base_telemetry__files", telemetry="litelm:telemetry/*")
     assert done.returncode != 0
-    assert "names the source 'litelm'; it is one of" in done.stdout
+    assert "'litelm:' before a path names no source; it is one of" in done.stdout

@@ -311,7 +311,7 @@ def test_a_signal_ends_it_with_nothing_acknowledged_lost(
         connection.close()
         assert service.process.wait(timeout=60) == 0
         assert len(service.lines()) == 5000
-        assert service.log.endswith("stopped; 5000 records written\n")
+        assert service.log.endswith("stopped; 5,000 records written\n")
 
 
 def test_a_log_that_nobody_reads_holds_up_no_end(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def show_database(
     return events
 
 
-def show_folder(settings: Settings, *, to_write: bool) -> None:
-    """Say which telemetry folder is in use, and whether a build would read it.
+def show_folder(settings: Settings, *, to_write: bool) -> bool:
+    """Say which telemetry folder is in use, and say and return whether a build would read it.
 
     Raises:
         CollectionError: It cannot be written to, so every event would be lost.
@@ -58,8 +58,10 @@ def show_folder(settings: Settings, *, to_write: bool) -> None:
         raise CollectionError(folder, "cannot be written to; set TOKENEST_TELEMETRY_DIR")
     files = count(len(file_sizes(folder)), "file")
     say(f"telemetry folder: {folder.absolute()} ({files})")
-    if not any(_covers(glob, folder) for glob in globs):
+    is_read = any(_covers(glob, folder) for glob in globs)
+    if not is_read:
         say(f"note: a build reads {', '.join(globs)}, not this folder; set TOKENEST_TELEMETRY")
+    return is_read
 
 
 def _covers(glob: str, folder: Path) -> bool:

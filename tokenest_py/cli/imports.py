@@ -36,7 +36,7 @@ def import_(
 ) -> None:
     """Write what SQL cannot open as telemetry, without texts."""
     settings = Settings.read(TOKENEST_TELEMETRY_DIR=str(into) if into else None)
-    show_folder(settings, to_write=True)
+    is_read = show_folder(settings, to_write=True)
     known = read_sources(settings.project, sources(settings.project))
     shippers = read_shippers(settings.project)
     console = Console(stderr=True)
@@ -70,7 +70,7 @@ def import_(
         )
     if faults:
         raise GateError(f"{count(faults, 'file')} of {len(files)} could not be imported; see above")
-    say("next: tokenest build")
+    say("next: tokenest build" if is_read else "next: set TOKENEST_TELEMETRY, then tokenest build")
 
 
 def _said(done: Imported) -> list[str]:

@@ -21,6 +21,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tokenest_py.errors import TokenestError, UsageError
+from tokenest_py.pipeline.report.words import count
 from tokenest_py.service.app import make_app
 from tokenest_py.service.bounds import HEAD_SECONDS, MAX_CONNECTIONS, MIN_TOKEN, STOP_SECONDS
 from tokenest_py.service.gate import is_loopback
@@ -70,7 +71,7 @@ def serve(settings: Settings, host: str, port: int, runs: Path, say: Callable[[s
     with _logging():
         asyncio.run(Server(config).serve(sockets=[listening]))
     if _takes_a_line(sys.stderr, 0):
-        say(f"stopped; {app.state.recording.written} records written")
+        say(f"stopped; {count(app.state.recording.written, 'record')} written")
 
 
 class Server(uvicorn.Server):

@@ -99,6 +99,16 @@ def test_the_newest_plans_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
 
 
+def test_a_source_that_is_none_is_named() -> None:
+    """With those that there are, and before dbt compiles."""
+    said: list[str] = []
+    with pytest.raises(
+        BuildError, match=r"var sources names 'nosuch'; it may have answers, .*vertex"
+    ):
+        current_plan(settings(), {"sources": ["tokenest", "nosuch"]}, said.append)
+    assert said == []
+
+
 def test_a_project_that_dbt_cannot_read_is_one_line(small: Path) -> None:
     """What dbt says, without its frame."""
     shutil.rmtree(small / "seeds")

@@ -169,7 +169,7 @@ class Session:
             return
         if source not in sources:
             known = ", ".join(sources)
-            message = f"TOKENEST_TELEMETRY names the source '{source}'; it is one of {known}"
+            message = f"'{source}:' before a path names no source; it is one of {known}"
             raise BuildError(message)
         self.connection.execute(
             "insert into temp.said_sources select filename, ? from read_blob(?)"

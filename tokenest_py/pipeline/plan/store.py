@@ -91,6 +91,7 @@ def _plan(
     if isinstance(found, Plan):
         return found
     _check_names(settings, [*variables, *figures])
+    _check_sources(settings.project, variables.get("sources"))
     if not versions():
         message = (
             f"no plan for this run ({found}), and dbt is not installed to compile one;"
@@ -135,6 +136,14 @@ def _check_names(settings: Settings, names: Sequence[str]) -> None:
         wrong = [name for name in names if name not in default.variables]
         if wrong:
             raise BuildError("; ".join(default.unknown.replace("@name@", name) for name in wrong))
+
+
+def _check_sources(project: Path, sources: object) -> None:
+    """Raise BuildError where no folder is the source's; dbt names a model that it did not find."""
+    known = sorted(path.name for path in (project / "models" / "staging").glob("*/"))
+    wrong = [name for name in sources if name not in known] if isinstance(sources, list) else []
+    if wrong:
+        raise BuildError(f"var sources names {wrong[0]!r}; it may have {', '.join(known)}")
 
 
 def _forget(folder: Path) -> None:
