@@ -90,6 +90,7 @@ ceilings as (
         named.cell_level,
         named.labels,
         named.ceiling_tokens,
+        present.present_from,
         row_number() over (
             partition by named.cell_level, named.labels
             order by count(*) desc, named.ceiling_tokens desc
@@ -101,7 +102,7 @@ ceilings as (
             and named.labels = present.labels
             and named.occurred_at >= present.present_from
     where named.ceiling_tokens is not null
-    group by named.cell_level, named.labels, named.ceiling_tokens
+    group by named.cell_level, named.labels, named.ceiling_tokens, present.present_from
 ),
 
 -- whether a call had the commonest ceiling of now, or more: what cut off below it says nothing
@@ -111,11 +112,9 @@ compared as (
         named.*,
         ceilings.ceiling_tokens as usual_ceiling_tokens,
         coalesce(named.ceiling_tokens >= ceilings.ceiling_tokens, true) as has_usual_ceiling,
-        case when named.occurred_at >= present.present_from then named.ceiling_tokens end
+        case when named.occurred_at >= ceilings.present_from then named.ceiling_tokens end
             as present_ceiling_tokens
     from named
-    left join present
-        on named.cell_level = present.cell_level and named.labels = present.labels
     left join ceilings
         on
             named.cell_level = ceilings.cell_level
