@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 from tokenest_py.errors import TokenestError
 from tokenest_py.pipeline import magic
 from tokenest_py.pipeline.files import glob_of, kind_of_no_file
-from tokenest_py.pipeline.importing.reshaped import pairs, printed_around, time_of
+from tokenest_py.pipeline.importing.printed import pairs, printed_around, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
