@@ -6,9 +6,7 @@ import asyncio
 import functools
 import gc
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -18,12 +16,11 @@ from conftest import LEARNED
 from google import genai
 
 import vintages
-from tokenest_py import AUTO, Estimator, Recorder, labels, sized, unsized
+from tokenest_py import AUTO, Estimator, Recorder, sized, unsized
 from tokenest_py.clients import quietly, sizer
 from tokenest_py.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from wired import Wired
@@ -387,53 +384,6 @@ def test_a_stored_prompt(wired: Wired, client: openai.OpenAI) -> None:
     assert wired.seen("attempt", "actual_max_tokens") == [(1, None)]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "Could not finish the message because max_tokens or model output limit was reached.",
-        "Failed to generate JSON: max completion tokens reached before generating a valid document",
-    ],
-)
-def test_an_error_in_the_place_of_an_answer(
-    wired: Wired, client: openai.OpenAI, words: str
-) -> None:
-    """OpenAI and Groq refuse to answer: it counts as cut off, and the model is sized further on."""
-    wired.provider.largest = LEARNED - 1
-    wired.provider.too_large = words
-    answer = client.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
-    assert answer.choices[0].finish_reason == "stop"
-    wired.provider.largest = 0
-    client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
-    assert wired.provider.ceilings(*CEILING) == [LEARNED, None, LEARNED]
-    assert wired.seen("attempt", "actual_max_tokens", "actual_output_tokens", "truncated") == [
-        (1, LEARNED, LEARNED, True),
-        (2, None, 1500, False),
-        (1, LEARNED, 300, False),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("url", "given"),
-    [
-        ("http://openrouter.ai/api/v1", {}),
-        ("http://other.test/v1", {"usage": {"include": True}}),
-    ],
-)
-def test_a_server_that_says_the_usage_of_streams(
-    wired: Wired, url: str, given: dict[str, Any]
-) -> None:
-    """The application has it, as without us; nothing is asked for."""
-    wired.provider.streams_usage = True
-    http = openai.DefaultHttpxClient(proxy=wired.provider.url)
-    client = wired.sized(openai.OpenAI(base_url=url, http_client=http))
-    stream = client.chat.completions.create(
-        model=MODEL, messages=ask("needs 300"), stream=True, extra_body=given
-    )
-    assert [chunk.usage.completion_tokens for chunk in stream if chunk.usage] == [300]
-    assert "stream_options" not in wired.provider.bodies[0]
-    assert wired.seen("actual_output_tokens", "truncated") == [(300, False)]
-
-
 def test_a_key_of_idempotency(wired: Wired, client: openai.OpenAI) -> None:
     """Who knows it would give the first answer again; a request that was refused has none."""
     keyed = {"Idempotency-Key": "order-17"}
@@ -560,31 +510,6 @@ def test_an_error_is_no_event(wired: Wired, client: openai.OpenAI) -> None:
     assert wired.events() == []
 
 
-def test_azure(wired: Wired) -> None:
-    """The model is the deployment that was asked for; its name says nothing, nor may the host."""
-    client = wired.sized(
-        openai.AzureOpenAI(azure_endpoint=wired.provider.url, api_version="2025-04-01-preview")
-    )
-    client.chat.completions.create(model="my-deployment", messages=ask("needs 300"))
-    assert "/deployments/my-deployment/" in wired.provider.requests[0][0]
-    assert wired.provider.ceilings("max_completion_tokens") == [1000]
-    assert wired.seen("model", "model_served", "actual_max_tokens") == [
-        ("my-deployment", SERVED, 1000)
-    ]
-
-
-def test_a_client_of_one_deployment(wired: Wired) -> None:
-    """Its requests may name no model, as LangChain's do: it is the deployment, too."""
-    client = wired.sized(
-        openai.AzureOpenAI(
-            azure_endpoint=wired.provider.url, azure_deployment="mine", api_version="2025-04-01"
-        )
-    )
-    client.chat.completions.create(model="", messages=ask("needs 300"))
-    assert "/deployments/mine/" in wired.provider.requests[0][0]
-    assert wired.seen("model", "model_served", "actual_max_tokens") == [("mine", SERVED, 1000)]
-
-
 def test_what_an_error_holds(wired: Wired, client: openai.OpenAI) -> None:
     """It is freed at once with the frames that it went through, as that of a bare client."""
 
@@ -626,144 +551,6 @@ def test_sized_twice_and_unsized(wired: Wired, client: openai.OpenAI) -> None:
     assert wired.seen("category") == [("unseen",)]
 
 
-def test_a_model_of_openai_on_bedrock(wired: Wired, client: openai.OpenAI) -> None:
-    """It knows the newer name alone."""
-    client.chat.completions.create(model="openai.gpt-5.4", messages=ask("needs 300"))
-    assert wired.provider.ceilings("max_completion_tokens") == [1000]
-
-
-def test_an_older_name_for_servers_of_other_models(wired: Wired, client: openai.OpenAI) -> None:
-    """Who only speaks OpenAI's format may know `max_tokens` alone."""
-    client.chat.completions.create(model="llama-4-scout", messages=ask("needs 300"))
-    assert wired.provider.bodies[0]["max_tokens"] == LEARNED
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "This model supports at most {most} completion tokens, whereas you provided {given}.",
-        "Invalid max_tokens value, the valid range of max_tokens is [1, {most}]",
-        "max_tokens for `llama-3.1-8b-instant` must be less than or equal to {most}",
-        "`max_completion_tokens` must be less than or equal to `{most}`, the maximum value",
-    ],
-)
-def test_a_refusal_teaches_the_limit(wired: Wired, client: openai.OpenAI, words: str) -> None:
-    """The largest that is taken is sent, and from then on at once, whoever says it."""
-    wired.provider.largest, wired.provider.too_large = 600, f"max_tokens: {words}"
-    for _ in range(2):
-        client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
-    assert wired.provider.ceilings(*CEILING) == [1000, 600, 600]
-    assert wired.seen("actual_max_tokens", "attempt") == [(600, 1), (600, 1)]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "However, you requested 1040 tokens (40 in the messages, 1000 in the completion).",
-        "Your request has 40 input tokens (1000 > 640 - 40).",
-    ],
-)
-def test_a_window_that_leaves_less(wired: Wired, client: openai.OpenAI, words: str) -> None:
-    """What is left of it is sent; that holds for this input, so nothing is remembered."""
-    wired.provider.largest = 600
-    wired.provider.too_large = f"This model's maximum context length is 640 tokens. {words}"
-    for _ in range(2):
-        client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
-    assert wired.provider.ceilings(*CEILING) == [1000, 600] * 2
-    assert wired.seen("actual_max_tokens", "attempt") == [(600, 1)] * 2
-
-
-def test_a_server_that_knows_no_ceiling(wired: Wired, client: openai.OpenAI) -> None:
-    """The request goes out as it was written, and the next ones at once."""
-    wired.provider.refuses = CEILING
-    for _ in range(3):
-        client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
-    assert wired.provider.ceilings(*CEILING) == [1000, None, 1000, None, None]
-    assert wired.seen("actual_max_tokens", "actual_output_tokens") == [(None, 300)] * 3
-
-
-@pytest.mark.parametrize(
-    ("model", "refused", "known"), [(MODEL, *CEILING), ("my-deployment", *reversed(CEILING))]
-)
-def test_a_server_that_knows_the_other_name(
-    wired: Wired, client: openai.OpenAI, model: str, refused: str, known: str
-) -> None:
-    """An old server of a new model, and a deployment that no name tells: the next ones fit."""
-    wired.provider.refuses = (refused,)
-    for _ in range(2):
-        client.chat.completions.create(model=model, messages=ask("needs 300"))
-    assert wired.provider.ceilings(refused) == [1000, None, None]
-    assert wired.provider.ceilings(known) == [None, None, 1000]
-
-
-def test_auto_under_a_name_that_is_refused(wired: Wired, client: openai.OpenAI) -> None:
-    """It asks for no number: the request goes out without one, the next under the other name."""
-    wired.provider.refuses = ("max_tokens",)
-    for _ in range(2):
-        client.chat.completions.create(model=MODEL, messages=ask("needs 300"), max_tokens=AUTO)
-    assert wired.provider.ceilings("max_tokens") == [1000, None, None]
-    assert wired.provider.ceilings("max_completion_tokens") == [None, None, 1000]
-    assert wired.seen("actual_max_tokens") == [(None,), (1000,)]
-
-
-def test_an_input_that_is_too_long(wired: Wired, client: openai.OpenAI) -> None:
-    """The application has the error; it says nothing of the other calls of the model."""
-    with pytest.raises(openai.BadRequestError, match="context length"):
-        client.chat.completions.create(model=MODEL, messages=ask("too long"))
-    client.chat.completions.create(model=MODEL, messages=ask("needs 300"))
-    assert wired.provider.ceilings(*CEILING) == [1000, None, 1000]
-    assert wired.seen("actual_max_tokens") == [(1000,)]
-
-
-def test_a_body_beside_the_arguments(wired: Wired, client: openai.OpenAI) -> None:
-    """What stands in `extra_body` was written by the caller, too."""
-    create = client.chat.completions.create
-    create(model=MODEL, messages=ask("needs 300"), extra_body={"max_tokens": 70})
-    create(model=MODEL, messages=ask("needs 1500"), extra_body={"max_tokens": AUTO})
-    create(
-        model=MODEL, messages=ask("needs 3"), max_tokens=5, extra_body={"max_tokens": openai.omit}
-    )
-    create(model=MODEL, messages=ask("needs 3"), extra_body={"reasoning": {"max_tokens": 2000}})
-    create(model=MODEL, messages=ask("needs 3"), extra_body={"thinking": {"type": "enabled"}})
-    stream = create(
-        model=MODEL,
-        messages=ask("needs 3"),
-        stream=True,
-        extra_body={"stream_options": {"include_usage": True}},
-    )
-    assert [chunk.usage is not None for chunk in stream] == [False, False, True]
-    assert wired.provider.ceilings("max_tokens") == [70, 1000, 2000, *[None] * 4]
-    assert wired.provider.ceilings("max_completion_tokens") == [*[None] * 3, 1000, 3000, 1000, 1000]
-    assert wired.seen("actual_max_tokens", "labels")[:1] == [(70, None)]
-    assert wired.seen("labels")[-2:] == [({"effort": "enabled"},), (None,)]
-
-
-def test_a_response_in_the_background(wired: Wired, client: openai.OpenAI) -> None:
-    """It is left alone: nobody waits for it who could try again."""
-    client.responses.create(model=MODEL, input="needs 300", background=True)
-    assert wired.provider.ceilings("max_output_tokens") == [None]
-    assert wired.events() == []
-
-
-@pytest.mark.parametrize("given", [-1, 0, 10**30])
-def test_as_much_as_there_is(wired: Wired, client: openai.OpenAI, given: int) -> None:
-    """Local servers take -1 for no ceiling: it is sent, and the event says that there was none."""
-    client.chat.completions.create(model=MODEL, messages=ask("needs 300"), max_tokens=given)
-    assert wired.provider.ceilings("max_tokens") == [given]
-    assert len(wired.seen("actual_output_tokens")) == 1
-    assert wired.seen("actual_max_tokens", "selected_budget") == [(None, None)]
-
-
-def test_a_server_that_knows_no_stream_options(wired: Wired, client: openai.OpenAI) -> None:
-    """The stream comes as it was asked for, and the next ones have a ceiling."""
-    wired.provider.refuses = ("stream_options",)
-    for _ in range(2):
-        stream = client.chat.completions.create(model=MODEL, messages=ask("needs 3"), stream=True)
-        assert len(list(stream)) == 2
-    assert ["stream_options" in body for body in wired.provider.bodies] == [True, False, False]
-    assert wired.provider.ceilings(*CEILING) == [1000, None, 1000]
-
-
 def test_several_answers_are_an_interval(wired: Wired, client: openai.OpenAI) -> None:
     """Their mean is a lower bound of the longest; if one was cut off, it is the ceiling."""
     create = client.chat.completions.create
@@ -784,189 +571,6 @@ def test_whoever_is_told_of_a_cut_may_fail(wired: Wired) -> None:
     client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), on_truncation=fail)
     client.chat.completions.create(model=MODEL, messages=ask("needs 1500"))
     assert wired.provider.ceilings(*CEILING) == [1000, 2000]
-
-
-def test_labels(wired: Wired, client: openai.OpenAI) -> None:
-    """They nest, the inner one wins, and what is said in a request counts too."""
-    create = client.chat.completions.create
-    with labels(run="nightly", tenant="acme"):
-        with labels(category="unseen", tenant="other"):
-            create(model=MODEL, messages=ask("needs 5"), reasoning_effort="high")
-        create(model=MODEL, messages=ask("needs 5"))
-    create(model=MODEL, messages=ask("needs 5"))
-    assert wired.seen("run_id", "category", "labels") == [
-        ("nightly", "unseen", {"tenant": "other", "effort": "high"}),
-        ("nightly", "learned", {"tenant": "acme"}),
-        ("app", "learned", None),
-    ]
-    assert wired.provider.ceilings(*CEILING) == [None, 1000, 1000]
-
-
-def test_labels_that_are_kept(wired: Wired, client: openai.OpenAI) -> None:
-    """They can be used again, by many tasks at once, and around functions, awaited or not."""
-    nightly, unseen = labels(run="nightly"), labels(category="unseen")
-
-    @nightly
-    @unseen
-    def call() -> None:
-        client.responses.create(model=MODEL, input="needs 5")
-
-    @nightly
-    async def awaited() -> None:
-        with unseen:
-            await asyncio.sleep(0.01)
-            client.responses.create(model=MODEL, input="needs 6")
-
-    async def together() -> None:
-        await asyncio.gather(awaited(), awaited())
-
-    call()
-    asyncio.run(together())
-    with nightly, nightly:
-        pass
-    client.responses.create(model=MODEL, input="needs 7")
-    assert wired.seen("run_id", "category", "actual_output_tokens") == [
-        ("nightly", "unseen", 5),
-        ("nightly", "unseen", 6),
-        ("nightly", "unseen", 6),
-        ("app", "learned", 7),
-    ]
-
-
-def test_labels_that_cannot_be(wired: Wired, client: openai.OpenAI) -> None:
-    """What the call says itself, and what is too long, is left out: the others count."""
-    with labels(model="mine", input_bin=3, estimate_bin="9", Team="x", long="y" * 129, tenant=7):
-        client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
-    assert wired.provider.ceilings(*CEILING) == [1000]
-    assert wired.seen("category", "labels", "model") == [("learned", {"tenant": "7"}, MODEL)]
-
-
-def test_labels_that_are_members_of_an_enum(wired: Wired) -> None:
-    """Their values count, as in an estimate and in a recorder; what is no text is left out."""
-
-    class Category(str, Enum):  # noqa: UP042 - as many applications have it
-        KNOWN = "learned"
-
-    class Tenant(Enum):
-        ACME = "acme"
-
-    url = f"{wired.provider.url}/v1"
-    client = wired.sized(openai.OpenAI(base_url=url), category=Category.KNOWN, tenant=Tenant.ACME)
-    with labels(team=["a text of no label"], place=_Unspeakable()):
-        client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
-    assert wired.provider.ceilings(*CEILING) == [1000]
-    assert wired.seen("category", "labels") == [("learned", {"tenant": "acme"})]
-
-
-class _Unspeakable:
-    """A value that has no text."""
-
-    def __str__(self) -> str:
-        raise RuntimeError
-
-
-def test_the_number_of_auto_in_a_text() -> None:
-    """A request that is put together as a text has the number, and a reader sees the name."""
-    assert (f"{AUTO}", str(AUTO), f"{AUTO:d}", repr(AUTO)) == ("4096", "4096", "4096", "AUTO")
-
-
-def test_a_name_of_the_run_that_is_empty(
-    wired: Wired, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A variable without a value, as containers are given, is none."""
-    monkeypatch.setenv("TOKENEST_RUN_ID", "")
-    client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
-    assert wired.seen("run_id") == [("app",)]
-
-
-def test_more_labels_than_an_event_has(wired: Wired) -> None:
-    """The first eight count; the call is sized all the same."""
-    many = {f"label_{number}": str(number) for number in range(12)}
-    client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"), **many)
-    client.chat.completions.create(model=MODEL, messages=ask("needs 5"))
-    assert wired.provider.ceilings(*CEILING) == [1000]
-    assert wired.seen("category", "labels") == [
-        ("learned", {f"label_{number}": str(number) for number in range(8)})
-    ]
-
-
-def test_labels_around_a_generator(wired: Wired) -> None:
-    """It may end in another context than it began in, as one that its reader leaves does."""
-
-    async def parts() -> AsyncIterator[str]:
-        with labels(run="inner"):
-            stream = await client.chat.completions.create(
-                model=MODEL, messages=ask("needs 5"), stream=True
-            )
-            async for chunk in stream:
-                yield chunk.id
-
-    async def leave() -> None:
-        async for _ in parts():
-            break
-
-    async def calls() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, said: faults.append(said))
-        await asyncio.create_task(leave())
-        gc.collect()
-        await asyncio.sleep(0.05)
-        await client.responses.create(model=MODEL, input="needs 6")
-        await client.close()
-
-    faults: list[Any] = []
-    client = wired.sized(openai.AsyncOpenAI(base_url=f"{wired.provider.url}/v1"))
-    asyncio.run(calls())
-    assert [said for said in faults if isinstance(said["exception"], ValueError)] == []
-    assert wired.seen("run_id", "actual_output_tokens") == [("app", 6)]
-
-
-def test_labels_of_generators(wired: Wired, client: openai.OpenAI) -> None:
-    """Their calls are made as they are read, as the parts of a streamed answer are."""
-
-    @labels(run="read")
-    def parts() -> Iterator[str]:
-        yield client.responses.create(model=MODEL, input="needs 5").id
-
-    @labels(run="awaited")
-    async def parts_awaited() -> AsyncIterator[str]:
-        for part in parts():
-            yield part
-        yield client.responses.create(model=MODEL, input="needs 6").id
-
-    async def calls() -> None:
-        assert [part async for part in parts_awaited()] == ["resp-1"] * 2
-
-    asyncio.run(calls())
-    assert list(parts()) == ["resp-1"]
-    client.responses.create(model=MODEL, input="needs 7")
-    assert wired.seen("run_id", "actual_output_tokens") == [
-        ("read", 5),
-        ("awaited", 6),
-        ("read", 5),
-        ("app", 7),
-    ]
-
-
-def test_labels_follow_tasks_and_threads(wired: Wired) -> None:
-    """Those that copy their context, and no others."""
-
-    async def calls() -> None:
-        client = wired.sized(openai.AsyncOpenAI(base_url=f"{wired.provider.url}/v1"))
-        blocking = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"))
-
-        async def task(name: str) -> None:
-            with labels(run=name):
-                await client.responses.create(model=MODEL, input="needs 5")
-                await asyncio.to_thread(blocking.responses.create, model=MODEL, input="needs 6")
-
-        await asyncio.gather(task("a"), task("b"))
-        with labels(run="c"), ThreadPoolExecutor(1) as pool:
-            pool.submit(blocking.responses.create, model=MODEL, input="needs 7").result()
-        await client.close()
-
-    asyncio.run(calls())
-    found = sorted(wired.seen("run_id", "actual_output_tokens"))
-    assert found == [("a", 5), ("a", 6), ("app", 7), ("b", 5), ("b", 6)]
 
 
 @pytest.mark.parametrize(
