@@ -84,27 +84,35 @@
 {%- endmacro %}
 
 {#-
-    Rows of a group's columns: `present_from`, from which on its ceilings are those of now. It begins
-    the newest hours that hold present_calls of its calls; older calls had what was sent then.
+    Rows of a group's columns, the ceilings that it has now, n calls of each, and commonness, 1 of the
+    commonest. Now are the newest hours that hold present_calls of its calls: older ones had what was
+    sent then.
 -#}
 {% macro present_ceilings(relation, group) -%}
     select
         {{ group }},
-        min(started_at) as present_from
+        ceiling_tokens,
+        sum(n) as n,
+        row_number() over (
+            partition by {{ group }}
+            order by sum(n) desc, ceiling_tokens desc
+        ) as commonness
     from (
         select
             *,
-            sum(n) over (partition by {{ group }} order by started_at desc) - n as n_newer
+            sum(n) over (partition by {{ group }} order by started_at desc)
+            - sum(n) over (partition by {{ group }}, started_at) as n_newer
         from (
             select
                 {{ group }},
+                ceiling_tokens,
                 cast(date_trunc('hour', occurred_at) as timestamp) as started_at,
                 count(*) as n
             from {{ relation }}
             where ceiling_tokens is not null
-            group by {{ group }}, cast(date_trunc('hour', occurred_at) as timestamp)
+            group by {{ group }}, ceiling_tokens, cast(date_trunc('hour', occurred_at) as timestamp)
         ) as hours
     ) as added_up
     where n_newer < {{ var('present_calls') }}
-    group by {{ group }}
+    group by {{ group }}, ceiling_tokens
 {%- endmacro %}

@@ -45,18 +45,20 @@ named as (
     from placed
 ),
 
-present as (
+ceilings as (
     {{ present_ceilings('named', 'labels, model') }}
 ),
 
-counted as (
+compared as (
     select
         named.*,
-        count(case when named.occurred_at >= present.present_from then named.ceiling_tokens end)
-            over (partition by named.labels, named.model, named.ceiling_tokens) as n_of_ceiling
+        ceilings.ceiling_tokens as usual_ceiling_tokens
     from named
-    left join present
-        on named.labels = present.labels and named.model = present.model
+    left join ceilings
+        on
+            named.labels = ceilings.labels
+            and named.model = ceilings.model
+            and ceilings.commonness = 1
 ),
 
 -- a call that was cut off below the proposed ceiling may fit it or not
@@ -77,7 +79,7 @@ final as (
         ) as n_cut_off_then,
         count(case when not is_observed and demand_tokens < proposed_tokens then 1 end)
             as n_undecided_then,
-        {{ value_of_largest('ceiling_tokens', 'n_of_ceiling') }} as usual_ceiling_tokens,
+        max(usual_ceiling_tokens) as usual_ceiling_tokens,
         {{ list_item(quantiles('proposed_tokens', [0.5]), 1) }} as median_proposed,
         cast(sum(ceiling_tokens) as bigint) as reserved_tokens,
         cast(sum(case when ceiling_tokens is not null then actual_output_tokens end) as bigint)
@@ -94,7 +96,7 @@ final as (
             ) as bigint
         ) as used_then_tokens,
         avg(most_cost_per_1000) as most_cost_per_1000
-    from counted
+    from compared
     group by labels, model
 )
 

@@ -65,44 +65,32 @@ labelled as (
         stop_class,
         cell_level,
         {{ group_columns() }},
-        -- a group spans the estimates of all sizes, all models and inputs
-        cast(null as string) as estimate_bin,
-        cast(null as string) as model,
-        cast(null as bigint) as input_bin
+        -- a group spans the estimates of all sizes
+        cast(null as string) as estimate_bin
     from placed
 ),
 
 named as (
     select
         *,
-        {{ label_object() }} as labels,
-        {{ key_of(asked_columns() + ['model', 'input_bin']) }} as asked_key,
-        {{ group_name() }} as call_group
+        {{ label_object() }} as labels
     from labelled
 ),
 
-present as (
+ceilings as (
     {{ present_ceilings('named', 'cell_level, labels') }}
 ),
 
-ceilings as (
+present as (
     select
-        named.cell_level,
-        named.labels,
-        named.ceiling_tokens,
-        present.present_from,
-        row_number() over (
-            partition by named.cell_level, named.labels
-            order by count(*) desc, named.ceiling_tokens desc
-        ) as commonness
-    from named
-    inner join present
-        on
-            named.cell_level = present.cell_level
-            and named.labels = present.labels
-            and named.occurred_at >= present.present_from
-    where named.ceiling_tokens is not null
-    group by named.cell_level, named.labels, named.ceiling_tokens, present.present_from
+        cell_level,
+        labels,
+        max(case when commonness = 1 then ceiling_tokens end) as usual_ceiling_tokens,
+        min(ceiling_tokens) as least_ceiling_tokens,
+        max(ceiling_tokens) as most_ceiling_tokens,
+        {{ ratio('sum(n * ceiling_tokens)', 'sum(n)') }} as mean_ceiling_tokens
+    from ceilings
+    group by cell_level, labels
 ),
 
 -- whether a call had the commonest ceiling of now, or more: what cut off below it says nothing
@@ -110,31 +98,27 @@ ceilings as (
 compared as (
     select
         named.*,
-        ceilings.ceiling_tokens as usual_ceiling_tokens,
-        coalesce(named.ceiling_tokens >= ceilings.ceiling_tokens, true) as has_usual_ceiling,
-        case when named.occurred_at >= ceilings.present_from then named.ceiling_tokens end
-            as present_ceiling_tokens
+        coalesce(named.ceiling_tokens >= present.usual_ceiling_tokens, true) as has_usual_ceiling
     from named
-    left join ceilings
+    left join present
         on
-            named.cell_level = ceilings.cell_level
-            and named.labels = ceilings.labels
-            and ceilings.commonness = 1
+            named.cell_level = present.cell_level
+            and named.labels = present.labels
 ),
 
 counted as (
     select
         cell_level,
         labels,
-        max(usual_ceiling_tokens) as usual_ceiling_tokens,
         count(case when has_usual_ceiling then is_truncated end) as n_usual_known,
         sum(case when has_usual_ceiling and is_truncated then 1 else 0 end) as n_usual_truncated,
         count(case when has_usual_ceiling and is_recent then is_truncated end)
             as n_recent_usual_known,
         sum(case when has_usual_ceiling and is_recent and is_truncated then 1 else 0 end)
             as n_recent_usual_truncated,
-        max(call_group) as call_group,
-        max(asked_key) as asked_key,
+        {% for name in labels() -%}
+            max({{ label_column(name) }}) as {{ label_column(name) }},
+        {% endfor -%}
         count(*) as n,
         count(is_truncated) as n_known,
         sum(case when is_truncated then 1 else 0 end) as n_truncated,
@@ -145,36 +129,59 @@ counted as (
         sum(case when is_left_out then 1 else 0 end) as n_left_out,
         count(ceiling_tokens) as n_with_ceiling,
         count(actual_max_tokens) as n_with_recorded_ceiling,
-        min(present_ceiling_tokens) as least_ceiling_tokens,
-        max(present_ceiling_tokens) as most_ceiling_tokens,
-        count(ceiling_tokens) * avg(present_ceiling_tokens) as reserved_tokens,
         max(actual_output_tokens) as most_output_tokens
     from compared
     group by cell_level, labels
 ),
 
+-- a group spans the estimates of all sizes, all models and inputs
+spanning as (
+    select
+        *,
+        cast(null as string) as estimate_bin,
+        cast(null as string) as model,
+        cast(null as bigint) as input_bin
+    from counted
+),
+
+asked as (
+    select
+        *,
+        {{ key_of(asked_columns() + ['model', 'input_bin']) }} as asked_key,
+        {{ group_name() }} as call_group
+    from spanning
+),
+
 rated as (
     select
-        counted.*,
+        asked.*,
+        present.usual_ceiling_tokens,
+        present.least_ceiling_tokens,
+        present.most_ceiling_tokens,
         rates.rate as max_truncation,
         max_tokens.is_identified,
         max_tokens.max_tokens as budget_tokens,
+        asked.n_with_ceiling * present.mean_ceiling_tokens as reserved_tokens,
         coalesce(max_tokens.clamped_by <> '', false) as is_clamped,
         coalesce(max_tokens.quantile_rate <= rates.rate, false) as has_quantile,
-        {{ ratio('counted.n_truncated', 'counted.n_known') }} as truncation_rate,
+        {{ ratio('asked.n_truncated', 'asked.n_known') }} as truncation_rate,
         {% for of in ['', 'usual_'] %}
-            {{ ratio('counted.n_' ~ of ~ 'truncated', 'counted.n_' ~ of ~ 'known') }} > rates.rate
+            {{ ratio('asked.n_' ~ of ~ 'truncated', 'asked.n_' ~ of ~ 'known') }} > rates.rate
             or {{ wilson_lower(
-                'counted.n_recent_' ~ of ~ 'truncated', 'counted.n_recent_' ~ of ~ 'known'
+                'asked.n_recent_' ~ of ~ 'truncated', 'asked.n_recent_' ~ of ~ 'known'
             ) }} > rates.rate
                 as is_{{ of }}cut_off,
         {% endfor %}
-        {{ has_enough_events('counted.n_observed', 'rates.rate') }} as has_enough_calls
-    from counted
+        {{ has_enough_events('asked.n_observed', 'rates.rate') }} as has_enough_calls
+    from asked
     cross join rates
+    left join present
+        on
+            asked.cell_level = present.cell_level
+            and asked.labels = present.labels
     left join max_tokens
         on
-            {{ key_of(['counted.asked_key', plain_number('rates.rate')]) }}
+            {{ key_of(['asked.asked_key', plain_number('rates.rate')]) }}
             = max_tokens.max_tokens_key
 ),
 
