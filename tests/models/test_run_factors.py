@@ -17,6 +17,8 @@ from tokenest_py import Estimator
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 RUNS, CALLS = 400, 8
 RATE = 0.05
 

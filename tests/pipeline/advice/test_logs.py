@@ -54,6 +54,7 @@ def test_the_word_of_a_source_stays_in_front(tmp_path: Path) -> None:
     assert find_logs([f"{tmp_path}/*.jsonl"]).globs == (f"{tmp_path}/*.jsonl",)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(NAMES)
 def test_any_name_is_found(tmp_path: Path, name: str) -> None:

@@ -121,6 +121,7 @@ def test_records_below_a_header_keep_their_place() -> None:
     assert all(part["eval"] == {"run": "r"} for part in parts)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(SOURCES)), st.dictionaries(st.text(), VALUES), VALUES)
 def test_what_is_kept_was_there(name: str, record: dict[str, Any], inner: object) -> None:
     """Of any record: nothing is made up, and keeping twice keeps the same."""

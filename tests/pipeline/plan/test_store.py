@@ -109,6 +109,7 @@ def test_a_source_that_is_none_is_named() -> None:
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_project_that_dbt_cannot_read_is_one_line(small: Path) -> None:
     """What dbt says, without its frame."""
     shutil.rmtree(small / "seeds")

@@ -393,6 +393,7 @@ _anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(sorted(EVENT_FIELDS)) | st.text(), _anything))
 def test_what_is_encoded_is_a_typed_record(fields: dict[str, Any]) -> None:
     """Whatever the values, the event is refused or is one line with only typed known fields."""

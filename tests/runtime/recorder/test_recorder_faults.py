@@ -496,6 +496,7 @@ report(passed=passed)
     assert phases(tmp_path) == (["1", "2"], 0)
 
 
+@pytest.mark.slow
 def test_interrupts_at_any_moment(tmp_path: Path) -> None:
     """After thousands of events under a storm of interrupts, the recorder still works."""
     report = run(
