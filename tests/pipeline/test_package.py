@@ -30,7 +30,7 @@ NO_CALLS = """
 """
 # ten rows of which three are calls, in the types and spellings of a warehouse
 ODD_CALLS = """
-    select *, '"length"'::json as stop_reason from (select
+    select *, '"length"'::json as stop_reason, 'azure' as provider from (select
         'a' as "Event_ID",
         timestamptz '2026-03-01 14:00:00+02' as occurred_at,
         cast(120.0 as decimal(10, 2)) as actual_output_tokens,
@@ -69,7 +69,13 @@ class Host:
         """Build some models over these rows: a source that dbt does not build."""
         with duckdb.connect(str(self.folder / "acme.duckdb")) as connection:
             connection.execute(f"create or replace table main.spend as {rows}")
-        variables = json.dumps({"tokenest__events": "{{ source('llm', 'spend') }}"})
+        # one label is a column of the event record, too
+        variables = json.dumps(
+            {
+                "tokenest__events": "{{ source('llm', 'spend') }}",
+                "tokenest__labels": ["tenant", "provider", "category"],
+            }
+        )
         return self.dbt("build", "-s", *selected, "--vars", variables, code=code)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -228,12 +234,13 @@ def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
         " from dev_ana_tokenest.stg_relation__events order by occurred_at"
     )
     assert found == [
-        ("a", True, "2026-03-01 12:00:00", 120, '{"tenant":"acme, inc."}',
+        ("a", True, "2026-03-01 12:00:00", 120, '{"provider":"azure","tenant":"acme, inc."}',
          ["src/a.py", "src/b.py"], "truncated", True, True),
-        ("md5:", False, "2026-03-01 15:00:00", 150, None, None, "truncated", True, True),
-        # the row that was there before the answer takes its id from nobody
-        ("d", True, "2026-03-01 16:00:09", 160, '{"tenant":"north"}', None, "truncated", True,
+        ("md5:", False, "2026-03-01 15:00:00", 150, '{"provider":"azure"}', None, "truncated", True,
          True),
+        # the row that was there before the answer takes its id from nobody
+        ("d", True, "2026-03-01 16:00:09", 160, '{"provider":"azure","tenant":"north"}', None,
+         "truncated", True, True),
     ]  # fmt: skip
 
 
