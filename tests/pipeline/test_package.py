@@ -254,6 +254,16 @@ def test_a_time_and_the_output_tokens_are_enough(host: Host) -> None:
     ) == [(3, 3, 3)]
 
 
+def test_a_seed_of_an_older_version(host: Host) -> None:
+    """Its table lacks a column that the seed has by now, and is made anew."""
+    table, columns = "dev_ana_tokenest.alert_rules", "select column_name from (describe {})"
+    now = host.rows(columns.format(table))
+    with duckdb.connect(str(host.folder / "acme.duckdb")) as connection:
+        connection.execute(f"alter table {table} drop column {now[-1][0]}")
+    host.dbt("seed", "-s", "alert_rules")
+    assert host.rows(columns.format(table)) == now
+
+
 def test_a_sample_of_the_calls(host: Host) -> None:
     """With --sample and --empty dbt puts a query in the place of the relation."""
     read = ["-s", "base_relation__calls", "stg_relation__events"]
