@@ -298,6 +298,8 @@ def test_what_a_host_may_name(host: Host) -> None:
     project.write_text(views.replace("tokenest__events", "tokenest__event"))
     said = host.dbt("run", "-s", "int_demand", code=2)
     assert "tokenest has no calls to read, and its tables stay empty" in said
+    assert "var tokenest__event is none of tokenest" in said
+    assert "is tokenest__events meant?" in said
     project.write_text(kept)
     assert "makes int_demand of tokenest, and 0 more, a view, and they have to be tables" in said
 
