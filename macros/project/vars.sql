@@ -278,12 +278,36 @@
     {{ return('var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all') }}
 {% endmacro %}
 
+<<<<<<< HEAD
 {#- Stops at a var that models cannot read as it is: dbt reads them before it looks at vars. -#}
 {% macro refuse_var(name) %}
     {% for rule in var_rules().values() | sum(start=[]) if rule.name == name %}
         {% do exceptions.raise_compiler_error(
             'var ' ~ name ~ ' is ' ~ var(name) ~ '; it must be ' ~ var_wants(rule)
         ) %}
+=======
+{#- The names in a host's dbt_project.yml that one slip makes of the name of a var. -#}
+{% macro slips_of(name) %}
+    {% set slips = ['tokenest_' ~ name, 'tokenest__' ~ name ~ 's'] %}
+    {% for at in range(name | length) %}
+        {% set head, letter, tail = 'tokenest__' ~ name[:at], name[at], name[at + 1:] %}
+        {% do slips.extend([head ~ tail, head ~ letter ~ letter ~ tail, head ~ tail[:1] ~ letter ~ tail[1:]]) %}
+    {% endfor %}
+    {{ return(slips | unique | list) }}
+{% endmacro %}
+
+{#-
+    Warns of each var of a host that is none of these by one slip. dbt says whether there is a var of a name,
+    and gives no list of them.
+-#}
+{% macro name_misspelt_vars(known) %}
+    {% for name in known %}
+        {% for slip in slips_of(name) if builtins.var.has_var(slip) and slip[10:] not in known %}
+            {% do exceptions.warn(
+                unknown_var(slip) ~ '. Nothing reads it; is tokenest__' ~ name ~ ' meant?'
+            ) %}
+        {% endfor %}
+>>>>>>> hunt-c
     {% endfor %}
 {% endmacro %}
 
@@ -294,7 +318,10 @@
 {% macro check_vars() %}
     {% set rules = var_rules().values() | sum(start=[]) %}
     {% set known = known_vars() %}
-    {% do known.append('events') if is_guest() %}
+    {% if is_guest() %}
+        {% do known.append('events') %}
+        {% do name_misspelt_vars(known) if execute %}
+    {% endif %}
     {% set prefix = 'tokenest__' if is_guest() else '' %}
     {% set wrong = [] %}
     {% for name in invocation_args_dict.get('vars') or {}

@@ -13,13 +13,16 @@
     {{ return((relation | string).split('(select * from ')[-1].split(' where ')[0]) }}
 {% endmacro %}
 
-{#- The columns that a relation of events may have: those of the record, and the labels by name. -#}
+{#-
+    The columns that a relation of events may have: those of the record, and the labels by name. A label may
+    be a column of the record, as `provider` is.
+-#}
 {% macro relation_fields() %}
-    {% set labels = [] %}
-    {% for name in further_labels() %}
-        {% do labels.append({'name': name, 'type': 'text'}) %}
+    {% set fields = [{'name': 'event_id', 'type': 'text'}] + event_fields() %}
+    {% for name in further_labels() if name not in fields | map(attribute='name') | list %}
+        {% do fields.append({'name': name, 'type': 'text'}) %}
     {% endfor %}
-    {{ return([{'name': 'event_id', 'type': 'text'}] + event_fields() + labels) }}
+    {{ return(fields) }}
 {% endmacro %}
 
 {#- The columns of base_relation__calls with their types. -#}
@@ -168,7 +171,7 @@
     nullif('{' || concat_ws(
         ','
         {%- for name in further_labels() | sort if name in values %},
-        '"{{ name }}":' || {{ label_quoted(values[name]) }}
+        '"{{ name }}":' || {{ label_quoted('cast(' ~ values[name] ~ ' as string)') }}
         {%- endfor %},
         cast(null as string)
     ) || '}', '{}')

@@ -30,7 +30,7 @@ NO_CALLS = """
 """
 # ten rows of which three are calls, in the types and spellings of a warehouse
 ODD_CALLS = """
-    select *, '"length"'::json as stop_reason from (select
+    select *, '"length"'::json as stop_reason, 'azure' as provider from (select
         'a' as "Event_ID",
         timestamptz '2026-03-01 14:00:00+02' as occurred_at,
         cast(120.0 as decimal(10, 2)) as actual_output_tokens,
@@ -69,7 +69,13 @@ class Host:
         """Build some models over these rows: a source that dbt does not build."""
         with duckdb.connect(str(self.folder / "acme.duckdb")) as connection:
             connection.execute(f"create or replace table main.spend as {rows}")
-        variables = json.dumps({"tokenest__events": "{{ source('llm', 'spend') }}"})
+        # one label is a column of the event record, too
+        variables = json.dumps(
+            {
+                "tokenest__events": "{{ source('llm', 'spend') }}",
+                "tokenest__labels": ["tenant", "provider", "category"],
+            }
+        )
         return self.dbt("build", "-s", *selected, "--vars", variables, code=code)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -228,12 +234,13 @@ def test_rows_that_are_no_calls_are_counted(host: Host) -> None:
         " from dev_ana_tokenest.stg_relation__events order by occurred_at"
     )
     assert found == [
-        ("a", True, "2026-03-01 12:00:00", 120, '{"tenant":"acme, inc."}',
+        ("a", True, "2026-03-01 12:00:00", 120, '{"provider":"azure","tenant":"acme, inc."}',
          ["src/a.py", "src/b.py"], "truncated", True, True),
-        ("md5:", False, "2026-03-01 15:00:00", 150, None, None, "truncated", True, True),
-        # the row that was there before the answer takes its id from nobody
-        ("d", True, "2026-03-01 16:00:09", 160, '{"tenant":"north"}', None, "truncated", True,
+        ("md5:", False, "2026-03-01 15:00:00", 150, '{"provider":"azure"}', None, "truncated", True,
          True),
+        # the row that was there before the answer takes its id from nobody
+        ("d", True, "2026-03-01 16:00:09", 160, '{"provider":"azure","tenant":"north"}', None,
+         "truncated", True, True),
     ]  # fmt: skip
 
 
@@ -245,6 +252,16 @@ def test_a_time_and_the_output_tokens_are_enough(host: Host) -> None:
         "select count(*), count(distinct event_id), count(distinct phase_id)"
         " from dev_ana_tokenest.stg_relation__events"
     ) == [(3, 3, 3)]
+
+
+def test_a_seed_of_an_older_version(host: Host) -> None:
+    """Its table lacks a column that the seed has by now, and is made anew."""
+    table, columns = "dev_ana_tokenest.alert_rules", "select column_name from (describe {})"
+    now = host.rows(columns.format(table))
+    with duckdb.connect(str(host.folder / "acme.duckdb")) as connection:
+        connection.execute(f"alter table {table} drop column {now[-1][0]}")
+    host.dbt("seed", "-s", "alert_rules")
+    assert host.rows(columns.format(table)) == now
 
 
 def test_a_sample_of_the_calls(host: Host) -> None:
@@ -281,6 +298,8 @@ def test_what_a_host_may_name(host: Host) -> None:
     project.write_text(views.replace("tokenest__events", "tokenest__event"))
     said = host.dbt("run", "-s", "int_demand", code=2)
     assert "tokenest has no calls to read, and its tables stay empty" in said
+    assert "var tokenest__event is none of tokenest" in said
+    assert "is tokenest__events meant?" in said
     project.write_text(kept)
     assert "makes int_demand of tokenest, and 0 more, a view, and they have to be tables" in said
 

@@ -1,6 +1,6 @@
 {#- The table that a statement makes; none where it makes none. -#}
 {% macro made_table(sql) %}
-    {% set found = modules.re.search('(?im)^\\s*create\\s+table\\s+(\\S+)', sql) %}
+    {% set found = modules.re.search('(?im)^\\s*create\\s+(?:unlogged\\s+)?table\\s+(\\S+)', sql) %}
     {{ return(found.group(1) if found else none) }}
 {% endmacro %}
 
