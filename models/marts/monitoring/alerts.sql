@@ -52,6 +52,13 @@ told as (
     having count(*) = 1
 ),
 
+-- a truncation asks for nothing more where the ceilings of now were judged to hold
+unsettled as (
+    select count(case when verdict not in ('leave', 'lower') then 1 end) > 0 or count(*) = 0
+            as is_any
+    from advice
+),
+
 rules as (
     select
         name as rule_name,
@@ -394,7 +401,13 @@ final as (
         shared.last_seen,
         coalesce(
             shared.last_seen > {{ recent_from('clock.ends_at') }}
-            and (rules.allowed_share is null or shared.breach_share > rules.allowed_share),
+            and (rules.allowed_share is null or shared.breach_share > rules.allowed_share)
+            and case
+                when shared.rule_name not in ('truncation_over_target', 'truncation_in_week')
+                    then true
+                when told.verdict is not null then told.verdict not in ('leave', 'lower')
+                else shared.category is not null or unsettled.is_any
+            end,
             false
         ) as is_open,
         rules.description,
@@ -415,6 +428,7 @@ final as (
             -- on all calls together there is a verdict where they are one group
             and (shared.category is not null or told.is_only)
     cross join clock
+    cross join unsettled
 )
 
 select * from final
