@@ -12,7 +12,7 @@
         when usual_ceiling_tokens is null then 'too_few'
         -- what smaller ceilings cut off asks for no other one where that of now is near, and holds
         when
-            is_usual_cut_off is false and has_quantile and has_enough_calls
+            is_usual_cut_off is false and not is_cut_off_now and has_quantile and has_enough_calls
             and abs(budget_tokens - usual_ceiling_tokens)
             <= usual_ceiling_tokens * {{ var('worth_changing') }}
             then 'leave'

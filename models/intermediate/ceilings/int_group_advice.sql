@@ -111,6 +111,7 @@ compared as (
         named.*,
         ceilings.ceiling_tokens as usual_ceiling_tokens,
         coalesce(named.ceiling_tokens >= ceilings.ceiling_tokens, true) as has_usual_ceiling,
+        named.occurred_at >= present.present_from as is_present,
         case when named.occurred_at >= present.present_from then named.ceiling_tokens end
             as present_ceiling_tokens
     from named
@@ -141,6 +142,8 @@ counted as (
         sum(case when is_truncated then 1 else 0 end) as n_truncated,
         count(case when is_recent then is_truncated end) as n_recent_known,
         sum(case when is_recent and is_truncated then 1 else 0 end) as n_recent_truncated,
+        count(case when is_present then is_truncated end) as n_present_known,
+        sum(case when is_present and is_truncated then 1 else 0 end) as n_present_truncated,
         sum(case when is_observed then 1 else 0 end) as n_observed,
         sum(case when stop_class = 'unrecorded' then 1 else 0 end) as n_without_stop_word,
         sum(case when is_left_out then 1 else 0 end) as n_left_out,
@@ -170,6 +173,10 @@ rated as (
             ) }} > rates.rate
                 as is_{{ of }}cut_off,
         {% endfor %}
+        coalesce(
+            {{ wilson_lower('counted.n_present_truncated', 'counted.n_present_known') }}
+            > rates.rate, false
+        ) as is_cut_off_now,
         {{ has_enough_events('counted.n_observed', 'rates.rate') }} as has_enough_calls
     from counted
     cross join rates
@@ -206,6 +213,7 @@ final as (
         cast(n_observed as bigint) as n_observed,
         has_enough_calls,
         has_quantile,
+        is_cut_off_now,
         {{ ceiling_verdict() }} as verdict,
         {{ ceiling_reason() }} as reason,
         case when advice_case in ('no_ceiling', 'raise', 'leave', 'lower') then budget_tokens end

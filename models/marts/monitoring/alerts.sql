@@ -35,6 +35,7 @@ advice as (
 counted as (
     select
         *,
+        verdict in ('leave', 'lower') and not is_cut_off_now as is_settled,
         count(*) over () as n_groups
     from advice
 ),
@@ -46,6 +47,7 @@ told as (
         max(verdict) as verdict,
         max(reason) as reason,
         max(command) as command,
+        max(case when is_settled then 1 else 0 end) = 1 as is_settled,
         max(n_groups) = 1 as is_only
     from counted
     group by subject
@@ -54,9 +56,8 @@ told as (
 
 -- a truncation asks for nothing more where the ceilings of now were judged to hold
 unsettled as (
-    select count(case when verdict not in ('leave', 'lower') then 1 end) > 0 or count(*) = 0
-            as is_any
-    from advice
+    select coalesce(min(case when is_settled then 1 else 0 end), 0) = 0 as is_any
+    from counted
 ),
 
 rules as (
@@ -405,7 +406,7 @@ final as (
             and case
                 when shared.rule_name not in ('truncation_over_target', 'truncation_in_week')
                     then true
-                when told.verdict is not null then told.verdict not in ('leave', 'lower')
+                when told.verdict is not null then not told.is_settled
                 else shared.category is not null or unsettled.is_any
             end,
             false
