@@ -285,3 +285,14 @@ def test_a_table_that_keeps_its_promise_is_not_worse(
     headline = {"version": [version], "recent": [{"target_truncation": 0.02}], "drift": []}
     answer = _change(headline, [], is_coding=False)
     assert (answer.figure, answer.state) == (f"Newest coefficients: {figure}", state)
+
+
+@pytest.mark.parametrize(("is_coding", "figure"), [(True, "worse"), (False, "no clear change")])
+def test_a_median_that_moved_makes_no_table_worse(*, is_coding: bool, figure: str) -> None:
+    """Without deliverables the estimate is a median: what needs more says nothing of ceilings."""
+    version = {"version_name": "v b", "previous_version": "v a", "version_change": "worse",
+               "truncation_change": "no clear change",
+               "truncation_rate": 0.051, "previous_truncation_rate": 0.046}  # fmt: skip
+    headline = {"version": [version], "recent": [{"target_truncation": 0.02}], "drift": []}
+    answer = _change(headline, [], is_coding=is_coding)
+    assert answer.figure == f"Newest coefficients: {figure}"

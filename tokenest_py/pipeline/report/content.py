@@ -230,6 +230,8 @@ def _change(headline: dict[str, Rows], weeks: Rows, *, is_coding: bool) -> Answe
     if headline["version"] and headline["version"][0]["previous_version"]:
         version = headline["version"][0]
         change = version["version_change"]
+        if not is_coding:  # half of the calls need more than a median, the estimate of a chat
+            change = version.get("truncation_change", change)
         figure = f"Newest coefficients: {change}"
         state = _STATES.get(change, "plain")
         is_promised = change == "worse" and _is_within_target(version, headline["recent"])
