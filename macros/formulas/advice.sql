@@ -10,6 +10,12 @@
         when n_known = 0 then 'unknown'
         when usual_ceiling_tokens is null and has_quantile then 'no_ceiling'
         when usual_ceiling_tokens is null then 'too_few'
+        -- what smaller ceilings cut off asks for no other one where that of now is near, and holds
+        when
+            is_usual_cut_off is false and not is_cut_off_now and has_quantile and has_enough_calls
+            and abs(budget_tokens - usual_ceiling_tokens)
+            <= usual_ceiling_tokens * {{ var('worth_changing') }}
+            then 'leave'
         when
             is_cut_off and budget_tokens > usual_ceiling_tokens
             and (has_quantile or n_known >= {{ var('min_samples') }})

@@ -84,15 +84,16 @@
 {%- endmacro %}
 
 {#-
-    Rows of a group's columns, the ceilings that it has now, n calls of each, and commonness, 1 of the
-    commonest. Now are the newest hours that hold present_calls of its calls: older ones had what was
-    sent then.
+    Rows of a group's columns, the ceilings that it has now, n calls of each, present_from, when the
+    first hour with one began, and commonness, 1 of the commonest. Now are the newest hours that hold
+    present_calls of its calls: older ones had what was sent then.
 -#}
 {% macro present_ceilings(relation, group) -%}
     select
         {{ group }},
         ceiling_tokens,
         sum(n) as n,
+        min(started_at) as present_from,
         row_number() over (
             partition by {{ group }}
             order by sum(n) desc, ceiling_tokens desc

@@ -278,14 +278,15 @@
     {{ return('var ' ~ name ~ ' is none of tokenest; docs/reference/vars.md has them all') }}
 {% endmacro %}
 
-<<<<<<< HEAD
 {#- Stops at a var that models cannot read as it is: dbt reads them before it looks at vars. -#}
 {% macro refuse_var(name) %}
     {% for rule in var_rules().values() | sum(start=[]) if rule.name == name %}
         {% do exceptions.raise_compiler_error(
             'var ' ~ name ~ ' is ' ~ var(name) ~ '; it must be ' ~ var_wants(rule)
         ) %}
-=======
+    {% endfor %}
+{% endmacro %}
+
 {#- The names in a host's dbt_project.yml that one slip makes of the name of a var. -#}
 {% macro slips_of(name) %}
     {% set slips = ['tokenest_' ~ name, 'tokenest__' ~ name ~ 's'] %}
@@ -307,7 +308,6 @@
                 unknown_var(slip) ~ '. Nothing reads it; is tokenest__' ~ name ~ ' meant?'
             ) %}
         {% endfor %}
->>>>>>> hunt-c
     {% endfor %}
 {% endmacro %}
 

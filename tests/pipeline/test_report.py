@@ -284,7 +284,7 @@ def test_a_step_names_a_subject_once() -> None:
         {"action": "Look", "subject": subject, "severity": "warning"}
         for subject in ("b", "a", "b", "b")
     ]
-    steps = _next_steps({"gap": [], "landing": [{"quarantined": 0}]}, (), alerts)
+    steps = _next_steps({"ceilings": [], "gap": [], "landing": [{"quarantined": 0}]}, (), alerts)
     assert steps.lines == ("Look: b, a.",)
     assert steps.figure == "4 open alerts"
 

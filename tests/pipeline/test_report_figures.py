@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dbt_project import ROOT, Project, line
+from tokenest_py.pipeline.calibration.scoring import wilson
 from tokenest_py.pipeline.report.content import _change, _period, _safety
 from tokenest_py.pipeline.report.queries import COPY, SECTIONS
 
@@ -179,9 +180,31 @@ def test_few_calls_are_not_probably_safe(known: int, said: str) -> None:
         "truncation_rate": 0.0, "truncation_lower": 0.0, "truncation_upper": upper,
         "target_truncation": 0.02, "n_stop_known": known, "n_truncated": 0,
     }  # fmt: skip
-    answer = _safety(recent, is_coding=False)
+    answer = _safety(recent, [], is_coding=False)
     assert answer.figure == said
     assert (answer.state == "good") == said.startswith("Yes")
+
+
+@pytest.mark.parametrize(
+    ("cut_off", "said", "state"),
+    [
+        (10, "In the newest week yes: 1.0 % truncated", "unclear"),
+        (20, "No: 8.8 % truncated", "bad"),
+    ],
+)
+def test_a_newest_week_that_holds_is_seen(cut_off: int, said: str, state: str) -> None:
+    """Ceilings were raised a week ago: the weeks before stay recent, and are not how it is now."""
+    recent = {
+        "truncation_rate": 0.088, "truncation_lower": 0.077, "truncation_upper": 0.101,
+        "n_truncated": 185, "n_stop_known": 2100, "target_truncation": 0.02,
+    }  # fmt: skip
+    week = {
+        "period_start": datetime(2026, 10, 19, tzinfo=UTC), "truncation_rate": cut_off / 1050,
+        "truncation_lower": wilson(cut_off, 1050, -1), "truncation_upper": wilson(cut_off, 1050, 1),
+        "n_stop_known": 1050,
+    }  # fmt: skip
+    answer = _safety(recent, [week], is_coding=False)
+    assert (answer.figure, answer.state) == (said, state)
 
 
 def test_small_ceilings_say_nothing_against_the_commonest(built: Project) -> None:
@@ -262,3 +285,14 @@ def test_a_table_that_keeps_its_promise_is_not_worse(
     headline = {"version": [version], "recent": [{"target_truncation": 0.02}], "drift": []}
     answer = _change(headline, [], is_coding=False)
     assert (answer.figure, answer.state) == (f"Newest coefficients: {figure}", state)
+
+
+@pytest.mark.parametrize(("is_coding", "figure"), [(True, "worse"), (False, "no clear change")])
+def test_a_median_that_moved_makes_no_table_worse(*, is_coding: bool, figure: str) -> None:
+    """Without deliverables the estimate is a median: what needs more says nothing of ceilings."""
+    version = {"version_name": "v b", "previous_version": "v a", "version_change": "worse",
+               "truncation_change": "no clear change",
+               "truncation_rate": 0.051, "previous_truncation_rate": 0.046}  # fmt: skip
+    headline = {"version": [version], "recent": [{"target_truncation": 0.02}], "drift": []}
+    answer = _change(headline, [], is_coding=is_coding)
+    assert answer.figure == f"Newest coefficients: {figure}"

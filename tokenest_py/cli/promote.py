@@ -32,6 +32,7 @@ from tokenest_py.pipeline.calibration.gates import (
     change_gate,
     drift_gate,
     evidence_gate,
+    mended_categories,
     replay_gates,
     rules_gate,
     source_gate,
@@ -112,7 +113,7 @@ def promote(
         change_gate(found, most_up=max_increase, most_down=max_decrease),
         rules_gate(proposed, current, read_table(PACKAGED), allowed=allow_rules),
         source_gate(proposed, recorded.exported),
-        drift_gate(recorded.signals),
+        drift_gate(recorded.signals, mended_categories(present, ours)),
         evidence_gate(recorded.held_back, rate=rate, share=share),
         *replay_gates(present, ours, most_up=max_increase),
     ]

@@ -88,6 +88,7 @@ present as (
         max(case when commonness = 1 then ceiling_tokens end) as usual_ceiling_tokens,
         min(ceiling_tokens) as least_ceiling_tokens,
         max(ceiling_tokens) as most_ceiling_tokens,
+        min(present_from) as present_from,
         {{ ratio('sum(n * ceiling_tokens)', 'sum(n)') }} as mean_ceiling_tokens
     from ceilings
     group by cell_level, labels
@@ -98,7 +99,8 @@ present as (
 compared as (
     select
         named.*,
-        coalesce(named.ceiling_tokens >= present.usual_ceiling_tokens, true) as has_usual_ceiling
+        coalesce(named.ceiling_tokens >= present.usual_ceiling_tokens, true) as has_usual_ceiling,
+        named.occurred_at >= present.present_from as is_present
     from named
     left join present
         on
@@ -124,6 +126,8 @@ counted as (
         sum(case when is_truncated then 1 else 0 end) as n_truncated,
         count(case when is_recent then is_truncated end) as n_recent_known,
         sum(case when is_recent and is_truncated then 1 else 0 end) as n_recent_truncated,
+        count(case when is_present then is_truncated end) as n_present_known,
+        sum(case when is_present and is_truncated then 1 else 0 end) as n_present_truncated,
         sum(case when is_observed then 1 else 0 end) as n_observed,
         sum(case when stop_class = 'unrecorded' then 1 else 0 end) as n_without_stop_word,
         sum(case when is_left_out then 1 else 0 end) as n_left_out,
@@ -172,6 +176,10 @@ rated as (
             ) }} > rates.rate
                 as is_{{ of }}cut_off,
         {% endfor %}
+        coalesce(
+            {{ wilson_lower('asked.n_present_truncated', 'asked.n_present_known') }}
+            > rates.rate, false
+        ) as is_cut_off_now,
         {{ has_enough_events('asked.n_observed', 'rates.rate') }} as has_enough_calls
     from asked
     cross join rates
@@ -212,6 +220,7 @@ final as (
         cast(n_observed as bigint) as n_observed,
         has_enough_calls,
         has_quantile,
+        is_cut_off_now,
         {{ ceiling_verdict() }} as verdict,
         {{ ceiling_reason() }} as reason,
         case when advice_case in ('no_ceiling', 'raise', 'leave', 'lower') then budget_tokens end

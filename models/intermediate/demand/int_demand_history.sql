@@ -100,6 +100,7 @@ final as (
         is_control,
         is_first_truncated,
         is_first_under_quantile,
+        first_max_truncation,
         demand_state = 'observed' as is_observed,
         demand_tokens,
         {{ age_weight('calls_since') }} as weight

@@ -31,7 +31,8 @@ truncated as (
     select
         category,
         count(*) as n_now,
-        count(case when is_first_truncated then 1 end) as n_truncated
+        count(case when is_first_truncated then 1 end) as n_truncated,
+        {{ rounded('avg(first_max_truncation)', 6) }} as asked_truncation
     from numbered
     where is_now and is_first_under_quantile and is_first_truncated is not null
     group by category
@@ -46,7 +47,7 @@ truncation as (
         {{ ratio('n_truncated', 'n_now') }} as figure,
         {{ wilson_lower('n_truncated', 'n_now') }} as figure_low,
         {{ wilson_upper('n_truncated', 'n_now') }} as figure_high,
-        cast({{ var('target_truncation') }} as double) as threshold
+        asked_truncation as threshold
     from truncated
 ),
 

@@ -27,6 +27,7 @@ ceilings as (
         cast(usual_ceiling_tokens as double) as present,
         cast(proposed_tokens as double) as proposed,
         is_at_least,
+        is_cut_off_now,
         {{ advice_command() }} as command
     from group_advice
     where max_truncation = cast({{ advised_rate() }} as double)
@@ -65,6 +66,7 @@ estimates as (
         cast(1 as double) as present,
         case when verdict in ('raise', 'lower') then multiplier end as proposed,
         false as is_at_least,
+        cast(null as boolean) as is_cut_off_now,
         {{ advice_command() }} as command
     from replayed
 ),

@@ -35,6 +35,7 @@ advice as (
 counted as (
     select
         *,
+        verdict in ('leave', 'lower') and not is_cut_off_now as is_settled,
         count(*) over () as n_groups
     from advice
 ),
@@ -46,28 +47,62 @@ told as (
         max(verdict) as verdict,
         max(reason) as reason,
         max(command) as command,
+        max(case when is_settled then 1 else 0 end) = 1 as is_settled,
         max(n_groups) = 1 as is_only
     from counted
     group by subject
     having count(*) = 1
 ),
 
+-- a truncation asks for nothing more where the ceilings of now were judged to hold
+unsettled as (
+    select coalesce(min(case when is_settled then 1 else 0 end), 0) = 0 as is_any
+    from counted
+),
+
+-- the newest table that sized calls by its quantiles: what a person has promoted
+newest_table as (
+    select {{ value_of_largest('first_coefficients_id', 'occurred_at') }} as coefficients_id
+    from demand
+    where is_first_under_quantile and {{ is_until_as_of('occurred_at') }}
+),
+
+promoted as (
+    select
+        demand.first_coefficients_id,
+        count(*) as n,
+        sum(case when demand.is_first_truncated then 1 else 0 end) as n_breaches,
+        {{ rounded('avg(demand.first_max_truncation)', 6) }} as asked_truncation,
+        min(demand.occurred_at) as first_seen,
+        max(demand.occurred_at) as last_seen
+    from demand
+    inner join newest_table
+        on demand.first_coefficients_id = newest_table.coefficients_id
+    where
+        demand.is_first_under_quantile
+        and demand.is_first_truncated is not null
+        and {{ is_real_call('demand.excluded_reason') }}
+        and {{ is_until_as_of('demand.occurred_at') }}
+    group by demand.first_coefficients_id
+),
+
 rules as (
     select
-        name as rule_name,
-        severity,
-        unit,
-        allowed_share,
-        description,
-        action,
-        case name
-            when 'truncation_after_promotion'
-                then 2 * cast({{ var('target_truncation') }} as double)
+        alert_rules.name as rule_name,
+        alert_rules.severity,
+        alert_rules.unit,
+        alert_rules.allowed_share,
+        alert_rules.description,
+        alert_rules.action,
+        case alert_rules.name
+            when 'truncation_after_promotion' then 2 * promoted.asked_truncation
             when 'truncation_over_target' then cast({{ var('target_truncation') }} as double)
             when 'failure_mode_outputs' then cast({{ var('max_failure_mode_share') }} as double)
-            else threshold
+            else alert_rules.threshold
         end as threshold
     from alert_rules
+    left join promoted
+        on alert_rules.name = 'truncation_after_promotion'
 ),
 
 clock as (
@@ -282,31 +317,6 @@ week_alerts as (
         and {{ ratio('by_week.n_breaches', 'by_week.n') }} > rules.threshold
 ),
 
--- the newest table that sized calls by its quantiles: what a person has promoted
-newest_table as (
-    select {{ value_of_largest('first_coefficients_id', 'occurred_at') }} as coefficients_id
-    from demand
-    where is_first_under_quantile and {{ is_until_as_of('occurred_at') }}
-),
-
-promoted as (
-    select
-        demand.first_coefficients_id,
-        count(*) as n,
-        sum(case when demand.is_first_truncated then 1 else 0 end) as n_breaches,
-        min(demand.occurred_at) as first_seen,
-        max(demand.occurred_at) as last_seen
-    from demand
-    inner join newest_table
-        on demand.first_coefficients_id = newest_table.coefficients_id
-    where
-        demand.is_first_under_quantile
-        and demand.is_first_truncated is not null
-        and {{ is_real_call('demand.excluded_reason') }}
-        and {{ is_until_as_of('demand.occurred_at') }}
-    group by demand.first_coefficients_id
-),
-
 promotion_alerts as (
     select
         'truncation_after_promotion' as rule_name,
@@ -323,7 +333,7 @@ promotion_alerts as (
     inner join rules
         on rules.rule_name = 'truncation_after_promotion'
     where
-        {{ has_enough_events('promoted.n', 'cast(' ~ var('target_truncation') ~ ' as double)') }}
+        {{ has_enough_events('promoted.n', 'promoted.asked_truncation') }}
         and {{ wilson_lower('promoted.n_breaches', 'promoted.n') }} > rules.threshold
 ),
 
@@ -394,7 +404,13 @@ final as (
         shared.last_seen,
         coalesce(
             shared.last_seen > {{ recent_from('clock.ends_at') }}
-            and (rules.allowed_share is null or shared.breach_share > rules.allowed_share),
+            and (rules.allowed_share is null or shared.breach_share > rules.allowed_share)
+            and case
+                when shared.rule_name not in ('truncation_over_target', 'truncation_in_week')
+                    then true
+                when told.verdict is not null then not told.is_settled
+                else shared.category is not null or unsettled.is_any
+            end,
             false
         ) as is_open,
         rules.description,
@@ -415,6 +431,7 @@ final as (
             -- on all calls together there is a verdict where they are one group
             and (shared.category is not null or told.is_only)
     cross join clock
+    cross join unsettled
 )
 
 select * from final

@@ -9,6 +9,7 @@ ranked as (
         version_name,
         previous_version,
         version_change,
+        truncation_change,
         truncation_rate,
         previous_truncation_rate,
         underestimation_rate,

@@ -15,7 +15,12 @@ from hypothesis import strategies as st
 import vintages
 from tokenest_py.errors import CoefficientsError
 from tokenest_py.pipeline.calibration.backtest import Call
-from tokenest_py.pipeline.calibration.gates import change_gate, replay_gates, rules_gate
+from tokenest_py.pipeline.calibration.gates import (
+    change_gate,
+    mended_categories,
+    replay_gates,
+    rules_gate,
+)
 from tokenest_py.pipeline.calibration.scoring import lost_quantiles, replay, wilson
 from tokenest_py.pipeline.calibration.tables import Table, changes, stamped, table_of
 from tokenest_py.runtime.estimator import Estimator
@@ -133,6 +138,27 @@ def test_the_honest_table_passes(tmp_path: Path) -> None:
     present, ours = (replay(table, calls(), RATES) for table in (packaged(), honest()))
     gates = replay_gates(present, ours, most_up=MOST_UP)
     assert [gate for gate in gates if not gate.passes] == []
+
+
+def test_a_table_that_mends_one_that_breaks_its_promise() -> None:
+    """After a drift calls of before are in its quantiles: it cuts off too much, and less."""
+
+    def third(row: dict[str, Any]) -> None:
+        row["value"] //= 3
+
+    def half(row: dict[str, Any]) -> None:
+        row["value"] //= 2
+
+    old = changed(honest_rows(), "budget", third)
+    new = changed(honest_rows(), "budget", half)
+    present, ours = (replay(table, calls(), RATES) for table in (old, new))
+    assert {g.name for g in replay_gates(present, ours, most_up=MOST_UP) if not g.passes} == set()
+    assert "judge" in mended_categories(present, ours)
+    failed = {g.name for g in replay_gates(ours, present, most_up=MOST_UP) if not g.passes}
+    assert failed >= {"truncation"}
+    assert mended_categories(ours, present) == mended_categories(ours, ours) == set()
+    same = {g.name for g in replay_gates(ours, ours, most_up=MOST_UP) if not g.passes}
+    assert same == {"truncation"}
 
 
 def test_every_limit_is_one(tmp_path: Path) -> None:

@@ -284,6 +284,11 @@ def test_backtest_gates() -> None:
     judge = _score(stratification="category", category="judge", n=200, wilson_low=0.06)
     assert passing(_score(), judge)["method truncation"] is False
     assert passing(_score(), judge | {"n": 20})["method truncation"] is True
+    worse = _score(subject="given table", stratification="category", category="judge", n=200)
+    for before, passes in ((19, False), (20, False), (21, True)):
+        ours = judge | {"n_truncated": 20}
+        found = passing(_score(), ours, worse | {"n_truncated": before})
+        assert found["method truncation"] is passes
     assert passing(_score(pinball_loss=10.6))["method loss"] is False
     assert passing(_score(pinball_loss=None))["method loss"] is False
 
@@ -293,9 +298,12 @@ def test_other_gates(tmp_path: Path) -> None:
     one, two = read_table(table(tmp_path, 1000)), read_table(table(tmp_path, 2000))
     assert change_gate(changes(one, two), most_up=2, most_down=0.7).passes
     assert not change_gate(changes(one, two), most_up=1.9, most_down=0.7).passes
-    assert not change_gate(changes(two, one), most_up=2, most_down=0.7).passes
+    fallen = change_gate(changes(two, one), most_up=2, most_down=0.7)
+    assert (fallen.passes, fallen.limit) == (False, "x 0.7 to x 2, or say --max-decrease 0.5")
+    assert change_gate(changes(two, one), most_up=2, most_down=0.5).passes
     assert drift_gate([{"category": "a", "state": "moved"}]).passes
     assert not drift_gate([{"category": "a", "state": "harmful"}]).passes
+    assert drift_gate([{"category": "a", "state": "harmful"}], {"a"}).passes
     exported = {"kind": "budget", "category": None, "complexity": None, "labels": "{}",
                 "model": None, "input_bin": None, "max_truncation": 0.02, "label": "identified",
                 "value": 1000.0, "n": 60, "confidence": 0.5, "method": "budget_blend"}  # fmt: skip

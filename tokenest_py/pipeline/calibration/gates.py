@@ -14,14 +14,14 @@ from tokenest_py.pipeline.calibration.scoring import ALL, lost_quantiles
 from tokenest_py.pipeline.calibration.tables import label_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from tokenest_py.pipeline.calibration.scoring import Replay, Score
     from tokenest_py.pipeline.calibration.tables import Change, Table
 
 __all__ = [
     "HELD_BACK", "PROMISED_RATE", "Gate", "backtest_gates", "calls_needed", "change_gate",
-    "drift_gate", "evidence_gate", "replay_gates", "rules_gate", "source_gate",
+    "drift_gate", "evidence_gate", "mended_categories", "replay_gates", "rules_gate", "source_gate",
 ]  # fmt: skip
 
 PROMISED_RATE = 0.02  # of truncation, where nobody says another
@@ -55,7 +55,13 @@ def change_gate(changes: Iterable[Change], *, most_up: float, most_down: float) 
         return Gate("change", passes=True, figure="-", limit=limit, about=about)
     lowest = min(factors, key=lambda pair: pair[0])
     highest = max(factors, key=lambda pair: pair[0])
-    passes = lowest[0] >= most_down and highest[0] <= most_up
+    options = []
+    if lowest[0] < most_down:
+        options.append(f"--max-decrease {math.floor(100 * lowest[0]) / 100:g}")
+    if highest[0] > most_up:
+        options.append(f"--max-increase {math.ceil(100 * highest[0]) / 100:g}")
+    passes = not options
+    limit += f", or say {' '.join(options)}" if options else ""
     widest = lowest if lowest[0] < most_down else highest
     figure = f"x {lowest[0]:.2f} to x {highest[0]:.2f}"
     return Gate("change", passes, figure, limit, f"{len(factors)} values; widest: {widest[1].name}")
@@ -93,9 +99,10 @@ def source_gate(proposed: Table, exported: Sequence[dict[str, Any]]) -> Gate:
     return Gate("source", not differing, f"{differing} differ", "0 differ", about)
 
 
-def drift_gate(signals: Sequence[dict[str, Any]]) -> Gate:
-    """No category whose truncation already asks for the table before."""
-    bad = [row["category"] for row in signals if row["state"] == "harmful"]
+def drift_gate(signals: Sequence[dict[str, Any]], mended: Collection[str] = ()) -> Gate:
+    """No category whose truncation asks for the table before, but those that this one mends."""
+    harmful = [row["category"] for row in signals if row["state"] == "harmful"]
+    bad = [category for category in harmful if category not in mended]
     about = ", ".join(bad) or f"{len(signals)} signals of truncation, bias and stability"
     return Gate("drift", not bad, str(len(bad)), "0 categories", about)
 
@@ -119,10 +126,21 @@ def _judges_needed(rate: float) -> int:
     return round(EXPECTED_TRUNCATIONS / rate)
 
 
+def mended_categories(present: Replay, proposed: Replay) -> set[str]:
+    """Those of whose recent calls the proposed table cuts off fewer at each rate."""
+    theirs = {(score.rate, score.category): score for score in present.scores}
+    worse = {
+        ours.category
+        for ours in proposed.scores
+        if not _cuts_off_fewer(ours, theirs.get((ours.rate, ours.category)))
+    }
+    return {score.category for score in proposed.scores} - worse
+
+
 def replay_gates(present: Replay, proposed: Replay, *, most_up: float) -> list[Gate]:
     """Of the ceilings that the file itself gives recent calls, and of those of the present one."""
     return [
-        _truncation(proposed.scores),
+        _truncation(present.scores, proposed.scores),
         _reserve(present, proposed, most_up),
         _loss(present, proposed),
         _coverage(lost_quantiles(present, proposed)),
@@ -132,7 +150,7 @@ def replay_gates(present: Replay, proposed: Replay, *, most_up: float) -> list[G
 def backtest_gates(
     scores: Sequence[dict[str, Any]], *, rate: float, proposed: str, current: str
 ) -> list[Gate]:
-    """Truncation not significantly above its rate, and no worse than the present."""
+    """Truncation not significantly above its rate, or below the present; and no worse a loss."""
     ours = [row for row in scores if row["subject"] == proposed and row["max_truncation"] == rate]
     overall = next(row for row in ours if row["stratification"] == "overall")
     theirs = next(
@@ -148,14 +166,27 @@ def backtest_gates(
         if row["stratification"] in {"overall", "category"}
         and row["n"] * rate >= EXPECTED_TRUNCATIONS
     ]
-    worst = max(judged or [overall], key=lambda row: row["wilson_low"])
+    present = {
+        row["category"]: row["n_truncated"]
+        for row in scores
+        if row["subject"] == current
+        and row["max_truncation"] == rate
+        and row["stratification"] in {"overall", "category"}
+    }
+    failing = [
+        row
+        for row in judged or [overall]
+        if row["wilson_low"] > rate and row["n_truncated"] >= present.get(row["category"], 0)
+    ]
+    worst = max(failing or judged or [overall], key=lambda row: row["wilson_low"])
     truncation = Gate(
         "method truncation",
-        worst["wilson_low"] <= rate,
+        not failing,
         f"{worst['wilson_low']:.1%} to {worst['wilson_high']:.1%}",
-        f"not above {rate:.1%} for certain",
+        f"not above {rate:.1%} for certain, or below the present table",
         f"back-test, {worst['category']}: {worst['n_truncated']} of {worst['n']} cut off,"
-        f" {worst['n_undecidable']} undecidable",
+        f" {worst['n_undecidable']} undecidable;"
+        f" {present.get(worst['category'], 0)} by the present table",
     )
     about = "back-test: pinball loss against the present table, on the same calls"
     loss = _ratio_gate("method loss", ours=overall["pinball_loss"], theirs=theirs["pinball_loss"],
@@ -163,17 +194,32 @@ def backtest_gates(
     return [truncation, loss]
 
 
-def _truncation(scores: Sequence[Score]) -> Gate:
-    judged = [s for s in scores if s.category == ALL or s.n * s.rate >= EXPECTED_TRUNCATIONS]
-    worst = max(judged, key=lambda score: score.interval[0] / score.rate)
+def _truncation(present: Sequence[Score], proposed: Sequence[Score]) -> Gate:
+    """A file that breaks its promise is refused, but in place of one that breaks it more."""
+    theirs = {(score.rate, score.category): score for score in present}
+    judged = [s for s in proposed if s.category == ALL or s.n * s.rate >= EXPECTED_TRUNCATIONS]
+    failing = [
+        score
+        for score in judged
+        if score.interval[0] > score.rate
+        and not _cuts_off_fewer(score, theirs.get((score.rate, score.category)))
+    ]
+    worst = max(failing or judged, key=lambda score: score.interval[0] / score.rate)
+    before = theirs.get((worst.rate, worst.category))
     return Gate(
         "truncation",
-        worst.interval[0] <= worst.rate,
+        not failing,
         f"{worst.interval[0]:.1%} to {worst.interval[1]:.1%}",
-        f"not above {worst.rate:.1%} for certain",
+        f"not above {worst.rate:.1%} for certain, or below the present table",
         f"this file, {worst.category}: {worst.n_truncated} of {worst.n} cut off,"
-        f" {worst.n_undecidable} undecidable",
+        f" {worst.n_undecidable} undecidable"
+        + (f"; {before.n_truncated} by the present table" if before else ""),
     )
+
+
+def _cuts_off_fewer(ours: Score, theirs: Score | None) -> bool:
+    """Whether fewer of the same calls are certainly cut off."""
+    return theirs is not None and ours.n_truncated < theirs.n_truncated
 
 
 def _reserve(present: Replay, proposed: Replay, most_up: float) -> Gate:

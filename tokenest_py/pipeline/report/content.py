@@ -102,7 +102,7 @@ def read_report(
     rises = rises or any(_cuts_off_more(version) for version in headline["version"])
     lead, ceilings = read_ceilings(headline["ceilings"], headline["demand"])
     answers = (
-        _safety(recent, is_coding=is_coding),
+        _safety(recent, weeks, is_coding=is_coding),
         _cost(recent, rows["costs"]),
         _change(headline, weeks, is_coding=is_coding),
         _next_steps(headline, ceilings, open_alerts),
@@ -147,7 +147,7 @@ def _period(landed: dict[str, Any], recent: dict[str, Any]) -> str:
     )
 
 
-def _safety(recent: dict[str, Any], *, is_coding: bool) -> Answer:
+def _safety(recent: dict[str, Any], weeks: Rows, *, is_coding: bool) -> Answer:
     question = "Are we safe?"
     sql = HEADLINE[0].sql
     if recent.get("truncation_rate") is None:
@@ -165,6 +165,14 @@ def _safety(recent: dict[str, Any], *, is_coding: bool) -> Answer:
         )
     if recent["truncation_lower"] > target:
         state, word = "bad", "No"
+        if weeks and weeks[0]["truncation_upper"] <= target:  # whoever did as advised
+            state, word, rate = "unclear", "In the newest week yes", weeks[0]["truncation_rate"]
+            bounds = percent(weeks[0]["truncation_lower"]), percent(weeks[0]["truncation_upper"])
+            lines.append(
+                f"Week of {weeks[0]['period_start']:%Y-%m-%d}: {percent(rate)} of"
+                f" {count(weeks[0]['n_stop_known'], 'call')}; 95 % interval"
+                f" {' to '.join(bounds)}."
+            )
     elif rate > target:
         state, word = "unclear", "Perhaps not"
         lines.append("The interval still holds the target: it could be chance.")
@@ -222,6 +230,8 @@ def _change(headline: dict[str, Rows], weeks: Rows, *, is_coding: bool) -> Answe
     if headline["version"] and headline["version"][0]["previous_version"]:
         version = headline["version"][0]
         change = version["version_change"]
+        if not is_coding:  # half of the calls need more than a median, the estimate of a chat
+            change = version.get("truncation_change", change)
         figure = f"Newest coefficients: {change}"
         state = _STATES.get(change, "plain")
         is_promised = change == "worse" and _is_within_target(version, headline["recent"])
