@@ -292,7 +292,8 @@
     {% set slips = ['tokenest_' ~ name, 'tokenest__' ~ name ~ 's'] %}
     {% for at in range(name | length) %}
         {% set head, letter, tail = 'tokenest__' ~ name[:at], name[at], name[at + 1:] %}
-        {% do slips.extend([head ~ tail, head ~ letter ~ letter ~ tail, head ~ tail[:1] ~ letter ~ tail[1:]]) %}
+        {% set swapped = head ~ tail[:1] ~ letter ~ tail[1:] %}
+        {% do slips.extend([head ~ tail, head ~ letter ~ letter ~ tail, swapped]) %}
     {% endfor %}
     {{ return(slips | unique | list) }}
 {% endmacro %}
