@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
 from fake_provider import FakeProvider
 from wired import Wired
@@ -46,3 +47,9 @@ def wired(provider: FakeProvider, learned: Estimator, tmp_path: Path) -> Wired:
     """What a sized client needs, and what came of its calls."""
     folder = tmp_path / "recorded"
     return Wired(provider, learned, Recorder(folder, enabled=True), folder)
+
+
+@pytest.fixture
+def client(wired: Wired) -> openai.OpenAI:
+    """A sized client of OpenAI's, which tests of other libraries replace by their own."""
+    return wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"))

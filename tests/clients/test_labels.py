@@ -9,28 +9,15 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import openai
-import pytest
+from wired import CEILING, MODEL, ask
 
 from tokenest_py import AUTO, labels
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    import pytest
     from wired import Wired
-
-MODEL = "gpt-5-mini"
-CEILING = ("max_completion_tokens", "max_tokens")
-
-
-def ask(prompt: str) -> list[Any]:
-    """One message."""
-    return [{"role": "user", "content": prompt}]
-
-
-@pytest.fixture
-def client(wired: Wired) -> openai.OpenAI:
-    """A sized client."""
-    return wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"))
 
 
 def test_labels(wired: Wired, client: openai.OpenAI) -> None:

@@ -14,6 +14,7 @@ import pydantic
 import pytest
 from conftest import LEARNED
 from google import genai
+from wired import CEILING, MODEL, SERVED, ask
 
 import vintages
 from tokenest_py import AUTO, Estimator, Recorder, sized, unsized
@@ -27,27 +28,12 @@ if TYPE_CHECKING:
 
     from tokenest_py.runtime.budget import Escalation
 
-MODEL = "gpt-5-mini"
-SERVED = "gpt-5-mini-2025-08-07"
-CEILING = ("max_completion_tokens", "max_tokens")
-
-
-def ask(prompt: str) -> list[Any]:
-    """One message."""
-    return [{"role": "user", "content": prompt}]
-
 
 class Person(pydantic.BaseModel):
     """What the provider answers with."""
 
     name: str
     age: int
-
-
-@pytest.fixture
-def client(wired: Wired) -> openai.OpenAI:
-    """A sized client."""
-    return wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"))
 
 
 def test_chat(wired: Wired, client: openai.OpenAI) -> None:

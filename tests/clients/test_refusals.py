@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import openai
 import pytest
 from conftest import LEARNED
+from wired import ask
 
 if TYPE_CHECKING:
     from wired import Wired
@@ -22,11 +23,6 @@ LEFT = (
     "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 700. "
     "Given: 100 `inputs` tokens and {given} `max_new_tokens`"
 )
-
-
-def ask(prompt: str) -> list[Any]:
-    """One message."""
-    return [{"role": "user", "content": prompt}]
 
 
 @pytest.fixture

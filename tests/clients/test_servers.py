@@ -7,26 +7,12 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 from conftest import LEARNED
+from wired import CEILING, MODEL, SERVED, ask
 
 from tokenest_py import AUTO
 
 if TYPE_CHECKING:
     from wired import Wired
-
-MODEL = "gpt-5-mini"
-SERVED = "gpt-5-mini-2025-08-07"
-CEILING = ("max_completion_tokens", "max_tokens")
-
-
-def ask(prompt: str) -> list[Any]:
-    """One message."""
-    return [{"role": "user", "content": prompt}]
-
-
-@pytest.fixture
-def client(wired: Wired) -> openai.OpenAI:
-    """A sized client."""
-    return wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"))
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,17 @@ os.environ |= dict.fromkeys(
 )
 os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENAI_AGENTS_DISABLE_TRACING": "1"}
 
+# Of the fake provider's OpenAI, and where a request has its ceiling.
+MODEL = "gpt-5-mini"
+SERVED = "gpt-5-mini-2025-08-07"
+CEILING = ("max_completion_tokens", "max_tokens")
+
 _Client = TypeVar("_Client")
+
+
+def ask(prompt: str) -> list[Any]:
+    """One message."""
+    return [{"role": "user", "content": prompt}]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def test_no_kill_loses_or_repeats_an_event(tmp_path: Path) -> None:
     for name, (killed, statements, events, faults) in found.items():
         assert (killed, faults) == (KILLS[name], 0)
         assert statements > STATEMENTS[name]
-        assert events > 200
+        assert events > 50  # one each 50 ms: a fast machine builds in the time of fewer
     assert int(control.split()[1]) > 0
     assert verdict.startswith("kept")
 
