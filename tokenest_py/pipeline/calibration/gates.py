@@ -7,6 +7,7 @@ recorded calls; `backtest_gates` judge the method on calls that it had not seen.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -128,12 +129,8 @@ def _judges_needed(rate: float) -> int:
 
 def mended_categories(present: Replay, proposed: Replay) -> set[str]:
     """Those of whose recent calls the proposed table cuts off fewer at each rate."""
-    theirs = {(score.rate, score.category): score for score in present.scores}
-    worse = {
-        ours.category
-        for ours in proposed.scores
-        if not _cuts_off_fewer(ours, theirs.get((ours.rate, ours.category)))
-    }
+    before = _cut_off_by(present.scores)
+    worse = {s.category for s in proposed.scores if s.n_truncated >= before[s.rate, s.category]}
     return {score.category for score in proposed.scores} - worse
 
 
@@ -166,17 +163,19 @@ def backtest_gates(
         if row["stratification"] in {"overall", "category"}
         and row["n"] * rate >= EXPECTED_TRUNCATIONS
     ]
-    present = {
-        row["category"]: row["n_truncated"]
-        for row in scores
-        if row["subject"] == current
-        and row["max_truncation"] == rate
-        and row["stratification"] in {"overall", "category"}
-    }
+    present = Counter(
+        {
+            row["category"]: row["n_truncated"]
+            for row in scores
+            if row["subject"] == current
+            and row["max_truncation"] == rate
+            and row["stratification"] in {"overall", "category"}
+        }
+    )
     failing = [
         row
         for row in judged or [overall]
-        if row["wilson_low"] > rate and row["n_truncated"] >= present.get(row["category"], 0)
+        if row["wilson_low"] > rate and row["n_truncated"] >= present[row["category"]]
     ]
     worst = max(failing or judged or [overall], key=lambda row: row["wilson_low"])
     truncation = Gate(
@@ -186,7 +185,7 @@ def backtest_gates(
         f"not above {rate:.1%} for certain, or below the present table",
         f"back-test, {worst['category']}: {worst['n_truncated']} of {worst['n']} cut off,"
         f" {worst['n_undecidable']} undecidable;"
-        f" {present.get(worst['category'], 0)} by the present table",
+        f" {present[worst['category']]} by the present table",
     )
     about = "back-test: pinball loss against the present table, on the same calls"
     loss = _ratio_gate("method loss", ours=overall["pinball_loss"], theirs=theirs["pinball_loss"],
@@ -196,30 +195,29 @@ def backtest_gates(
 
 def _truncation(present: Sequence[Score], proposed: Sequence[Score]) -> Gate:
     """A file that breaks its promise is refused, but in place of one that breaks it more."""
-    theirs = {(score.rate, score.category): score for score in present}
+    before = _cut_off_by(present)
     judged = [s for s in proposed if s.category == ALL or s.n * s.rate >= EXPECTED_TRUNCATIONS]
     failing = [
         score
         for score in judged
         if score.interval[0] > score.rate
-        and not _cuts_off_fewer(score, theirs.get((score.rate, score.category)))
+        and score.n_truncated >= before[score.rate, score.category]
     ]
     worst = max(failing or judged, key=lambda score: score.interval[0] / score.rate)
-    before = theirs.get((worst.rate, worst.category))
     return Gate(
         "truncation",
         not failing,
         f"{worst.interval[0]:.1%} to {worst.interval[1]:.1%}",
         f"not above {worst.rate:.1%} for certain, or below the present table",
         f"this file, {worst.category}: {worst.n_truncated} of {worst.n} cut off,"
-        f" {worst.n_undecidable} undecidable"
-        + (f"; {before.n_truncated} by the present table" if before else ""),
+        f" {worst.n_undecidable} undecidable;"
+        f" {before[worst.rate, worst.category]} by the present table",
     )
 
 
-def _cuts_off_fewer(ours: Score, theirs: Score | None) -> bool:
-    """Whether fewer of the same calls are certainly cut off."""
-    return theirs is not None and ours.n_truncated < theirs.n_truncated
+def _cut_off_by(scores: Sequence[Score]) -> Counter[tuple[float, str]]:
+    """The calls that are certainly cut off, by rate and category; 0 where none was scored."""
+    return Counter({(score.rate, score.category): score.n_truncated for score in scores})
 
 
 def _reserve(present: Replay, proposed: Replay, most_up: float) -> Gate:
