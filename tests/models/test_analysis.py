@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dbt_project import REAL_DATA, ROOT, Project, line, plan_of
+from dbt_project import OTHER_VARS, REAL_DATA, ROOT, Project, line, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -242,14 +242,14 @@ def test_the_past_can_be_looked_at(tmp_path: Path) -> None:
         "truncation_in_week",
         "truncation_over_target",
     }
-    project.build(*ANALYSIS, "rpt_trend", as_of="2026-01-31 00:00:00")
+    project.build(*ANALYSIS, "rpt_trend", **OTHER_VARS | {"as_of": "2026-01-31 00:00:00"})
     assert project.rows(query) == []
     assert project.rows("select n, n_truncated from marts.advice where figure = 'ceiling'") == [
         (6, 0)
     ]
     assert project.rows("select n from report.rpt_trend") == [(6,)]
-    project.build(*ANALYSIS, as_of="2026-03-03")
+    project.build(*ANALYSIS, **OTHER_VARS)
     assert project.rows(query) != []
-    plans = [plan_of({"as_of": day}) for day in ("2026-01-31 00:00:00", "2026-03-03")]
+    plans = [plan_of(OTHER_VARS | {"as_of": day}) for day in ("2026-01-31 00:00:00", "2026-03-03")]
     assert plans[0].checksum == plans[1].checksum
     assert plans[0].rules != plans[1].rules

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dbt_project import ROOT, Project
+from dbt_project import OTHER_VARS, ROOT, Project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,8 +104,7 @@ def test_a_declared_ceiling_stands_apart(tmp_path: Path) -> None:
     project = Project(tmp_path)
     write(project.telemetry("out.jsonl"), result(1, "a-1"), result(2, "b-1"))
     write(project.telemetry("in.jsonl"), request("b-1", 900))
-    declared = {"openai_batch": {"m": 40, "all": 8}}
-    project.build("int_events", telemetry="telemetry/*", assumed_max_tokens=declared)
+    project.build("int_events", telemetry="telemetry/*", **OTHER_VARS)
     assert project.rows(
         "select phase_id, actual_max_tokens, assumed_max_tokens, truncation_evidence, is_truncated"
         " from events.int_events order by phase_id"

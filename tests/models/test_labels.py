@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from dbt_project import ROOT, Project, line
+from dbt_project import OTHER_VARS, ROOT, Project, line
 from tokenest_py import Estimator
 from tokenest_py.runtime.text import vocabulary_key
 
@@ -21,7 +21,6 @@ pytestmark = pytest.mark.slow
 MODELS = ("coefficients", "calls")
 CENTRES = {"web": 400, "batch": 3000, None: 1000}
 BEHIND = ["category", "complexity", "project"]
-IN_FRONT = ["project", "category", "complexity"]
 
 
 def telemetry() -> bytes:
@@ -63,7 +62,7 @@ def in_front(tmp_path_factory: pytest.TempPathFactory, behind: Project) -> Proje
     """A build with the labels in another order, over a copy of the build before it."""
     project = Project(tmp_path_factory.mktemp("in_front"))
     shutil.copytree(behind.folder, project.folder, dirs_exist_ok=True)
-    project.build(*MODELS, labels=IN_FRONT)
+    project.build(*MODELS, **OTHER_VARS)
     return project
 
 

@@ -26,13 +26,19 @@ if TYPE_CHECKING:
     from tokenest_py.pipeline.plan.plan import Plan
 
 __all__ = [
-    "BIN", "DBT", "PLANS", "REAL_DATA", "ROOT", "Project", "all_sources_but", "apart", "event",
-    "line", "plan_of", "seeded_database",
+    "BIN", "DBT", "OTHER_VARS", "PLANS", "REAL_DATA", "ROOT", "Project", "all_sources_but", "apart",
+    "event", "line", "plan_of", "seeded_database",
 ]  # fmt: skip
 
 BIN = Path(sys.executable).parent
 DBT = WarmDbt()
 PLANS = ROOT / "target"  # where `make setup` leaves one; each is of its checksum, whoever made it
+# dbt takes 15 s for a plan, so what needs one of these vars sets all: the day may be any other
+OTHER_VARS = {
+    "labels": ["project", "category", "complexity"],
+    "assumed_max_tokens": {"openai_batch": {"m": 40, "all": 8}},
+    "as_of": "2026-03-03",
+}
 REAL_DATA = ROOT.parent / "shared" / "data"  # beside the checkout, where there is any
 
 
