@@ -121,6 +121,20 @@ def test_records_below_a_header_keep_their_place() -> None:
     assert all(part["eval"] == {"run": "r"} for part in parts)
 
 
+def test_a_record_is_kept_alone_as_in_a_list() -> None:
+    """A batch of Anthropic: its requests stand in one document, each of its results in a line."""
+    source = SOURCES["anthropic_batch"]
+    message = {"id": "msg_1", "content": SECRET, "usage": {"output_tokens": 3}}
+    result = {"custom_id": "q-1", "result": {"type": "succeeded", "message": message}}
+    assert source.kept(result)["result"]["message"] == {
+        "id": "msg_1",
+        "usage": {"output_tokens": 3},
+    }
+    asked = {"custom_id": "q-1", "params": {"max_tokens": 9, "messages": SECRET}}
+    kept = {"custom_id": "q-1", "params": {"max_tokens": 9}}
+    assert source.kept({"requests": [asked]}) == {"requests": [kept]}
+
+
 @pytest.mark.slow
 @given(st.sampled_from(sorted(SOURCES)), st.dictionaries(st.text(), VALUES), VALUES)
 def test_what_is_kept_was_there(name: str, record: dict[str, Any], inner: object) -> None:

@@ -197,7 +197,7 @@ class Source:
             for path in row["path"].split(" + "):
                 for whole in [path[1:]] if path.startswith("/") else [
                     f"{prefix}.{place}" if prefix else place
-                    for prefix in nested or [""] for place in self._places(path)
+                    for prefix in ["", *nested] for place in self._places(path)
                 ] if path else []:  # fmt: skip
                     tree.add(_steps(whole), row["type"])
         return tree
