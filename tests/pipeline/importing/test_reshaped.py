@@ -117,6 +117,32 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
         )}],
         "answers", {"timestamp": 1, "model": "m", "input_tokens": 12, "output_tokens": 12},
     ),
+    "roo": (
+        [{"ts": 1, "say": "api_req_started", "text": json.dumps(
+            {"apiProtocol": "anthropic", "tokensIn": 9, "cacheReads": 3, "tokensOut": 12}
+        )}],
+        "answers", {"timestamp": 1, "input_tokens": 12, "output_tokens": 12},
+    ),
+    "a trajectory": (
+        {"schema_version": "ATIF-v1.4", "session_id": "s", "agent": {"name": SECRET}, "steps": [
+            {"step_id": 1, "source": "user", "timestamp": TIME, "message": SECRET},
+            {"step_id": 2, "source": "agent", "timestamp": TIME, "message": SECRET,
+             "model_name": "m", "metrics": {"completion_tokens": 12, "cost_usd": 0.1}},
+        ], "final_metrics": {"total_completion_tokens": 12}},
+        "answers",
+        {"session_id": "s", "step_id": 2, "timestamp": TIME, "model_name": "m",
+         "metrics": {"completion_tokens": 12}},
+    ),
+    "kong": (
+        {"started_at": 1, "request": {"uri": SECRET}, "response": {"status": 200}, "ai": {"proxy": {
+            "meta": {"request_model": "m", "plugin_id": SECRET},
+            "usage": {"completion_tokens": 12},
+            "payload": {"request": json.dumps({"max_tokens": 12, "messages": SECRET})},
+        }}},
+        "answers",
+        {"started_at": 1, "meta": {"request_model": "m"}, "usage": {"completion_tokens": 12},
+         "payload": {"request": '{"max_tokens": 12}'}},
+    ),
     "names of .NET": (
         {"Timestamp": TIME, "ModelId": "m", "FinishReason": "length",
          "Usage": {"InputTokenCount": 9, "OutputTokenCount": 12}, "Prompt": SECRET},
