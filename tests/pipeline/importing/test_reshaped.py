@@ -415,10 +415,12 @@ def test_an_answer_that_a_program_printed(tmp_path: Path, name: str) -> None:
         ("timestamp|model|completion_tokens|finish_reason", f"{TIME}|m|12|length"),
         ("Timestamp,Model,Completion Tokens,Finish Reason", f"{TIME},m,12,length"),
         ("timestamp;model;completion_tokens;finish_reason", f'{TIME};m;"12";length'),
+        ("timestamp,@model,@completion_tokens,@finish_reason", f"{TIME},m,12,length"),
+        ("timestamp,model,completiontokens,finishreason", f"{TIME},m,12,length"),
     ],
 )
 def test_tables_as_spreadsheets_write_them(tmp_path: Path, header: str, row: str) -> None:
-    """With bars between the cells, or with words in their header."""
+    """With bars between the cells, words in the header, or as Datadog and Athena write names."""
     path = tmp_path / "calls.csv"
     path.write_text(f"{header}\n{row}\n", encoding="utf-8")
     _, [line] = imported(path)
