@@ -90,6 +90,17 @@ def test_an_object_behind_text_has_the_time_of_its_line(indent: int | None) -> N
         ]
 
 
+@pytest.mark.parametrize(
+    "before", ["[pod/gw-1/app] {}", "<134>1 {} host gw 12 - -", "\x1b[32mINFO\x1b[0m: {} -"]
+)
+def test_the_time_of_a_line_stands_behind_a_few_words(before: str) -> None:
+    """As kubectl, syslog and coloured logs write them, and as a build reads them."""
+    prefix = before.format("2026-06-01T08:00:00Z")
+    for said in ('{"a": 1}', "a=1 b=2"):
+        [row] = containers.json_rows(io.StringIO(f"{prefix} {said}\n"))
+        assert row["@timestamp"] == "2026-06-01T08:00:00Z"
+
+
 def test_text_is_read_in_the_encoding_of_its_mark(tmp_path: Path) -> None:
     """UTF-16, as Windows writes it, and packed with gzip."""
     for name, text, row in [("x.json", '[{"a": "é"}]', {"a": "é"}), ("x.csv", "a;b\né;2\n", None)]:

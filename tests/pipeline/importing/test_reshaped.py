@@ -392,7 +392,7 @@ PRINTED: dict[str, tuple[str, Record]] = {
     "a hash of Ruby": (
         (f"""I, [{TIME} #7] INFO -- : {{"choices"=>[{{"finish_reason" => "length"}}], "x"=>nil,"""
         f""" "y"=>"{SECRET} => nil", "id"=>"chatcmpl-1", "usage"=>{{"completion_tokens"=>12}}}}"""),
-        ANSWER | {"choices": [{"finish_reason": "length"}]},
+        ANSWER | {"@timestamp": TIME, "choices": [{"finish_reason": "length"}]},
     ),
 }  # fmt: skip
 
