@@ -376,6 +376,7 @@
         {'field': 'turns', 'rank': 1, 'path': 'num_turns', 'form': 'count_if_one', 'type': 'whole', 'record': 'own'},
         {'field': 'is_said', 'rank': 1, 'path': 'role', 'form': 'present', 'type': 'word', 'record': 'own'},
         {'field': 'is_said', 'rank': 2, 'path': 'response>role', 'form': 'present', 'type': 'word', 'record': 'own'},
+        {'field': 'operation', 'rank': 1, 'path': '"gen_ai.operation.name"', 'type': 'word', 'record': 'own'},
     ]) }}
     {% elif source == 'anthropic_batch' %}
     {{ return([
