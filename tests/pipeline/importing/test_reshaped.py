@@ -308,6 +308,14 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
         {"session": CALL, "turns": [CALL, CALL]},
         {"type": "assistant", "message": CALL | {"id": "msg_1"}, "parent_tool_use_id": None},
         {"summary": {"usage": {"m": {"requests": 3, "completion_tokens": 36}}}},
+        {
+            "daily": [
+                {
+                    "date": "2026-06-01",
+                    "modelBreakdowns": [{"modelName": "m", "outputTokens": 36, "cost": 1.5}],
+                }
+            ]
+        },
         {"first": {"second": {"model": "m", "prompt": SECRET}}},
         {"tags": SECRET, "spans": [SECRET], "response": {"tokenUsage": SECRET}},
         {
@@ -321,6 +329,7 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
         "a sum beside its parts",
         "an answer that goes on",
         "a sum",
+        "the sums of days",
         "no count",
         "another meaning",
         "no answer of a query",
