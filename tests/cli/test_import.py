@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from dbt_project import Project
+from dbt_project import ROOT, Project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -277,3 +278,26 @@ def test_a_disk_that_is_full_leaves_nothing(project: Project) -> None:
         "tokenest: into cannot be written to: File too large; choose another --into"
     )
     assert list((project.folder / "into").iterdir()) == []
+
+
+MEANT = (
+    "source_name, occurred_at, run_id, category, labels, provider, model, input_tokens,"
+    " actual_max_tokens, actual_output_tokens, reasoning_tokens, stop_reason, is_success"
+)
+
+
+def test_a_sample_that_is_imported_means_what_it_means_where_it_lies(tmp_path: Path) -> None:
+    """Of every source: whoever packed its files loses nothing of their calls."""
+    folders = {path.parent.name: path for path in ROOT.glob("models/staging/*/sample.*son*")}
+    for name in ("raw", "packed"):
+        (tmp_path / name).mkdir()
+    raw, packed = Project(tmp_path / "raw"), Project(tmp_path / "packed")
+    for source, path in folders.items():
+        shutil.copy(path, raw.telemetry(f"{source}.ndjson"))
+    raw.build("int_events", tests=False)
+    samples = [str(path) for path in (raw.folder / "telemetry").iterdir()]
+    done = packed.tokenest("import", *samples)
+    assert done.returncode == 0, done.stderr
+    packed.build("int_events", tests=False)
+    query = f"select {MEANT} from events.int_events order by all"
+    assert packed.rows(query) == raw.rows(query)

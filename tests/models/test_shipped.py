@@ -83,6 +83,16 @@ def entries(call: int, written: str) -> Record:
 LISTED = [entries(call, text(call)) for call in range(CALLS)]
 SHIPPED: dict[str, list[str]] = {
     "docker": each(lambda call, log: {"log": log + "\n", "stream": "stdout", "time": iso(call)}),
+    "log4j": each(lambda call, log: {
+        "instant": {"epochSecond": microseconds(call) // 1_000_000, "nanoOfSecond": 0},
+        "level": "INFO", "loggerName": "app", "message": log,
+    }),
+    "log4j_older": each(
+        lambda call, log: {"timeMillis": microseconds(call) // 1000, "message": log}
+    ),
+    "kafka": each(lambda call, log: {
+        "topic": "calls", "offset": call, "ts": microseconds(call) // 1000, "payload": log,
+    }),
     # lines that the runtime of a container cut
     "docker_cut": [
         json.dumps({"log": part, "stream": "stdout", "time": iso(call)}, separators=(",", ":"))

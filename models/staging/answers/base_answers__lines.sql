@@ -8,7 +8,8 @@ case
     when part_of_value = 'message' and is_said_value = 'true' and stop_reason_value is null
         then 'part of a stream'
     when second_choice_value = 'true' then 'several choices'
-    when turns_value > 1 then 'run of several calls'
+    when turns_value > 1 or operation_value in ('invoke_agent', 'invoke_workflow', 'create_agent')
+        then 'run of several calls'
     when actual_output_tokens is null then 'no output counted'
     when actual_output_tokens_value = 0 and stop_reason_value is null then 'no output counted'
 end

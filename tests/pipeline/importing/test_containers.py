@@ -90,6 +90,41 @@ def test_an_object_behind_text_has_the_time_of_its_line(indent: int | None) -> N
         ]
 
 
+@pytest.mark.parametrize(
+    "before", ["[pod/gw-1/app] {}", "<134>1 {} host gw 12 - -", "\x1b[32mINFO\x1b[0m: {} -"]
+)
+def test_the_time_of_a_line_stands_behind_a_few_words(before: str) -> None:
+    """As kubectl, syslog and coloured logs write them, and as a build reads them."""
+    prefix = before.format("2026-06-01T08:00:00Z")
+    for said in ('{"a": 1}', "a=1 b=2"):
+        [row] = containers.json_rows(io.StringIO(f"{prefix} {said}\n"))
+        assert row["@timestamp"] == "2026-06-01T08:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"Item": {"n": {"N": "12"}, "s": {"S": "x"}, "u": {"M": {"t": {"NULL": True}}}}},
+        {
+            "Count": 1,
+            "Items": [{"n": {"N": "12"}, "s": {"S": "x"}, "u": {"M": {"t": {"S": None}}}}],
+        },
+        {"_id": {}, "n": {"$numberInt": "12"}, "s": {"$date": "x"}, "u": {"t": None}},
+    ],
+    ids=["an export of DynamoDB", "a scan of it", "an export of MongoDB"],
+)
+def test_a_value_is_read_without_its_type(item: dict[str, Any]) -> None:
+    """As databases write it around each value that they export."""
+    [row] = containers.json_rows(io.StringIO(json.dumps(item)))
+    assert {name: row[name] for name in row if name != "_id"} == {
+        "n": 12,
+        "s": "x",
+        "u": {"t": None},
+    }
+    other = {"Item": {"n": {"N": 1, "other": 2}}, "Items": ["x"], "u": {"S": 1}}
+    assert list(containers.json_rows(io.StringIO(json.dumps(other)))) == [other]
+
+
 def test_text_is_read_in_the_encoding_of_its_mark(tmp_path: Path) -> None:
     """UTF-16, as Windows writes it, and packed with gzip."""
     for name, text, row in [("x.json", '[{"a": "é"}]', {"a": "é"}), ("x.csv", "a;b\né;2\n", None)]:

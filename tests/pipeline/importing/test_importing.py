@@ -7,6 +7,8 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from dbt_project import ROOT
 from tokenest_py.pipeline.importing.importing import HEAD_ROWS, import_file
 from tokenest_py.pipeline.importing.mapped import read_sources, sources
@@ -73,11 +75,16 @@ def test_lines_are_as_old_as_the_file_that_they_are_of(tmp_path: Path) -> None:
     assert target.stat().st_mtime == 1780300800
 
 
-def test_a_table_of_a_log_shipper(tmp_path: Path) -> None:
-    """As the console of CloudWatch writes it: a line a row, not all of them calls."""
+@pytest.mark.parametrize(
+    "names",
+    [("timestamp", "message", "stream"), ("Date", "Message", "Host")],
+    ids=["cloudwatch", "datadog"],
+)
+def test_a_table_of_a_log_shipper(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """As the console of CloudWatch or of Datadog writes it: a line a row, not all of them calls."""
     call = {"model": "m", "max_tokens": 90, "completion_tokens": 12, "prompt": SECRET}
     rows = [("1780300800000", json.dumps(call) + "\n", ""), ("1780300800000", "START", "")]
-    path = written(tmp_path / "events.csv", rows, ("timestamp", "message", "stream"))
+    path = written(tmp_path / "events.csv", rows, names)
     done = import_file(path, tmp_path / "telemetry", SOURCES, SHIPPERS, lambda: None)
     [target] = done.written
     first = json.loads(target.read_text("utf-8").splitlines()[0])

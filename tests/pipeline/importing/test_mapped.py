@@ -121,6 +121,63 @@ def test_records_below_a_header_keep_their_place() -> None:
     assert all(part["eval"] == {"run": "r"} for part in parts)
 
 
+def test_a_record_is_kept_alone_as_in_a_list() -> None:
+    """A batch of Anthropic: its requests stand in one document, each of its results in a line."""
+    source = SOURCES["anthropic_batch"]
+    message = {"id": "msg_1", "content": SECRET, "usage": {"output_tokens": 3}}
+    result = {"custom_id": "q-1", "result": {"type": "succeeded", "message": message}}
+    assert source.kept(result)["result"]["message"] == {
+        "id": "msg_1",
+        "usage": {"output_tokens": 3},
+    }
+    asked = {"custom_id": "q-1", "params": {"max_tokens": 9, "messages": SECRET}}
+    kept = {"custom_id": "q-1", "params": {"max_tokens": 9}}
+    assert source.kept({"requests": [asked]}) == {"requests": [kept]}
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "value", "kept"),
+    [
+        ("tokenest", ["labels"], {"app": "wiki", "note": SECRET * 100}, {"app": "wiki"}),
+        ("bedrock", ["requestMetadata"], {"team": "search", "x": SECRET}, {"team": "search"}),
+        ("bedrock", ["requestMetadata"], {"deep": {"x": SECRET}}, {}),
+        (
+            "bedrock", ["output", "outputBodyJson"],
+            [{"text": SECRET}, {"delta": {"stop_reason": "end_turn", "x": SECRET}}],
+            [{"stop_reason": "end_turn"}],
+        ),
+        ("answers", ["gen_ai.response.finish_reasons"], ["length", {"x": SECRET}], ["length"]),
+        ("answers", ["createdAt"], {"$date": "2026-06-01T08:00:00Z"}, None),
+        ("answers", ["createdAt"], {"$date": "2026-06-01T08:00:00Z", "x": SECRET}, {}),
+        ("answers", ["modelUsage"], {"m-1": {"outputTokens": 3}}, {"m-1": {}}),
+        ("answers", ["modelUsage"], {"m-1": {}, "m-2": {}}, {}),
+        ("answers", ["response"], {"modelId": "m", "id": SECRET}, {"modelId": "m"}),
+        (
+            "claude_code", ["message", "content"],
+            [{"thinking": SECRET}, {"input": {"a": [SECRET, "é"]}}, {"content": SECRET}],
+            [{"text": "." * (len(SECRET) + len(f'{{"a":["{SECRET}","é"]}}'))}],
+        ),
+        (
+            "claude_code", ["message", "content"],
+            [{"text": f"{SECRET} exceeded the 32000 output token maximum"}],
+            [{"text": f"exceeded the 32000 output token maximum{'.' * (len(SECRET) + 1)}"}],
+        ),
+        ("codex", ["payload", "source"], {"subagent": {"x": SECRET}}, {"subagent": {}}),
+    ],
+)  # fmt: skip
+def test_what_is_read_as_one_value(
+    source: str, path: list[str], value: object, kept: object
+) -> None:
+    """Of an object or a list that a form reads as a whole stays what it reads there."""
+    record: Any = value
+    for name in reversed(path):
+        record = {name: record}
+    found: Any = SOURCES[source].kept(record)
+    for name in path:
+        found = found[name]
+    assert found == (value if kept is None else kept)
+
+
 @pytest.mark.slow
 @given(st.sampled_from(sorted(SOURCES)), st.dictionaries(st.text(), VALUES), VALUES)
 def test_what_is_kept_was_there(name: str, record: dict[str, Any], inner: object) -> None:

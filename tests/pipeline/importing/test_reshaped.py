@@ -117,6 +117,32 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
         )}],
         "answers", {"timestamp": 1, "model": "m", "input_tokens": 12, "output_tokens": 12},
     ),
+    "roo": (
+        [{"ts": 1, "say": "api_req_started", "text": json.dumps(
+            {"apiProtocol": "anthropic", "tokensIn": 9, "cacheReads": 3, "tokensOut": 12}
+        )}],
+        "answers", {"timestamp": 1, "input_tokens": 12, "output_tokens": 12},
+    ),
+    "a trajectory": (
+        {"schema_version": "ATIF-v1.4", "session_id": "s", "agent": {"name": SECRET}, "steps": [
+            {"step_id": 1, "source": "user", "timestamp": TIME, "message": SECRET},
+            {"step_id": 2, "source": "agent", "timestamp": TIME, "message": SECRET,
+             "model_name": "m", "metrics": {"completion_tokens": 12, "cost_usd": 0.1}},
+        ], "final_metrics": {"total_completion_tokens": 12}},
+        "answers",
+        {"session_id": "s", "step_id": 2, "timestamp": TIME, "model_name": "m",
+         "metrics": {"completion_tokens": 12}},
+    ),
+    "kong": (
+        {"started_at": 1, "request": {"uri": SECRET}, "response": {"status": 200}, "ai": {"proxy": {
+            "meta": {"request_model": "m", "plugin_id": SECRET},
+            "usage": {"completion_tokens": 12},
+            "payload": {"request": json.dumps({"max_tokens": 12, "messages": SECRET})},
+        }}},
+        "answers",
+        {"started_at": 1, "meta": {"request_model": "m"}, "usage": {"completion_tokens": 12},
+         "payload": {"request": '{"max_tokens": 12}'}},
+    ),
     "names of .NET": (
         {"Timestamp": TIME, "ModelId": "m", "FinishReason": "length",
          "Usage": {"InputTokenCount": 9, "OutputTokenCount": 12}, "Prompt": SECRET},
@@ -282,6 +308,14 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
         {"session": CALL, "turns": [CALL, CALL]},
         {"type": "assistant", "message": CALL | {"id": "msg_1"}, "parent_tool_use_id": None},
         {"summary": {"usage": {"m": {"requests": 3, "completion_tokens": 36}}}},
+        {
+            "daily": [
+                {
+                    "date": "2026-06-01",
+                    "modelBreakdowns": [{"modelName": "m", "outputTokens": 36, "cost": 1.5}],
+                }
+            ]
+        },
         {"first": {"second": {"model": "m", "prompt": SECRET}}},
         {"tags": SECRET, "spans": [SECRET], "response": {"tokenUsage": SECRET}},
         {
@@ -295,6 +329,7 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
         "a sum beside its parts",
         "an answer that goes on",
         "a sum",
+        "the sums of days",
         "no count",
         "another meaning",
         "no answer of a query",
@@ -366,7 +401,7 @@ PRINTED: dict[str, tuple[str, Record]] = {
     "a hash of Ruby": (
         (f"""I, [{TIME} #7] INFO -- : {{"choices"=>[{{"finish_reason" => "length"}}], "x"=>nil,"""
         f""" "y"=>"{SECRET} => nil", "id"=>"chatcmpl-1", "usage"=>{{"completion_tokens"=>12}}}}"""),
-        ANSWER | {"choices": [{"finish_reason": "length"}]},
+        ANSWER | {"@timestamp": TIME, "choices": [{"finish_reason": "length"}]},
     ),
 }  # fmt: skip
 
@@ -389,10 +424,12 @@ def test_an_answer_that_a_program_printed(tmp_path: Path, name: str) -> None:
         ("timestamp|model|completion_tokens|finish_reason", f"{TIME}|m|12|length"),
         ("Timestamp,Model,Completion Tokens,Finish Reason", f"{TIME},m,12,length"),
         ("timestamp;model;completion_tokens;finish_reason", f'{TIME};m;"12";length'),
+        ("timestamp,@model,@completion_tokens,@finish_reason", f"{TIME},m,12,length"),
+        ("timestamp,model,completiontokens,finishreason", f"{TIME},m,12,length"),
     ],
 )
 def test_tables_as_spreadsheets_write_them(tmp_path: Path, header: str, row: str) -> None:
-    """With bars between the cells, or with words in their header."""
+    """With bars between the cells, words in the header, or as Datadog and Athena write names."""
     path = tmp_path / "calls.csv"
     path.write_text(f"{header}\n{row}\n", encoding="utf-8")
     _, [line] = imported(path)

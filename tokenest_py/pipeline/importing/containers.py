@@ -44,6 +44,9 @@ PACKED: dict[bytes, Any] = {
 }  # fmt: skip
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, sqlite3.DatabaseError, csv.Error, EOFError,
            zlib.error, lzma.LZMAError)  # fmt: skip
+OF_DYNAMODB = frozenset({"S", "N", "BOOL", "NULL", "M", "L", "SS", "NS", "B"})
+OF_MONGODB = frozenset({"$numberInt", "$numberLong", "$numberDouble", "$date"})
+NUMBERS = {"N", "$numberInt", "$numberLong", "$numberDouble"}
 CODECS = {93: "zstd", 9: "deflate64", 95: "xz", 98: "ppmd"}
 
 
@@ -344,7 +347,7 @@ def _objects(value: object) -> Iterator[Row]:
 
 
 def _of_query(value: Row) -> list[Row]:
-    """The rows of what a query answers; none of anything else."""
+    """The rows of what a query answers, or a database exports; none of anything else."""
     rows: list[Row] = []
     for table in _dicts(value.get("tables")):  # Azure Monitor
         names = [str(column.get("name")) for column in _dicts(table.get("columns"))]
@@ -360,7 +363,27 @@ def _of_query(value: Row) -> list[Row]:
     for stream in _dicts(data.get("result")) if isinstance(data, dict) else []:  # Loki
         pairs_of = (pair for pair in _lists(stream.get("values")) if len(pair) >= 2)
         rows += [{"timestamp": pair[0], "line": pair[1]} for pair in pairs_of]
+    for item in _dicts([value.get("Item"), *_dicts(value.get("Items"))]):  # DynamoDB
+        if all(isinstance(cell, dict) and cell.keys() <= OF_DYNAMODB for cell in item.values()):
+            rows.append({name: _untyped(cell, OF_DYNAMODB) for name, cell in item.items()})
+    if isinstance(value.get("_id"), dict):  # MongoDB
+        rows.append({name: _untyped(cell, OF_MONGODB) for name, cell in value.items()})
     return rows
+
+
+def _untyped(value: object, types: frozenset[str]) -> object:
+    """A value without the types that a database writes around it: `{"N": "12"}` is 12."""
+    if isinstance(value, list):
+        return [_untyped(item, types) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) != 1 or not value.keys() <= types:
+        return {name: _untyped(inner, types) for name, inner in value.items()}
+    [(kind, inner)] = value.items()
+    if kind in NUMBERS:
+        with contextlib.suppress(ValueError):
+            return json.loads(str(inner))
+    return None if kind == "NULL" else _untyped(inner, types)
 
 
 def _dicts(value: object) -> list[Row]:

@@ -149,7 +149,9 @@ def _records(
         for row in table.rows(None):
             yield "origin", origin.event(row)
         return
-    written: Iterable[Record] = (_inward(row, sources) for row in _written(table, shippers))
+    written: Iterable[Record] = (
+        _inward(row, sources) for row in _written(table.rows(None), shippers)
+    )
     if table.columns:
         known, written = _known_table(table, sources, shippers)
         if known is not None:
@@ -188,16 +190,23 @@ def _known_table(
     """The source of a table with columns, and all its rows, of the columns that it knows."""
     if known := _of_columns(table.columns, sources):
         return known, table.rows([name for name in table.columns if known.knows_column(name)])
+    rows = table.rows(None)
     if known := _of_columns([folded(name) for name in table.columns], sources):
-        return known, ({folded(name): row[name] for name in row} for row in table.rows(None))
-    rows = _written(table, shippers)
+        return known, map(_respelt, rows)
     head = list(islice(rows, HEAD_ROWS))
-    return _of_rows(head, sources), chain(head, rows)
+    for named in (dict, _respelt):  # a shipper's `message` is `Message` in a spreadsheet
+        if known := _of_rows(list(_written(map(named, head), shippers)), sources):
+            return known, _written(map(named, chain(head, rows)), shippers)
+    return None, _written(chain(head, rows), shippers)
 
 
-def _written(table: Table, shippers: Shippers) -> Iterator[Record]:
+def _respelt(row: Record) -> Record:
+    return {folded(name): row[name] for name in row}
+
+
+def _written(rows: Iterable[Record], shippers: Shippers) -> Iterator[Record]:
     """The rows of a table, without what a log shipper put around them."""
-    return chain.from_iterable(map(shippers.as_written, table.rows(None)))
+    return chain.from_iterable(map(shippers.as_written, rows))
 
 
 def _inward(row: Record, sources: Sequence[Source]) -> Record:

@@ -34,6 +34,8 @@ NAME = re.compile(r'"([^"]+)"|([^."]+)')  # one with dots stands in quotes
 WHOLE = re.compile(r"-?([0-9]{1,300}|[0-9]{1,3}(,[0-9]{3}){1,99})(\.0+)?")  # a float holds no more
 NUMBER = re.compile(r"-?([0-9]{1,200}\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,2})?")
 OFFSET = re.compile(r"^(20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)$")
+STOP = re.compile(r'"((?:stop|finish|completion)_?[rR]eason)": "([^"\\]{1,200})"')
+MAXIMUM = re.compile(r"exceeded the [0-9]+ output token maximum")
 TRUE, FALSE = {"true", "t", "1"}, {"false", "f", "0"}
 
 
@@ -45,33 +47,39 @@ class Node:
         members: By name; the items of a list are below `[]`.
         keys: The attributes that are kept of a list of keys and values.
         kinds: Types that field maps give the value itself.
+        forms: Those of its types and forms that read an object or a list as one value (SHAPES).
         in_text: The value is a text that holds JSON.
     """
 
     members: dict[str, Node] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
+    forms: set[str] = field(default_factory=set)
     in_text: bool = False
 
-    def add(self, steps: Sequence[tuple[str, str]], kind: str) -> None:
-        """Lead to a value of that type along the steps of a path."""
+    def add(self, steps: Sequence[tuple[str, str]], kind: str, form: str) -> None:
+        """Lead to a value of that type, in that form, along the steps of a path."""
         if not steps:
             self.kinds.add(kind)
+            self.forms |= {kind, form} & SHAPES.keys()
             return
         (step, value), rest = steps[0], steps[1:]
         if step == "text":
             self.in_text = True
-            self.add(rest, kind)
+            self.add(rest, kind, form)
         elif step == "key":
             self.keys.add(value)
         else:
-            self.members.setdefault(value, Node()).add(rest, kind)
+            self.members.setdefault(value, Node()).add(rest, kind, form)
 
     def kept(self, value: object) -> object:
         """Return what is kept of a value; None for nothing."""
         if self.in_text and isinstance(value, str):
             inner = self.kept(_parsed(value))
             return None if inner is None else json.dumps(inner)
+        shapes = (SHAPES[form](value) for form in self.forms)
+        if (shape := next((one for one in shapes if one is not None), None)) is not None:
+            return shape
         if isinstance(value, dict):
             found = {name: node.kept(value[name]) for name, node in self.members.items()
                      if name in value}  # fmt: skip
@@ -92,8 +100,6 @@ class Node:
             ]
         if "[]" in self.members:
             return [self.members["[]"].kept(item) for item in items]
-        if "text_list" in self.kinds:
-            return [item for item in items if isinstance(item, str) and len(item) <= MAX_TEXT]
         return None
 
 
@@ -135,6 +141,9 @@ class Source:
         }
         found = self._tree.kept({name: record[name] for name in record.keys() - closed})
         kept: Record = found if isinstance(found, dict) else {}
+        for name in closed & self._own.members.keys():
+            if beside := self._own.members[name].kept(record[name]):
+                kept[name] = beside
         for name in self._named & record.keys() - kept.keys():
             value = record[name]
             is_short = isinstance(value, (int, float)) or (value is None) or value == ""
@@ -191,15 +200,23 @@ class Source:
 
     @cached_property
     def _tree(self) -> Node:
+        return self._grown(self.fields)
+
+    @cached_property
+    def _own(self) -> Node:
+        """What is kept of a member that is called as an envelope is, and is none."""
+        return self._grown([row for row in self.fields if ">" not in row["path"]])
+
+    def _grown(self, fields: Iterable[Mapping[str, str]]) -> Node:
         tree = Node()
         nested = [each.strip(".") for each in self.each if each not in {"[]", "data[]"}]
-        for row in self.fields:
+        for row in fields:
             for path in row["path"].split(" + "):
                 for whole in [path[1:]] if path.startswith("/") else [
                     f"{prefix}.{place}" if prefix else place
-                    for prefix in nested or [""] for place in self._places(path)
+                    for prefix in ["", *nested] for place in self._places(path)
                 ] if path else []:  # fmt: skip
-                    tree.add(_steps(whole), row["type"])
+                    tree.add(_steps(whole), row["type"], row.get("form", ""))
         return tree
 
     def _places(self, path: str) -> list[str]:
@@ -278,6 +295,83 @@ def of_one(fitting: Sequence[Source]) -> Source | None:
     """The one of the sources that recognise something; one that yields where no other does."""
     found = [source for source in fitting if not source.yields] or fitting
     return found[0] if len(found) == 1 else None
+
+
+def _is_short(value: object) -> bool:
+    return value is None or isinstance(value, int | float) or _is_word(value)
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_TEXT
+
+
+def _labels(value: object) -> object:
+    """The short members of an object."""
+    if not isinstance(value, dict):
+        return None
+    return {name: one for name, one in value.items() if _is_short(one)}
+
+
+def _first_text(value: object) -> object:
+    """The first member of an object, where it is a text."""
+    first = next(iter(value.items()), ("", None)) if isinstance(value, dict) else ("", None)
+    return dict([first]) if _is_word(first[1]) else None
+
+
+def _first_key(value: object) -> object:
+    """The name of the first member of an object."""
+    return {next(iter(value)): {}} if isinstance(value, dict) and value else None
+
+
+def _only_key(value: object) -> object:
+    """The name of the one member of an object, which holds a plain object."""
+    inner = list(value.values()) if isinstance(value, dict) else []
+    is_plain = len(inner) == 1 and isinstance(inner[0], dict)
+    return _first_key(value) if is_plain and all(map(_is_short, inner[0].values())) else None
+
+
+def _date(value: object) -> object:
+    """A time as MongoDB writes it."""
+    is_date = isinstance(value, dict) and value.keys() == {"$date"} and _is_word(value["$date"])
+    return value if is_date else None
+
+
+def _words(value: object) -> object:
+    """The short texts of a list."""
+    return [item for item in value if _is_word(item)] if isinstance(value, list) else None
+
+
+def _first_stop(value: object) -> object:
+    """The first stop word in the chunks of a stream."""
+    found = STOP.search(json.dumps(value)) if isinstance(value, list) else None
+    return [{found[1]: found[2]}] if found else None
+
+
+def _length(value: object) -> object:
+    """How long the blocks of an answer are, and the ceiling that Claude Code says was exceeded."""
+    if not isinstance(value, list):
+        return None
+    blocks = [block for block in value if isinstance(block, dict)]
+    texts = [block[name] for block in blocks for name in ("text", "thinking")
+             if isinstance(block.get(name), str)]  # fmt: skip
+    asked = [json.dumps(block["input"], ensure_ascii=False, separators=(",", ":"))
+             for block in blocks if block.get("input") is not None]  # fmt: skip
+    said = next((found[0] for text in texts if (found := MAXIMUM.search(text))), "")
+    return [{"text": said.ljust(sum(map(len, texts + asked)), ".")}]
+
+
+# what is kept of an object or a list that a type or a form reads as one value
+SHAPES = {
+    "chunks_stop": _first_stop,
+    "first_text": _first_text,
+    "labels": _labels,
+    "moment": _date,
+    "only_key": _only_key,
+    "stop_words": _words,
+    "text_list": _words,
+    "visible_characters": _length,
+    "word_or_key": _first_key,
+}
 
 
 def _steps(path: str) -> list[tuple[str, str]]:

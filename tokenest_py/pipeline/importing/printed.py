@@ -27,8 +27,8 @@ OF_RUBY = re.compile(r"""("(?:[^"\\]|\\.)*")|\s*=>\s*|\bnil\b""")
 MEMBER = re.compile(r"<\w+\.(\w+): [^<>]*>")  # of an enumeration
 NOTHING = {"", "None", "null"}
 WHOLE = re.compile(r"-?[0-9]{1,18}")
-TIME = re.compile(
-    r"[^\w]{0,3}([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]{8,}(?:Z|[+-][0-9]{2}:?[0-9]{2})?)"
+TIME = re.compile(  # as shipped.sql has it
+    r"[^{]{0,80}?([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]{8,}(?:Z|[+-][0-9]{2}:?[0-9]{2})?)"
 )
 
 
@@ -49,7 +49,7 @@ def pairs(line: str) -> Record:
             record.setdefault(name, value)
     if len(record) < 2:
         return {}
-    time = time_of(line)
+    time = time_of(line.partition("=")[0])
     record = _of_gemini(record)
     return {"@timestamp": time, **record} if time else record
 
@@ -116,7 +116,7 @@ def _of_gemini(record: Record) -> Record:
     return {**record, "candidates": candidates, "usage_metadata": dict(record)}
 
 
-def time_of(line: str) -> str | None:
-    """The time that a line of a log begins with."""
-    begin = TIME.match(line)
+def time_of(text: str) -> str | None:
+    """The time in the text that a line of a log begins with."""
+    begin = TIME.match(text)
     return begin[1] if begin else None

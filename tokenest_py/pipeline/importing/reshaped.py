@@ -26,8 +26,14 @@ Rules = tuple["Callable[[Record], bool]", "Collection[str]"]
 
 DEPTH = 5  # of objects within objects that are looked at
 SAME = {
-    "time_generated": "timestamp", "@t": "timestamp",
+    "time_generated": "timestamp", "@t": "timestamp", "@timestamp": "@timestamp",
     "input_token_count": "input_tokens", "output_token_count": "output_tokens",
+    # as Athena and Postgres write names that have humps
+    "inputtokencount": "input_tokens", "outputtokencount": "output_tokens",
+    "inputtokens": "input_tokens", "outputtokens": "output_tokens",
+    "prompttokens": "prompt_tokens", "completiontokens": "completion_tokens",
+    "modelid": "model_id", "modelname": "model_name", "maxtokens": "max_tokens",
+    "stopreason": "stop_reason", "finishreason": "finish_reason",
 }  # fmt: skip
 HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 BETWEEN = re.compile(r"[\s_-]+")
@@ -60,9 +66,12 @@ class Reshaping:
 
 
 def folded(name: str) -> str:
-    """A name in small letters with `_` between its words: `MaxTokens` and `max-tokens` alike."""
+    """A name in small letters with `_` between its words: `MaxTokens` and `max-tokens` alike.
+
+    Datadog's tables have `@` before the names of attributes.
+    """
     plain = BETWEEN.sub("_", HUMP.sub("_", name.strip())).lower()
-    return SAME.get(plain, plain)
+    return SAME.get(plain, plain.removeprefix("@"))
 
 
 def _within(value: object, rules: Rules, above: Record, place: str, depth: int) -> Iterator[Found]:
@@ -106,7 +115,8 @@ def _shaped(value: Record, above: Record) -> list[Record] | None:
         return _of_spring(value, above)
     if "request" in value and (answer := _body(value.get("response"))):
         return [_of_exchange(value, answer, above)]
-    if "parent_tool_use_id" in value:  # `claude -p` prints counts of answers that go on
+    # `claude -p` prints counts of answers that go on, and ccusage the sums of days
+    if "parent_tool_use_id" in value or "modelBreakdowns" in value:
         return []
     if value.get("say") == "api_req_started":
         return [_of_cline(value)]
