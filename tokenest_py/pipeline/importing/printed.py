@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from tokenest_py.pipeline.importing.mapped import of_python
+from tokenest_py.pipeline.importing.cells import of_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

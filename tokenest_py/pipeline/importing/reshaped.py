@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tokenest_py.pipeline.importing.mapped import of_portal
+from tokenest_py.pipeline.importing.cells import of_portal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
