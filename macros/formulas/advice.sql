@@ -57,8 +57,8 @@
     )
     {%- endset -%}
     {%- set cut_off -%}
-    cast(n_truncated as string) || ' of ' || cast(n_known as string)
-                || case when n_truncated = 1 then ' was cut off' else ' were cut off' end
+    cast(n_ceiling_truncated as string) || ' of ' || cast(n_ceiling_known as string)
+                || case when n_ceiling_truncated = 1 then ' was cut off' else ' were cut off' end
     {%- endset -%}
     {%- set too_few -%}
     'too few calls: ' || cast({{ events_needed('max_truncation') }} as string)
@@ -95,8 +95,8 @@
                     when is_cut_off
                         then
                             'smaller ceilings cut off '
-                            || cast(n_truncated - n_usual_truncated as string)
-                            || ' of ' || cast(n_known as string)
+                            || cast(n_ceiling_truncated - n_usual_truncated as string)
+                            || ' of ' || cast(n_ceiling_known as string)
                             || ', and the commonest is too large: '
                     else ''
                 end
@@ -109,6 +109,14 @@
                     else 'frees ' || {{ changed_percent }} || ' % of what is reserved'
                 end
         else 'it is near what such calls need'
+    end
+    || case
+        when n_truncated - n_ceiling_truncated > max_truncation * n_known
+            then
+                '; ' || cast(n_truncated - n_ceiling_truncated as string) || ' of '
+                || cast(n_known as string)
+                || ' were cut off far below their ceiling, as by a full context window'
+        else ''
     end
 {%- endmacro %}
 

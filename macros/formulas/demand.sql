@@ -40,11 +40,30 @@
 {%- endmacro %}
 
 {#-
+    Boolean: cut off, and not by its ceiling. The context window was full, which few servers have a stop
+    word for: else the output is less than the share window_share of the ceiling.
+-#}
+{% macro is_cut_off_elsewhere() -%}
+    coalesce(
+        is_truncated
+        and (
+            stop_class = 'context_window'
+            or (
+                actual_output_tokens > 0
+                and actual_output_tokens
+                < {{ known_ceiling() }} * cast({{ var('window_share') }} as double)
+            )
+        ),
+        false
+    )
+{%- endmacro %}
+
+{#-
     Boolean: cut off by a ceiling that is known, so that it needed at least that, whatever was
     counted.
 -#}
 {% macro is_cut_off_at_ceiling() -%}
-    coalesce(is_truncated and stop_class <> 'context_window' and actual_max_tokens > 0, false)
+    coalesce(is_truncated and actual_max_tokens > 0 and not {{ is_cut_off_elsewhere() }}, false)
 {%- endmacro %}
 
 {#-
@@ -74,15 +93,12 @@
 
 {#-
     Tokens that an attempt which was cut off needed at least: its ceiling. Where the ceiling is
-    unknown, or did not cut it (the context window did, or nobody knows what), its output.
+    unknown, or did not cut it (something else did, or nobody knows what), its output.
 -#}
 {% macro censoring_bound() -%}
     case
-        when is_truncated and stop_class <> 'context_window'
-            then greatest(
-                actual_output_tokens,
-                coalesce(actual_max_tokens, assumed_max_tokens, actual_output_tokens)
-            )
+        when is_truncated and not {{ is_cut_off_elsewhere() }}
+            then greatest(actual_output_tokens, coalesce({{ known_ceiling() }}, actual_output_tokens))
         else actual_output_tokens
     end
 {%- endmacro %}
@@ -119,8 +135,8 @@
 {#-
     Boolean: the ceiling that was sent is the one that a quantile of the table gave for a rate, so
     that the truncation of the call says something about that quantile. A floor was made for no
-    rate, and a control call ran under no budget. A call that failed, was filtered or filled the
-    context window did not end by its ceiling, nor within it.
+    rate, and a control call ran under no budget. A call that failed, was filtered or was cut off by
+    something else did not end by its ceiling, nor within it.
 -#}
 {% macro ran_under_quantile() -%}
     coalesce(
@@ -131,7 +147,7 @@
         and not is_control
         and (
             ({{ attempt_outcome() }}) = 'observed'
-            or (is_truncated and stop_class not in ('context_window', 'filtered'))
+            or (is_truncated and stop_class <> 'filtered' and not {{ is_cut_off_elsewhere() }})
         ),
         false
     )

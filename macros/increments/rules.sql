@@ -64,6 +64,6 @@
     {{ return([
         'under_multiplier', 'stub_max_tokens', 'synthetic_runs', 'partial_usage_flags',
         'failure_mode_max_tokens', 'sources', 'labels', 'label_paths', 'assumed_max_tokens',
-        'starved_share', 'success_only',
+        'starved_share', 'success_only', 'window_share',
     ]) }}
 {% endmacro %}

@@ -145,6 +145,7 @@ budgets as (
 runtime_constants as (
     {% for name in [
         'online_calls', 'online_most', 'online_step', 'so_far_half_life', 'so_far_shrinkage',
+        'window_share',
     ] %}
         select
             '{{ name }}' as name,

@@ -289,6 +289,30 @@ def event(number: int, **fields: object) -> dict[str, Any]:
     } | fields  # fmt: skip
 
 
+def test_what_a_full_window_cut_off_raises_no_ceiling(tmp_path: Path) -> None:
+    """One answer in twenty says `length` at a tenth of its ceiling; the others end themselves."""
+    write(
+        tmp_path / "log.ndjson",
+        *(
+            event(
+                n,
+                occurred_at=f"2026-01-01T00:{n // 60:02}:{n % 60:02}Z",
+                actual_output_tokens=400 if n % 20 == 0 else 300 + n,
+                actual_max_tokens=4000,
+                stop_reason="length" if n % 20 == 0 else "stop",
+            )
+            for n in range(400)
+        ),
+    )
+    done = advise(tmp_path, "log.ndjson", "--format", "json")
+    [row] = json.loads(done.stdout)
+    assert (row["cut_off"], row["verdict"]) == (20, "lower")
+    assert 680 <= row["max_tokens"] <= 720
+    assert row["reason"].endswith(
+        "; 20 of 400 were cut off far below their ceiling, as by a full context window"
+    )
+
+
 def test_stop_words_that_nobody_knows_are_named(tmp_path: Path) -> None:
     """They are there: nobody is told to record them, but to say what the commonest means."""
     odd = "fin\x1b[31m" + "x" * 300

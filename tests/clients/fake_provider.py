@@ -107,8 +107,11 @@ class Use:
 
 
 def use(body: Json, ceiling: int) -> Use:
-    """What the prompt needs, within the ceiling."""
-    said = re.search(r"needs (\d+)(?: reasoning (\d+))?", json.dumps(body))
+    """What the prompt needs, within the ceiling and the room that it says the window has."""
+    text = json.dumps(body)
+    said = re.search(r"needs (\d+)(?: reasoning (\d+))?", text)
+    if room := re.search(r"room (\d+)", text):
+        ceiling = min(ceiling, int(room[1]))
     visible, reasoning = (int(said[1]), int(said[2] or 0)) if said else (100, 0)
     wanted = visible + reasoning
     return Use(min(wanted, ceiling), min(reasoning, ceiling), wanted > ceiling)

@@ -99,6 +99,19 @@ def test_only_once(wired: Wired, client: openai.OpenAI) -> None:
     assert wired.seen("truncated") == [(True,), (True,)]
 
 
+def test_a_full_window_is_not_tried_again(wired: Wired) -> None:
+    """The server says `length` far below the ceiling: more of it would give the same answer."""
+    told: list[Any] = []
+    client = wired.sized(
+        openai.OpenAI(base_url=f"{wired.provider.url}/v1"), on_truncation=told.append
+    )
+    client.chat.completions.create(model=MODEL, messages=ask("needs 1500 room 400"))
+    assert wired.provider.ceilings(*CEILING) == [1000]
+    assert wired.seen("truncated", "actual_output_tokens") == [(True, 400)]
+    [said] = told
+    assert "400 tokens are far below the ceiling of 1000" in said.reason
+
+
 def test_the_second_attempt_fails(wired: Wired, client: openai.OpenAI) -> None:
     """An error that we brought about is not the application's: it gets the first answer."""
     create = client.with_options(max_retries=0).chat.completions.create

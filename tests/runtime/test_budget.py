@@ -442,6 +442,17 @@ def test_refusals(cold: Estimator, stop_reason: str | None, piece: str) -> None:
     assert piece in reason
 
 
+def test_an_answer_far_below_its_ceiling_was_cut_off_by_something_else(cold: Estimator) -> None:
+    """Servers say `length` of a full context window, too; a larger ceiling changes nothing."""
+    budget = cold.budget(cold.estimate(["src/a.py"], None, "low"))
+    half = budget.max_tokens // 2
+    found, reason = cold.after_truncation(budget, "length", output_tokens=half - 1)
+    assert found is None
+    assert f"{half - 1} tokens are far below the ceiling of {budget.max_tokens}" in reason
+    for counted in (half, 0, None):
+        assert cold.after_truncation(budget, "length", output_tokens=counted).budget is not None
+
+
 def test_denied_truncation(cold: Estimator) -> None:
     """Output that reached the ceiling was cut off, whatever the stop reason says."""
     budget = cold.budget(cold.estimate(["src/a.py"], None, "low"))

@@ -172,6 +172,7 @@ def test_what_no_quantile_sized_moves_no_rate(path: Path) -> None:
     for budget in (clamped, control, retry, floor):
         memory.observe(table, budget, budget.max_tokens, "length", None)
     memory.observe(table, good, 5, "model_context_window_exceeded", None)
+    memory.observe(table, good, good.max_tokens // 2 - 1, "length", None)
     memory.observe(table, good, 5, "a word of no list", None)
     assert memory.online(table, "chat", None, RATE) == 0
 

@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.clients import refusals, requests
-from tokenest_py.clients.labels import AUTO, Auto, current
+from tokenest_py.clients.labels import AUTO, Auto, current, text_of_label
 from tokenest_py.clients.quietly import Quietly, quiet
 from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime.budget import CLAMP, Escalation
-from tokenest_py.runtime.labels import MAX_LABELS, NAME, OF_THE_CALL, is_value
+from tokenest_py.runtime.labels import MAX_LABELS, NAME, OF_THE_CALL
 from tokenest_py.runtime.providers import (
     BY_PROVIDER,
     PARAMETERS,
@@ -23,7 +23,6 @@ from tokenest_py.runtime.providers import (
     sized_fields,
     stop_fields,
 )
-from tokenest_py.runtime.recorder.record import text_of
 from tokenest_py.runtime.stop_reasons import may_hide_a_cut
 
 if TYPE_CHECKING:
@@ -168,7 +167,7 @@ class Call:
             for name, value in given.items()
             if NAME.fullmatch(name)
             and name not in OF_THE_CALL
-            and (text := _label_text(value)) is not None
+            and (text := text_of_label(value)) is not None
         }
         environment = os.environ
         self._fields["run_id"] = (
@@ -282,9 +281,7 @@ class Call:
         if self.max_tokens is None:  # nothing was sent that the table could be judged by
             event["selected_budget"] = None
         event["model"] = self.model or event.get("model")
-        flags = fields.get("quality_flags")
-        several = isinstance(flags, list) and SEVERAL_ANSWERS in flags
-        if several and fields.get("truncated") and self.max_tokens is not None:
+        if _are_several(fields) and fields.get("truncated") and self.max_tokens is not None:
             event["actual_output_tokens"] = self.max_tokens  # the longest one was cut off there
         self._sizer.recorder.record(**event)
         self._remember(event)
@@ -332,7 +329,7 @@ class Call:
         escalation = self._sizer.estimator.after_truncation(
             budget._replace(max_tokens=sent, is_retry=self._tries > 1),
             str(fields.get("stop_reason")),
-            output_tokens=sent,
+            output_tokens=_used(fields) or sent,
         )
         if escalation.budget is not None:
             self._send_again(escalation.budget.max_tokens)
@@ -381,13 +378,16 @@ class Call:
         self.max_tokens = tokens
 
 
-def _label_text(value: object) -> str | None:
-    """The text of a label as the recorder has it; None for what is none."""
-    try:
-        text = text_of(value)
-    except (TypeError, ValueError):
-        return None
-    return text if is_value(text) else None
+def _are_several(fields: Mapping[str, object]) -> bool:
+    """Whether the count is the mean of several answers: the longest may have been cut off."""
+    flags = fields.get("quality_flags")
+    return isinstance(flags, list) and SEVERAL_ANSWERS in flags
+
+
+def _used(fields: Mapping[str, object]) -> int:
+    """The tokens of an answer; 0 where they were not counted, or are those of several."""
+    used = fields.get("actual_output_tokens")
+    return used if isinstance(used, int) and not _are_several(fields) else 0
 
 
 def _holds_answer(answer: object) -> bool:

@@ -8,6 +8,9 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from tokenest_py.runtime.labels import is_value
+from tokenest_py.runtime.recorder.record import text_of
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Mapping
 
@@ -97,3 +100,12 @@ _around: ContextVar[_Around] = ContextVar("tokenest_labels", default=_NONE)
 def current() -> Mapping[str, object]:
     """The labels around the caller."""
     return _around.get().known
+
+
+def text_of_label(value: object) -> str | None:
+    """The text of a label as the recorder has it; None for what is none."""
+    try:
+        text = text_of(value)
+    except (TypeError, ValueError):
+        return None
+    return text if is_value(text) else None

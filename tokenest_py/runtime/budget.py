@@ -295,6 +295,13 @@ def escalate(
         reason = (
             f"{said}: the context window was full; a larger ceiling does not help, less input does"
         )
+    elif stop_class == "truncated" and is_far_below(
+        coefficients, output_tokens or 0, budget.max_tokens
+    ):
+        reason = (
+            f"{said}: {output_tokens} tokens are far below the ceiling of {budget.max_tokens}, so"
+            " that the context window was full; a larger ceiling does not help, less input does"
+        )
     elif stop_class != "truncated" and not reached:
         reason = (
             f"the stop reason {stop_reason!r} ({stop_class}) does not say that output was cut off"
@@ -307,6 +314,11 @@ def escalate(
         raised = budget._replace(max_tokens=tokens, identified=False, is_retry=True)
         return Escalation(raised, f"raised from {budget.max_tokens} to {tokens}")
     return Escalation(None, reason)
+
+
+def is_far_below(coefficients: Coefficients, output_tokens: int, ceiling: int) -> bool:
+    """Whether a cut-off answer of so many tokens was cut off by something else than its ceiling."""
+    return 0 < output_tokens < ceiling * coefficients.constants.get("window_share", 0)
 
 
 def cell_of(

@@ -18,6 +18,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
+from tokenest_py.runtime.budget import is_far_below
 from tokenest_py.runtime.quantiles import BY_QUANTILE, MOST_TOKENS, median_cell
 from tokenest_py.runtime.stop_reasons import spelled
 
@@ -126,6 +127,8 @@ class Memory:
         stop_class = table.stop_classes.get(said, "unknown" if said else "complete")
         is_cut = stop_class == "truncated" or output_tokens >= budget.max_tokens
         if stop_class in ("context_window", "filtered") or (stop_class == "unknown" and not is_cut):
+            return
+        if is_cut and is_far_below(table, output_tokens, budget.max_tokens):
             return
         level = table.model_level
         label = budget.cell[0]

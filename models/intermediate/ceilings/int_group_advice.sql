@@ -59,6 +59,8 @@ labelled as (
         actual_max_tokens,
         ceiling_tokens,
         is_truncated,
+        -- what something else cut off says nothing about its ceiling
+        case when not {{ is_cut_off_elsewhere() }} then is_truncated end as is_cut_by_ceiling,
         is_left_out,
         is_recent,
         is_observed,
@@ -112,11 +114,12 @@ counted as (
     select
         cell_level,
         labels,
-        count(case when has_usual_ceiling then is_truncated end) as n_usual_known,
-        sum(case when has_usual_ceiling and is_truncated then 1 else 0 end) as n_usual_truncated,
-        count(case when has_usual_ceiling and is_recent then is_truncated end)
+        count(case when has_usual_ceiling then is_cut_by_ceiling end) as n_usual_known,
+        sum(case when has_usual_ceiling and is_cut_by_ceiling then 1 else 0 end)
+            as n_usual_truncated,
+        count(case when has_usual_ceiling and is_recent then is_cut_by_ceiling end)
             as n_recent_usual_known,
-        sum(case when has_usual_ceiling and is_recent and is_truncated then 1 else 0 end)
+        sum(case when has_usual_ceiling and is_recent and is_cut_by_ceiling then 1 else 0 end)
             as n_recent_usual_truncated,
         {% for name in labels() -%}
             max({{ label_column(name) }}) as {{ label_column(name) }},
@@ -124,10 +127,13 @@ counted as (
         count(*) as n,
         count(is_truncated) as n_known,
         sum(case when is_truncated then 1 else 0 end) as n_truncated,
-        count(case when is_recent then is_truncated end) as n_recent_known,
-        sum(case when is_recent and is_truncated then 1 else 0 end) as n_recent_truncated,
-        count(case when is_present then is_truncated end) as n_present_known,
-        sum(case when is_present and is_truncated then 1 else 0 end) as n_present_truncated,
+        count(is_cut_by_ceiling) as n_ceiling_known,
+        sum(case when is_cut_by_ceiling then 1 else 0 end) as n_ceiling_truncated,
+        count(case when is_recent then is_cut_by_ceiling end) as n_recent_ceiling_known,
+        sum(case when is_recent and is_cut_by_ceiling then 1 else 0 end)
+            as n_recent_ceiling_truncated,
+        count(case when is_present then is_cut_by_ceiling end) as n_present_known,
+        sum(case when is_present and is_cut_by_ceiling then 1 else 0 end) as n_present_truncated,
         sum(case when is_observed then 1 else 0 end) as n_observed,
         sum(case when stop_class = 'unrecorded' then 1 else 0 end) as n_without_stop_word,
         sum(case when is_left_out then 1 else 0 end) as n_left_out,
@@ -169,12 +175,12 @@ rated as (
         coalesce(max_tokens.clamped_by <> '', false) as is_clamped,
         coalesce(max_tokens.quantile_rate <= rates.rate, false) as has_quantile,
         {{ ratio('asked.n_truncated', 'asked.n_known') }} as truncation_rate,
-        {% for of in ['', 'usual_'] %}
-            {{ ratio('asked.n_' ~ of ~ 'truncated', 'asked.n_' ~ of ~ 'known') }} > rates.rate
+        {% for of, name in [('ceiling', 'cut_off'), ('usual', 'usual_cut_off')] %}
+            {{ ratio('asked.n_' ~ of ~ '_truncated', 'asked.n_' ~ of ~ '_known') }} > rates.rate
             or {{ wilson_lower(
-                'asked.n_recent_' ~ of ~ 'truncated', 'asked.n_recent_' ~ of ~ 'known'
+                'asked.n_recent_' ~ of ~ '_truncated', 'asked.n_recent_' ~ of ~ '_known'
             ) }} > rates.rate
-                as is_{{ of }}cut_off,
+                as is_{{ name }},
         {% endfor %}
         coalesce(
             {{ wilson_lower('asked.n_present_truncated', 'asked.n_present_known') }}
