@@ -21,7 +21,6 @@ SO_FAR = {
     "online_step": 0.02,
     "so_far_half_life": 200,
     "so_far_shrinkage": 3,
-    "window_share": 0.5,
 }
 
 # The six calls of the origin's first collection, with the deliverables as recorded.
@@ -141,9 +140,8 @@ def set_value(rows: Rows, value: float, **keys: str) -> Rows:
 
 
 def still(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows without those by which what is seen after the table was made is taken up."""
-    of_vars = ("online_", "so_far_", "window_")
-    return [row for row in rows if not str(row.get("name")).startswith(of_vars)]
+    """The rows without those that move budgets by what was seen since the table was made."""
+    return [row for row in rows if not str(row.get("name")).startswith(("online_", "so_far_"))]
 
 
 def so_far_quantile(rate: float, name: str, class_: int, ln_factor: float) -> dict[str, Any]:

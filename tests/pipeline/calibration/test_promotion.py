@@ -307,5 +307,6 @@ def test_other_gates(tmp_path: Path) -> None:
     exported = {"kind": "budget", "category": None, "complexity": None, "labels": "{}",
                 "model": None, "input_bin": None, "max_truncation": 0.02, "label": "identified",
                 "value": 1000.0, "n": 60, "confidence": 0.5, "method": "budget_blend"}  # fmt: skip
-    assert source_gate(one, [exported]).passes
-    assert not source_gate(two, [exported]).passes
+    of_var = {"kind": "constant", "name": "window_share", "value": 0.5}
+    assert source_gate(one, [exported, of_var]).passes
+    assert not source_gate(two, [exported, of_var]).passes
