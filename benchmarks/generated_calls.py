@@ -133,20 +133,14 @@ TOKENS_A_FILE = 700
 SPREAD = 0.4
 
 
-def by_files(
-    calls: int,
-    seed: int = 1,
-    *,
-    files: Sequence[int] = FILES,
-    projects: Mapping[str, float] = PROJECTS,
-) -> list[Call]:
+def by_files(calls: int, seed: int = 1) -> list[Call]:
     """Calls that write files: 700 tokens each, and one project of three writes twice as much."""
     chance = random.Random(seed)
-    names = list(projects)
+    names = list(PROJECTS)
     found = []
     for number in range(calls):
-        project, count = chance.choice(names), chance.choice(files)
-        centre = TOKENS_A_FILE * count * projects[project]
+        project, count = chance.choice(names), chance.choice(FILES)
+        centre = TOKENS_A_FILE * count * PROJECTS[project]
         found.append(
             Call(
                 number,

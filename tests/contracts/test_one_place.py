@@ -6,6 +6,7 @@ import ast
 import configparser
 import csv
 import re
+from collections import Counter
 
 import pytest
 import yaml
@@ -102,3 +103,15 @@ def test_every_reason_to_leave_a_call_out_is_counted() -> None:
     [column] = (one for one in demand["columns"] if one["name"] == "excluded_reason")
     [test] = column["data_tests"]
     assert set(ast.literal_eval(text)) == set(test["accepted_values"]["arguments"]["values"])
+
+
+def test_a_column_of_many_models_is_described_once() -> None:
+    """In a `__docs.md`: of what more than five models have, none repeats the words."""
+    found = Counter(
+        (column["name"], column["description"])
+        for path in (ROOT / "models").rglob("*.yml")
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
+        for column in model.get("columns", [])
+        if "doc(" not in column["description"]
+    )
+    assert [column for column, times in found.items() if times > 5] == []

@@ -128,7 +128,7 @@ def tokenest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def journal_lines(folder: Path, run_id: str = "r") -> list[dict[str, Any]]:
-    """The records of a run's journal; a line that is none fails."""
-    text = (folder / "telemetry" / f"attempts-{run_id}.ndjson").read_text()
+def journal_lines(folder: Path) -> list[dict[str, Any]]:
+    """The records of the journal of run r; a line that is none fails."""
+    text = (folder / "telemetry" / "attempts-r.ndjson").read_text()
     return [json.loads(line) for line in text.splitlines()]

@@ -18,8 +18,8 @@ from tokenest_py.cli.options import (
 )
 from tokenest_py.cli.output import Format
 from tokenest_py.cli.say import say
+from tokenest_py.pipeline.calibration.backtest import GIVEN_TABLE, read_calls, rounds_of
 from tokenest_py.pipeline.calibration.backtest import backtest as run_backtest
-from tokenest_py.pipeline.calibration.backtest import read_calls, rounds_of
 from tokenest_py.pipeline.calibration.gates import HELD_BACK
 from tokenest_py.pipeline.calibration.refit import Refit
 from tokenest_py.pipeline.database import open_database
@@ -100,7 +100,7 @@ def scores_of(
     parts = rounds_of(calls, share=share, rounds=rounds)
     with scratch_folder() as folder:
         refit = Refit(settings, folder, current_plan(settings, {}, say))
-        tables = {} if table is None else {"given table": table}
+        tables = {} if table is None else {GIVEN_TABLE: table}
         return run_backtest(refit, parts, rates, tables, _progress())
 
 

@@ -88,7 +88,10 @@ def plan(
             and phase.complexity in (complexity or [phase.complexity])
         )[:max_phases]
         if not phases:
-            raise NoDataError("nothing to plan: none of the ten is of that kind")
+            raise NoDataError(
+                "nothing to plan: none of the ten achievable phases is of that kind;"
+                " leave out --category or --complexity"
+            )
         result = output.render([_phase_row(p) for p in phases], form, columns=PHASE_COLUMNS)
     else:
         cells = _gaps(settings.database, target, category or [], complexity or [], lock_timeout)

@@ -188,7 +188,7 @@ def _of_the_method(
             share=share,
             lock_timeout=lock_timeout,
         )
-    return backtest_gates(scores, rate=rate, proposed="refitted", current="given table")
+    return backtest_gates(scores, rate=rate)
 
 
 def _evidence(found: Sequence[Change]) -> list[dict[str, Any]]:

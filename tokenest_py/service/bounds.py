@@ -16,6 +16,7 @@ __all__ = [
     "RELOAD_SECONDS",
     "RETRY_SECONDS",
     "STOP_SECONDS",
+    "TOO_MANY_RECORDS",
 ]
 
 LEASE_SECONDS = 120.0  # until a phase that nobody renews goes back
@@ -24,6 +25,7 @@ MAX_UNPACKED = 16 * 1024 * 1024  # bytes after gzip
 MAX_SMALL_BODY = 64 * 1024  # bytes of a question: a budget, a lease
 MAX_IN_FLIGHT = 64 * 1024 * 1024  # bytes of all bodies that are being read or worked on
 MAX_RECORDS = 10_000  # events, or spans and log records, of one request
+TOO_MANY_RECORDS = f"there are more than {MAX_RECORDS} records; send them in parts"
 MAX_CONNECTIONS = 256
 HEAD_SECONDS = 10.0  # until a connection has sent the head of a request
 BODY_SECONDS = 30.0  # until a request has sent its body

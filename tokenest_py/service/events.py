@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tokenest_py.errors import DroppedEventError
 from tokenest_py.runtime.recorder.record import encode_event
-from tokenest_py.service.bounds import MAX_RECORDS
+from tokenest_py.service.bounds import MAX_RECORDS, TOO_MANY_RECORDS
 from tokenest_py.service.recording import EVENTS
 from tokenest_py.service.requests import (
     JSON,
@@ -54,7 +54,7 @@ def _take(
     """
     body = unpacked(body, encoding)
     if is_lines and body.count(b"\n") > MAX_RECORDS:
-        raise RefusedError(413, f"there are more than {MAX_RECORDS} records")
+        raise RefusedError(413, TOO_MANY_RECORDS)
     results: list[dict[str, Any]] = []
     lines: list[bytes] = []
     seen: list[dict[str, Any]] = []

@@ -89,7 +89,7 @@ class Leases:
         session_id: str,
         limits: Limits,
         holder: str,
-        phase_id: str | None = None,
+        phase_id: str | None,
     ) -> tuple[Lease, Candidate] | None:
         """Give out the phase to attempt next, or the one that is named; None when none is left.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from tokenest_py.service.bounds import MAX_RECORDS
+from tokenest_py.service.bounds import MAX_RECORDS, TOO_MANY_RECORDS
 from tokenest_py.service.otlp_kept import event_name
 from tokenest_py.service.otlp_read import LOGS, TRACES, read_json, read_protobuf
 from tokenest_py.service.recording import OTLP
@@ -80,7 +80,7 @@ def _take(
     found = read(unpacked(body, encoding), signal, kept)
     for number, (resource, record, attributes) in enumerate(found, start=1):
         if number > MAX_RECORDS:
-            raise RefusedError(413, f"there are more than {MAX_RECORDS} records")
+            raise RefusedError(413, TOO_MANY_RECORDS)
         sound = members(record)
         if sound is None:
             rejected += 1

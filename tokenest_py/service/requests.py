@@ -181,13 +181,13 @@ def parsed(text: bytes) -> object:
     return value
 
 
-async def parsed_object(request: Request, most: int = MAX_SMALL_BODY) -> dict[str, Any]:
+async def parsed_object(request: Request) -> dict[str, Any]:
     """Return the JSON object of a small body.
 
     Raises:
         RefusedError: It is none, or as `reading()`.
     """
-    async with reading(request, JSON, most=most) as (_, body):
+    async with reading(request, JSON, most=MAX_SMALL_BODY) as (_, body):
         try:
             value = parsed(body or b"{}")
         except ValueError as error:

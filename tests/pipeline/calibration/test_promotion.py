@@ -271,10 +271,7 @@ def test_backtest_gates() -> None:
     present = _score(subject="given table", pinball_loss=10.0)
 
     def passing(*ours: dict[str, Any]) -> dict[str, bool]:
-        gates = backtest_gates(
-            [*ours, present], rate=0.05, proposed="refitted", current="given table"
-        )
-        return {gate.name: gate.passes for gate in gates}
+        return {gate.name: gate.passes for gate in backtest_gates([*ours, present], rate=0.05)}
 
     assert passing(_score()) == {"method truncation": True, "method loss": True}
     few, enough = (evidence_gate(calls, rate=0.05, share=0.4) for calls in (99, 100))

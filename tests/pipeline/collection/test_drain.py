@@ -137,7 +137,7 @@ def test_a_journal_cut_anywhere_keeps_its_whole_lines(
     [
         ('{"run_id": "r"}', "is no attempt record"),
         ("[1]", "is no attempt record"),
-        ('{"record_type": "attempt", "event_id": 5}', "event_id is 5"),
+        ('{"record_type": "attempt", "event_id": 5}', "event_id is 5, not of type str"),
     ],
 )
 def test_a_foreign_journal_is_refused_with_its_line(tmp_path: Path, line: str, reason: str) -> None:

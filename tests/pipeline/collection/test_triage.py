@@ -286,7 +286,10 @@ def test_every_pattern_is_reachable_and_of_a_known_reason() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("position,name,reason,pattern\n1,a,nonsense,x\n", ":2: reason 'nonsense' is unknown"),
+        (
+            "position,name,reason,pattern\n1,a,nonsense,x\n",
+            ":2: reason 'nonsense' is unknown; there are success_without_calls, ",
+        ),
         ("position,name,reason,pattern\n1,a,timeout,(\n", "is not a table of failure patterns"),
         ("foo\nbar\n", ":2: reason None is unknown"),
     ],

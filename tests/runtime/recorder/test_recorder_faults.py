@@ -383,10 +383,8 @@ def events_of(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_fork_while_the_lock_is_held(tmp_path: Path) -> None:
-    """A child forked in the middle of another thread's write is not blocked by it."""
-    report = run(
-        """
+# A thread that hangs in its write, with the lock, until `go_on` is set.
+HANGING_WRITE = """
 real, inside, go_on = os.write, threading.Event(), threading.Event()
 
 def slow(fd, data):
@@ -398,6 +396,14 @@ os.write = slow
 thread = threading.Thread(target=record)
 thread.start()
 inside.wait()
+"""
+
+
+def test_fork_while_the_lock_is_held(tmp_path: Path) -> None:
+    """A child forked in the middle of another thread's write is not blocked by it."""
+    report = run(
+        HANGING_WRITE
+        + """
 os.write = real
 child = os.fork()
 if child == 0:
@@ -417,18 +423,8 @@ report(child=state)
 def test_a_hanging_disk_holds_up_one_thread_only(tmp_path: Path) -> None:
     """While one thread's write hangs, the events of the others drop after the timeout."""
     report = run(
-        """
-real, inside, go_on = os.write, threading.Event(), threading.Event()
-
-def slow(fd, data):
-    inside.set()
-    go_on.wait()
-    return real(fd, data)
-
-os.write = slow
-thread = threading.Thread(target=record)
-thread.start()
-inside.wait()
+        HANGING_WRITE
+        + """
 refused = record()
 go_on.set()
 thread.join()

@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     Key: TypeAlias = tuple[tuple[str, ...], str | None, str | None, str | None]
 
 __all__ = [
-    "Call", "backtest", "budgets_by", "estimates_by", "key_of", "read_calls", "rounds_of",
+    "GIVEN_TABLE", "REFITTED", "Call", "backtest", "budgets_by", "estimates_by", "key_of",
+    "read_calls", "rounds_of",
 ]  # fmt: skip
 
+REFITTED = "refitted"  # the subject that was calibrated again before each round
+GIVEN_TABLE = "given table"
 T5_MINIMUM = 5
 T5_BUFFER = 1.2
 
@@ -121,7 +124,7 @@ def backtest(
             report(f"round {number} of {len(rounds)}: {len(calls)} calls")
             table = refit.calibrate(calls[0].occurred_at)
             subjects = {
-                "refitted": sized_by(Estimator.load(table, strict=True)),
+                REFITTED: sized_by(Estimator.load(table, strict=True)),
                 **fixed,
                 **_baselines(refit, floors),
             }

@@ -11,14 +11,18 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tokenest_py.pipeline.calibration.backtest import GIVEN_TABLE, REFITTED
 from tokenest_py.pipeline.calibration.scoring import ALL, lost_quantiles
 from tokenest_py.pipeline.calibration.tables import label_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from typing import TypeAlias
 
     from tokenest_py.pipeline.calibration.scoring import Replay, Score
     from tokenest_py.pipeline.calibration.tables import Change, Table
+
+    _Rows: TypeAlias = Mapping[tuple[str, str], Mapping[str, Any]]  # by stratification, category
 
 __all__ = [
     "HELD_BACK", "PROMISED_RATE", "Gate", "backtest_gates", "calls_needed", "change_gate",
@@ -26,6 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 PROMISED_RATE = 0.02  # of truncation, where nobody says another
+OVERALL = ("overall", ALL)  # the row of all calls
 HELD_BACK = 0.4  # of the calls, the newest share that judges
 EXPECTED_TRUNCATIONS = 5  # fewer than these, and calls can say nothing about a rate
 MOST_PINBALL = 1.05
@@ -144,53 +149,50 @@ def replay_gates(present: Replay, proposed: Replay, *, most_up: float) -> list[G
     ]
 
 
-def backtest_gates(
-    scores: Sequence[dict[str, Any]], *, rate: float, proposed: str, current: str
-) -> list[Gate]:
-    """Truncation not significantly above its rate, or below the present; and no worse a loss."""
-    ours = [row for row in scores if row["subject"] == proposed and row["max_truncation"] == rate]
-    overall = next(row for row in ours if row["stratification"] == "overall")
-    theirs = next(
-        row
-        for row in scores
-        if row["subject"] == current
-        and row["max_truncation"] == rate
-        and row["stratification"] == "overall"
-    )
-    judged = [
-        row
-        for row in ours
-        if row["stratification"] in {"overall", "category"}
-        and row["n"] * rate >= EXPECTED_TRUNCATIONS
-    ]
-    present = Counter(
+def backtest_gates(scores: Sequence[dict[str, Any]], *, rate: float) -> list[Gate]:
+    """Truncation not significantly above its rate, or below the present; and no worse a loss.
+
+    `scores` are rows of backtest.backtest_scores, `rate` the rate of truncation that is judged.
+    """
+    proposed, present = (
         {
-            row["category"]: row["n_truncated"]
+            (row["stratification"], row["category"]): row
             for row in scores
-            if row["subject"] == current
+            if row["subject"] == subject
             and row["max_truncation"] == rate
             and row["stratification"] in {"overall", "category"}
         }
+        for subject in (REFITTED, GIVEN_TABLE)
     )
+    loss = _ratio_gate(
+        "method loss",
+        ours=proposed[OVERALL]["pinball_loss"],
+        theirs=present[OVERALL]["pinball_loss"],
+        about="back-test: pinball loss against the present table, on the same calls",
+    )
+    return [_method_truncation(proposed, present, rate), loss]
+
+
+def _method_truncation(proposed: _Rows, present: _Rows, rate: float) -> Gate:
+    """The worst category of those that fail, or else of those with calls enough to judge."""
+    before = Counter({row["category"]: row["n_truncated"] for row in present.values()})
+    enough = [row for row in proposed.values() if row["n"] * rate >= EXPECTED_TRUNCATIONS]
+    judged = enough or [proposed[OVERALL]]
     failing = [
         row
-        for row in judged or [overall]
-        if row["wilson_low"] > rate and row["n_truncated"] >= present[row["category"]]
+        for row in judged
+        if row["wilson_low"] > rate and row["n_truncated"] >= before[row["category"]]
     ]
-    worst = max(failing or judged or [overall], key=lambda row: row["wilson_low"])
-    truncation = Gate(
+    worst = max(failing or judged, key=lambda row: row["wilson_low"])
+    return Gate(
         "method truncation",
         not failing,
         f"{worst['wilson_low']:.1%} to {worst['wilson_high']:.1%}",
         f"not above {rate:.1%} for certain, or below the present table",
         f"back-test, {worst['category']}: {worst['n_truncated']} of {worst['n']} cut off,"
         f" {worst['n_undecidable']} undecidable;"
-        f" {present[worst['category']]} by the present table",
+        f" {before[worst['category']]} by the present table",
     )
-    about = "back-test: pinball loss against the present table, on the same calls"
-    loss = _ratio_gate("method loss", ours=overall["pinball_loss"], theirs=theirs["pinball_loss"],
-                       about=about)  # fmt: skip
-    return [truncation, loss]
 
 
 def _truncation(present: Sequence[Score], proposed: Sequence[Score]) -> Gate:

@@ -32,7 +32,7 @@ _RULES = tuple(
 )
 
 
-def normalized_error(text: str, names: tuple[str, ...] = ()) -> str:
+def normalized_error(text: str, names: tuple[str, ...]) -> str:
     """Return at most MAX_ERROR characters of `text` without what differs from time to time.
 
     Ids, paths, numbers, times and addresses become a word each, and so do `names` (the run's and

@@ -132,7 +132,9 @@ def parse_attempt(record: object, run_id: str, path: object, line_no: int | None
     for item in fields(Attempt):
         value = values[item.name] = record.get(item.name)
         if type(value) not in _TYPES[item.type]:
-            raise CollectionError(path, f"{item.name} is {value!r:.100}", line_no)
+            raise CollectionError(
+                path, f"{item.name} is {value!r:.100}, not of type {item.type}", line_no
+            )
     if values["run_id"] != run_id:
         reason = f"is an attempt at run {values['run_id']}, not {run_id}"
         raise CollectionError(path, reason, line_no)

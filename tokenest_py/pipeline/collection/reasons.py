@@ -65,7 +65,9 @@ def read_patterns(path: Path) -> tuple[FailurePattern, ...]:
         with path.open(encoding="utf-8", newline="") as file:
             for line_no, row in enumerate(csv.DictReader(file), start=2):
                 if row.get("reason") not in REASONS:
-                    raise CollectionError(path, f"reason {row.get('reason')!r} is unknown", line_no)
+                    unknown = f"reason {row.get('reason')!r} is unknown"
+                    message = f"{unknown}; there are {', '.join(REASONS)}"
+                    raise CollectionError(path, message, line_no)
                 pattern = re.compile(row["pattern"])
                 patterns.append((int(row["position"]), row["name"], row["reason"], pattern))
     except OSError as error:
