@@ -174,6 +174,19 @@ def test_backtest_uses_only_earlier_calls(many: Project) -> None:
         )
 
 
+def test_backtest_before_the_first_promotion_has_no_given_table(
+    few: Project, tmp_path: Path
+) -> None:
+    """TOKENEST_COEFFICIENTS names what promote will write; a file that is asked for must exist."""
+    live = tmp_path / "live.ndjson"
+    options = ("--rounds", "1", "--format", "json")
+    done = run(few, "backtest", *options, live=live)
+    assert done.returncode == 0, done.stderr
+    assert "given table" not in {row["subject"] for row in json.loads(done.stdout)}
+    asked = run(few, "backtest", *options, "--coefficients", str(live))
+    assert (asked.returncode, str(live) in asked.stderr) == (1, True)
+
+
 def test_backtest_of_next_to_nothing_exits_4(tmp_path: Path) -> None:
     """One call cannot be held back."""
     done = run(build(Project(tmp_path), 1), "backtest")

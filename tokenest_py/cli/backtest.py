@@ -72,7 +72,7 @@ def backtest(
     settings = Settings.read()
     scores = scores_of(
         settings,
-        table=coefficients or settings.coefficients,
+        table=coefficients or settings.published_table,
         rates=sorted(set(rate or [0.02, 0.05])),
         rounds=rounds,
         share=share,

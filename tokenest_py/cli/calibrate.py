@@ -54,8 +54,7 @@ def calibrate(
         settings.database, lock_timeout=lock_timeout, allow_empty=allow_empty_db
     ) as connection:
         facts = _facts(connection)
-    in_use = settings.coefficients
-    current = read_table(in_use if in_use is not None and in_use.exists() else PACKAGED)
+    current = read_table(settings.published_table or PACKAGED)
     proposed = read_table(settings.exported_table)
     found = changes(current, proposed)
     patch = as_patch(current, proposed, found, facts)

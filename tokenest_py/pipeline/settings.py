@@ -188,6 +188,12 @@ class Settings:
         return Path(path).absolute() if path else None
 
     @property
+    def published_table(self) -> Path | None:
+        """The same table once a promotion has written it, and None before the first."""
+        path = self.coefficients
+        return path if path is not None and path.exists() else None
+
+    @property
     def telemetry_folder(self) -> Path:
         """The folder in which events are recorded, relative where it was given so."""
         return Path(self.values["TOKENEST_TELEMETRY_DIR"])
