@@ -87,6 +87,16 @@ def test_a_build_and_a_backup_exclude_each_other(built: Project, tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
+def test_a_place_that_takes_no_copy_is_one_line_with_its_fix(
+    built: Project, tmp_path: Path
+) -> None:
+    """Woken at night, one wants to know which folder it is about."""
+    done = built.tokenest("backup", str(tmp_path / "none" / "copy.duckdb"))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"; {tmp_path / 'none'} has to be a folder that this user may write" in done.stderr
+
+
 def test_what_is_no_backup_replaces_nothing(built: Project, tmp_path: Path) -> None:
     """Foreign, torn, missing; and a backup never overwrites a file."""
     before = built.rows(EVENTS)

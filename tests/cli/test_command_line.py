@@ -411,3 +411,8 @@ def test_labels_in_csv_are_json() -> None:
     """No word of Python: another program reads them."""
     rows = [{"labels": {"category": "Ünï"}}]
     assert render(rows, Format.CSV) == 'labels\n"{""category"": ""Ünï""}"\n'
+
+
+def test_a_table_of_nothing_is_nothing() -> None:
+    """An empty line alone is what a scheduled build left of its result."""
+    assert not render([], Format.TABLE)

@@ -158,6 +158,30 @@ def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path, glob: str) ->
     assert {name.removeprefix("in/"): reason for name, reason in found.items()} == said
 
 
+def test_links_that_lead_back_up_end(tmp_path: Path) -> None:
+    """Two of them have more paths below ** than can be counted."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for name in ("one", "two"):
+        (logs / name).symlink_to("..")
+    (logs / "a.ndjson").write_bytes(line())
+    (logs / "nothing.ndjson").symlink_to("nowhere")
+    assert set_aside(tmp_path) == {"logs/nothing.ndjson": "it is no file but a link to nothing"}
+
+
+def test_a_linked_folder_that_stars_pass_over_is_named(tmp_path: Path) -> None:
+    """Its files went unread without a word; named by a glob of its own, they land."""
+    for name in ("logs", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.ndjson").write_bytes(line())
+    (tmp_path / "logs" / "linked").symlink_to("../other")
+    glob = f"{tmp_path}/logs/linked/**/*.ndjson"
+    reason = f"the folder is a link, which ** does not follow; name it, as in {glob}"
+    assert set_aside(tmp_path, "logs/**/*.ndjson") == {"logs/linked/": reason}
+    assert not set_aside(tmp_path, f"logs/**/*.ndjson,{glob}")
+    assert not set_aside(tmp_path)
+
+
 def test_one_that_is_named_by_itself(tmp_path: Path) -> None:
     """DuckDB lists a FIFO that no wildcard stands for."""
     no_files(tmp_path)

@@ -111,7 +111,8 @@ def _as_table(rows: Sequence[Row], names: Sequence[str]) -> str:
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(_shown(row[name])) for name in names))
-    console.print(table)
+    if names:  # Rich makes an empty line of a table without columns
+        console.print(table)
     file = console.file
     assert isinstance(file, io.StringIO)
     return "".join(line.rstrip() + "\n" for line in file.getvalue().splitlines())

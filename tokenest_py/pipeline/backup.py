@@ -106,7 +106,8 @@ def _copied(source: Path, target: Path) -> Copy:
             events = count(copy, "select count(*) from events.int_events")
         part.replace(target)
     except OSError as error:
-        message = f"{source} cannot be copied to {target}: {error.strerror}"
+        fix = f"{target.parent} has to be a folder that this user may write, with room for the copy"
+        message = f"{source} cannot be copied to {target}: {error.strerror}; {fix}"
         raise DatabaseError(message) from error
     finally:
         for left in (part, Path(f"{part}.wal")):

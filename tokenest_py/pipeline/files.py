@@ -81,14 +81,17 @@ def _to_set_aside(
     seen = _seen(settings.database)
     found = {}
     with duckdb.connect() as connection:
-        for path, *state in _listed(connection, listed):
+        files = _listed(connection, listed)
+        for path, *state in files:
             reason = _unreadable(path, folders)
             if not reason and path.lower().endswith(PACKED) and seen.get(path) != state:
                 reason = _damaged(connection, path)
             if reason:
                 found[path] = reason
+    real = {os.path.realpath(path) for path, *_ in files}
     for glob in globs:
         found.update(_not_listed(glob, is_listed=can_list[glob]))
+        found.update(_linked_folders(glob, real))
         found.update(_closed_folders(glob))
     return found
 
@@ -240,10 +243,55 @@ def _closed_folders(glob: str) -> Iterator[tuple[str, str]]:
 
 
 def _paths(glob: str) -> list[str]:
-    """What a glob matches, of whatever kind and name."""
+    """What a glob matches, of whatever kind and name; below ** no link is followed, as in DuckDB.
+
+    Python's own ** follows links, and without end where two lead back up.
+    """
+    folders, rest = _below_stars(glob)
+    if rest is None:
+        return _matches(glob)
     return sorted(
-        glob_module.glob(glob, recursive=True, include_hidden=True)  # noqa: PTH207 - keeps ./ and //
+        {
+            path
+            for place, _, _ in _walks(folders)
+            for path in _paths(os.path.join(glob_module.escape(place), rest))  # noqa: PTH118
+        }
     )
+
+
+def _linked_folders(glob: str, listed: set[str]) -> Iterator[tuple[str, str]]:
+    """The folders below ** that stand there as links, with files that no glob lists."""
+    folders, rest = _below_stars(glob)
+    if rest is None:
+        return
+    links = (
+        path
+        for place, names, _ in _walks(folders)
+        for path in (os.path.join(place, name) for name in names)  # noqa: PTH118
+        if Path(path).is_symlink()
+    )
+    for link in links:
+        below = f"{glob_module.escape(link)}/**/{rest}"
+        files = (os.path.realpath(path) for path in _paths(below) if Path(path).is_file())
+        if any(file not in listed for file in files):
+            fix = f"name it, as in {_shown(link)}/**/{rest}"
+            yield f"{_shown(link)}/", f"the folder is a link, which ** does not follow; {fix}"
+
+
+def _below_stars(glob: str) -> tuple[list[str], str | None]:
+    """The folders that ** begins in, and the pattern behind it; none where there is no **."""
+    head, *rest = re.split(r"(?:^|(?<=/))\*\*(?:/|$)", glob, maxsplit=1)
+    return (_matches(head) if head else [""], rest[0] or "*") if rest else ([], None)
+
+
+def _walks(folders: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]:
+    for folder in folders:
+        for place, names, files in os.walk(folder or "."):
+            yield place if folder else place.removeprefix(".").removeprefix("/"), names, files
+
+
+def _matches(glob: str) -> list[str]:
+    return sorted(glob_module.glob(glob, include_hidden=True))  # noqa: PTH207 - keeps ./ and //
 
 
 def _can_list(glob: str) -> bool:

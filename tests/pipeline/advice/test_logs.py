@@ -76,6 +76,10 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
         find_logs([str(tmp_path / "nothing")])
     with pytest.raises(NoDataError, match=r"none of the files ends in \.ndjson"):
         find_logs([str(tmp_path)])
+    (tmp_path / "linked").symlink_to("elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(NoDataError, match=r"linked is a link, which is not followed: name it"):
+        find_logs([str(tmp_path)])
     (tmp_path / "logs.db").write_bytes(b"")
     with pytest.raises(NoDataError, match=r"run `tokenest import .*logs.db`"):
         find_logs([str(tmp_path)])

@@ -75,12 +75,21 @@ def find_logs(paths: list[str]) -> Logs:
         reason = f"{closed[0].filename} cannot be listed ({closed[0].strerror})"
         raise NoDataError(f"no log in {', '.join(paths)}: {reason}")
     if not globs:
-        more = f"; run `tokenest import {to_import[0]}`" if to_import else ""
+        more = f"; run `tokenest import {to_import[0]}`" if to_import else _linked_folder(paths)
         raise NoDataError(
             f"no log in {', '.join(paths)}: none of the files ends in {', '.join(SUFFIXES)}, or in"
             f" these with {' or '.join(PACKED)} behind{more}"
         )
     return Logs(tuple(paths), tuple(dict.fromkeys(globs)), files, tuple(to_import))
+
+
+def _linked_folder(paths: list[str]) -> str:
+    """What to say of the first folder below the paths that is a link: none is looked into."""
+    places = (Path(_of_source(given)[1]).expanduser() for given in paths)
+    walks = (walk for place in places for walk in os.walk(place))
+    below = (Path(where, name) for where, folders, _ in walks for name in folders)
+    link = next((path for path in below if path.is_symlink()), None)
+    return f"; {link} is a link, which is not followed: name it" if link else ""
 
 
 def _of_source(given: str) -> tuple[str, str]:
