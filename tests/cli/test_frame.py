@@ -135,6 +135,26 @@ def test_a_command_whose_reader_has_gone_does_what_it_does(tmp_path: Path) -> No
     assert (tmp_path / "done").exists()
 
 
+@pytest.mark.parametrize("log", ["full", "gone"])
+def test_a_log_that_cannot_be_written_stops_no_build(built: Project, log: str) -> None:
+    """`build 2>> build.log` on a full disk ended before it began; `2> >(logger)` with 1 as well."""
+    if log == "full":
+        errors = os.open("/dev/full", os.O_WRONLY)
+    else:
+        read, errors = os.pipe()
+        os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "tokenest_py", "build", "--format", "ndjson"],
+        cwd=built.folder,
+        env=built.environment(),
+        stderr=errors,
+        check=False,
+    )
+    os.close(errors)
+    assert done.returncode == 0
+    assert (built.folder / "exports" / "coefficients.ndjson").exists()
+
+
 def test_a_surprise_is_one_line_that_names_a_log(tmp_path: Path) -> None:
     """The traceback is in the file, and nowhere else."""
     program = (

@@ -78,6 +78,19 @@ class Output(io.FileIO):
             raise TokenestError(reason) from error
 
 
+class Messages(io.FileIO):
+    """Standard error, which drops what cannot be written.
+
+    That nobody listens, or that the disk of the log is full, is no reason to stop.
+    """
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write bytes, or let them go; never raises."""
+        with contextlib.suppress(OSError):
+            return super().write(data) or memoryview(data).nbytes
+        return memoryview(data).nbytes
+
+
 def framed(command: Callable[[], int]) -> int:
     """Run a command and return its exit code; never raises, and prints no traceback."""
     interrupts = Interrupts()
@@ -98,8 +111,7 @@ def framed(command: Callable[[], int]) -> int:
     if interrupts.number:
         exit_code, message = 128 + interrupts.number, "interrupted"
     if message:
-        with contextlib.suppress(OSError):
-            print(f"tokenest: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        print(f"tokenest: {' '.join(message.split())}", file=sys.stderr, flush=True)
     _close_output()
     return exit_code
 
@@ -112,7 +124,9 @@ def _prepare_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # else the next file that is opened would take its place
     sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8")
-    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
+    encoding = sys.stderr.encoding if sys.stderr else "utf-8"
+    messages = io.BufferedWriter(Messages(2, "wb", closefd=False))
+    sys.stderr = io.TextIOWrapper(messages, encoding, "backslashreplace", line_buffering=True)
     encoding = sys.stdout.encoding if sys.stdout else "utf-8"
     output = io.BufferedWriter(Output(1, "wb", closefd=False))
     codecs.register_error("escaped", _escaped)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 
 from tokenest_py.pipeline.printable import printable
@@ -12,5 +11,4 @@ __all__ = ["say"]
 
 def say(line: str) -> None:
     """Print a line on standard error, without control characters."""
-    with contextlib.suppress(OSError):  # nobody listens, which is no reason to stop
-        print(printable(line), file=sys.stderr)
+    print(printable(line), file=sys.stderr)
