@@ -119,8 +119,12 @@ class Advice:
         return f"{'at least ' if row['is_at_least'] else ''}{row['proposed_tokens']}"
 
     def _note(self, row: Row) -> str:
-        is_clamped = row["verdict"] == "leave" and row["proposed_tokens"] is None
-        notes = [row["reason"]] if row["verdict"] != "leave" or is_clamped else []
+        is_plain = (
+            row["verdict"] == "leave"
+            and row["proposed_tokens"] is not None
+            and (row["truncation_rate"] or 0) <= row["max_truncation"]
+        )
+        notes = [] if is_plain else [row["reason"]]
         if row["proposed_tokens"] and not row["has_enough_calls"]:
             counts = "wider groups count" if row["has_quantile"] else "a floor stands in"
             notes.append(f"{_ended(row)}, so {counts}")
