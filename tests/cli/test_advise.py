@@ -416,3 +416,14 @@ def test_what_smaller_ceilings_cut_off_is_said_of_one_that_stays(tmp_path: Path)
     assert (
         "smaller ceilings cut off 5 of 60, and the commonest is near what such calls need" in group
     )
+
+
+def test_calls_that_reasoning_used_up_are_said_to_be_left_out(tmp_path: Path) -> None:
+    """They neither failed nor were they filtered."""
+    starved = {
+        "actual_output_tokens": 4000, "reasoning_tokens": 4000, "stop_reason": "max_tokens",
+    }  # fmt: skip
+    write(tmp_path / "s.ndjson", *(event(n, **(starved if n % 6 == 0 else {})) for n in range(60)))
+    done = advise(tmp_path, "s.ndjson")
+    [group] = [line for line in done.stdout.splitlines() if line.startswith("c / low")]
+    assert "10 calls left out: failed, filtered, cut off by reasoning alone, or not" in group

@@ -27,6 +27,7 @@ Row = dict[str, Any]
 VIEWS = ("cmd_advise", "cmd_advise_sources", "cmd_advise_files")
 UNREAD = ("unrecognised", "ambiguous")
 OF_ANOTHER_FORM = ("not_json", "not_an_object", "line_too_long")
+LEFT_OUT = "failed, filtered, cut off by reasoning alone, or not counted in full"
 MOST_FILES = 5
 MOST_SHOWN = 40  # characters of a stop word
 
@@ -130,7 +131,7 @@ class Advice:
             notes.append(f"{_ended(row)}, so {counts}")
         if row["n_left_out"]:
             left_out = count(row["n_left_out"], "call")
-            notes.append(f"{left_out} left out: failed, filtered, or not counted in full")
+            notes.append(f"{left_out} left out: {LEFT_OUT}")
         return "; ".join(notes)
 
 
