@@ -60,6 +60,10 @@
     cast(n_ceiling_truncated as string) || ' of ' || cast(n_ceiling_known as string)
                 || case when n_ceiling_truncated = 1 then ' was cut off' else ' were cut off' end
     {%- endset -%}
+    {%- set by_smaller -%}
+    'smaller ceilings cut off ' || cast(n_ceiling_truncated - n_usual_truncated as string)
+                || ' of ' || cast(n_ceiling_known as string) || ', and the commonest'
+    {%- endset -%}
     {%- set too_few -%}
     'too few calls: ' || cast({{ events_needed('max_truncation') }} as string)
                 || ' that ended by themselves show ' || {{ plain_number('100 * max_truncation') }}
@@ -92,12 +96,7 @@
         when 'lower'
             then
                 case
-                    when is_cut_off
-                        then
-                            'smaller ceilings cut off '
-                            || cast(n_ceiling_truncated - n_usual_truncated as string)
-                            || ' of ' || cast(n_ceiling_known as string)
-                            || ', and the commonest is too large: '
+                    when is_cut_off then {{ by_smaller }} || ' is too large: '
                     else ''
                 end
                 -- smaller ceilings that rise to it may take more than the commonest gives back
@@ -108,7 +107,9 @@
                             || ' % more'
                     else 'frees ' || {{ changed_percent }} || ' % of what is reserved'
                 end
-        else 'it is near what such calls need'
+        else
+            case when is_cut_off then {{ by_smaller }} else 'it' end
+            || ' is near what such calls need'
     end
     || case
         when n_truncated - n_ceiling_truncated > max_truncation * n_known

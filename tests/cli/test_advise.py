@@ -425,3 +425,29 @@ def test_a_file_that_is_read_and_holds_no_call_says_why(tmp_path: Path) -> None:
     done = advise(tmp_path, "run.jsonl")
     assert done.returncode == 4
     assert "run.jsonl, read as answers (1 of 3 records: run of several calls)" in done.stderr
+
+
+def test_what_smaller_ceilings_cut_off_is_said_of_one_that_stays(tmp_path: Path) -> None:
+    """The commonest holds; who sends less is cut off, more often than was asked for."""
+    small = {"actual_output_tokens": 300, "actual_max_tokens": 300, "stop_reason": "max_tokens"}
+    usual = {"actual_max_tokens": 1000}
+    ceilings = [small if n % 12 == 0 else usual for n in range(60)]
+    write(tmp_path / "s.ndjson", *(event(n, **fields) for n, fields in enumerate(ceilings)))
+    done = advise(tmp_path, "s.ndjson")
+    assert done.returncode == 0, done.stderr
+    [group] = [line for line in done.stdout.splitlines() if line.startswith("c / low")]
+    assert "as it is" in group
+    assert (
+        "smaller ceilings cut off 5 of 60, and the commonest is near what such calls need" in group
+    )
+
+
+def test_calls_that_reasoning_used_up_are_said_to_be_left_out(tmp_path: Path) -> None:
+    """They neither failed nor were they filtered."""
+    starved = {
+        "actual_output_tokens": 4000, "reasoning_tokens": 4000, "stop_reason": "max_tokens",
+    }  # fmt: skip
+    write(tmp_path / "s.ndjson", *(event(n, **(starved if n % 6 == 0 else {})) for n in range(60)))
+    done = advise(tmp_path, "s.ndjson")
+    [group] = [line for line in done.stdout.splitlines() if line.startswith("c / low")]
+    assert "10 calls left out: failed, filtered, cut off by reasoning alone, or not" in group

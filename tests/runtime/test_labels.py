@@ -68,6 +68,9 @@ def test_an_estimate_goes_to_another_process() -> None:
         ({"project": "x" * 129}, "use a text of at most 128 characters"),
         ({f"l{n}": "a" for n in range(9)}, "labels='9 names' will not do; use at most 8"),
         ("project=web", "use a mapping such as"),
+        ("", "labels='' will not do; use a mapping such as"),
+        ([], "use a mapping such as"),
+        (0, "use a mapping such as"),
     ],
 )
 def test_wrong_labels_are_refused_with_the_fix(labels: object, message: str) -> None:

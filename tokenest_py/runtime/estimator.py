@@ -140,8 +140,8 @@ class Estimator:
         # what is found by a name is kept with it: not with a prompt that was handed over as one
         category, complexity = (category or "")[:MAX_TEXT], (complexity or "")[:MAX_TEXT]
         scope = length_of("scope_paths", scope_paths)
-        if labels:
-            said = checked(labels)
+        said = checked(labels)
+        if said:
             estimate = self.estimate(
                 deliverables, category, complexity,
                 task=task, scope_paths=scope_paths, assume=assume,

@@ -44,7 +44,7 @@ def checked(labels: Mapping[str, str | None] | None) -> Mapping[str, str]:
     Raises:
         UsageError: A name or a value that no label can have.
     """
-    if not labels:
+    if labels is None:
         return NO_LABELS
     if not isinstance(labels, Mapping):
         raise UsageError("labels", labels, "a mapping such as {'project': 'web'}")

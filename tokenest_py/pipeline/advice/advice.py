@@ -27,6 +27,7 @@ Row = dict[str, Any]
 VIEWS = ("cmd_advise", "cmd_advise_sources", "cmd_advise_files")
 UNREAD = ("unrecognised", "ambiguous")
 OF_ANOTHER_FORM = ("not_json", "not_an_object", "line_too_long")
+LEFT_OUT = "failed, filtered, cut off by reasoning alone, or not counted in full"
 MOST_FILES = 5
 MOST_SHOWN = 40  # characters of a stop word
 
@@ -119,14 +120,18 @@ class Advice:
         return f"{'at least ' if row['is_at_least'] else ''}{row['proposed_tokens']}"
 
     def _note(self, row: Row) -> str:
-        is_clamped = row["verdict"] == "leave" and row["proposed_tokens"] is None
-        notes = [row["reason"]] if row["verdict"] != "leave" or is_clamped else []
+        is_plain = (
+            row["verdict"] == "leave"
+            and row["proposed_tokens"] is not None
+            and (row["truncation_rate"] or 0) <= row["max_truncation"]
+        )
+        notes = [] if is_plain else [row["reason"]]
         if row["proposed_tokens"] and not row["has_enough_calls"]:
             counts = "wider groups count" if row["has_quantile"] else "a floor stands in"
             notes.append(f"{_ended(row)}, so {counts}")
         if row["n_left_out"]:
             left_out = count(row["n_left_out"], "call")
-            notes.append(f"{left_out} left out: failed, filtered, or not counted in full")
+            notes.append(f"{left_out} left out: {LEFT_OUT}")
         return "; ".join(notes)
 
 
