@@ -62,6 +62,22 @@ def page(hostile: Project) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def test_a_user_without_a_home_gets_the_page(calm: Project) -> None:
+    """As one of a container is, of whom there is no name either: the library of charts asks."""
+    program = (
+        "import pwd, runpy, sys\n"
+        "pwd.getpwuid = lambda number: {}[number]\n"
+        "sys.argv = ['tokenest', 'report', '--output', 'homeless.html']\n"
+        "runpy.run_module('tokenest_py', run_name='__main__')\n"
+    )
+    environment = calm.environment()
+    environment.pop("HOME", None)
+    done = subprocess.run([sys.executable, "-c", program], cwd=calm.folder, env=environment,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "wrote homeless.html\n")
+    assert "<svg" in (calm.folder / "homeless.html").read_text(encoding="utf-8")
+
+
 class Elements(HTMLParser):
     """Every element and attribute of a page."""
 

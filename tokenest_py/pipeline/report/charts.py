@@ -7,6 +7,9 @@ Altair and vl-convert are the extra `report`; without them the page has its tabl
 from __future__ import annotations
 
 import math
+import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -41,6 +44,10 @@ def draw_charts(report: Report) -> dict[str, str]:
     """Return an SVG for each section that has one, by the section's name."""
     if not can_draw():
         return {}
+    try:
+        Path.home()
+    except RuntimeError:  # a user without a name, as in a container; Altair asks as it is imported
+        os.environ["HOME"] = tempfile.gettempdir()
     drawn = {}
     for name, draw in _CHARTS.items():
         chart = draw(report.rows_of(name))
