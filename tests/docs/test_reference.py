@@ -171,7 +171,7 @@ def test_each_name_of_a_ceiling_is_shown() -> None:
 
 
 def test_the_environment_is_read_in_one_place() -> None:
-    """Beside it, two hand it on: to a worker, and to dbt, which compiles a plan."""
+    """Beside it, three hand it on: to a worker, to dbt, and to the charts' library, with a home."""
     readers = {
         path.relative_to(ROOT / "tokenest_py").as_posix()
         for path, text in texts("tokenest_py/pipeline", "tokenest_py/cli").items()
@@ -179,6 +179,7 @@ def test_the_environment_is_read_in_one_place() -> None:
     }
     assert readers == {
         "pipeline/settings.py", "pipeline/plan/store.py", "pipeline/collection/worker.py",
+        "pipeline/report/charts.py",
     }  # fmt: skip
 
 
