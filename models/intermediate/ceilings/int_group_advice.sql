@@ -114,26 +114,19 @@ counted as (
     select
         cell_level,
         labels,
-        count(case when has_usual_ceiling then is_cut_by_ceiling end) as n_usual_known,
-        sum(case when has_usual_ceiling and is_cut_by_ceiling then 1 else 0 end)
-            as n_usual_truncated,
-        count(case when has_usual_ceiling and is_recent then is_cut_by_ceiling end)
-            as n_recent_usual_known,
-        sum(case when has_usual_ceiling and is_recent and is_cut_by_ceiling then 1 else 0 end)
-            as n_recent_usual_truncated,
+        {% for of, among in [
+            ('ceiling', 'true'), ('recent_ceiling', 'is_recent'), ('present', 'is_present'),
+            ('usual', 'has_usual_ceiling'), ('recent_usual', 'has_usual_ceiling and is_recent'),
+        ] -%}
+            count(case when {{ among }} then is_cut_by_ceiling end) as n_{{ of }}_known,
+            count(case when {{ among }} and is_cut_by_ceiling then 1 end) as n_{{ of }}_truncated,
+        {% endfor -%}
         {% for name in labels() -%}
             max({{ label_column(name) }}) as {{ label_column(name) }},
         {% endfor -%}
         count(*) as n,
         count(is_truncated) as n_known,
         sum(case when is_truncated then 1 else 0 end) as n_truncated,
-        count(is_cut_by_ceiling) as n_ceiling_known,
-        sum(case when is_cut_by_ceiling then 1 else 0 end) as n_ceiling_truncated,
-        count(case when is_recent then is_cut_by_ceiling end) as n_recent_ceiling_known,
-        sum(case when is_recent and is_cut_by_ceiling then 1 else 0 end)
-            as n_recent_ceiling_truncated,
-        count(case when is_present then is_cut_by_ceiling end) as n_present_known,
-        sum(case when is_present and is_cut_by_ceiling then 1 else 0 end) as n_present_truncated,
         sum(case when is_observed then 1 else 0 end) as n_observed,
         sum(case when stop_class = 'unrecorded' then 1 else 0 end) as n_without_stop_word,
         sum(case when is_left_out then 1 else 0 end) as n_left_out,
