@@ -318,7 +318,8 @@ def escalate(
 
 def is_far_below(coefficients: Coefficients, output_tokens: int, ceiling: int) -> bool:
     """Whether a cut-off answer of so many tokens was cut off by something else than its ceiling."""
-    return 0 < output_tokens < ceiling * coefficients.constants.get("window_share", 0)
+    share = coefficients.constants.get("window_share", 0)  # an older table has none
+    return 0 < output_tokens < ceiling * share
 
 
 def cell_of(

@@ -298,8 +298,8 @@ def test_other_gates(tmp_path: Path) -> None:
     fallen = change_gate(changes(two, one), most_up=2, most_down=0.7)
     assert (fallen.passes, fallen.limit) == (False, "x 0.7 to x 2, or say --max-decrease 0.5")
     assert change_gate(changes(two, one), most_up=2, most_down=0.5).passes
-    assert drift_gate([{"category": "a", "state": "moved"}]).passes
-    assert not drift_gate([{"category": "a", "state": "harmful"}]).passes
+    assert drift_gate([{"category": "a", "state": "moved"}], set()).passes
+    assert not drift_gate([{"category": "a", "state": "harmful"}], set()).passes
     assert drift_gate([{"category": "a", "state": "harmful"}], {"a"}).passes
     exported = {"kind": "budget", "category": None, "complexity": None, "labels": "{}",
                 "model": None, "input_bin": None, "max_truncation": 0.02, "label": "identified",

@@ -105,7 +105,7 @@ def source_gate(proposed: Table, exported: Sequence[dict[str, Any]]) -> Gate:
     return Gate("source", not differing, f"{differing} differ", "0 differ", about)
 
 
-def drift_gate(signals: Sequence[dict[str, Any]], mended: Collection[str] = ()) -> Gate:
+def drift_gate(signals: Sequence[dict[str, Any]], mended: Collection[str]) -> Gate:
     """No category whose truncation asks for the table before, but those that this one mends."""
     harmful = [row["category"] for row in signals if row["state"] == "harmful"]
     bad = [category for category in harmful if category not in mended]
