@@ -1,6 +1,6 @@
 {#- What a call says about demand: the output tokens that it needed, or at least needed. -#}
 
-{#- Why an event says nothing at all about demand; null when it does. -#}
+{#- Why an event by itself says nothing at all about demand; null when it does. -#}
 {% macro unusable_reason() -%}
     case
         when {{ is_synthetic('run_id', 'recorded_quality_flags') }}
@@ -10,11 +10,10 @@
             then 'reasoning_above_output'
         when actual_output_tokens <= 0 and not {{ is_cut_off_at_ceiling() }} then 'missing'
         when {{ is_counted_in_part() }} then 'partial_usage'
-        when {{ is_starved() }} then 'starved'
     end
 {%- endmacro %}
 
-{#- Every reason for which a call is left out of demand: the above, failed and filtered. -#}
+{#- Every reason for which a call is left out of demand: all above, starved, failed, filtered. -#}
 {% macro left_out_reasons() %}
     {{ return([
         'synthetic', 'repeated', 'missing', 'partial_usage', 'reasoning_above_output', 'starved',
@@ -66,10 +65,7 @@
     coalesce(is_truncated and actual_max_tokens > 0 and not {{ is_cut_off_elsewhere() }}, false)
 {%- endmacro %}
 
-{#-
-    Boolean: cut off, and nearly all of its output was reasoning: it fills any ceiling, and no budget
-    is to follow it.
--#}
+{#- Boolean: cut off, and nearly all of its output was reasoning. -#}
 {% macro is_starved() -%}
     coalesce(
         is_truncated and actual_output_tokens > 0

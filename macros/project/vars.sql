@@ -91,6 +91,9 @@
                 says='A source, version and model with more calls counted in part sizes no budget.'),
             dict(share, name='starved_share', kind='number',
                 says='A cut-off call that spent more of its output on reasoning is starved by it.'),
+            dict(share, name='reach_share', kind='number',
+                says='Starved calls are runaways where fewer others of their labels and model, by this share,'
+                ~ ' needed half of their ceiling.'),
             dict(share, name='window_share', kind='number',
                 says='A call that was cut off below this share of its ceiling was not cut off by it.'),
         ],

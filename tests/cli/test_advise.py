@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -440,6 +441,24 @@ def test_what_smaller_ceilings_cut_off_is_said_of_one_that_stays(tmp_path: Path)
     assert (
         "smaller ceilings cut off 5 of 60, and the commonest is near what such calls need" in group
     )
+
+
+def test_reasoning_that_others_come_near_was_cut_off_by_its_ceiling(tmp_path: Path) -> None:
+    """Answers of 100 to 4,000 tokens, and a tenth that still reasoned at 4,096."""
+    cut = {"actual_output_tokens": 4096, "reasoning_tokens": 4096, "stop_reason": "max_tokens"}
+    ended = (
+        {"actual_output_tokens": 100 * (n % 40 + 1), "reasoning_tokens": 90} for n in range(60)
+    )
+    of_all = [cut if n % 10 == 0 else fields for n, fields in enumerate(ended)]
+    write(
+        tmp_path / "s.ndjson",
+        *(event(n, actual_max_tokens=4096, **fields) for n, fields in enumerate(of_all)),
+    )
+    done = advise(tmp_path, "s.ndjson")
+    [group] = [line for line in done.stdout.splitlines() if line.startswith("c / low")]
+    assert re.search(r"10\.0 % +4096 +at least (4[1-9]|[5-9]\d)\d\d ", group), group
+    assert "6 of 60 were cut off" in group
+    assert "left out" not in group
 
 
 def test_calls_that_reasoning_used_up_are_said_to_be_left_out(tmp_path: Path) -> None:

@@ -296,12 +296,14 @@ def test_what_a_host_may_name(host: Host) -> None:
     kept = project.read_text(encoding="utf-8")
     views = kept.replace("models:\n", "models:\n  +materialized: view\n", 1)
     project.write_text(views.replace("tokenest__events", "tokenest__event"))
-    said = host.dbt("run", "-s", "int_demand", code=2)
+    said = host.dbt("run", "-s", "int_call_demand", code=2)
     assert "tokenest has no calls to read, and its tables stay empty" in said
     assert "var tokenest__event is none of tokenest" in said
     assert "is tokenest__events meant?" in said
     project.write_text(kept)
-    assert "makes int_demand of tokenest, and 0 more, a view, and they have to be tables" in said
+    assert (
+        "makes int_call_demand of tokenest, and 0 more, a view, and they have to be tables" in said
+    )
 
 
 def test_a_name_that_dbt_would_mistake_is_named(host: Host) -> None:

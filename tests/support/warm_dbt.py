@@ -106,6 +106,7 @@ def serve(requests: IO[str], answers: IO[str], scratch: str) -> None:
     """Import dbt, read the project once, and fork a child for every request."""
     from dbt.cli.main import cli, dbtRunner
 
+    gc.disable()  # what dbt makes lives as long as the process; to look through it takes an eighth
     parse = ["--log-level", "none", "--log-path", f"{scratch}/logs", "parse", *PLACES,
              "--target-path", f"{scratch}/target"]  # fmt: skip
     # Reading the project for the first time starts threads, which no later child would have.
@@ -116,7 +117,6 @@ def serve(requests: IO[str], answers: IO[str], scratch: str) -> None:
     assert len(list(Path("/proc/self/task").iterdir())) == 1
     gc.collect()
     gc.freeze()  # what is there now is not looked at again when a child ends
-    gc.disable()  # what dbt makes lives as long as the child; to look through it takes an eighth
     for line in requests:
         request = json.loads(line)
         child = os.fork()

@@ -24,6 +24,10 @@ base_budgets as (
     select * from {{ ref('base_budgets') }}
 ),
 
+left_out as (
+    select * from {{ ref('int_left_out') }}
+),
+
 located as (
     select
         *,
@@ -154,13 +158,18 @@ compared as (
         case
             when chosen.cell_level > 1 and coalesce(chosen.model, '') = coalesce(parents.model, '')
                 then parents.budget_tokens
-        end as fallback_tokens
+        end as fallback_tokens,
+        -- runaways are cut off under any budget: more of them than the rate leave nothing to show
+        chosen.is_identified_in_chain
+        and coalesce(left_out.starved_share <= chosen.max_truncation, true) as is_shown
     from chosen
     left join chosen as parents
         on
             chosen.parent_cell = parents.cell
             and chosen.parent_level = parents.cell_level
             and chosen.max_truncation = parents.max_truncation
+    left join left_out
+        on chosen.labels = left_out.labels
 ),
 
 -- a cell is exported with all its rates, or not at all
@@ -211,7 +220,7 @@ final as (
         own_weight,
         own_cells_share,
         cast(level_used as bigint) as level_used,
-        coalesce(is_identified_in_chain, false) as is_identified,
+        coalesce(is_shown, false) as is_identified,
         is_cold_start,
         cast(base_budget_tokens as bigint) as base_budget_tokens,
         cast(budget_blend_tokens as bigint) as budget_blend_tokens,

@@ -31,7 +31,7 @@ celled as (
     {% endfor %}
 ),
 
-final as (
+summed as (
     select
         cast(cell_level as bigint) as cell_level,
         cell,
@@ -49,6 +49,13 @@ final as (
     from celled
     where cell is not null
     group by cell_level, cell, {{ cell_label_columns() }}
+),
+
+final as (
+    select
+        *,
+        {{ ratio('n_starved', 'n_starved + n_observed + n_censored') }} as starved_share
+    from summed
 )
 
 select * from final

@@ -1,187 +1,82 @@
-{{ config(
-    materialized=follows_landing(),
-    unique_key=['run_id', 'phase_id'],
-    pre_hook='{{ forget_conflicts(["run_id", "phase_id"]) }}',
-    post_hook='{{ remember_landing() }}',
-) }}
-
-{% set in_call -%}
-    (
-        partition by run_id, phase_id, call_of_phase order by attempt asc
-        rows between unbounded preceding and unbounded following
-    )
-{%- endset %}
+{{ config(materialized='view') }}
 
 with
 
-events as {{ inlined() if not is_incremental() }} (
-    select *{{ further_label_columns('labels') }}
-    from {{ ref('int_events') }}
-    {{ of_changed_phases() }}
-),
-
-repeated_events as (
-    select * from {{ ref('int_repeated_events') }}
-),
-
--- most phases are one event, and need no search for retries
-retried_phases as (
-    select
-        run_id,
-        phase_id
-    from events
-    group by run_id, phase_id
-    having count(*) > 1
-),
-
-marked as (
-    select
-        events.*,
-        repeated_events.event_id is not null as is_repeated,
-        retried_phases.run_id is null as is_alone
-    from events
-    left join repeated_events
-        on events.event_id = repeated_events.event_id
-    left join retried_phases
-        on
-            events.run_id = retried_phases.run_id
-            and events.phase_id = retried_phases.phase_id
-),
-
-judged as (
-    select
-        event_id,
-        occurred_at,
-        run_id,
-        phase_id,
-        attempt,
-        {{ label_columns() }},
-        model,
-        input_tokens,
-        is_control,
-        is_truncated,
-        actual_output_tokens,
-        is_alone,
-        coefficients_id,
-        max_truncation,
-        {{ ran_under_quantile() }} as ran_under_quantile,
-        {{ unusable_reason() }} as unusable_reason,
-        {{ attempt_outcome() }} as outcome,
-        {{ censoring_bound() }} as bound_tokens
-    from marked
-),
-
--- a retry has a higher attempt number than the event of its phase before it
-numbered as (
-    select
-        *,
-        case
-            when
-                attempt > lag(attempt) over (
-                    partition by run_id, phase_id
-                    order by occurred_at asc, attempt asc, event_id asc
-                )
-                then 0
-            else 1
-        end as starts_call
-    from judged
-    where unusable_reason is null and attempt is not null and not is_alone
-),
-
-linked as (
-    select
-        *,
-        sum(starts_call) over (
-            partition by run_id, phase_id
-            order by occurred_at asc, attempt asc, event_id asc
-            rows between unbounded preceding and current row
-        ) as call_of_phase
-    from numbered
-),
-
--- what decides of a call is its last attempt that finished or was cut off
-attempts as (
-    select
-        *,
-        first_value(event_id) over {{ in_call }} as call_id,
-        first_value(is_truncated) over {{ in_call }} as is_first_truncated,
-        first_value(ran_under_quantile) over {{ in_call }} as is_first_under_quantile,
-        first_value(coefficients_id) over {{ in_call }} as first_coefficients_id,
-        first_value(max_truncation) over {{ in_call }} as first_max_truncation,
-        max(case when outcome = 'censored' then bound_tokens end) over {{ in_call }}
-            as most_bound_tokens,
-        count(*) over {{ in_call }} as n_attempts,
-        row_number() over (
-            partition by run_id, phase_id, call_of_phase
-            order by
-                case when outcome in ('observed', 'censored') then 0 else 1 end asc,
-                attempt desc
-        ) as decides
-    from linked
-),
-
-linked_calls as (
-    select
-        call_id,
-        event_id,
-        occurred_at,
-        run_id,
-        phase_id,
-        {{ label_columns() }},
-        model,
-        input_tokens,
-        is_control,
-        actual_output_tokens,
-        n_attempts,
-        is_first_truncated,
-        is_first_under_quantile,
-        first_coefficients_id,
-        first_max_truncation,
-        unusable_reason,
-        outcome,
-        most_bound_tokens
-    from attempts
-    where decides = 1
-),
-
-single_calls as (
-    select
-        event_id as call_id,
-        event_id,
-        occurred_at,
-        run_id,
-        phase_id,
-        {{ label_columns() }},
-        model,
-        input_tokens,
-        is_control,
-        actual_output_tokens,
-        1 as n_attempts,
-        is_truncated as is_first_truncated,
-        ran_under_quantile as is_first_under_quantile,
-        coefficients_id as first_coefficients_id,
-        max_truncation as first_max_truncation,
-        unusable_reason,
-        outcome,
-        bound_tokens as most_bound_tokens
-    from judged
-    where unusable_reason is not null or attempt is null or is_alone
-),
-
 calls as (
-    select * from linked_calls
-    union all
-    select * from single_calls
+    select * from {{ ref('int_call_demand') }}
 ),
 
-explained as (
+starved_calls as (
+    select * from calls
+    where is_starved
+),
+
+groups_with_starved as (
+    select distinct
+        {{ label_columns() }},
+        model
+    from starved_calls
+),
+
+counted as (
+    select
+        {{ label_columns('calls.') }},
+        calls.model,
+        calls.demand_tokens,
+        {{ log2_of('calls.demand_tokens') }} as doublings,
+        sum(case when calls.is_starved then 1 else 0 end) as n_starved,
+        sum(case when calls.is_starved then 0 else 1 end) as n_others
+    from calls
+    inner join groups_with_starved
+        on
+            {{ same_labels('calls', 'groups_with_starved') }}
+            and calls.model is not distinct from groups_with_starved.model
+    where calls.demand_state <> 'excluded'
+    group by {{ label_columns('calls.') }}, calls.model, calls.demand_tokens
+),
+
+-- of each ceiling: how many were starved there or above, and how many others needed half of it
+reached as (
     select
         *,
-        case
-            when unusable_reason is not null then unusable_reason
-            when outcome not in ('observed', 'censored') then outcome
-        end as excluded_reason
+        sum(n_starved) over (
+            partition by {{ label_columns() }}, model
+            order by doublings desc
+            range between unbounded preceding and current row
+        ) as n_starved_from,
+        sum(n_others) over (
+            partition by {{ label_columns() }}, model
+            order by doublings desc
+            range between unbounded preceding and 1.000001 following
+        ) as n_others_near
+    from counted
+),
+
+runaways as (
+    select * from reached
+    where
+        n_starved > 0
+        and n_others_near < n_starved_from * cast({{ var('reach_share') }} as double)
+),
+
+compared as (
+    select
+        starved_calls.*,
+        runaways.n_starved is not null as is_runaway
+    from starved_calls
+    left join runaways
+        on
+            {{ same_labels('starved_calls', 'runaways') }}
+            and starved_calls.model is not distinct from runaways.model
+            and starved_calls.demand_tokens = runaways.demand_tokens
+
+    union all
+
+    select
+        *,
+        false as is_runaway
     from calls
+    where not is_starved
 ),
 
 final as (
@@ -194,21 +89,18 @@ final as (
         {{ label_columns() }},
         model,
         input_tokens,
-        {{ input_bin('input_tokens') }} as input_bin,
+        input_bin,
         is_control,
         is_first_truncated,
         is_first_under_quantile,
         first_coefficients_id,
         first_max_truncation,
-        cast(n_attempts as bigint) as n_attempts,
-        case when excluded_reason is null then outcome else 'excluded' end as demand_state,
-        excluded_reason,
+        n_attempts,
+        case when is_runaway then 'excluded' else demand_state end as demand_state,
+        case when is_runaway then 'starved' else excluded_reason end as excluded_reason,
         actual_output_tokens,
-        case
-            when excluded_reason is null and outcome = 'observed' then actual_output_tokens
-            when excluded_reason is null then most_bound_tokens
-        end as demand_tokens
-    from explained
+        case when not is_runaway then demand_tokens end as demand_tokens
+    from compared
 )
 
 select * from final

@@ -283,7 +283,7 @@ def test_nothing_new_is_not_looked_for_again(
     assert asked() == (set(), {"tokenest"})
     built.telemetry("more.ndjson").write_bytes(call(77))
     followed, sources = asked()
-    assert {"int_demand", "calls"} <= followed
+    assert {"int_call_demand", "calls"} <= followed
     assert sources == {"tokenest"}
 
 
@@ -382,8 +382,8 @@ FAULTS = {
     "a call twice": "insert into marts.calls from marts.calls limit 1",
     "a call lost": "delete from marts.calls where event_id = 'e-7'",
     "a line too many": "update marts.files set lines = lines + 1",
-    "a state that is none": "update intermediate.int_demand set demand_state = 'odd'",
-    "a demand of no call": "update intermediate.int_demand set event_id = null",
+    "a state that is none": "update intermediate.int_call_demand set demand_state = 'odd'",
+    "a demand of no call": "update intermediate.int_call_demand set event_id = null",
     "no demand": "update intermediate.int_demand_history set demand_tokens = null",
     "an estimate twice": "insert into intermediate.int_replayed_estimates"
     " from intermediate.int_replayed_estimates limit 1",
