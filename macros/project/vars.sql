@@ -92,8 +92,8 @@
             dict(share, name='starved_share', kind='number',
                 says='A cut-off call that spent more of its output on reasoning is starved by it.'),
             dict(share, name='reach_share', kind='number',
-                says='Starved calls are runaways where fewer others of their labels and model, by this share,'
-                ~ ' needed half of their ceiling.'),
+                says='Starved calls are runaways where the others of their labels and model that needed half'
+                ~ ' of their ceiling are fewer, by this share.'),
             dict(share, name='window_share', kind='number',
                 says='A call that was cut off below this share of its ceiling was not cut off by it.'),
         ],

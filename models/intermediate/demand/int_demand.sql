@@ -1,5 +1,14 @@
 {{ config(materialized='view') }}
 
+{% set in_group = '(partition by ' ~ label_columns() ~ ', model)' %}
+{% set reaching_it -%}
+    (
+        partition by {{ label_columns() }}, model
+        order by reaches_tokens desc, ceiling_tokens asc nulls first
+        rows between unbounded preceding and current row
+    )
+{%- endset %}
+
 with
 
 calls as (
@@ -23,7 +32,6 @@ counted as (
         {{ label_columns('calls.') }},
         calls.model,
         calls.demand_tokens,
-        {{ log2_of('calls.demand_tokens') }} as doublings,
         sum(case when calls.is_starved then 1 else 0 end) as n_starved,
         sum(case when calls.is_starved then 0 else 1 end) as n_others
     from calls
@@ -35,40 +43,60 @@ counted as (
     group by {{ label_columns('calls.') }}, calls.model, calls.demand_tokens
 ),
 
--- of each ceiling: how many were starved there or above, and how many others needed half of it
+-- a call that needed half of a ceiling stands before that ceiling
+placed as (
+    select
+        {{ label_columns() }},
+        model,
+        cast(null as bigint) as ceiling_tokens,
+        2 * demand_tokens as reaches_tokens,
+        n_starved,
+        n_others
+    from counted
+
+    union all
+
+    select
+        {{ label_columns() }},
+        model,
+        demand_tokens as ceiling_tokens,
+        demand_tokens as reaches_tokens,
+        0 as n_starved,
+        0 as n_others
+    from counted
+    where n_starved > 0
+),
+
 reached as (
     select
         *,
-        sum(n_starved) over (
-            partition by {{ label_columns() }}, model
-            order by doublings desc
-            range between unbounded preceding and current row
-        ) as n_starved_from,
-        sum(n_others) over (
-            partition by {{ label_columns() }}, model
-            order by doublings desc
-            range between unbounded preceding and 1.000001 following
-        ) as n_others_near
-    from counted
+        sum(n_starved) over {{ reaching_it }} as n_starved_near,
+        sum(n_others) over {{ reaching_it }} as n_others_near,
+        sum(n_starved) over {{ in_group }} as n_starved_in_all,
+        sum(n_others) over {{ in_group }} as n_others_in_all
+    from placed
 ),
 
+-- lengths that thin out leave about as many calls in the doubling below a ceiling as beyond it
 runaways as (
     select * from reached
     where
-        n_starved > 0
-        and n_others_near < n_starved_from * cast({{ var('reach_share') }} as double)
+        n_others_near
+        <= n_starved_near
+        * {{ ratio('n_others_in_all', 'n_others_in_all + n_starved_in_all') }}
+        * cast({{ var('reach_share') }} as double)
 ),
 
 compared as (
     select
         starved_calls.*,
-        runaways.n_starved is not null as is_runaway
+        runaways.ceiling_tokens is not null as is_runaway
     from starved_calls
     left join runaways
         on
             {{ same_labels('starved_calls', 'runaways') }}
             and starved_calls.model is not distinct from runaways.model
-            and starved_calls.demand_tokens = runaways.demand_tokens
+            and starved_calls.demand_tokens = runaways.ceiling_tokens
 
     union all
 
