@@ -64,6 +64,7 @@ def closed_loop(pipeline: Pipeline, page: Page, *, rounds: int = 8, calls: int =
     ways: dict[str, tuple[float, Callable[[dict[str, Any]], dict[str, Any] | None]]] = {
         "control calls 5 %": (0.05, lambda found: found),
         "no control calls": (0.0, lambda found: found),
+        "cut off within reasoning": (0.0, _reasoned),
         "truncated dropped": (0.0, _without_truncated),
     }
     shown: dict[str, list[float]] = {}
@@ -84,9 +85,14 @@ def closed_loop(pipeline: Pipeline, page: Page, *, rounds: int = 8, calls: int =
         ["calls", *[str(turn + 1) for turn in range(rounds)]],
         [[name, *map(percent, held)] for name, held in shown.items()],
     )
-    held = shown["control calls 5 %"]
-    page.goal("closed loop, highest round, %", 100 * max(held), 6)
-    page.goal("closed loop, lowest round, %", 100 * min(held), math.inf, 3.5)
+    for name in ("control calls 5 %", "cut off within reasoning"):
+        held = shown[name]
+        page.goal(f"closed loop, {name}, highest round, %", 100 * max(held), 6)
+        page.goal(f"closed loop, {name}, lowest round, %", 100 * min(held), math.inf, 3.5)
+
+
+def _reasoned(found: dict[str, Any]) -> dict[str, Any]:
+    return found | {"reasoning_tokens": found["actual_output_tokens"] * 19 // 20}
 
 
 def _without_truncated(found: dict[str, Any]) -> dict[str, Any] | None:
