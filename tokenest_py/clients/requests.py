@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tokenest_py.runtime.providers.members import get, items
+from tokenest_py.runtime.recorder.record import whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,8 +39,13 @@ def written_ceiling(body: Mapping[str, object], api: ModuleType) -> tuple[Path |
 
 
 def tokens_of(ceiling: object) -> int | None:
-    """The tokens of a ceiling; -1 and 0, and what is no count, ask for all there is."""
-    return int(ceiling) if isinstance(ceiling, int) and 0 < ceiling < 2**53 else None
+    """The tokens of a ceiling, counted as the recorder does: 500.0 is a count, True is none.
+
+    -1 and 0, and what is no count, ask for all there is.
+    """
+    with suppress(TypeError, ValueError):
+        return whole(ceiling) or None  # type: ignore[arg-type]
+    return None
 
 
 def with_ceiling(
