@@ -110,10 +110,13 @@ def _written(row: dict[str, Any]) -> str:
 
 
 def _format(row: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Where the request stands in a row, and whose it is; embeddings are nobody's."""
+    """Where the request stands in a row, and whose it is; embeddings are nobody's.
+
+    Nor is a row that names no model: in a batch of Gemini's or Bedrock's the request stands deeper.
+    """
     if isinstance(row.get("params"), dict):
         return "params", "anthropic"
     if isinstance(row.get("body"), dict):
         url = str(row.get("url", "/chat/completions"))
         return "body", next((_URLS[end] for end in _URLS if url.endswith(end)), None)
-    return None, "openai_compatible"
+    return None, None if row.get("model") is None else "openai_compatible"
