@@ -73,7 +73,7 @@ class Batch:
         bare = requests.with_ceiling(body, api, api.CEILINGS[0], None)
         with labels(**self._labels(row)):
             call = self._sizer.begin(bare, provider=provider)
-        before = written if isinstance(written, int) else None
+        before = requests.tokens_of(written)
         self.before += before or 0
         budget = call.budget
         if budget is None or budget.quantile_rate is None:  # nothing is known of such calls
