@@ -217,6 +217,30 @@ def test_responses(wired: Wired, is_stream: bool) -> None:  # noqa: FBT001
     assert wired.seen(*SEEN, "input_tokens") == [("openai", "gpt-5-mini", 1000, 1000, True, 40)]
 
 
+@pytest.mark.parametrize("is_sized", [False, True])
+def test_streams_that_are_not_awaited(
+    wired: Wired,
+    logger: TokenestLogger,
+    is_sized: bool,  # noqa: FBT001
+) -> None:
+    """Another thread logs them, those of responses twice: each is one event, with its labels."""
+    url = f"{wired.provider.url}/v1"
+    responses = {"model": "openai/gpt-5-mini", "input": "needs 301", "stream": True}
+    responses |= {"api_base": url, "api_key": "none"}
+    asked = {"stream_options": {"include_usage": True}}
+    chat = call(wired, "openai/gpt-4o", "needs 300", stream=True) | asked
+    with labels(category="unseen", tenant="acme"):
+        for send, request in ((litellm.completion, chat), (litellm.responses, responses)):
+            given: Any = logger.size(**request) if is_sized else request
+            assert list(send(**given))
+            assert list(send(**given))  # as the same call
+    wait_for(wired, 4)
+    time.sleep(0.3)
+    assert sorted(wired.seen("actual_output_tokens", "category", "labels")) == [
+        (tokens, "unseen", {"tenant": "acme"}) for tokens in (300, 300, 301, 301)
+    ]
+
+
 def test_an_error_is_no_event(wired: Wired, logger: TokenestLogger) -> None:
     """It reaches the application, and the call is forgotten."""
     wired.provider.overloaded = 99
