@@ -217,6 +217,22 @@ def test_responses(wired: Wired, is_stream: bool) -> None:  # noqa: FBT001
     assert wired.seen(*SEEN, "input_tokens") == [("openai", "gpt-5-mini", 1000, 1000, True, 40)]
 
 
+@pytest.mark.parametrize("more", [{"background": True}, {"prompt": {"id": "pmpt_1"}}], ids=str)
+def test_responses_that_keep_their_ceiling(
+    wired: Wired, logger: TokenestLogger, more: dict[str, Any]
+) -> None:
+    """Those that are answered later, and those of a stored prompt, as with a sized client."""
+
+    async def calls() -> None:
+        await litellm.aresponses(**asked)
+        await litellm.aresponses(**logger.size(**asked))
+
+    asked = {"model": "openai/gpt-5-mini", "input": "needs 1500", **more}
+    asked |= {"api_base": f"{wired.provider.url}/v1", "api_key": "none"}
+    asyncio.run(calls())
+    assert wired.provider.ceilings(*CEILINGS) == [None, None]
+
+
 @pytest.mark.parametrize("is_sized", [False, True])
 def test_streams_that_are_not_awaited(
     wired: Wired,

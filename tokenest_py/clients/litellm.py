@@ -122,11 +122,14 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
             self._fail(kwargs)
 
     def _sized(self, request: Request, call_id: str) -> Request:
+        if request.get("background"):  # it is answered later, when nobody can see what was cut off
+            return request
         model, granted = request["model"], {}
         with suppress(Exception):
             model, of, *_ = litellm.get_llm_provider(model, request.get("custom_llm_provider"))
             granted = _granted(request, model, of)
-        call = self._begin({**granted, **request}, model)
+        is_stored = "messages" not in request and request.get("prompt") is not None
+        call = self._begin({**granted, **request}, model, is_sent=is_stored)  # it may have one
         sized = {
             name: call.body[name] for name in call.body if name in request or name not in granted
         }
