@@ -117,6 +117,10 @@ def _format(row: dict[str, Any]) -> tuple[str | None, str | None]:
     if isinstance(row.get("params"), dict):
         return "params", "anthropic"
     if isinstance(row.get("body"), dict):
+        body = row["body"]
+        if "url" not in row and not requests.is_model_of_openai(body.get("model")):
+            # Mistral's, whose job names the endpoint: an input is what it embeds or moderates
+            return "body", None if "input" in body else "openai_compatible"
         url = str(row.get("url", "/chat/completions"))
         return "body", next((_URLS[end] for end in _URLS if url.endswith(end)), None)
     return None, None if row.get("model") is None else "openai_compatible"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.providers import Path
 
 MOST_PARTS = 10_000  # of a request that are looked at to guess its size
+_OPENAI_MODEL = re.compile(r"(.*[/.])?(ft:)?(gpt-\d|o\d|chatgpt)")
 _STATES = ("conversation", "mcp_servers", "container")
 LONGEST_TEXT = 2_000_000  # characters; a longer one is no text but an image
 
@@ -70,6 +72,11 @@ def _set(body: Mapping[str, object], path: Path, value: object) -> dict[str, obj
     else:
         changed[name] = value
     return changed
+
+
+def is_model_of_openai(model: object) -> bool:
+    """Whether a model's name is one of OpenAI's, whose newer name of a ceiling others refuse."""
+    return _OPENAI_MODEL.match(str(model)) is not None
 
 
 def effort(body: Mapping[str, object], api: ModuleType) -> str | None:
