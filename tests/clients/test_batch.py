@@ -50,3 +50,10 @@ def test_what_cannot(wired: Wired, url: str) -> None:
     """OpenAI would refuse the line, so it stays as it is."""
     row = {"custom_id": "learned-1", "url": url, "body": {"model": "m", "input": "x"}}
     assert sized(wired, row) == row
+
+
+def test_a_stored_prompt(wired: Wired) -> None:
+    """It may have a ceiling of its own, as with a sized client."""
+    body = {"model": "gpt-5", "prompt": {"id": "pmpt_1"}}
+    row = {"custom_id": "learned-1", "url": "/v1/responses", "body": body}
+    assert sized(wired, row) == row
