@@ -79,6 +79,29 @@ def test_the_option_names_the_category(table: Path) -> None:
     assert json.loads(target.read_text())["params"]["max_tokens"] == 700
 
 
+def test_a_ceiling_that_is_none_reserves_nothing(table: Path) -> None:
+    """Local servers take -1 for all there is."""
+    for category, said in (
+        ("triage", "0 tokens reserved before, 700 now; 0"),
+        ("unseen", "0 now; 1"),
+    ):
+        body = {"model": "gpt-5-mini", "messages": ASK, "max_tokens": -1}
+        code, _, printed = size(table, [{"custom_id": f"{category}-1", "body": body}])
+        assert code == 0
+        assert said in printed
+
+
+def test_a_row_of_another_format_stays_as_it_is(table: Path) -> None:
+    """Google and Amazon know no such field beside the request, and refuse the row."""
+    rows: list[Any] = [
+        {"key": "triage-1", "request": {"contents": [{"parts": [{"text": "Hello"}]}]}},
+        {"recordId": "triage-1", "modelInput": {"max_tokens": 4000, "messages": ASK}},
+    ]
+    code, out, said = size(table, rows, "--category", "triage")
+    assert (code, out) == (0, rows)
+    assert said.startswith("2 requests, 0 sized")
+
+
 def test_what_cannot_be_read(table: Path) -> None:
     """The line is named, and nothing is left behind."""
     code, _, said = size(table, [ANTHROPIC | {"params": {}}, "{broken"])

@@ -36,8 +36,24 @@ def test_what_can_have_a_ceiling(wired: Wired, url: dict[str, str], name: str) -
     assert sized(wired, row)["body"] == {"model": "gpt-5", name: 1000}
 
 
+@pytest.mark.parametrize("model", [{"model": "mistral-large-latest"}, {}])
+def test_a_batch_whose_job_names_the_endpoint(wired: Wired, model: dict[str, str]) -> None:
+    """Mistral knows the older name only, and answers the other one with an error."""
+    row = {"custom_id": "learned-1", "body": {**model, "messages": []}}
+    assert sized(wired, row)["body"] == {**model, "messages": [], "max_tokens": 1000}
+    embedded = {"custom_id": "learned-1", "body": {**model, "input": "x"}}
+    assert sized(wired, embedded) == embedded
+
+
 @pytest.mark.parametrize("url", ["/v1/embeddings", "/v1/completions", "/v1/moderations"])
 def test_what_cannot(wired: Wired, url: str) -> None:
     """OpenAI would refuse the line, so it stays as it is."""
     row = {"custom_id": "learned-1", "url": url, "body": {"model": "m", "input": "x"}}
+    assert sized(wired, row) == row
+
+
+def test_a_stored_prompt(wired: Wired) -> None:
+    """It may have a ceiling of its own, as with a sized client."""
+    body = {"model": "gpt-5", "prompt": {"id": "pmpt_1"}}
+    row = {"custom_id": "learned-1", "url": "/v1/responses", "body": body}
     assert sized(wired, row) == row

@@ -108,10 +108,11 @@ def test_a_cut_off_answer_is_tried_once_more(wired: Wired, client: Theirs) -> No
 
 
 def test_the_second_attempt_fails(wired: Wired, client: Theirs) -> None:
-    """The application gets the first answer."""
-    wired.provider.largest = 1000
-    assert client.converse(**ask("needs 1500"))["stopReason"] == "max_tokens"
-    assert wired.provider.ceilings(CEILING) == [1000, 2000]
+    """The application gets the first answer, and the next attempt asks for what is taken."""
+    wired.provider.largest = 1400
+    for _ in range(2):
+        assert client.converse(**ask("needs 1500"))["stopReason"] == "max_tokens"
+    assert wired.provider.ceilings(CEILING) == [1000, 2000, 1000, 1400]
 
 
 def test_what_nothing_is_known_of(wired: Wired) -> None:

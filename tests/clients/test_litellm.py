@@ -217,6 +217,46 @@ def test_responses(wired: Wired, is_stream: bool) -> None:  # noqa: FBT001
     assert wired.seen(*SEEN, "input_tokens") == [("openai", "gpt-5-mini", 1000, 1000, True, 40)]
 
 
+@pytest.mark.parametrize("more", [{"background": True}, {"prompt": {"id": "pmpt_1"}}], ids=str)
+def test_responses_that_keep_their_ceiling(
+    wired: Wired, logger: TokenestLogger, more: dict[str, Any]
+) -> None:
+    """Those that are answered later, and those of a stored prompt, as with a sized client."""
+
+    async def calls() -> None:
+        await litellm.aresponses(**asked)
+        await litellm.aresponses(**logger.size(**asked))
+
+    asked = {"model": "openai/gpt-5-mini", "input": "needs 1500", **more}
+    asked |= {"api_base": f"{wired.provider.url}/v1", "api_key": "none"}
+    asyncio.run(calls())
+    assert wired.provider.ceilings(*CEILINGS) == [None, None]
+
+
+@pytest.mark.parametrize("is_sized", [False, True])
+def test_streams_that_are_not_awaited(
+    wired: Wired,
+    logger: TokenestLogger,
+    is_sized: bool,  # noqa: FBT001
+) -> None:
+    """Another thread logs them, those of responses twice: each is one event, with its labels."""
+    url = f"{wired.provider.url}/v1"
+    responses = {"model": "openai/gpt-5-mini", "input": "needs 301", "stream": True}
+    responses |= {"api_base": url, "api_key": "none"}
+    asked = {"stream_options": {"include_usage": True}}
+    chat = call(wired, "openai/gpt-4o", "needs 300", stream=True) | asked
+    with labels(category="unseen", tenant="acme"):
+        for send, request in ((litellm.completion, chat), (litellm.responses, responses)):
+            given: Any = logger.size(**request) if is_sized else request
+            assert list(send(**given))
+            assert list(send(**given))  # as the same call
+    wait_for(wired, 4)
+    time.sleep(0.3)
+    assert sorted(wired.seen("actual_output_tokens", "category", "labels")) == [
+        (tokens, "unseen", {"tenant": "acme"}) for tokens in (300, 300, 301, 301)
+    ]
+
+
 def test_an_error_is_no_event(wired: Wired, logger: TokenestLogger) -> None:
     """It reaches the application, and the call is forgotten."""
     wired.provider.overloaded = 99

@@ -131,6 +131,15 @@ def test_the_callers_own_ceiling_wins(wired: Wired, client: openai.OpenAI) -> No
     assert wired.seen("actual_max_tokens", "selected_budget", "truncated") == [(77, 1000, True)]
 
 
+def test_the_callers_own_ceiling_may_be_of_another_kind(
+    wired: Wired, client: openai.OpenAI
+) -> None:
+    """Servers that read 77.0 cut off there: the event has the ceiling that was sent."""
+    body: Any = {"max_tokens": 77.0}
+    client.chat.completions.create(model=MODEL, messages=ask("needs 300"), **body)
+    assert wired.seen("actual_max_tokens", "selected_budget", "truncated") == [(77, 1000, True)]
+
+
 def test_auto_keeps_its_place(wired: Wired, client: openai.OpenAI) -> None:
     """AUTO is sized where it stands."""
     client.chat.completions.create(model=MODEL, messages=ask("needs 300"), max_tokens=AUTO)

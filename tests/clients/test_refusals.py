@@ -103,6 +103,16 @@ def test_the_largest_that_is_named(
     assert wired.provider.ceilings(*CEILING) == expected
 
 
+def test_a_second_attempt_that_is_refused(wired: Wired, client: openai.OpenAI) -> None:
+    """The next one asks for what is taken, and none is sent where that is no more."""
+    for largest in (1400, LEARNED):
+        wired.provider.largest, wired.provider.requests[:] = largest, []
+        for _ in range(2):
+            client.chat.completions.create(model=f"{MODEL}-{largest}", messages=ask("needs 1500"))
+        second = [largest] if largest > LEARNED else []
+        assert wired.provider.ceilings(*CEILING) == [LEARNED, 2 * LEARNED, LEARNED, *second]
+
+
 def test_a_ceiling_that_azure_does_not_allow(wired: Wired) -> None:
     """The next request has the other name."""
     client = wired.sized(openai.OpenAI(base_url=f"{wired.provider.url}/v1"))

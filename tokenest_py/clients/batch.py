@@ -73,7 +73,7 @@ class Batch:
         bare = requests.with_ceiling(body, api, api.CEILINGS[0], None)
         with labels(**self._labels(row)):
             call = self._sizer.begin(bare, provider=provider)
-        before = written if isinstance(written, int) else None
+        before = requests.tokens_of(written)
         self.before += before or 0
         budget = call.budget
         if budget is None or budget.quantile_rate is None:  # nothing is known of such calls
@@ -110,10 +110,19 @@ def _written(row: dict[str, Any]) -> str:
 
 
 def _format(row: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Where the request stands in a row, and whose it is; embeddings are nobody's."""
+    """Where the request stands in a row, and whose it is; embeddings are nobody's.
+
+    Nor is a row that names no model: in a batch of Gemini's or Bedrock's the request stands deeper.
+    """
     if isinstance(row.get("params"), dict):
         return "params", "anthropic"
     if isinstance(row.get("body"), dict):
+        body = row["body"]
+        if "url" not in row and not requests.is_model_of_openai(body.get("model")):
+            # Mistral's, whose job names the endpoint: an input is what it embeds or moderates
+            return "body", None if "input" in body else "openai_compatible"
         url = str(row.get("url", "/chat/completions"))
+        if url.endswith("/responses") and body.get("prompt") is not None:
+            return "body", None  # it is stored, and may have a ceiling of its own
         return "body", next((_URLS[end] for end in _URLS if url.endswith(end)), None)
-    return None, "openai_compatible"
+    return None, None if row.get("model") is None else "openai_compatible"

@@ -97,7 +97,7 @@ class _Operation:
             body, counts, is_fault = call.body, call.replaces, False
         if is_fault and not (is_changed and is_error):  # what is wrong may be our ceiling
             return
-        if self._send(body, http_response, parsed, counts=counts) and not is_fault:
+        if self._send(call, body, http_response, parsed, counts=counts) and not is_fault:
             with suppress(Exception):
                 self._is_worth_another(call, http_response, parsed)
 
@@ -111,7 +111,13 @@ class _Operation:
         return call.finish(parsed).budget is not None
 
     def _send(
-        self, body: Theirs, http_response: Theirs, parsed: dict[str, Theirs], *, counts: bool
+        self,
+        call: Call,
+        body: Theirs,
+        http_response: Theirs,
+        parsed: dict[str, Theirs],
+        *,
+        counts: bool,
     ) -> bool:
         """Send again; the answer takes the place of the first one, an error where that counts.
 
@@ -129,10 +135,13 @@ class _Operation:
             _put(parsed, second.answer)
             http_response.status_code = 200
             return True
+        said: Theirs = getattr(error, "response", None)
+        with suppress(Exception):
+            call.finish(error=_RefusalError(said["ResponseMetadata"]["HTTPStatusCode"], said))
         try:
             if is_of_signal(error):
                 raise error
-            if counts and isinstance(said := getattr(error, "response", None), dict):
+            if counts and isinstance(said, dict):
                 _put(parsed, said)  # what botocore raises next is then about the request as written
             elif counts:
                 raise error

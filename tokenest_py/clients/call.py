@@ -218,6 +218,9 @@ class Call:
                 refusal = self._resend(error)
             if refusal is not None:
                 return self._as_written() if refusal is _UNKNOWN else refusal
+        elif error is not None:
+            with Quietly("Call._said_limit"):
+                self._said_limit(refusals.message_of(error) or "")
         if error is None:
             self.learn_refusal()
         fields = None
@@ -347,16 +350,23 @@ class Call:
         if not self.is_changed or (self._is_own and refusals.USAGE not in message):
             return None  # it is about what the caller wrote
         self.replaces = True
-        said = said_limit(message)
-        if said is not None and self.max_tokens is not None and 0 < said[0] < self.max_tokens:
-            most, is_of_model = said
-            if is_of_model:
-                self._sizer.learn(self.model or "", most)
+        most = self._said_limit(message)
+        if most is not None:
             self._send_again(most)
             return Escalation(budget._replace(max_tokens=most), f"the model takes {most} at most")
         if not is_spent:
             self._refused = refusals.parameters(message, self.body, self._api)
         return self._as_written()
+
+    def _said_limit(self, message: str) -> int | None:
+        """The largest ceiling that a refusal names, if it is below ours; the model's is learned."""
+        said = said_limit(message)
+        if said is None or self.max_tokens is None or not 0 < said[0] < self.max_tokens:
+            return None
+        most, is_of_model = said
+        if is_of_model:
+            self._sizer.learn(self.model or "", most)
+        return most
 
     def _as_written(self) -> Escalation:
         """Make the request of the caller the next attempt, whose outcome counts.

@@ -29,7 +29,7 @@ from tokenest_py.runtime.providers import APIS
 from tokenest_py.runtime.providers.members import PARTIAL_USAGE, get
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
     from tokenest_py.clients.call import Call
@@ -69,6 +69,7 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
         self._category = category
         self._sizer = Sizer(escalate=False, **options)
         self._open: OrderedDict[str, Call] = OrderedDict()
+        self._around: OrderedDict[str, list[Mapping[str, object]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def size(self, **request: Theirs) -> Request:
@@ -89,6 +90,12 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
             ):
                 return self._sized(kwargs, call_id)
         return None
+
+    def log_pre_api_call(self, model: str, messages: Theirs, kwargs: Request) -> None:  # noqa: ARG002
+        """Keep the labels: a stream that is not awaited is logged by a thread without them."""
+        with suppress(Exception), self._lock:
+            self._around.setdefault(kwargs["litellm_call_id"], []).append(current())
+            _forget_the_oldest(self._around)
 
     def log_success_event(
         self, kwargs: Request, response_obj: Theirs, *_: object, **__: object
@@ -115,11 +122,14 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
             self._fail(kwargs)
 
     def _sized(self, request: Request, call_id: str) -> Request:
+        if request.get("background"):  # it is answered later, when nobody can see what was cut off
+            return request
         model, granted = request["model"], {}
         with suppress(Exception):
             model, of, *_ = litellm.get_llm_provider(model, request.get("custom_llm_provider"))
             granted = _granted(request, model, of)
-        call = self._begin({**granted, **request}, model)
+        is_stored = "messages" not in request and request.get("prompt") is not None
+        call = self._begin({**granted, **request}, model, is_sent=is_stored)  # it may have one
         sized = {
             name: call.body[name] for name in call.body if name in request or name not in granted
         }
@@ -128,8 +138,7 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
         call.body = {name: sized[name] for name in _CEILINGS if name in sized}
         with self._lock:
             self._open[call_id] = call
-            while len(self._open) > MOST_OPEN:
-                self._open.popitem(last=False)
+            _forget_the_oldest(self._open)
         return sized
 
     def _begin(self, request: Request, model: str, *, is_sent: bool = False) -> Call:
@@ -147,9 +156,18 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
         with self._lock:
             return self._open.pop(kwargs["litellm_call_id"], None)
 
+    def _around_one(self, kwargs: Request) -> Mapping[str, object] | None:
+        """The labels around a request of the call; None where the answer of each is recorded."""
+        with self._lock:
+            requests = self._around.get(kwargs["litellm_call_id"])
+            if requests is None:  # LiteLLM did not say that it went out
+                return {}
+            return requests.pop() if requests else None
+
     def _fail(self, kwargs: Request) -> None:
         """Remember what was refused, for the next calls: this one is not ours to send again."""
         call, error = self._close(kwargs), kwargs.get("exception")
+        self._around_one(kwargs)
         if call is not None and isinstance(error, Exception):
             call.finish(error=error)
             call.learn_refusal()
@@ -159,6 +177,9 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
         call = self._close(kwargs)
         if kwargs.get("cache_hit"):  # nobody was asked
             return
+        around = self._around_one(kwargs)
+        if around is None:  # a stream of responses that is not awaited is logged twice
+            return
         if call is None:
             if not any(api.is_response(response) for api in APIS):  # embeddings and their like
                 return
@@ -166,11 +187,17 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
             request = {**(kwargs.get("optional_params") or {}), "metadata": metadata}
             if "responses" not in str(kwargs.get("call_type")):
                 request["messages"] = kwargs.get("messages")
-            call = self._begin(request, kwargs["model"], is_sent=True)
+            with labels(**around):
+                call = self._begin(request, kwargs["model"], is_sent=True)
         said: Request = {"model": kwargs["model"], "provider": kwargs.get("custom_llm_provider")}
         if _is_counted_here(kwargs, response):
             said |= {"quality_flags": [PARTIAL_USAGE], "stop_reason": None, "truncated": None}
         call.finish(response, **said)
+
+
+def _forget_the_oldest(known: OrderedDict[str, Theirs]) -> None:
+    while len(known) > MOST_OPEN:
+        known.popitem(last=False)
 
 
 def _is_counted_here(kwargs: Request, response: Theirs) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tokenest_py.runtime.providers.members import get, items
+from tokenest_py.runtime.recorder.record import whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.providers import Path
 
 MOST_PARTS = 10_000  # of a request that are looked at to guess its size
+_OPENAI_MODEL = re.compile(r"(.*[/.])?(ft:)?(gpt-\d|o\d|chatgpt)")
 _STATES = ("conversation", "mcp_servers", "container")
 LONGEST_TEXT = 2_000_000  # characters; a longer one is no text but an image
 
@@ -37,8 +41,13 @@ def written_ceiling(body: Mapping[str, object], api: ModuleType) -> tuple[Path |
 
 
 def tokens_of(ceiling: object) -> int | None:
-    """The tokens of a ceiling; -1 and 0, and what is no count, ask for all there is."""
-    return int(ceiling) if isinstance(ceiling, int) and 0 < ceiling < 2**53 else None
+    """The tokens of a ceiling, counted as the recorder does: 500.0 is a count, True is none.
+
+    -1 and 0, and what is no count, ask for all there is.
+    """
+    with suppress(TypeError, ValueError):
+        return whole(ceiling) or None  # type: ignore[arg-type]
+    return None
 
 
 def with_ceiling(
@@ -63,6 +72,11 @@ def _set(body: Mapping[str, object], path: Path, value: object) -> dict[str, obj
     else:
         changed[name] = value
     return changed
+
+
+def is_model_of_openai(model: object) -> bool:
+    """Whether a model's name is one of OpenAI's, whose newer name of a ceiling others refuse."""
+    return _OPENAI_MODEL.match(str(model)) is not None
 
 
 def effort(body: Mapping[str, object], api: ModuleType) -> str | None:

@@ -1,7 +1,7 @@
 """Sizes the calls of one client and records their answers. Nothing in here can stop a request.
 
 call = sizer.begin(body, provider="cohere", model=model)
-response = send(**(body | call.kwargs("cohere")))
+response = send(**call.body)
 call.finish(response)
 """
 

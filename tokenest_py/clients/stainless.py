@@ -19,7 +19,12 @@ from tokenest_py.clients.attempts import run, run_async
 from tokenest_py.clients.passing import Passing
 from tokenest_py.clients.patches import Theirs, replace, restore
 from tokenest_py.clients.refusals import USAGE
-from tokenest_py.clients.requests import at, granted_reasoning, may_have_acted
+from tokenest_py.clients.requests import (
+    at,
+    granted_reasoning,
+    is_model_of_openai,
+    may_have_acted,
+)
 from tokenest_py.runtime.providers import BY_PROVIDER
 
 if TYPE_CHECKING:
@@ -39,7 +44,6 @@ _PATHS = {
 }
 # Whoever is neither OpenAI nor Azure nor serves a model of theirs may know the older name only.
 _OPENAI_HOST = re.compile(r"(^|\.)(openai\.com|azure\.(com|us|cn))$")
-_OPENAI_MODEL = re.compile(r"(.*[/.])?(ft:)?(gpt-\d|o\d|chatgpt)")
 _SAYS_USAGE = re.compile(r"(^|\.)openrouter\.ai$")  # asked or not
 _OMITTED = ("Omit", "NotGiven")
 _DEPLOYMENT = re.compile(r"/deployments/([^/?]+)")
@@ -235,7 +239,7 @@ def _is_said_once(options: Theirs) -> bool:
 
 def _speaks_openai(client: Theirs, body: dict[str, Theirs]) -> bool:
     host = getattr(client.base_url, "host", "")
-    is_known = _OPENAI_HOST.search(host) or _OPENAI_MODEL.match(str(body.get("model")))
+    is_known = _OPENAI_HOST.search(host) or is_model_of_openai(body.get("model"))
     return bool(is_known) or _is_a(client, {"BaseAzureClient"})  # often behind a host of one's own
 
 

@@ -244,7 +244,7 @@ def text_of(value: object) -> str:
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(_whole(value))
+        return str(whole(value))
     from enum import Enum
     from uuid import UUID
 
@@ -255,7 +255,7 @@ def text_of(value: object) -> str:
     raise TypeError
 
 
-def _whole(value: SupportsIndex | float) -> int:
+def whole(value: SupportsIndex | float) -> int:
     """Return a count from 0 to MAX_WHOLE_NUMBER. 12.7, "12" and True are none."""
     if type(value) is int:
         number = value
@@ -329,25 +329,25 @@ _READERS: dict[str, Callable[..., object]] = {
     "occurred_at": _time,
     "run_id": _text,
     "phase_id": _text,
-    "attempt": _whole,
+    "attempt": whole,
     "category": _text,
     "complexity": _text,
-    "deliverable_count": _whole,
+    "deliverable_count": whole,
     "breakdown": _breakdown,
     "provider": _text,
     "model": _text,
     "model_served": _text,
     "response_id": _text,
-    "input_tokens": _whole,
+    "input_tokens": whole,
     "coefficients_id": _text,
     "estimator_version": _text,
-    "predicted_output_tokens": _whole,
-    "selected_budget": _whole,
+    "predicted_output_tokens": whole,
+    "selected_budget": whole,
     "budget_source": _text,
     "max_truncation": _rate,
-    "actual_max_tokens": _whole,
-    "actual_output_tokens": _whole,
-    "reasoning_tokens": _whole,
+    "actual_max_tokens": whole,
+    "actual_output_tokens": whole,
+    "reasoning_tokens": whole,
     "stop_reason": _text,
     "truncated": _flag,
     "success": _flag,
