@@ -60,11 +60,10 @@
     package: each is read by many, and a query of the last ones would compute all of them many times.
 -#}
 {% macro check_tables() %}
-    {% set views = [] %}{# int_demand is one at home, too #}
+    {% set views = [] %}
     {% for node in (graph.nodes.values() if execute and is_guest() else [])
         if node.package_name == 'tokenest' and node.resource_type == 'model'
         and node.fqn[1] == 'intermediate' and node.config.materialized in ['view', 'ephemeral']
-        and node.name != 'int_demand'
         and node.unique_id in selected_resources %}
         {% do views.append(node) %}
     {% endfor %}
