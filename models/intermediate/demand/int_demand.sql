@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='table' if is_guest() else 'view') }}
 
 with
 
