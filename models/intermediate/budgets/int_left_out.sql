@@ -2,6 +2,7 @@ with
 
 demand as (
     select * from {{ ref('int_demand') }}
+    where {{ is_until_as_of('occurred_at') }}
 ),
 
 counted as (

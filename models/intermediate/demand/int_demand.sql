@@ -31,7 +31,9 @@ counted as (
         on
             {{ same_labels('calls', 'groups_with_starved') }}
             and calls.model is not distinct from groups_with_starved.model
-    where calls.demand_state <> 'excluded'
+    where
+        calls.demand_state <> 'excluded'
+        and {{ is_until_as_of('calls.occurred_at') }}
     group by {{ label_columns('calls.') }}, calls.model, calls.demand_tokens
 ),
 
