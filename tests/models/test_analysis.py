@@ -284,3 +284,6 @@ def test_runaways_of_that_day_are_what_was_known_then(tmp_path: Path) -> None:
         found.append(project.rows(query))
     assert found[0] == found[1]
     assert ("{}", 0.1, 60, 6) in {row[:4] for row in found[0]}
+    # of calls of one size of estimate as of all: one in ten is cut off under any budget
+    assert {"estimate_bin" in row[0] for row in found[0]} == {False, True}
+    assert [row for row in found[0] if row[1] < 0.1 and row[5]] == []
