@@ -26,7 +26,9 @@ samples as (
         calls.is_success
     from published_samples
     left join calls
-        on published_samples.event_id = calls.event_id
+        on
+            published_samples.event_id = calls.event_id
+            and published_samples.occurred_at = calls.occurred_at
     where published_samples.included
 ),
 

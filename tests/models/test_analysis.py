@@ -253,3 +253,37 @@ def test_the_past_can_be_looked_at(tmp_path: Path) -> None:
     plans = [plan_of(OTHER_VARS | {"as_of": day}) for day in ("2026-01-31 00:00:00", "2026-03-03")]
     assert plans[0].checksum == plans[1].checksum
     assert plans[0].rules != plans[1].rules
+
+
+def test_runaways_of_that_day_are_what_was_known_then(tmp_path: Path) -> None:
+    """With as_of a budget rests on no later call: nothing had come near the ceiling yet."""
+
+    def calls(month: int, near: int) -> list[bytes]:
+        """Of 60 calls every tenth reasoned up to its ceiling; some of the others came near it."""
+        return [
+            line(event_id=f"{month}-{n}", phase_id=f"{month}-{n}", reasoning_tokens=tokens // 2,
+                 occurred_at=f"2026-0{month}-02T00:{n:02}:00Z", actual_output_tokens=tokens)
+            if n % 10
+            else line(event_id=f"{month}-{n}", phase_id=f"{month}-{n}", reasoning_tokens=4096,
+                      occurred_at=f"2026-0{month}-02T00:{n:02}:00Z", actual_output_tokens=4096,
+                      stop_reason="max_tokens", truncated=True)
+            for n in range(60)
+            for tokens in [3000 if n % 10 <= near else 700 + n]
+        ]  # fmt: skip
+
+    query = """
+        select labels, max_truncation, n_calls, n_starved, budget_tokens, is_identified
+        from marts.max_tokens_evidence order by all
+    """
+    found = []
+    for name, lines in (("then", calls(1, 0)), ("now", calls(1, 0) + calls(3, 3))):
+        (tmp_path / name).mkdir()
+        project = Project(tmp_path / name)
+        project.telemetry().write_bytes(b"".join(lines))
+        project.build("max_tokens_evidence", **OTHER_VARS | {"as_of": "2026-01-31 00:00:00"})
+        found.append(project.rows(query))
+    assert found[0] == found[1]
+    assert ("{}", 0.1, 60, 6) in {row[:4] for row in found[0]}
+    # of calls of one size of estimate as of all: one in ten is cut off under any budget
+    assert {"estimate_bin" in row[0] for row in found[0]} == {False, True}
+    assert [row for row in found[0] if row[1] < 0.1 and row[5]] == []

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dbt_project import line
+
 if TYPE_CHECKING:
     from dbt_project import Project
 
@@ -130,6 +132,16 @@ def test_production_samples_are_scored_row_by_row(samples: Project) -> None:
         ("s0-6", None, 0.32, True, False),
         ("s0-7", 18.2, 0.83, True, True),
     ]
+
+
+def test_calls_that_share_the_ids_of_samples_are_none(project: Project) -> None:
+    """Another telemetry may count its calls from s0-1; it is judged by no document."""
+    path = project.telemetry()
+    path.write_bytes(b"".join(line(event_id=f"s0-{number}") for number in range(1, 8)))
+    project.build("published_figures")
+    assert project.rows(
+        "select distinct verdict from origin.published_figures where metric is not null"
+    ) == [("rows not loaded",)]
 
 
 def test_every_published_sample_is_shipped(samples: Project) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +170,13 @@ def test_tokenest_writes_to_one_schema(host: Host, built: dict[str, Any]) -> Non
     assert schemas(built) == {"dev_ana_tokenest"}
     found = {schema for (schema,) in host.rows("select distinct schema_name from duckdb_tables()")}
     assert found == {"dev_ana", "dev_ana_marts", "dev_ana_tokenest"}
+
+
+def test_the_page_counts_what_comes_along(built: dict[str, Any]) -> None:
+    """docs/package.md says how many models and seeds a host gets."""
+    kinds = Counter(node["resource_type"] for node in own(built).values())
+    page = (ROOT / "docs/package.md").read_text(encoding="utf-8")
+    assert f"{kinds['model']} models and {kinds['seed']} small seeds" in page
 
 
 def test_what_is_for_the_checkout_stays_there(built: dict[str, Any]) -> None:

@@ -169,7 +169,7 @@ compared as (
             and chosen.parent_level = parents.cell_level
             and chosen.max_truncation = parents.max_truncation
     left join left_out
-        on chosen.labels = left_out.labels
+        on {{ label_object('chosen.', label_level()) }} = left_out.labels
 ),
 
 -- a cell is exported with all its rates, or not at all

@@ -1,7 +1,20 @@
 with
 
+horizon as (
+    select * from {{ ref('int_window') }}
+),
+
 demand as (
     select * from {{ ref('int_demand') }}
+    where {{ is_until_as_of('occurred_at') }}
+),
+
+placed as (
+    select
+        demand.*,
+        {{ is_in_window('demand.occurred_at', 'horizon.ends_at') }} as is_in_window
+    from demand
+    cross join horizon
 ),
 
 counted as (
@@ -12,8 +25,17 @@ counted as (
         cast(null as bigint) as input_bin,
         demand_state,
         excluded_reason,
-        count(*) as n_calls
-    from demand
+        count(*) as n_calls,
+        sum(case when is_in_window and excluded_reason = 'starved' then 1 else 0 end)
+            as n_runaways,
+        sum(
+            case
+                when is_in_window and (demand_state <> 'excluded' or excluded_reason = 'starved')
+                    then 1
+                else 0
+            end
+        ) as n_with_runaways
+    from placed
     group by {{ label_columns() }}, demand_state, excluded_reason
 ),
 
@@ -25,13 +47,15 @@ celled as (
             {{ demand_level_columns(level) }},
             demand_state,
             excluded_reason,
-            n_calls
+            n_calls,
+            n_runaways,
+            n_with_runaways
         from counted
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
-summed as (
+final as (
     select
         cast(cell_level as bigint) as cell_level,
         cell,
@@ -45,17 +69,11 @@ summed as (
             cast(sum(case when demand_state = '{{ state }}' then n_calls else 0 end) as bigint)
                 as n_{{ state }},
         {% endfor %}
-        cast(sum(n_calls) as bigint) as n_calls
+        cast(sum(n_calls) as bigint) as n_calls,
+        {{ ratio('sum(n_runaways)', 'sum(n_with_runaways)') }} as starved_share
     from celled
     where cell is not null
     group by cell_level, cell, {{ cell_label_columns() }}
-),
-
-final as (
-    select
-        *,
-        {{ ratio('n_starved', 'n_starved + n_observed + n_censored') }} as starved_share
-    from summed
 )
 
 select * from final

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='table' if is_guest() else 'view') }}
 
 {% set in_group = '(partition by ' ~ label_columns() ~ ', model)' %}
 {% set reaching_it -%}
@@ -39,7 +39,9 @@ counted as (
         on
             {{ same_labels('calls', 'groups_with_starved') }}
             and calls.model is not distinct from groups_with_starved.model
-    where calls.demand_state <> 'excluded'
+    where
+        calls.demand_state <> 'excluded'
+        and {{ is_until_as_of('calls.occurred_at') }}
     group by {{ label_columns('calls.') }}, calls.model, calls.demand_tokens
 ),
 

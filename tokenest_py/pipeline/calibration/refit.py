@@ -35,7 +35,7 @@ EVENT_TABLES = {
 MODELS = (
     "int_source_quality", "int_withheld_events", "int_repeated_events",
     "int_call_demand", "int_demand",
-    "int_left_out", "int_window", "int_demand_history", "int_demand_survival",
+    "int_window", "int_left_out", "int_demand_history", "int_demand_survival",
     "int_counted_replays", "int_prediction_ratios", "int_shrunk_medians",
     "int_multiplier_cells", "int_cell_medians", "int_calls_so_far", "int_so_far",
     "int_so_far_quantiles", "int_online_rates", "int_cell_quantiles", "int_budget_quantiles",
