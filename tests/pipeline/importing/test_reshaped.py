@@ -316,6 +316,15 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
                 }
             ]
         },
+        {
+            "data": [
+                {
+                    "date": TIME,
+                    "core_metrics": {"num_sessions": 5},
+                    "model_breakdown": [{"model": "m", "tokens": {"input": 9, "output": 36}}],
+                }
+            ]
+        },
         {"first": {"second": {"model": "m", "prompt": SECRET}}},
         {"tags": SECRET, "spans": [SECRET], "response": {"tokenUsage": SECRET}},
         {
@@ -330,6 +339,7 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
         "an answer that goes on",
         "a sum",
         "the sums of days",
+        "a day of an actor",
         "no count",
         "another meaning",
         "no answer of a query",

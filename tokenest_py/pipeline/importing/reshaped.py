@@ -115,8 +115,8 @@ def _shaped(value: Record, above: Record) -> list[Record] | None:
         return _of_spring(value, above)
     if "request" in value and (answer := _body(value.get("response"))):
         return [_of_exchange(value, answer, above)]
-    # `claude -p` prints counts of answers that go on, and ccusage the sums of days
-    if "parent_tool_use_id" in value or "modelBreakdowns" in value:
+    # `claude -p` prints counts of answers that go on; ccusage and analytics, the sums of days
+    if value.keys() & {"parent_tool_use_id", "modelBreakdowns", "model_breakdown"}:
         return []
     if value.get("say") == "api_req_started":
         return [_of_cline(value)]
