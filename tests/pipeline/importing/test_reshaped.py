@@ -262,6 +262,12 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
         {"started_at": "x", "ended_at": TIME, "trace_id": "t", "id": SECRET, "span_data": CALL},
         "answers", CALL | {"started_at": "x", "ended_at": TIME, "trace_id": "t"},
     ),
+    "a state of LangGraph": (
+        [{"created_at": TIME, "values": {"messages": [
+            {"type": "human", "content": SECRET}, {"id": "lc_run--1", **CALL},
+        ]}}],
+        "answers", CALL | {"id": "lc_run--1", "timestamp": TIME},
+    ),
     "a message of LangChain": (
         {"lc": 1, "kwargs": {
             "content": SECRET, "usage_metadata": {"output_tokens": 12},

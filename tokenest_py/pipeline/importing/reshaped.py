@@ -35,6 +35,7 @@ SAME = {
     "modelid": "model_id", "modelname": "model_name", "maxtokens": "max_tokens",
     "stopreason": "stop_reason", "finishreason": "finish_reason",
 }  # fmt: skip
+MADE = ("created", "created_at", "createTime", "create_time")  # by which two answers are told apart
 HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 BETWEEN = re.compile(r"[\s_-]+")
 
@@ -91,11 +92,17 @@ def _within(value: object, rules: Rules, above: Record, place: str, depth: int) 
         if is_known(known):
             yield place, {**above, **known}
             return
-    said = {name: value.get(name, plain.get(name)) for name in names}
-    above = above | {name: one for name, one in said.items() if isinstance(one, str | int | float)}
+    above = above | _said({name: value.get(name, plain.get(name)) for name in names})
     for name, inner in value.items():
         if isinstance(inner, dict | list):
             yield from _within(inner, rules, above, f"{place}.{name}", depth - 1)
+
+
+def _said(members: Record) -> Record:
+    """What an object says of the calls within it: when it was made is not when they were."""
+    said = {name: one for name, one in members.items() if isinstance(one, str | int | float)}
+    made = [said.pop(name) for name in MADE if name in said]
+    return {"timestamp": made[0], **said} if made else said
 
 
 def _folded(value: object, depth: int) -> object:
