@@ -59,6 +59,16 @@ def mlflow(kind: str, span_id: str, parent: str | None = None) -> Record:
     }  # fmt: skip
 
 
+def mastra(kind: str, span_id: str, parent: str | None = None, **asked: object) -> Record:
+    """A span of Mastra: a generation counts its steps once more, and each of them its inference."""
+    usage = {"inputTokens": 9, "outputTokens": 12, "outputDetails": {"reasoning": 4}}
+    return {
+        "traceId": "t", "spanId": span_id, "parentSpanId": parent, "spanType": kind,
+        "startedAt": TIME, "endedAt": TIME, "input": SECRET,
+        "attributes": {"usage": usage, "finishReason": "length", **asked},
+    }  # fmt: skip
+
+
 # by its name, what a file holds and the source and members of its one call
 SHAPES: dict[str, tuple[object, str, Record]] = {
     "jaeger": (
@@ -92,6 +102,20 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
                 "id": "chatcmpl-1", "choices": [{"finish_reason": "length"}],
                 "usage": {"completion_tokens": 12},
             },
+        },
+    ),
+    "mastra": (
+        {"traceId": "t", "spans": [
+            mastra("agent_run", "a"),
+            mastra("model_generation", "b", "a", model="m", parameters={"maxOutputTokens": 12}),
+            mastra("model_step", "c", "b"),
+            mastra("model_inference", "d", "c"),
+        ]},
+        "answers",
+        {
+            "timestamp": TIME, "trace_id": "t", "model": "m", "finishReason": "length",
+            "parameters": {"maxOutputTokens": 12},
+            "usage": {"inputTokens": 9, "outputTokens": 12, "reasoningTokens": 4},
         },
     ),
     "promptfoo": (

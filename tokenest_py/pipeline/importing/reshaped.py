@@ -1,9 +1,9 @@
 """Records in a shape of their own, as the shape that a source knows.
 
-Traces of Jaeger, Zipkin, Tempo, MLflow and Azure, log records as OpenTelemetry's console prints
-them, results of promptfoo, requests of Cline, exchanges of HTTP, responses of Spring AI; the words
-for a call in another spelling (`CompletionTokens`, `completion-tokens`), or within an object of an
-application's own.
+Traces of Jaeger, Zipkin, Tempo, MLflow, Mastra and Azure, log records as OpenTelemetry's console
+prints them, results of promptfoo, requests of Cline, exchanges of HTTP, responses of Spring AI; the
+words for a call in another spelling (`CompletionTokens`, `completion-tokens`), or within an object
+of an application's own.
 """
 
 from __future__ import annotations
@@ -141,6 +141,8 @@ def _spans(value: Record) -> list[Record] | None:
         return [_of_console(value)]
     if any("mlflow.spanType" in _object(span.get("attributes")) for span in spans):
         return _of_mlflow(spans)
+    if any(span.get("spanType") == "model_step" for span in spans):
+        return _of_mastra(spans)
     if {"traceId", "id", "timestamp", "tags"} <= value.keys():
         return [_of_zipkin(value)]
     if {"operation_Id", "customDimensions"} <= value.keys():
@@ -244,6 +246,29 @@ def _of_mlflow(spans: list[Record]) -> list[Record]:
             "status": "error" if "ERROR" in str(status) else None,
             "request": asked,
             "response": {**answer, "usage": usage},
+        })  # fmt: skip
+    return records
+
+
+def _of_mastra(spans: list[Record]) -> list[Record]:
+    """Steps: the generation above sums them up, and has the request; what is below repeats one."""
+    attributes = {span.get("spanId"): _object(span.get("attributes")) for span in spans}
+    records = []
+    for span in spans:
+        if span.get("spanType") != "model_step":
+            continue
+        asked = attributes.get(span.get("parentSpanId"), {})
+        answer = attributes[span.get("spanId")]
+        usage = _object(answer.get("usage"))
+        details = _object(usage.get("outputDetails"))
+        records.append({
+            "timestamp": span.get("endedAt"),
+            "trace_id": span.get("traceId"),
+            "model": asked.get("model"),
+            "provider": asked.get("provider"),
+            "parameters": asked.get("parameters"),
+            "usage": {"reasoningTokens": details.get("reasoning"), **usage},
+            "finishReason": answer.get("finishReason"),
         })  # fmt: skip
     return records
 
