@@ -137,10 +137,11 @@ def test_a_sum_of_many_calls_is_no_answer(tmp_path: Path, row: dict[str, object]
 
 
 def test_what_agents_log_of_a_call(tmp_path: Path) -> None:
-    """Codex and the Gemini CLI in OpenTelemetry: thoughts are output, and 0 is no time."""
+    """Codex, the Gemini CLI and Qwen Code in OpenTelemetry: thoughts are output, 0 is no time."""
     project = Project(tmp_path)
     codex = {"event.name": "codex.sse_event", "conversation.id": "c", "model": "gpt-6"}
     gemini = {"event.name": "gemini_cli.api_response", "session.id": "s", "model": "gemini-x"}
+    qwen = {"event.name": "qwen-code.api_response", "session.id": "q", "model": "qwen-x"}
     counted = {"input_token_count": "900", "output_token_count": "80"}
     told = [
         codex | counted | {"reasoning_token_count": "30"},
@@ -149,6 +150,7 @@ def test_what_agents_log_of_a_call(tmp_path: Path) -> None:
         codex | counted | {"event.name": "codex.user_prompt"},
         gemini | counted | {"thoughts_token_count": "50", "total_token_count": "1030"},
         gemini | counted | {"thoughts_token_count": "50", "total_token_count": "980"},
+        qwen | counted | {"thoughts_token_count": "50", "total_token_count": "980"},
     ]
     records = []
     for number, members in enumerate(told):
@@ -173,6 +175,7 @@ def test_what_agents_log_of_a_call(tmp_path: Path) -> None:
         (1, "c", None, 900, 80, None, None),
         (4, "s", "google", 900, 130, 50, True),
         (5, "s", "google", 900, 80, 50, True),
+        (6, "q", None, 900, 80, 50, True),
     ]
 
 
