@@ -159,7 +159,7 @@
         {'field': 'input_tokens', 'rank': 37, 'path': 'inputTokens', 'form': 'count_if_one', 'type': 'whole'},
         {'field': 'input_tokens', 'rank': 38, 'path': 'input_token_count', 'form': 'count_if_one', 'type': 'whole'},
         {'field': 'input_tokens', 'rank': 39, 'path': 'tokens_in', 'form': 'count_if_one', 'type': 'whole'},
-        {'field': 'input_tokens', 'rank': 40, 'path': 'usage.input', 'form': 'count_if_one', 'type': 'whole'},
+        {'field': 'input_tokens', 'rank': 40, 'path': 'usage.input + usage.cacheRead + usage.cacheWrite', 'form': 'count_if_one', 'type': 'whole'},
         {'field': 'input_tokens', 'rank': 41, 'path': 'tokens.input', 'form': 'count_if_one', 'type': 'whole'},
         {'field': 'input_tokens', 'rank': 42, 'path': 'tokens.prompt', 'form': 'count_if_one', 'type': 'whole'},
         {'field': 'input_tokens', 'rank': 43, 'path': 'token_usage.prompt_tokens', 'form': 'count_if_one', 'type': 'whole'},
