@@ -375,6 +375,8 @@
         {'field': 'total_tokens', 'rank': 3, 'path': 'response>usage.total_tokens', 'form': 'count_if_one', 'type': 'whole', 'record': 'own'},
         {'field': 'turns', 'rank': 1, 'path': 'num_turns', 'form': 'count_if_one', 'type': 'whole', 'record': 'own'},
         {'field': 'turns', 'rank': 2, 'path': 'usage.requests', 'form': 'count_if_one', 'type': 'whole', 'record': 'own'},
+        {'field': 'turns', 'rank': 3, 'path': 'successful_requests', 'form': 'count_if_one', 'type': 'whole', 'record': 'own'},
+        {'field': 'turns', 'rank': 4, 'path': 'token_usage.successful_requests', 'form': 'count_if_one', 'type': 'whole', 'record': 'own'},
         {'field': 'is_said', 'rank': 1, 'path': 'role', 'form': 'present', 'type': 'word', 'record': 'own'},
         {'field': 'is_said', 'rank': 2, 'path': 'response>role', 'form': 'present', 'type': 'word', 'record': 'own'},
         {'field': 'operation', 'rank': 1, 'path': '"gen_ai.operation.name"', 'type': 'word', 'record': 'own'},

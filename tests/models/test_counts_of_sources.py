@@ -121,8 +121,18 @@ def test_a_ceiling_has_many_names(tmp_path: Path) -> None:
         {"model": "m", "completion_tokens": 70, "requests": 12},
         {"model": "m", "usage": {"output_tokens": 70}, "request_count": 12},
         {"model": "m", "usage": {"output_tokens": 70, "requests": 12}},
+        {"model": "m", "completion_tokens": 70, "successful_requests": 12},
+        {"model": "m", "token_usage": {"completion_tokens": 70, "successful_requests": 12}},
     ],
-    ids=["OpenAI", "LiteLLM", "OpenRouter", "somebody", "an SDK of agents"],
+    ids=[
+        "OpenAI",
+        "LiteLLM",
+        "OpenRouter",
+        "somebody",
+        "an SDK of agents",
+        "a callback of LangChain",
+        "a crew",
+    ],
 )
 def test_a_sum_of_many_calls_is_no_answer(tmp_path: Path, row: dict[str, object]) -> None:
     """What a gateway tells of a day has the columns of a call, and how many there were."""
