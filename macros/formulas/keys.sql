@@ -39,5 +39,5 @@
 
 {#- The stop words of the class truncated, for readers of lines, which no seed can be joined to. -#}
 {% macro truncated_words() -%}
-    length|max_output_tokens|max_tokens|max_output|maxpredictedtokensreached
+    length|max_output_tokens|max_tokens|max_output|maxtokens|maxpredictedtokensreached
 {%- endmacro %}

@@ -225,7 +225,7 @@
 
 {#- A name with a dot in it, as programs give to events; of another text nothing. -#}
 {% macro form_event_name(value) -%}
-    case when {{ regex_test(value, '^"[a-z_]+([.][a-z_]+)+"$') }} then {{ value }} end
+    case when {{ regex_test(value, '^"[a-z_-]+([.][a-z_]+)+"$') }} then {{ value }} end
 {%- endmacro %}
 
 {#- The one member that an object has, which holds a plain object; of several nothing. -#}

@@ -286,6 +286,31 @@ MEANT = (
 )
 
 
+def test_the_states_of_a_thread_repeat_its_answers(tmp_path: Path) -> None:
+    """Each checkpoint of LangGraph holds all messages so far: an answer counts once, as it came."""
+    project = Project(tmp_path)
+    answers = [
+        {
+            "type": "ai", "id": f"{name}{number}", "content": SECRET,
+            "usage_metadata": {"input_tokens": 9, "output_tokens": 50 + number},
+            "response_metadata": {"model_name": "m", "finish_reason": "stop"},
+        }
+        for name in ("lc_run--01", "chatcmpl-") for number in range(3)
+    ]  # fmt: skip
+    states = [
+        {"values": {"messages": answers[: step + 1]}, "created_at": f"2026-06-01T08:00:0{step}Z"}
+        for step in reversed(range(6))
+    ]
+    (tmp_path / "history.json").write_text(json.dumps(states), encoding="utf-8")
+    done = project.tokenest("import", "history.json")
+    assert done.returncode == 0, done.stderr
+    project.build("int_events", tests=False)
+    assert project.rows(
+        "select extract(second from occurred_at), actual_output_tokens from events.int_events"
+        " order by all"
+    ) == [(second, 50 + second % 3) for second in range(6)]
+
+
 def test_a_sample_that_is_imported_means_what_it_means_where_it_lies(tmp_path: Path) -> None:
     """Of every source: whoever packed its files loses nothing of their calls."""
     folders = {path.parent.name: path for path in ROOT.glob("models/staging/*/sample.*son*")}

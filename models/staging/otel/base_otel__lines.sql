@@ -5,7 +5,8 @@ case
         then case
             when
                 coalesce(event_name_value, '') not in (
-                    'claude_code.api_request', 'codex.sse_event', 'gemini_cli.api_response'
+                    'claude_code.api_request', 'codex.sse_event', 'gemini_cli.api_response',
+                    'qwen-code.api_response'
                 )
                 then 'another log record'
             when actual_output_tokens is null then 'no output counted'

@@ -59,6 +59,16 @@ def mlflow(kind: str, span_id: str, parent: str | None = None) -> Record:
     }  # fmt: skip
 
 
+def mastra(kind: str, span_id: str, parent: str | None = None, **asked: object) -> Record:
+    """A span of Mastra: a generation counts its steps once more, and each of them its inference."""
+    usage = {"inputTokens": 9, "outputTokens": 12, "outputDetails": {"reasoning": 4}}
+    return {
+        "traceId": "t", "spanId": span_id, "parentSpanId": parent, "spanType": kind,
+        "startedAt": TIME, "endedAt": TIME, "input": SECRET,
+        "attributes": {"usage": usage, "finishReason": "length", **asked},
+    }  # fmt: skip
+
+
 # by its name, what a file holds and the source and members of its one call
 SHAPES: dict[str, tuple[object, str, Record]] = {
     "jaeger": (
@@ -92,6 +102,20 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
                 "id": "chatcmpl-1", "choices": [{"finish_reason": "length"}],
                 "usage": {"completion_tokens": 12},
             },
+        },
+    ),
+    "mastra": (
+        {"traceId": "t", "spans": [
+            mastra("agent_run", "a"),
+            mastra("model_generation", "b", "a", model="m", parameters={"maxOutputTokens": 12}),
+            mastra("model_step", "c", "b"),
+            mastra("model_inference", "d", "c"),
+        ]},
+        "answers",
+        {
+            "timestamp": TIME, "trace_id": "t", "model": "m", "finishReason": "length",
+            "parameters": {"maxOutputTokens": 12},
+            "usage": {"inputTokens": 9, "outputTokens": 12, "reasoningTokens": 4},
         },
     ),
     "promptfoo": (
@@ -262,6 +286,12 @@ SHAPES: dict[str, tuple[object, str, Record]] = {
         {"started_at": "x", "ended_at": TIME, "trace_id": "t", "id": SECRET, "span_data": CALL},
         "answers", CALL | {"started_at": "x", "ended_at": TIME, "trace_id": "t"},
     ),
+    "a state of LangGraph": (
+        [{"created_at": TIME, "values": {"messages": [
+            {"type": "human", "content": SECRET}, {"id": "lc_run--1", **CALL},
+        ]}}],
+        "answers", CALL | {"id": "lc_run--1", "timestamp": TIME},
+    ),
     "a message of LangChain": (
         {"lc": 1, "kwargs": {
             "content": SECRET, "usage_metadata": {"output_tokens": 12},
@@ -316,6 +346,15 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
                 }
             ]
         },
+        {
+            "data": [
+                {
+                    "date": TIME,
+                    "core_metrics": {"num_sessions": 5},
+                    "model_breakdown": [{"model": "m", "tokens": {"input": 9, "output": 36}}],
+                }
+            ]
+        },
         {"first": {"second": {"model": "m", "prompt": SECRET}}},
         {"tags": SECRET, "spans": [SECRET], "response": {"tokenUsage": SECRET}},
         {
@@ -330,6 +369,7 @@ def test_its_call_is_read_once(tmp_path: Path, name: str) -> None:
         "an answer that goes on",
         "a sum",
         "the sums of days",
+        "a day of an actor",
         "no count",
         "another meaning",
         "no answer of a query",

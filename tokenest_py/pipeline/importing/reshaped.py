@@ -1,9 +1,9 @@
 """Records in a shape of their own, as the shape that a source knows.
 
-Traces of Jaeger, Zipkin, Tempo, MLflow and Azure, log records as OpenTelemetry's console prints
-them, results of promptfoo, requests of Cline, exchanges of HTTP, responses of Spring AI; the words
-for a call in another spelling (`CompletionTokens`, `completion-tokens`), or within an object of an
-application's own.
+Traces of Jaeger, Zipkin, Tempo, MLflow, Mastra and Azure, log records as OpenTelemetry's console
+prints them, results of promptfoo, requests of Cline, exchanges of HTTP, responses of Spring AI; the
+words for a call in another spelling (`CompletionTokens`, `completion-tokens`), or within an object
+of an application's own.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ SAME = {
     "modelid": "model_id", "modelname": "model_name", "maxtokens": "max_tokens",
     "stopreason": "stop_reason", "finishreason": "finish_reason",
 }  # fmt: skip
+MADE = ("created", "created_at", "createTime", "create_time")  # by which two answers are told apart
 HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 BETWEEN = re.compile(r"[\s_-]+")
 
@@ -91,11 +92,17 @@ def _within(value: object, rules: Rules, above: Record, place: str, depth: int) 
         if is_known(known):
             yield place, {**above, **known}
             return
-    said = {name: value.get(name, plain.get(name)) for name in names}
-    above = above | {name: one for name, one in said.items() if isinstance(one, str | int | float)}
+    above = above | _said({name: value.get(name, plain.get(name)) for name in names})
     for name, inner in value.items():
         if isinstance(inner, dict | list):
             yield from _within(inner, rules, above, f"{place}.{name}", depth - 1)
+
+
+def _said(members: Record) -> Record:
+    """What an object says of the calls within it: when it was made is not when they were."""
+    said = {name: one for name, one in members.items() if isinstance(one, str | int | float)}
+    made = [said.pop(name) for name in MADE if name in said]
+    return {"timestamp": made[0], **said} if made else said
 
 
 def _folded(value: object, depth: int) -> object:
@@ -115,8 +122,8 @@ def _shaped(value: Record, above: Record) -> list[Record] | None:
         return _of_spring(value, above)
     if "request" in value and (answer := _body(value.get("response"))):
         return [_of_exchange(value, answer, above)]
-    # `claude -p` prints counts of answers that go on, and ccusage the sums of days
-    if "parent_tool_use_id" in value or "modelBreakdowns" in value:
+    # `claude -p` prints counts of answers that go on; ccusage and analytics, the sums of days
+    if value.keys() & {"parent_tool_use_id", "modelBreakdowns", "model_breakdown"}:
         return []
     if value.get("say") == "api_req_started":
         return [_of_cline(value)]
@@ -134,6 +141,8 @@ def _spans(value: Record) -> list[Record] | None:
         return [_of_console(value)]
     if any("mlflow.spanType" in _object(span.get("attributes")) for span in spans):
         return _of_mlflow(spans)
+    if any(span.get("spanType") == "model_step" for span in spans):
+        return _of_mastra(spans)
     if {"traceId", "id", "timestamp", "tags"} <= value.keys():
         return [_of_zipkin(value)]
     if {"operation_Id", "customDimensions"} <= value.keys():
@@ -237,6 +246,29 @@ def _of_mlflow(spans: list[Record]) -> list[Record]:
             "status": "error" if "ERROR" in str(status) else None,
             "request": asked,
             "response": {**answer, "usage": usage},
+        })  # fmt: skip
+    return records
+
+
+def _of_mastra(spans: list[Record]) -> list[Record]:
+    """Steps: the generation above sums them up, and has the request; what is below repeats one."""
+    attributes = {span.get("spanId"): _object(span.get("attributes")) for span in spans}
+    records = []
+    for span in spans:
+        if span.get("spanType") != "model_step":
+            continue
+        asked = attributes.get(span.get("parentSpanId"), {})
+        answer = attributes[span.get("spanId")]
+        usage = _object(answer.get("usage"))
+        details = _object(usage.get("outputDetails"))
+        records.append({
+            "timestamp": span.get("endedAt"),
+            "trace_id": span.get("traceId"),
+            "model": asked.get("model"),
+            "provider": asked.get("provider"),
+            "parameters": asked.get("parameters"),
+            "usage": {"reasoningTokens": details.get("reasoning"), **usage},
+            "finishReason": answer.get("finishReason"),
         })  # fmt: skip
     return records
 
