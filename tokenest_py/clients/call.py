@@ -264,7 +264,7 @@ class Call:
         Those of a stream that has ended may lack the tokens.
         """
         if answer is not None:
-            return response_fields(answer) if _holds_answer(answer) else None
+            return response_fields(answer) if refusals.holds_answer(answer) else None
         fold, self._fold = self._fold, None
         if fold is None:
             return None
@@ -398,10 +398,3 @@ def _used(fields: Mapping[str, object]) -> int:
     """The tokens of an answer; 0 where they were not counted, or are those of several."""
     used = fields.get("actual_output_tokens")
     return used if isinstance(used, int) and not _are_several(fields) else 0
-
-
-def _holds_answer(answer: object) -> bool:
-    """Whether there is something to read: most errors are only errors."""
-    return not isinstance(answer, BaseException) or any(
-        getattr(answer, name, None) is not None for name in ("completion", "last_completion")
-    )

@@ -68,3 +68,10 @@ def _status(error: BaseException) -> object:
     """The HTTP status of an error, as OpenAI and Anthropic, Google and LiteLLM have it."""
     status = getattr(error, "status_code", None)
     return getattr(error, "code", None) if status is None else status
+
+
+def holds_answer(answer: object) -> bool:
+    """Whether there is something to read: most errors are only errors."""
+    return not isinstance(answer, BaseException) or any(
+        getattr(answer, name, None) is not None for name in ("completion", "last_completion")
+    )
