@@ -122,7 +122,7 @@ def _format(row: dict[str, Any]) -> tuple[str | None, str | None]:
             # Mistral's, whose job names the endpoint: an input is what it embeds or moderates
             return "body", None if "input" in body else "openai_compatible"
         url = str(row.get("url", "/chat/completions"))
-        if url.endswith("/responses") and body.get("prompt") is not None:
-            return "body", None  # it is stored, and may have a ceiling of its own
+        if url.endswith("/responses") and requests.has_stored_prompt(body):
+            return "body", None
         return "body", next((_URLS[end] for end in _URLS if url.endswith(end)), None)
     return None, None if row.get("model") is None else "openai_compatible"

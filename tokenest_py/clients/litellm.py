@@ -22,7 +22,7 @@ import litellm
 from litellm.integrations.custom_logger import CustomLogger
 
 from tokenest_py.clients.labels import current, labels
-from tokenest_py.clients.requests import at
+from tokenest_py.clients.requests import at, has_stored_prompt
 from tokenest_py.clients.sizer import Sizer
 from tokenest_py.errors import UsageError
 from tokenest_py.runtime.providers import APIS
@@ -128,8 +128,7 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
         with suppress(Exception):
             model, of, *_ = litellm.get_llm_provider(model, request.get("custom_llm_provider"))
             granted = _granted(request, model, of)
-        is_stored = "messages" not in request and request.get("prompt") is not None
-        call = self._begin({**granted, **request}, model, is_sent=is_stored)  # it may have one
+        call = self._begin({**granted, **request}, model, is_sent=has_stored_prompt(request))
         sized = {
             name: call.body[name] for name in call.body if name in request or name not in granted
         }

@@ -79,6 +79,11 @@ def is_model_of_openai(model: object) -> bool:
     return _OPENAI_MODEL.match(str(model)) is not None
 
 
+def has_stored_prompt(body: Mapping[str, object]) -> bool:
+    """Whether a request for responses names a stored prompt: it may have a ceiling of its own."""
+    return body.get("prompt") is not None and "messages" not in body
+
+
 def effort(body: Mapping[str, object], api: ModuleType) -> str | None:
     """How much the model shall reason, as the request says it: demand differs by factors."""
     for path in api.EFFORTS:

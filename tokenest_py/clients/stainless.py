@@ -22,6 +22,7 @@ from tokenest_py.clients.refusals import USAGE
 from tokenest_py.clients.requests import (
     at,
     granted_reasoning,
+    has_stored_prompt,
     is_model_of_openai,
     may_have_acted,
 )
@@ -137,7 +138,7 @@ class _Attempt:
         if most is not None and granted_reasoning(body, BY_PROVIDER[provider]) >= most:
             most = None  # the ceiling has to be above that
         model = None if body.get("model") else _deployment(client)
-        is_stored = path == "/responses" and body.get("prompt") is not None  # it may have a ceiling
+        is_stored = path == "/responses" and has_stored_prompt(body)
         call = sizer.begin(
             body, provider=provider, stream=stream, model=model, most=most, is_sent=is_stored
         )

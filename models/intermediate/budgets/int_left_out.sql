@@ -26,15 +26,7 @@ counted as (
         demand_state,
         excluded_reason,
         count(*) as n_calls,
-        sum(case when is_in_window and excluded_reason = 'starved' then 1 else 0 end)
-            as n_runaways,
-        sum(
-            case
-                when is_in_window and (demand_state <> 'excluded' or excluded_reason = 'starved')
-                    then 1
-                else 0
-            end
-        ) as n_with_runaways
+        sum(case when is_in_window then 1 else 0 end) as n_in_window
     from placed
     group by {{ label_columns() }}, demand_state, excluded_reason
 ),
@@ -48,8 +40,7 @@ celled as (
             demand_state,
             excluded_reason,
             n_calls,
-            n_runaways,
-            n_with_runaways
+            n_in_window
         from counted
         {{ 'union all' if not loop.last }}
     {% endfor %}
@@ -70,7 +61,11 @@ final as (
                 as n_{{ state }},
         {% endfor %}
         cast(sum(n_calls) as bigint) as n_calls,
-        {{ ratio('sum(n_runaways)', 'sum(n_with_runaways)') }} as starved_share
+        {{ ratio(
+            "sum(case when excluded_reason = 'starved' then n_in_window else 0 end)",
+            "sum(case when demand_state <> 'excluded' or excluded_reason = 'starved'"
+            ~ " then n_in_window else 0 end)",
+        ) }} as starved_share
     from celled
     where cell is not null
     group by cell_level, cell, {{ cell_label_columns() }}

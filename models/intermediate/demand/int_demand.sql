@@ -1,3 +1,4 @@
+{#- In a host every model here is a table (check_tables). -#}
 {{ config(materialized='table' if is_guest() else 'view') }}
 
 {% set in_group = '(partition by ' ~ label_columns() ~ ', model)' %}
@@ -20,6 +21,7 @@ starved_calls as (
     where is_starved
 ),
 
+-- most logs have none, and then nothing is counted
 groups_with_starved as (
     select distinct
         {{ label_columns() }},
