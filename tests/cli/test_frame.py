@@ -67,8 +67,8 @@ def test_a_terminal_that_closes(built: Project, *, is_ignored: bool) -> None:
         process = start(built.folder, environment, words)
     finally:
         signal.signal(signal.SIGHUP, before)
-    while not list(scratch.iterdir()):
-        time.sleep(0.01)
+    while not list(scratch.glob("tokenest-*")):
+        time.sleep(0.001)
     process.send_signal(signal.SIGHUP)
     said = process.communicate()[1].decode()
     assert process.returncode == (0 if is_ignored else 129), said

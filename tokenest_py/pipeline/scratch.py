@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,12 +28,23 @@ def scratch_folder(kind: str = "") -> Iterator[Path]:
         TokenestError: There is no place for one, as in a container whose root is read-only.
     """
     try:
-        folder = tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{kind}")
+        folder = Path(tempfile.gettempdir(), f"{_PREFIX}{kind}{secrets.token_hex(8)}")
     except OSError as error:
-        reason = f"no temporary folder can be made: {error.strerror}; set TMPDIR to a writable one"
-        raise TokenestError(reason) from error
-    with folder as name:
-        yield Path(name)
+        raise _no_folder(error) from error
+    # It has its name before it is made: mkdtemp leaves one behind that a signal interrupts.
+    try:
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise _no_folder(error) from error
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _no_folder(error: OSError) -> TokenestError:
+    reason = f"no temporary folder can be made: {error.strerror}; set TMPDIR to a writable one"
+    return TokenestError(reason)
 
 
 def names_scratch(message: str) -> bool:
