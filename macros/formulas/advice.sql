@@ -60,7 +60,7 @@
     cast(n_ceiling_truncated as string) || ' of ' || cast(n_ceiling_known as string)
                 || case when n_ceiling_truncated = 1 then ' was cut off' else ' were cut off' end
     {%- endset -%}
-    {%- set n_elsewhere = '(n_truncated - n_ceiling_truncated)' -%}
+    {%- set n_in_window = '(n_ceiling_known + n_cut_off_elsewhere)' -%}
     {%- set by_smaller -%}
     'smaller ceilings cut off ' || cast(n_ceiling_truncated - n_usual_truncated as string)
                 || ' of ' || cast(n_ceiling_known as string) || ', and the commonest'
@@ -113,9 +113,10 @@
             || ' is near what such calls need'
     end
     || case
-        when {{ n_elsewhere }} > max_truncation * n_known
+        when n_cut_off_elsewhere > max_truncation * {{ n_in_window }}
             then
-                '; ' || cast({{ n_elsewhere }} as string) || ' of ' || cast(n_known as string)
+                '; ' || cast(n_cut_off_elsewhere as string) || ' of '
+                || cast({{ n_in_window }} as string)
                 || ' were cut off far below their ceiling, as by a full context window'
         else ''
     end

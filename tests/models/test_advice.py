@@ -129,6 +129,27 @@ def test_who_did_as_advised_is_left_alone(built: Project) -> None:
     assert built.rows(alerts) == [(cut_off, False)]
 
 
+def test_what_is_older_than_the_window_is_not_cut_off_now(project: Project) -> None:
+    """A prompt of four months ago asked for three times as long answers, and cut off half."""
+    chance = random.Random(5)
+
+    def call(number: int, *, day: str, most: int, ceiling: int) -> bytes:
+        need = round(chance.uniform(100, most))
+        return line(
+            event_id=f"{day}-{number}", phase_id=f"p-{number}", occurred_at=f"{day}T09:00:00Z",
+            actual_max_tokens=ceiling, actual_output_tokens=min(need, ceiling),
+            stop_reason="max_tokens" if need > ceiling else "end_turn", success=True,
+            truncated=need > ceiling,
+        )  # fmt: skip
+
+    long = [call(n, day="2026-01-05", most=6_000, ceiling=3_000) for n in range(300)]
+    short = [call(n, day="2026-05-05", most=1_900, ceiling=2_000) for n in range(250)]
+    project.telemetry().write_bytes(b"".join(long + short))
+    project.build()
+    said = "select verdict, reason from marts.advice where figure = 'ceiling'"
+    assert project.rows(said) == [("leave", "it is near what such calls need")]
+
+
 def test_few_calls_are_not_too_much_that_is_cut_off(project: Project) -> None:
     """An agent tries again what was cut off: what its calls need is known, of too few of them."""
     tries = ((1, 500, "max_tokens"), (2, 700, "end_turn"))

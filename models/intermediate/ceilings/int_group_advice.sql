@@ -25,11 +25,11 @@ clock as (
     select * from {{ ref('int_window') }}
 ),
 
--- copies and test rows are nobody's calls
 calls as (
     select
         events.*,
         events.occurred_at > {{ recent_from('clock.ends_at') }} as is_recent,
+        {{ is_in_window('events.occurred_at', 'clock.ends_at') }} as is_in_window,
         history.is_observed,
         demand.excluded_reason is not null as is_left_out,
         {{ known_ceiling('events.') }} as ceiling_tokens
@@ -51,7 +51,6 @@ placed as (
     from calls
 ),
 
--- a call belongs to the narrowest group that its labels name
 labelled as (
     select
         occurred_at,
@@ -59,8 +58,10 @@ labelled as (
         actual_max_tokens,
         ceiling_tokens,
         is_truncated,
-        -- what something else cut off says nothing about its ceiling
-        case when not {{ is_cut_off_elsewhere() }} then is_truncated end as is_cut_by_ceiling,
+        -- what something else cut off, or before the window, says nothing about the ceiling of now
+        case when is_in_window and not {{ is_cut_off_elsewhere() }} then is_truncated end
+            as is_cut_by_ceiling,
+        is_in_window and is_truncated and {{ is_cut_off_elsewhere() }} as is_cut_off_elsewhere,
         is_left_out,
         is_recent,
         is_observed,
@@ -96,8 +97,7 @@ present as (
     group by cell_level, labels
 ),
 
--- whether a call had the commonest ceiling of now, or more: what cut off below it says nothing
--- against it
+-- what is cut off below the commonest ceiling of now says nothing against it
 compared as (
     select
         named.*,
@@ -127,6 +127,7 @@ counted as (
         count(*) as n,
         count(is_truncated) as n_known,
         sum(case when is_truncated then 1 else 0 end) as n_truncated,
+        sum(case when is_cut_off_elsewhere then 1 else 0 end) as n_cut_off_elsewhere,
         sum(case when is_observed then 1 else 0 end) as n_observed,
         sum(case when stop_class = 'unrecorded' then 1 else 0 end) as n_without_stop_word,
         sum(case when is_left_out then 1 else 0 end) as n_left_out,
