@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# Python 3.12 warns of each fork beside a thread.
+QUIETLY = ("-W", "ignore::DeprecationWarning:__main__")
+
 PRELUDE = """
 import atexit, gc, json, logging, os, pathlib, random, resource, signal, sys, threading, time
 from tokenest_py.runtime.recorder import Recorder
@@ -59,7 +62,7 @@ def report(**more):
 def run(script: str, folder: Path, prefix: list[str] | None = None) -> dict[str, Any]:
     """Run the script after the prelude; it has to end well and quietly, and to report."""
     done = subprocess.run(
-        [*(prefix or []), sys.executable, "-c", PRELUDE + script, str(folder)],
+        [*(prefix or []), sys.executable, *QUIETLY, "-c", PRELUDE + script, str(folder)],
         capture_output=True,
         text=True,
         timeout=120,
