@@ -16,6 +16,7 @@ import sqlite3
 import statistics
 import sys
 from collections import defaultdict
+from contextlib import closing
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -37,7 +38,11 @@ def load(built: str, rows: str) -> None:
     """Copy the events of a built database into SQLite."""
     import duckdb
 
-    with duckdb.connect(built, read_only=True) as source, sqlite3.connect(rows) as sink:
+    with (
+        duckdb.connect(built, read_only=True) as source,
+        closing(sqlite3.connect(rows)) as sink,
+        sink,
+    ):
         sink.execute(f"create table events ({', '.join(FIELDS)})")
         cursor = source.execute(f"select {', '.join(FIELDS)} from marts.calls")
         sink.executemany(
@@ -66,7 +71,7 @@ def comparisons(row: sqlite3.Row) -> Iterator[tuple[str, str, int]]:
 
 def calibrate(rows: str) -> dict[Group, Figures]:
     """Return the figures of each method, version, category and complexity."""
-    with sqlite3.connect(rows) as connection:
+    with closing(sqlite3.connect(rows)) as connection:
         connection.row_factory = sqlite3.Row
         events = connection.execute("select * from events").fetchall()
     groups = defaultdict(list)

@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -156,7 +157,7 @@ def text_file(path: Path) -> str:
 
 def sqlite_file(path: Path) -> str:
     """A database of another kind."""
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("create table t (x)")
     return "an SQLite file"
 

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ def put(path: Path, project: Project) -> None:
     if path.suffix != ".sql":
         shutil.copy(path, project.telemetry(path.name))
         return
-    with sqlite3.connect(":memory:") as connection:
+    with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(path.read_text(encoding="utf-8"))
         connection.row_factory = sqlite3.Row
         rows = [
