@@ -28,6 +28,7 @@ VIEWS = ("cmd_advise", "cmd_advise_sources", "cmd_advise_files")
 UNREAD = ("unrecognised", "ambiguous")
 OF_ANOTHER_FORM = ("not_json", "not_an_object", "line_too_long")
 LEFT_OUT = "failed, filtered, cut off by reasoning alone, or not counted in full"
+PIECE = "part of a stream"  # as a source of answers says it
 MOST_FILES = 5
 MOST_SHOWN = 40  # characters of a stop word
 
@@ -208,7 +209,10 @@ def _files(files: Sequence[Row]) -> list[str]:
         elif not row["accepted"]:
             records = f"{row['usual_lines']} of {count(row['lines'], 'record')}"
             why = f" ({records}: {row['usual_left_out']})" * bool(row["usual_left_out"])
-            said.append(f"no call in {path}, read as {row['source_name']}{why}")
+            said.append(
+                f"no call in {path}, read as {row['source_name']}{why}"
+                + "; `tokenest import FILE` joins streams" * (row["usual_left_out"] == PIECE)
+            )
     if len(said) > MOST_FILES:
         said[MOST_FILES:] = [f"and {len(said) - MOST_FILES} more files of that kind"]
     return said

@@ -16,6 +16,7 @@ from tokenest_py.pipeline.importing import origin
 from tokenest_py.pipeline.importing.containers import tables_of
 from tokenest_py.pipeline.importing.mapped import of_one
 from tokenest_py.pipeline.importing.reshaped import Reshaping, folded
+from tokenest_py.pipeline.importing.streamed import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +32,7 @@ Record = dict[str, Any]
 
 PIECE = 1 << 20
 MOST_BYTES = 1 << 18  # of a line, where it can be several
+UNFINISHED = "a stream without its usage or its end, or several at once that say no id"
 HEAD_ROWS = 50  # that are looked at where the columns do not tell
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -158,7 +160,8 @@ def _records(
             for row in written:
                 yield known.name, known.kept(known.typed(row))
             return
-    rows = iter(written)
+    streams = Streams()
+    rows = streams.joined(written)
     head = list(islice(rows, HEAD_ROWS))
     names = {name for source in sources if source.yields for name in source.said_above}
     looks = Reshaping(lambda record: of_one(_fitting(record, sources)) is not None, names)
@@ -174,6 +177,8 @@ def _records(
             why = "two sources know it" if fitting else "no source knows it"
             done.left_out[f"{name}: {why}"] += 1
             yield None, {}
+    if streams.unfinished:
+        done.left_out[f"{name}: {UNFINISHED}"] += streams.unfinished
 
 
 def _parts(records: Iterable[Record], sources: Sequence[Source]) -> Iterator[tuple[str, Record]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.pipeline.importing.cells import of_portal
+from tokenest_py.pipeline.importing.streamed import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -312,9 +313,10 @@ def _body(message: object) -> Record:
     """The JSON that a message of HTTP carries; {} without any."""
     said = _object(message)
     for name in ("body", "content", "postData", "data"):
-        body = _object(_parsed(said.get(name)))
-        text = body.get("text")
-        if found := (isinstance(text, str) and _object(_parsed(text))) or body:
+        body = _parsed(said.get(name))
+        text = body.get("text") if isinstance(body, dict) else body
+        told = isinstance(text, str) and (_object(_parsed(text)) or answer_of(text))
+        if found := told or _object(body):
             return found
     return {}
 
