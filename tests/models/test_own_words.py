@@ -26,7 +26,10 @@ META: dict[str, Any] = yaml.safe_load(
 )["models"][0]["config"]["meta"]
 ENVELOPES = META["envelopes"]
 BESIDE, COUNTS = next(way["one_of"] for way in META["recognised_by"] if "one_of" in way)
-MODELS = {"model", "model_name", "modelName", "model_id", "modelId", '"gen_ai.request.model"'}
+MODELS = {
+    "model", "model_name", "modelName", "model_id", "modelId", "llm_model",
+    '"gen_ai.request.model"',
+}  # fmt: skip
 STOPS = {"finish_reason", "stop_reason", "finishReason", "stopReason"}
 # what tells that an answer is one, without a count
 UNCOUNTED = {"choices", "candidates", "inputTextTokenCount"}
