@@ -12,3 +12,49 @@
         or coalesce(span_kind_value, '') = 'llm'
     )
 {%- endmacro %}
+
+{#-
+    The CTE `twins`, after those that it needs: a library and the client that it calls may both be traced,
+    and a span of a call below one of the same counts is the same call. Both get one id of the response;
+    where neither has the provider's, the identity of the inner span.
+-#}
+{% macro twin_spans(calls) %}
+nested as (
+    select
+        below.event_id as inner_id,
+        above.event_id as outer_id,
+        coalesce(below.response_id, above.response_id, below.event_id) as response_id,
+        greatest(below.landing_no, above.landing_no) as landing_no
+    from {{ calls }} as below
+    inner join {{ calls }} as above
+        on
+            below.trace_id = above.trace_id
+            and below.parent_id = above.span_id
+            and below.actual_output_tokens = above.actual_output_tokens
+            and coalesce(below.input_tokens = above.input_tokens, true)
+            and coalesce(below.response_id = above.response_id, true)
+),
+
+sides as (
+    select
+        inner_id as event_id,
+        response_id,
+        landing_no
+    from nested
+    union all
+    select
+        outer_id as event_id,
+        response_id,
+        landing_no
+    from nested
+),
+
+twins as (
+    select
+        event_id,
+        max(response_id) as response_id,
+        max(landing_no) as landing_no
+    from sides
+    group by event_id
+)
+{% endmacro %}

@@ -72,6 +72,29 @@ def payload(number: int, response_id: str, ceiling: int, output: int) -> dict[st
     }  # fmt: skip
 
 
+def below(parent: int, record: dict[str, Any]) -> dict[str, Any]:
+    """The span, within another one."""
+    record["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["parentSpanId"] = f"{parent:016x}"
+    return record
+
+
+def nameless(number: int, **values: object) -> dict[str, Any]:
+    """A span of a call that does not know the provider's id, in a trace of its own."""
+    record = span(number, "", trace="cc", **values)
+    of_span = record["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"]
+    of_span[:] = [each for each in of_span if each["key"] != "gen_ai.response.id"]
+    return record
+
+
+def as_object(number: int, parent: int | None, **values: object) -> dict[str, Any]:
+    """A span whose attributes are an object, as a console prints it."""
+    return {
+        "name": "chat", "context": {"trace_id": "dd", "span_id": f"s{number}"}, "span_kind": "LLM",
+        "parent_id": parent and f"s{parent}", "end_time": "2026-06-01T08:00:00Z",
+        "attributes": {name.replace("__", "."): value for name, value in values.items()},
+    }  # fmt: skip
+
+
 COUNTS = "gen_ai__usage__output_tokens"
 FILES: dict[str, Sequence[dict[str, Any]]] = {
     # 400 and 900 characters are no single token; the third count is whole, the fourth is nowhere
@@ -97,6 +120,18 @@ FILES: dict[str, Sequence[dict[str, Any]]] = {
         span(6, "resp-6", gen_ai__request__max_tokens=90, **{COUNTS: 60}),
         span(7, "resp-6", gen_ai__response__finish_reason="stop", **{COUNTS: 60}),
         span(8, "resp-8", **{COUNTS: 80}), span(8, "resp-8", trace="bb", **{COUNTS: 80}),
+        # a framework's span over its client's: one of them has the id, or neither; other counts are
+        # of another call
+        nameless(1, gen_ai__request__max_tokens=90, **{COUNTS: 70}),
+        below(1, span(2, "resp-c", trace="cc", gen_ai__response__finish_reason="stop",
+                      **{COUNTS: 70})),
+        nameless(3, gen_ai__response__finish_reason="stop", **{COUNTS: 71}),
+        below(3, nameless(4, gen_ai__request__max_tokens=75, **{COUNTS: 71})),
+        nameless(5, **{COUNTS: 72}), below(5, nameless(6, **{COUNTS: 31})),
+    ],
+    "console.ndjson": [
+        as_object(1, None, llm__finish_reason="stop", llm__token_count__completion=44),
+        as_object(2, 1, gen_ai__request__max_tokens=60, llm__token_count__completion=44),
     ],
 }  # fmt: skip
 EVENTS = (
@@ -113,11 +148,16 @@ ONE_EVENT_A_CALL = [
     ("litellm:p-3", 100, 9, None, None, False, None),
     ("litellm:p-4", 200, 9, None, None, False, None),
     ("litellm:p-5", 300, 9, None, None, False, None),
+    ("openinference:dd:s1", 60, 44, "stop", None, False, None),
     (f"otlp:aa:{3:016x}", None, 9, None, None, None, None),
     (f"otlp:aa:{5:016x}", None, 9, None, None, None, None),
     (f"otlp:aa:{6:016x}", 90, 60, "stop", None, False, None),
     (f"otlp:aa:{8:016x}", None, 80, None, None, None, None),
     (f"otlp:bb:{8:016x}", None, 80, None, None, None, None),
+    (f"otlp:cc:{1:016x}", 90, 70, "stop", None, False, None),
+    (f"otlp:cc:{3:016x}", 75, 71, "stop", None, False, None),
+    (f"otlp:cc:{5:016x}", None, 72, None, None, None, None),
+    (f"otlp:cc:{6:016x}", None, 31, None, None, None, None),
     ("own", 400, 50, "end_turn", None, False, None),
 ]
 ACCOUNT = (
@@ -140,7 +180,7 @@ def built(project: Project, *groups: Sequence[str]) -> Project:
 
 
 LOGS = ["session.jsonl", "payloads.ndjson", "own.ndjson"]
-TELEMETRY = ["logs.ndjson", "spans.ndjson"]
+TELEMETRY = ["logs.ndjson", "spans.ndjson", "console.ndjson"]
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +206,9 @@ def test_a_repaired_count_is_demand(at_once: Project) -> None:
 def test_a_record_that_counts_elsewhere_is_a_duplicate(at_once: Project) -> None:
     """The lines of each file add up."""
     assert at_once.rows(ACCOUNT) == [
-        ("logs.ndjson", 3, 0, 3), ("own.ndjson", 1, 1, 0), ("payloads.ndjson", 5, 5, 0),
-        ("session.jsonl", 4, 4, 0), ("spans.ndjson", 9, 5, 4),
+        ("console.ndjson", 2, 1, 1), ("logs.ndjson", 3, 0, 3), ("own.ndjson", 1, 1, 0),
+        ("payloads.ndjson", 5, 5, 0),
+        ("session.jsonl", 4, 4, 0), ("spans.ndjson", 15, 9, 6),
     ]  # fmt: skip
 
 

@@ -31,7 +31,7 @@ SHORT = {
         ),
         "",
     ),
-    **dict.fromkeys(("judged_truncation", "ranked_values", "stratum_quantiles"), CTE),
+    **dict.fromkeys(("judged_truncation", "ranked_values", "stratum_quantiles", "twin_spans"), CTE),
     **dict.fromkeys(("batch_calls", "codex_counts", "gemini_cli_messages"), f"{CTE},"),
     **dict.fromkeys(
         (

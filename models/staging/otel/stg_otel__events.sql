@@ -16,7 +16,8 @@ accepted as (
         'otel',
         changed=of_changed_traces(ref('base_otel__lines')),
         own=[
-            'trace_id', 'parent_id', 'service', 'error', 'status_code', 'output_alone', 'total_tokens',
+            'trace_id', 'span_id', 'parent_id', 'service', 'error', 'status_code', 'output_alone',
+            'total_tokens',
         ],
     ) }}
 ),
@@ -33,18 +34,24 @@ agents as (
     group by trace_id, span_id
 ),
 
+{{ twin_spans('accepted') }},
+
 calls as (
     select
         {{ call_columns('accepted', {
+            'response_id': 'coalesce(accepted.response_id, twins.response_id)',
             'actual_output_tokens': output_by_total(),
             'category': 'coalesce(accepted.category, agents.agent, accepted.service)',
             'success': "accepted.error is null"
                 ~ " and coalesce(accepted.status_code, '0') not in ('2', 'status_code_error')",
-            'landing_no': 'greatest(accepted.landing_no, coalesce(agents.agent_landing_no, 0))',
+            'landing_no': 'greatest(accepted.landing_no, coalesce(agents.agent_landing_no, 0),'
+                ~ ' coalesce(twins.landing_no, 0))',
         }) }}
     from accepted
     left join agents
         on accepted.trace_id = agents.trace_id and accepted.parent_id = agents.span_id
+    left join twins
+        on accepted.event_id = twins.event_id
 ),
 
 {{ canonical_events('calls') }}
