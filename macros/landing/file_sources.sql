@@ -232,7 +232,9 @@
                 'telemetry file ' || source_file || ' was not read: '
                 || case
                     when source_name = 'unrecognised'
-                        then 'no source recognises its first record, which has ' || looks_like
+                        then
+                            'no source recognises its first record'
+                            || case when looks_like <> '' then ', which has ' || looks_like else '' end
                     else 'its records are of several sources (' || looks_like || '); give each a file of its own'
                 end
                 || '. Say whose it is with TOKENEST_TELEMETRY=' || chr(39) || '<source>:' || source_file || chr(39)

@@ -229,6 +229,51 @@ def test_without_evidence_nothing_is_safe(tmp_path: Path) -> None:
     assert SECRET not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (
+            [f"in_a_log_{letter}" for letter in "abcdefghijkl"],
+            ", which has in_a_log_a, in_a_log_b,",
+        ),
+        (["q1", "q2"], "; "),
+    ],
+)
+def test_an_unknown_log_is_told_shortly(tmp_path: Path, names: list[str], told: str) -> None:
+    """However many members its records have, and where none can be named."""
+    write(tmp_path / "log.ndjson", dict.fromkeys(names, SECRET))
+    done = advise(tmp_path, "log.ndjson")
+    assert done.returncode != 0
+    assert f"no source knows its first record{told}" in done.stderr
+    _, _, said = done.stderr.partition("log.ndjson: ")
+    assert len(said) <= 300
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [
+            {"id": "c", "object": "chat.completion.chunk", "created": 1780300801, "model": "m",
+             "choices": [{"index": 0, "delta": {"content": SECRET}, "finish_reason": None}]},
+        ],
+        [
+            {"type": "message_start", "message": {
+                "id": "msg_1", "type": "message", "model": "m", "stop_reason": None,
+                "usage": {"input_tokens": 9, "output_tokens": 1}}},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"},
+             "usage": {"output_tokens": 15}},
+            {"type": "message_stop"},
+        ],
+    ],
+)  # fmt: skip
+def test_parts_of_a_stream_are_told(tmp_path: Path, parts: list[dict[str, Any]]) -> None:
+    """What they are, and what to log in their place; not that nobody knows them."""
+    write(tmp_path / "log.ndjson", *parts)
+    done = advise(tmp_path, "log.ndjson")
+    assert done.returncode != 0
+    assert ": part of a stream); `tokenest import FILE` joins streams, or log" in done.stderr
+
+
 def test_a_ceiling_that_is_none_cuts_nothing_off(tmp_path: Path) -> None:
     """-1 and 0 ask for as much as there is; why most of the other lines are not read is said."""
     asked: list[object] = [-1, 0, "-1", "inf", 10**20, -2.0, None, 500.0]

@@ -28,9 +28,13 @@ VIEWS = ("cmd_advise", "cmd_advise_sources", "cmd_advise_files")
 UNREAD = ("unrecognised", "ambiguous")
 OF_ANOTHER_FORM = ("not_json", "not_an_object", "line_too_long")
 LEFT_OUT = "failed, filtered, cut off by reasoning alone, or not counted in full"
-PIECE = "part of a stream"  # as a source of answers says it
 MOST_FILES = 5
 MOST_SHOWN = 40  # characters of a stop word
+MOST_NAMES = 5  # members of a record that no source knows
+TO_DO = {
+    "part of a stream": "; `tokenest import FILE` joins streams, or log each answer once, when it is"
+    " whole, with its usage"
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +193,13 @@ def _files(files: Sequence[Row]) -> list[str]:
             said.append(f"not read: {path}: {row['looks_like']}")
         elif row["source_name"] in UNREAD:
             looks = (
-                f"no source knows its first record, which has {row['looks_like']}"
+                f"no source knows its first record{_names(row['looks_like'])}"
                 if row["source_name"] == "unrecognised"
                 else f"its records are of several sources ({row['looks_like']})"
             )
             said.append(
-                f"not read: {path}: {looks}; {RESHAPED}, or say whose it is: tokenest advise"
-                f" SOURCE:{path}, or write event records: {REQUIRED} are enough"
-                " (docs/event_record.md)"
+                f"not read: {path}: {looks}; {RESHAPED}, SOURCE:FILE says whose it is, or write"
+                f" event records: {REQUIRED} are enough (docs/event_record.md)"
             )
         elif row["quarantined"]:
             is_import = not row["accepted"] and row["usual_reject_reason"] in OF_ANOTHER_FORM
@@ -209,13 +212,18 @@ def _files(files: Sequence[Row]) -> list[str]:
         elif not row["accepted"]:
             records = f"{row['usual_lines']} of {count(row['lines'], 'record')}"
             why = f" ({records}: {row['usual_left_out']})" * bool(row["usual_left_out"])
-            said.append(
-                f"no call in {path}, read as {row['source_name']}{why}"
-                + "; `tokenest import FILE` joins streams" * (row["usual_left_out"] == PIECE)
-            )
+            to_do = TO_DO.get(row["usual_left_out"], "")
+            said.append(f"no call in {path}, read as {row['source_name']}{why}{to_do}")
     if len(said) > MOST_FILES:
         said[MOST_FILES:] = [f"and {len(said) - MOST_FILES} more files of that kind"]
     return said
+
+
+def _names(looks_like: str) -> str:
+    """The first members of a record; names with figures in them are not known."""
+    names = looks_like.split(", ") if looks_like else []
+    more = " and more" * (len(names) > MOST_NAMES)
+    return f", which has {', '.join(names[:MOST_NAMES])}{more}" if names else ""
 
 
 def _reason(row: Row) -> str:
