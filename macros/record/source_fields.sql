@@ -967,6 +967,7 @@
         {'field': 'session_id', 'rank': 1, 'path': 'attributes{session.id}', 'type': 'text', 'record': 'own'},
         {'field': 'session_id', 'rank': 2, 'path': 'attributes{conversation.id}', 'type': 'text', 'record': 'own'},
         {'field': 'request_id', 'rank': 1, 'path': 'attributes{request_id}', 'type': 'text', 'record': 'own'},
+        {'field': 'request_id', 'rank': 2, 'path': 'attributes{gen_ai.response.id}', 'type': 'text', 'record': 'own'},
         {'field': 'sequence_no', 'rank': 1, 'path': 'attributes{event.sequence}', 'type': 'word', 'record': 'own'},
         {'field': 'error', 'rank': 1, 'path': 'attributes{error.type}', 'type': 'word', 'record': 'own'},
         {'field': 'status_code', 'rank': 1, 'path': 'status.code', 'type': 'word', 'record': 'own'},

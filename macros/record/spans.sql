@@ -15,8 +15,8 @@
 
 {#-
     The CTE `twins`, after those that it needs: a library and the client that it calls may both be traced,
-    and a span of a call below one of the same counts is the same call. Both get one id of the response;
-    where neither has the provider's, the identity of the inner span.
+    and a span of a call below one of the same counts, or a log record in it, is the same call. Both get one
+    id of the response; where neither has the provider's, the identity of the inner one.
 -#}
 {% macro twin_spans(calls) %}
 nested as (
@@ -29,7 +29,8 @@ nested as (
     inner join {{ calls }} as above
         on
             below.trace_id = above.trace_id
-            and below.parent_id = above.span_id
+            and above.span_id in (below.parent_id, below.span_id)
+            and below.event_id <> above.event_id
             and below.actual_output_tokens = above.actual_output_tokens
             and coalesce(below.input_tokens = above.input_tokens, true)
             and coalesce(below.response_id = above.response_id, true)

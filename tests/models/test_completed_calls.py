@@ -78,6 +78,16 @@ def below(parent: int, record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
+def detailed(number: int, **values: object) -> dict[str, Any]:
+    """The event of the conventions, a log record within the span of the call."""
+    record = {
+        "timeUnixNano": str(START + number), "traceId": "cc", "spanId": f"{number:016x}",
+        "eventName": "gen_ai.client.inference.operation.details",
+        "attributes": attributes(gen_ai__operation__name="chat", **values),
+    }  # fmt: skip
+    return {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
+
+
 def nameless(number: int, **values: object) -> dict[str, Any]:
     """A span of a call that does not know the provider's id, in a trace of its own."""
     record = span(number, "", trace="cc", **values)
@@ -129,6 +139,15 @@ FILES: dict[str, Sequence[dict[str, Any]]] = {
         below(3, nameless(4, gen_ai__request__max_tokens=75, **{COUNTS: 71})),
         nameless(5, **{COUNTS: 72}), below(5, nameless(6, **{COUNTS: 31})),
     ],
+    # one of a span with an id, one of a span without, and one whose span is not exported
+    "details.ndjson": [
+        detailed(2, gen_ai__response__id="resp-c", gen_ai__response__finish_reason="stop",
+                 **{COUNTS: 70}),
+        detailed(5, gen_ai__request__max_tokens=95, gen_ai__response__finish_reason="stop",
+                 **{COUNTS: 72}),
+        detailed(77, gen_ai__response__id="resp-d", gen_ai__request__max_tokens=88,
+                 gen_ai__response__finish_reason="length", **{COUNTS: 88}),
+    ],
     "console.ndjson": [
         as_object(1, None, llm__finish_reason="stop", llm__token_count__completion=44),
         as_object(2, 1, gen_ai__request__max_tokens=60, llm__token_count__completion=44),
@@ -156,8 +175,9 @@ ONE_EVENT_A_CALL = [
     (f"otlp:bb:{8:016x}", None, 80, None, None, None, None),
     (f"otlp:cc:{1:016x}", 90, 70, "stop", None, False, None),
     (f"otlp:cc:{3:016x}", 75, 71, "stop", None, False, None),
-    (f"otlp:cc:{5:016x}", None, 72, None, None, None, None),
+    (f"otlp:cc:{5:016x}", 95, 72, "stop", None, False, None),
     (f"otlp:cc:{6:016x}", None, 31, None, None, None, None),
+    ("otlp_log::resp-d", 88, 88, "length", "stop_reason", True, None),
     ("own", 400, 50, "end_turn", None, False, None),
 ]
 ACCOUNT = (
@@ -180,7 +200,7 @@ def built(project: Project, *groups: Sequence[str]) -> Project:
 
 
 LOGS = ["session.jsonl", "payloads.ndjson", "own.ndjson"]
-TELEMETRY = ["logs.ndjson", "spans.ndjson", "console.ndjson"]
+TELEMETRY = ["logs.ndjson", "spans.ndjson", "details.ndjson", "console.ndjson"]
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +226,8 @@ def test_a_repaired_count_is_demand(at_once: Project) -> None:
 def test_a_record_that_counts_elsewhere_is_a_duplicate(at_once: Project) -> None:
     """The lines of each file add up."""
     assert at_once.rows(ACCOUNT) == [
-        ("console.ndjson", 2, 1, 1), ("logs.ndjson", 3, 0, 3), ("own.ndjson", 1, 1, 0),
+        ("console.ndjson", 2, 1, 1), ("details.ndjson", 3, 1, 2), ("logs.ndjson", 3, 0, 3),
+        ("own.ndjson", 1, 1, 0),
         ("payloads.ndjson", 5, 5, 0),
         ("session.jsonl", 4, 4, 0), ("spans.ndjson", 15, 9, 6),
     ]  # fmt: skip

@@ -161,7 +161,10 @@ def test_what_agents_log_of_a_call(tmp_path: Path) -> None:
         gemini | counted | {"thoughts_token_count": "50", "total_token_count": "1030"},
         gemini | counted | {"thoughts_token_count": "50", "total_token_count": "980"},
         qwen | counted | {"thoughts_token_count": "50", "total_token_count": "980"},
-    ]
+        # the same call once more, in the words of the conventions
+        qwen | {"event.name": "gen_ai.client.inference.operation.details",
+                "gen_ai.operation.name": "generate_content", "gen_ai.usage.output_tokens": "80"},
+    ]  # fmt: skip
     records = []
     for number, members in enumerate(told):
         attributes = [{"key": k, "value": {"stringValue": v}} for k, v in members.items()]
@@ -173,7 +176,10 @@ def test_what_agents_log_of_a_call(tmp_path: Path) -> None:
             "body": {"stringValue": "it answered"}, "attributes": attributes,
         })  # fmt: skip
     del records[1]["timeUnixNano"]
-    line = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]})
+    service = {"key": "service.name", "value": {"stringValue": "qwen-code"}}
+    line = json.dumps({"resourceLogs": [
+        {"resource": {"attributes": [service]}, "scopeLogs": [{"logRecords": records}]},
+    ]})  # fmt: skip
     project.telemetry("otel.ndjson").write_text(line + "\n", encoding="utf-8")
     project.build("int_events", telemetry="telemetry/*", tests=False)
     assert project.rows(
