@@ -32,8 +32,8 @@ MOST_FILES = 5
 MOST_SHOWN = 40  # characters of a stop word
 MOST_NAMES = 5  # members of a record that no source knows
 TO_DO = {
-    "part of a stream": "; `tokenest import FILE` joins streams, or log each answer once, when it is"
-    " whole, with its usage"
+    "part of a stream": "; `tokenest import FILE` joins streams, or log each answer once, when it"
+    " is whole, with its usage"
 }
 
 
