@@ -19,17 +19,30 @@
     id of the response; where neither has the provider's, the identity of the inner one.
 -#}
 {% macro twin_spans(calls) %}
+reached as (
+    select
+        *,
+        parent_id as outer_span_id
+    from {{ calls }}
+    where parent_id <> span_id
+    union all
+    select
+        *,
+        span_id as outer_span_id
+    from {{ calls }}
+),
+
 nested as (
     select
         below.event_id as inner_id,
         above.event_id as outer_id,
         coalesce(below.response_id, above.response_id, below.event_id) as response_id,
         greatest(below.landing_no, above.landing_no) as landing_no
-    from {{ calls }} as below
+    from reached as below
     inner join {{ calls }} as above
         on
             below.trace_id = above.trace_id
-            and above.span_id in (below.parent_id, below.span_id)
+            and below.outer_span_id = above.span_id
             and below.event_id <> above.event_id
             and below.actual_output_tokens = above.actual_output_tokens
             and coalesce(below.input_tokens = above.input_tokens, true)
