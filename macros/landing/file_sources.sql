@@ -233,15 +233,13 @@
                 || case
                     when source_name = 'unrecognised'
                         then
-                            'no source recognises its first record'
+                            'no source knows its first record'
                             || case when looks_like <> '' then ', which has ' || looks_like else '' end
                     else 'its records are of several sources (' || looks_like || '); give each a file of its own'
                 end
-                || '. Say whose it is with TOKENEST_TELEMETRY=' || chr(39) || '<source>:' || source_file || chr(39)
-                || ', where <source> is one of {{ var("sources") | join(", ") }}'
-                || ', or write event records: {{ event_fields() | selectattr("required", "in", ["always", "event"])
-                    | map(attribute="name") | join(" and ") }} are enough'
-                || ' (docs/event_record.md); `tokenest import` knows more names and shapes'
+                || '; `tokenest import FILE` knows more names and shapes, SOURCE:FILE says whose it is, or write'
+                || ' event records: {{ event_fields() | selectattr("required", "in", ["always", "event"])
+                    | map(attribute="name") | join(" and ") }} are enough (docs/event_record.md)'
         end as message
     from (
         select

@@ -134,9 +134,10 @@ def test_telemetry_without_any_event_is_no_data(project: Project) -> None:
     done = project.tokenest("build")
     [warning] = [text for text in done.stderr.splitlines() if text.startswith("warning: ")]
     assert "telemetry/odd.ndjson was not read" in warning
-    assert "which has hello. Say whose it is with TOKENEST_TELEMETRY='<source>:" in warning
-    assert f"or write event records: {REQUIRED} are enough (docs/event_record.md)" in warning
-    assert warning.endswith("; `tokenest import` knows more names and shapes")
+    assert "which has hello; `tokenest import FILE` knows more names and shapes, SOURCE:" in warning
+    assert warning.endswith(
+        f" or write event records: {REQUIRED} are enough (docs/event_record.md)"
+    )
     assert done.returncode == 4
     [message] = errors(done)
     assert "1 line quarantined" in message

@@ -30,7 +30,6 @@ OF_ANOTHER_FORM = ("not_json", "not_an_object", "line_too_long")
 LEFT_OUT = "failed, filtered, cut off by reasoning alone, or not counted in full"
 MOST_FILES = 5
 MOST_SHOWN = 40  # characters of a stop word
-MOST_NAMES = 5  # members of a record that no source knows
 TO_DO = {
     "part of a stream": "; `tokenest import FILE` joins streams, or log each answer once, when it"
     " is whole, with its usage"
@@ -192,10 +191,11 @@ def _files(files: Sequence[Row]) -> list[str]:
         if row["source_name"] == "set_aside":
             said.append(f"not read: {path}: {row['looks_like']}")
         elif row["source_name"] in UNREAD:
+            names = row["looks_like"]
             looks = (
-                f"no source knows its first record{_names(row['looks_like'])}"
+                "no source knows its first record" + f", which has {names}" * bool(names)
                 if row["source_name"] == "unrecognised"
-                else f"its records are of several sources ({row['looks_like']})"
+                else f"its records are of several sources ({names})"
             )
             said.append(
                 f"not read: {path}: {looks}; {RESHAPED}, SOURCE:FILE says whose it is, or write"
@@ -217,13 +217,6 @@ def _files(files: Sequence[Row]) -> list[str]:
     if len(said) > MOST_FILES:
         said[MOST_FILES:] = [f"and {len(said) - MOST_FILES} more files of that kind"]
     return said
-
-
-def _names(looks_like: str) -> str:
-    """The first members of a record; names with figures in them are not known."""
-    names = looks_like.split(", ") if looks_like else []
-    more = " and more" * (len(names) > MOST_NAMES)
-    return f", which has {', '.join(names[:MOST_NAMES])}{more}" if names else ""
 
 
 def _reason(row: Row) -> str:
