@@ -9,8 +9,8 @@ import typer
 from tokenest_py.cli import output
 from tokenest_py.cli.options import FormatOption, OutputOption
 from tokenest_py.cli.output import Format
+from tokenest_py.cli.own_table import own_estimator
 from tokenest_py.errors import UsageError
-from tokenest_py.runtime.estimator import Estimator
 
 __all__ = ["estimate"]
 
@@ -42,9 +42,15 @@ def estimate(
     output_file: OutputOption = None,
 ) -> None:
     """Predict the output of a call, and size its max_tokens."""
-    estimator = Estimator.load(strict=True, workspace=workspace)
+    estimator = own_estimator(workspace)
     predicted = estimator.estimate(
-        deliverables, category, complexity, task=task, labels=_labels(label or [])
+        deliverables,
+        category,
+        complexity,
+        task=task,
+        labels=_labels(label or []),
+        model=model,
+        input_tokens=input_tokens,
     )
     budget = estimator.budget(
         predicted, model=model, input_tokens=input_tokens, max_truncation=max_truncation

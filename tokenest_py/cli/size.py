@@ -10,10 +10,10 @@ import typer
 
 from tokenest_py.cli import output
 from tokenest_py.cli.options import OutputOption
+from tokenest_py.cli.own_table import own_estimator
 from tokenest_py.clients.batch import Batch
 from tokenest_py.clients.sizer import Sizer
 from tokenest_py.errors import TokenestError
-from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def size(
 ) -> None:
     """Give the requests of a file their ceilings."""
     sizer = Sizer(
-        estimator=Estimator.load(strict=True),
+        estimator=own_estimator(),
         recorder=Recorder(enabled=False),
         max_truncation=max_truncation,
     )
