@@ -6,6 +6,10 @@ import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Cell = tuple[object, ...]
 
@@ -122,6 +126,23 @@ def known_bin(known: float) -> int:
     return sum(known >= bound - 0.5 for bound in BOUNDS)
 
 
+def less_known(its: int | None, bin_: int | None) -> bool:
+    """A call of which less was known; any call where nobody asks for a class."""
+    return bin_ is None or (its is not None and its < bin_)
+
+
+def of_class(its: int | None, bin_: int | None) -> bool:
+    """A call of the class itself."""
+    return bin_ is not None and its == bin_
+
+
+# Whether within the label, and among which calls, from wide to narrow.
+STEPS: list[tuple[bool, Callable[[int | None, int | None], bool]]] = [
+    (False, lambda *_: True), (False, less_known), (False, of_class),
+    (True, less_known), (True, of_class),
+]  # fmt: skip
+
+
 class SoFar:
     """What new models and labels needed, from calls in the order of time."""
 
@@ -195,15 +216,13 @@ class SoFar:
 
     def _blended(self, subject: str, label: str | None, bin_: int | None, rate: float) -> float:
         ln_factor = math.nan
-        for by_label, by_bin in ((False, False), (False, True), (True, False), (True, True)):
-            if (by_label and (label is None or subject == "label")) or (by_bin and bin_ is None):
+        for by_label, among in STEPS:
+            if by_label and (label is None or subject == "label"):
                 continue
             group = [
                 Call(None, None, None, None, None, factor, is_observed)
                 for of, its_label, its_bin, factor, is_observed in self.residuals
-                if of == subject
-                and (not by_label or its_label == label)
-                and (not by_bin or its_bin == bin_)
+                if of == subject and (not by_label or its_label == label) and among(its_bin, bin_)
             ]
             own = quantile(group, rate) if group else None
             if own is not None and own.n_observed:

@@ -1,5 +1,13 @@
-{#- The cells of the residuals, from wide to narrow. -#}
-{% set levels = [[], ['known_bin'], ['top_label'], ['top_label', 'known_bin']] %}
+{#- The cells of the residuals, from wide to narrow, and of which of these. -#}
+{% set levels = [
+    {'name': 'of_all', 'of': 'residuals', 'key': [], 'where': 'true'},
+    {'name': 'of_less', 'of': 'less_known', 'key': ['known_bin'], 'where': 'true'},
+    {'name': 'of_bin', 'of': 'residuals', 'key': ['known_bin'], 'where': 'known_bin is not null'},
+    {'name': 'of_label', 'of': 'less_known', 'key': ['top_label', 'known_bin'],
+     'where': 'top_label is not null'},
+    {'name': 'own', 'of': 'residuals', 'key': ['top_label', 'known_bin'],
+     'where': 'top_label is not null and known_bin is not null'},
+] %}
 with
 
 calls as (
@@ -31,39 +39,53 @@ residuals as (
     where model is not null
 ),
 
+bins as (
+    {% for known_bin in ['null'] + range(known_bounds() | length + 1) | list %}
+        select cast({{ known_bin }} as bigint) as known_bin
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+-- where few calls are of a class, those of which less was known say more than all together
+less_known as (
+    select
+        residuals.subject,
+        residuals.top_label,
+        bins.known_bin,
+        residuals.factor,
+        residuals.is_observed
+    from residuals
+    inner join bins
+        on coalesce(residuals.known_bin < bins.known_bin, bins.known_bin is null)
+),
+
 celled as (
     {% for level in levels %}
         select
             {{ loop.index0 }} as cell_level,
             subject,
-            {{ 'top_label' if 'top_label' in level else 'cast(null as string)' }} as top_label,
-            {{ 'known_bin' if 'known_bin' in level else 'cast(null as bigint)' }} as known_bin,
+            {{ 'top_label' if 'top_label' in level.key else 'cast(null as string)' }} as top_label,
+            {{ 'known_bin' if 'known_bin' in level.key else 'cast(null as bigint)' }} as known_bin,
             factor,
             cast(count(*) as double) as n_calls,
             cast(sum(case when is_observed then 1 else 0 end) as double) as n_observed
-        from residuals
-        where {{ level | join(' is not null and ') ~ ' is not null' if level else 'true' }}
-        group by subject, {{ (level + ['factor']) | join(', ') }}
+        from {{ level.of }}
+        where {{ level.where }}
+        group by subject, {{ (level.key + ['factor']) | join(', ') }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
-),
-
-keyed as (
-    select
-        *,
-        {{ key_of(['cell_level', 'subject', 'top_label', 'known_bin']) }} as cell
-    from celled
 ),
 
 at_risk as (
     select
         *,
+        {{ key_of(['cell_level', 'subject', 'top_label', 'known_bin']) }} as cell,
         sum(n_calls) over (
-            partition by cell
+            partition by cell_level, subject, top_label, known_bin
             order by factor desc
             rows between unbounded preceding and current row
         ) as n_at_risk
-    from keyed
+    from celled
 ),
 
 survival as (
@@ -136,15 +158,6 @@ quantiles as (
             and shared.max_truncation = read_off.max_truncation
 ),
 
--- every class of how much is known, and none; for all calls, and for each label that has a model
-bins as (
-    select cast(null as bigint) as known_bin
-    {% for known_bin in range(known_bounds() | length + 1) %}
-        union all
-        select cast({{ known_bin }} as bigint) as known_bin
-    {% endfor %}
-),
-
 wanted as (
     select
         cells.subject,
@@ -152,7 +165,7 @@ wanted as (
         bins.known_bin
     from cells
     cross join bins
-    where cells.cell_level in (0, 2)
+    where cells.cell_level in (0, 3) and cells.known_bin is null
 ),
 
 blended as (
@@ -161,45 +174,35 @@ blended as (
         wanted.top_label,
         wanted.known_bin,
         of_all.max_truncation,
+        {% for column in ['n_event', 'is_identified'] %}
+            case
+                when own.has_enough_events then own.{{ column }}
+                when of_bin.has_enough_events then of_bin.{{ column }}
+                when of_less.has_enough_events then of_less.{{ column }}
+                else of_all.{{ column }}
+            end as {{ column }},
+        {% endfor %}
         {{ blended('ln(of_all.blended_factor)', [
+            ('ln(of_less.blended_factor)', own_data_weight('of_less.n_event', 'of_all.max_truncation')),
             ('ln(of_bin.blended_factor)', own_data_weight('of_bin.n_event', 'of_all.max_truncation')),
             ('ln(of_label.blended_factor)', own_data_weight('of_label.n_event', 'of_all.max_truncation')),
             ('ln(own.blended_factor)', own_data_weight('own.n_event', 'of_all.max_truncation')),
-        ]) }} as ln_blended_factor,
-        case
-            when own.has_enough_events then own.n_event
-            when of_bin.has_enough_events then of_bin.n_event
-            else of_all.n_event
-        end as n_event,
-        case
-            when own.has_enough_events then own.is_identified
-            when of_bin.has_enough_events then of_bin.is_identified
-            else of_all.is_identified
-        end as is_identified
+        ]) }} as ln_blended_factor
     from wanted
     inner join quantiles as of_all
         on
             of_all.cell_level = 0
             and wanted.subject = of_all.subject
-    left join quantiles as of_bin
-        on
-            of_bin.cell_level = 1
-            and wanted.subject = of_bin.subject
-            and wanted.known_bin = of_bin.known_bin
-            and of_all.max_truncation = of_bin.max_truncation
-    left join quantiles as of_label
-        on
-            of_label.cell_level = 2
-            and wanted.subject = of_label.subject
-            and wanted.top_label = of_label.top_label
-            and of_all.max_truncation = of_label.max_truncation
-    left join quantiles as own
-        on
-            own.cell_level = 3
-            and wanted.subject = own.subject
-            and wanted.top_label = own.top_label
-            and wanted.known_bin = own.known_bin
-            and of_all.max_truncation = own.max_truncation
+    {% for level in levels[1:] %}
+        left join quantiles as {{ level.name }}
+            on
+                {{ level.name }}.cell_level = {{ loop.index }}
+                and wanted.subject = {{ level.name }}.subject
+                {% for name in level.key %}
+                    and wanted.{{ name }} is not distinct from {{ level.name }}.{{ name }}
+                {% endfor %}
+                and of_all.max_truncation = {{ level.name }}.max_truncation
+    {% endfor %}
     -- too few calls in all to say anything of the rate: the floors hold
     where of_all.has_enough_events
 ),
