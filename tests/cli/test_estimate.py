@@ -38,7 +38,7 @@ def test_without_a_table_of_ones_own_it_is_said(tmp_path: Path) -> None:
 
 def test_the_model_counts_in_the_estimate(tmp_path: Path) -> None:
     """Without deliverables it is the median of the calls that are most alike."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"kind": kind, "labels": {}, "value": value * factor, "n": 1000, **of}
         for value, of in ((100, {}), (800, {"model": "m"}))
         for kind, factor in (("median", 1), ("median_low", 0.5), ("median_high", 2))
