@@ -48,11 +48,17 @@ def random_calls(seed: int) -> list[dict[str, Any]]:
         ("odd|name", "low", "50%", 15),
         ("odd", "name|low", "50%", 3),  # one key, if keys were only joined
         ("always_cut", "low", "model-a", 4),
+        ("summary", "low", "model-a", 150),  # long prompts have long answers
+        ("summary", None, None, 40),
     ]
     for category, complexity, model, count in cells:
         for _ in range(count):
             number = len(records)
+            input_tokens = chance.choice([None, 900, 1000, 5000])
             tokens = round(chance.lognormvariate(6, 0.7) / 10) * 10 + 1
+            if category == "summary":
+                input_tokens = int(chance.lognormvariate(7, 1)) + 1
+                tokens = math.ceil(input_tokens * chance.lognormvariate(-1.5, 0.3))
             ceiling = 200 if category == "always_cut" else chance.choice([400, 800, 4096])
             truncated = tokens >= ceiling or category == "always_cut"
             records.append(
@@ -63,7 +69,7 @@ def random_calls(seed: int) -> list[dict[str, Any]]:
                     category=category,
                     complexity=complexity,
                     model=model,
-                    input_tokens=chance.choice([None, 900, 1000, 5000]),
+                    input_tokens=input_tokens,
                     actual_output_tokens=ceiling if truncated else tokens,
                     actual_max_tokens=ceiling,
                     stop_reason="max_tokens" if truncated else "end_turn",

@@ -31,7 +31,13 @@ SHORT = {
         ),
         "",
     ),
-    **dict.fromkeys(("judged_truncation", "ranked_values", "stratum_quantiles", "twin_spans"), CTE),
+    **dict.fromkeys(
+        (
+            "judged_truncation", "ranked_values", "stepped_by_size", "stratum_quantiles",
+            "twin_spans",
+        ),
+        CTE,
+    ),
     **dict.fromkeys(("batch_calls", "codex_counts", "gemini_cli_messages"), f"{CTE},"),
     **dict.fromkeys(
         (

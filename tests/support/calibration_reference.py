@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -297,10 +299,55 @@ def budgets(calls: list[Call], rates: list[float]) -> dict[tuple[int, Cell, floa
             if not quantile(calls, rate).has_enough:
                 found[level, cell, rate] = None
                 continue
-            log_budget = _log_budget(level, members[0], cells, so_far, rate)
+            log_budget = _stepped(level, members[0], cells, so_far, rate)
             least = max(least, rounded(math.exp(log_budget)))
             found[level, cell, rate] = least
     return found
+
+
+def _parent(call: Call) -> Cell:
+    """The narrowest cell of a call without the size of its input."""
+    return next(found for level in (4, 3, 2, 1, 0) if (found := call.cell(level)) is not None)
+
+
+def _stepped(level: int, member: Call, cells: Cells, so_far: SoFar, rate: float) -> float:
+    """A size of few calls begins with the next one towards that of most calls, as sizes tell."""
+    plain = _log_budget(level, member, cells, so_far, rate)
+    if level < LEVELS[-1]:
+        return plain
+    sizes = {
+        calls[0].input_bin or 0: calls
+        for (of_level, _), calls in cells.members.items()
+        if of_level == level and _parent(calls[0]) == _parent(member)
+    }
+    own = {size: quantile(calls, rate) for size, calls in sizes.items()}
+    middle = min(sizes, key=lambda size: (-len(sizes[size]), size))
+    size = member.input_bin or 0
+    if size == middle:
+        return plain
+    log_budget = _log_budget(level, sizes[middle][0], cells, so_far, rate)
+    way = [other for other in sizes if (other - middle) * (size - other) >= 0 and other != middle]
+    for other in sorted(way, key=lambda other: abs(other - middle)):
+        if n := own[other].n_observed:
+            log_budget += n / (n + 1 / rate) * (math.log(own[other].blended) - log_budget)
+    points = [
+        (size, math.log(of.blended), of.n_observed) for size, of in own.items() if of.n_observed
+    ]
+    return plain + _trend_share(points) * (log_budget - plain)
+
+
+def _trend_share(points: list[tuple[int, float, int]]) -> float:
+    """1 - 4/t^2 of the slope through points of a size, a logarithm and a weight; 0 without."""
+    if len(points) <= 2:
+        return 0.0
+    x, y, n = (np.array(column, dtype=float) for column in zip(*points, strict=True))
+    x, y = x - np.average(x, weights=n), y - np.average(y, weights=n)
+    of_sizes, of_both, of_needs = (n * x * x).sum(), (n * x * y).sum(), (n * y * y).sum()
+    if min(of_sizes, of_needs) <= 1e-9:
+        return 0.0
+    r_2 = of_both**2 / (of_sizes * of_needs)
+    t_2 = r_2 * (len(points) - 2) / (1 - r_2) if r_2 < 1 else math.inf
+    return float(max(1 - 4 / t_2, 0)) if t_2 else 0.0
 
 
 def _log_budget(level: int, member: Call, cells: Cells, so_far: SoFar, rate: float) -> float:

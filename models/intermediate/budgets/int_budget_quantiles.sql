@@ -39,7 +39,8 @@ located as (
 placed as (
     select
         *,
-        {{ ancestor_label_cell() }}
+        {{ ancestor_label_cell() }},
+        {{ parent_columns() }}
     from located
 ),
 
@@ -107,12 +108,17 @@ blended as (
     {{ ancestor_joins('quantiles', 'expected') }}
 ),
 
+{{ stepped_by_size('blended') }},
+
 -- the floors of the estimator, for comparison: of the cell, else of the complexity, else of all
 floored as (
     select
         blended.*,
+        coalesce(stepped.ln_budget, blended.ln_budget) as ln_stepped_budget,
         coalesce(of_cell.value, of_complexity.value, of_all.value) as base_budget_tokens
     from blended
+    left join stepped
+        on blended.quantile_key = stepped.quantile_key
     left join base_budgets as of_cell
         on
             blended.category = of_cell.category
@@ -128,12 +134,12 @@ floored as (
 ),
 
 -- a stricter rate never gets less than a looser one
-budgeted as (
+sized as (
     select
         *,
         case
             when not is_cold_start
-                then max({{ rounded_budget('exp(ln_budget)') }}) over {{ stricter }}
+                then max({{ rounded_budget('exp(ln_stepped_budget)') }}) over {{ stricter }}
         end as budget_blend_tokens,
         case
             when not is_cold_start
@@ -142,34 +148,27 @@ budgeted as (
     from floored
 ),
 
-chosen as (
-    select
-        *,
-        {{ var('exported_budget') }}_tokens as budget_tokens,
-        {{ parent_columns() }}
-    from budgeted
-),
-
 -- what the runtime would answer without the row: the parent's budget. Without that of a value of
 -- the widest label, or of a model, it would answer as for a new one, so these rows always stay.
 compared as (
     select
-        chosen.*,
+        sized.*,
+        sized.{{ var('exported_budget') }}_tokens as budget_tokens,
         case
-            when chosen.cell_level > 1 and coalesce(chosen.model, '') = coalesce(parents.model, '')
-                then parents.budget_tokens
+            when sized.cell_level > 1 and coalesce(sized.model, '') = coalesce(parents.model, '')
+                then parents.{{ var('exported_budget') }}_tokens
         end as fallback_tokens,
         -- runaways are cut off under any budget: more of them than the rate leave nothing to show
-        chosen.is_identified_in_chain
-        and coalesce(left_out.starved_share <= chosen.max_truncation, true) as is_shown
-    from chosen
-    left join chosen as parents
+        sized.is_identified_in_chain
+        and coalesce(left_out.starved_share <= sized.max_truncation, true) as is_shown
+    from sized
+    left join sized as parents
         on
-            chosen.parent_cell = parents.cell
-            and chosen.parent_level = parents.cell_level
-            and chosen.max_truncation = parents.max_truncation
+            sized.parent_cell = parents.cell
+            and sized.parent_level = parents.cell_level
+            and sized.max_truncation = parents.max_truncation
     left join left_out
-        on {{ label_object('chosen.', label_level()) }} = left_out.labels
+        on {{ label_object('sized.', label_level()) }} = left_out.labels
 ),
 
 -- a cell is exported with all its rates, or not at all
