@@ -2,12 +2,12 @@
 
 {#-
     The CTE `stepped`, after those that it needs: ln_budget of the cells of a prompt's size, by
-    quantile_key. A size of few calls begins with the next one towards the size of most calls, as far as
+    quantile_key; `rate` gives the weight of their own calls. A size of few calls begins with the next one towards the size of most calls, as far as
     sizes tell what is needed (trend_share), and else with what all sizes need.
 -#}
-{% macro stepped_by_size(budgets) %}
+{% macro stepped_by_size(budgets, rate='max_truncation') %}
 {%- set of_cell = 'partition by parent_level, parent_cell, max_truncation' -%}
-{%- set from_most = of_cell ~ ' order by n desc, input_bin asc'
+{%- set from_most = of_cell ~ ' order by n_event desc, input_bin asc'
     ~ ' rows between unbounded preceding and unbounded following' -%}
 {%- set outwards = of_cell ~ ', sign(input_bin - middle_bin)'
     ~ ' order by abs(input_bin - middle_bin) asc rows between unbounded preceding and current row' %}
@@ -20,7 +20,11 @@ of_size as (
         input_bin,
         n_event,
         ln(blended_tokens) as ln_own,
-        case when blended_tokens is null then cast(0 as double) else own_weight end as weight,
+        -- below 1, so that a way of many steps can be gone back
+        case
+            when blended_tokens is null then cast(0 as double)
+            else least({{ own_data_weight('n_event', rate) }}, 0.999e0)
+        end as weight,
         ln_budget,
         first_value(input_bin) over ({{ from_most }}) as middle_bin,
         first_value(ln_budget) over ({{ from_most }}) as ln_middle

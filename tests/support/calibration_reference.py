@@ -321,7 +321,7 @@ def _stepped(level: int, member: Call, cells: Cells, so_far: SoFar, rate: float)
         if of_level == level and _parent(calls[0]) == _parent(member)
     }
     own = {size: quantile(calls, rate) for size, calls in sizes.items()}
-    middle = min(sizes, key=lambda size: (-len(sizes[size]), size))
+    middle = min(sizes, key=lambda size: (-own[size].n_observed, size))
     size = member.input_bin or 0
     if size == middle:
         return plain

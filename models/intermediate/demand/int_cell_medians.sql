@@ -1,4 +1,5 @@
 {% set tail = (1 - var('estimate_range')) / 2 %}
+{% set beyond = 'least(max_truncation, 1 - max_truncation)' %}
 with
 
 survival as (
@@ -85,60 +86,69 @@ quantiles as (
 located as (
     select
         *,
+        {{ key_of(['cell_level', 'cell', plain_number('max_truncation')]) }} as quantile_key,
         {{ ancestor_cells() }}
     from quantiles
 ),
 
-blended as (
-    select
-        located.*,
-        {{ own_data_weight('located.n_event', '0.5') }} as own_weight,
-        {{ blended_levels('least(located.max_truncation, 1 - located.max_truncation)') }}
-            as ln_budget
-    from located
-    {{ ancestor_joins('quantiles', 'located') }}
-),
-
-medians as (
-    select
-        cell_level,
-        cell,
-        {{ cell_label_columns() }},
-        model,
-        input_bin,
-        max(n_observed) as n_observed,
-        max(own_weight) as own_weight,
-        max(case when max_truncation > 0.5 then exp(ln_budget) end) as low_tokens,
-        max(case when max_truncation = 0.5 then exp(ln_budget) end) as median_tokens,
-        max(case when max_truncation < 0.5 then exp(ln_budget) end) as high_tokens
-    from blended
-    group by cell_level, cell, {{ cell_label_columns() }}, model, input_bin
-),
-
-located_medians as (
+placed as (
     select
         *,
         {{ parent_columns() }}
-    from (
-        select
-            *,
-            {{ ancestor_cells() }}
-        from medians
-    ) as located
+    from located
+),
+
+blended as (
+    select
+        placed.*,
+        {{ own_data_weight('placed.n_event', '0.5') }} as own_weight,
+        {{ blended_levels('least(placed.max_truncation, 1 - placed.max_truncation)') }}
+            as ln_budget
+    from placed
+    {{ ancestor_joins('quantiles', 'placed') }}
+),
+
+{{ stepped_by_size('blended', beyond) }},
+
+medians as (
+    select
+        blended.cell_level,
+        blended.cell,
+        blended.parent_level,
+        blended.parent_cell,
+        {{ cell_label_columns('blended.') }},
+        blended.model,
+        blended.input_bin,
+        {% for column, those in [('low', '> 0.5'), ('median', '= 0.5'), ('high', '< 0.5')] %}
+            max(
+                case
+                    when blended.max_truncation {{ those }}
+                        then exp(coalesce(stepped.ln_budget, blended.ln_budget))
+                end
+            ) as {{ column }}_tokens,
+        {% endfor %}
+        max(blended.n_observed) as n_observed,
+        max(blended.own_weight) as own_weight
+    from blended
+    left join stepped
+        on blended.quantile_key = stepped.quantile_key
+    group by
+        blended.cell_level, blended.cell, blended.parent_level, blended.parent_cell,
+        {{ cell_label_columns('blended.') }}, blended.model, blended.input_bin
 ),
 
 -- what the runtime would answer without the row is the parent's, and that is near enough
 compared as (
     select
-        located_medians.*,
-        located_medians.cell_level <= {{ label_level() + 1 }}
-        or abs(ln(located_medians.median_tokens / parents.median_tokens)) >= 0.02
-        or abs(ln(located_medians.high_tokens / parents.high_tokens)) >= 0.02 as is_told_apart
-    from located_medians
+        medians.*,
+        medians.cell_level <= {{ label_level() + 1 }}
+        or abs(ln(medians.median_tokens / parents.median_tokens)) >= 0.02
+        or abs(ln(medians.high_tokens / parents.high_tokens)) >= 0.02 as is_told_apart
+    from medians
     left join medians as parents
         on
-            located_medians.parent_level = parents.cell_level
-            and located_medians.parent_cell = parents.cell
+            medians.parent_level = parents.cell_level
+            and medians.parent_cell = parents.cell
 ),
 
 ranked as (
