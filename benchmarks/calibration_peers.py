@@ -132,7 +132,10 @@ def referee(
 
 
 def _same_features(calls: Sequence[Call], estimates: Sequence[float]) -> list[list[float]]:
-    """What tokenest is told: category, complexity, model, labels, prompt, base estimate."""
+    """What tokenest is told: category, complexity, model, labels, prompt, base estimate.
+
+    Without deliverables the estimate is a median of the very calls that the referee learns from.
+    """
     codes: list[dict[object, float]] = [{}, {}, {}, {}]
     rows = []
     for call, estimate in zip(calls, estimates, strict=True):
@@ -141,7 +144,7 @@ def _same_features(calls: Sequence[Call], estimates: Sequence[float]) -> list[li
             code.setdefault(v, float(len(code))) for code, v in zip(codes, values, strict=True)
         ]
         size = math.log(call.input_tokens) if call.input_tokens else math.nan
-        rows.append([*coded, size, math.log(max(estimate, 1))])
+        rows.append([*coded, size, math.log(max(estimate, 1)) if call.deliverables else math.nan])
     return rows
 
 
