@@ -169,6 +169,8 @@ def test_what_there_is_not_is_said_in_json(service: Service) -> None:
     assert service.ask("GET", "/v1/nothing").json["message"].startswith("Not Found")
     answer = service.ask("GET", "/v1/events")
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
+    answer = service.ask("POST", "/v1/events/", {"actual_output_tokens": 1})
+    assert (answer.status, answer.json["message"][:9]) == (404, "Not Found")
 
 
 def test_bodies_are_bounded(service: Service) -> None:
