@@ -217,3 +217,6 @@ def test_without_a_database_there_are_no_ceilings(asked: Service) -> None:
     assert "there is no database" in answer.json["message"]
     assert asked.ask("GET", "/v1/ceilings?for=nobody").status == 400
     assert asked.ask("GET", "/v1/ceilings?max_truncation=7").status == 400
+    misspelt = asked.ask("GET", "/v1/ceilings?max_trucation=0.1")
+    assert misspelt.status == 400
+    assert misspelt.json["message"] == ("max_trucation is no member; there are for, max_truncation")

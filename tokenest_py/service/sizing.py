@@ -14,7 +14,7 @@ from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.providers import sized_fields
 from tokenest_py.runtime.recorder.record import MAX_TEXT, MAX_WHOLE_NUMBER
 from tokenest_py.service.bounds import MAX_RECORDS, RELOAD_SECONDS
-from tokenest_py.service.requests import RefusedError, answer, parsed_object
+from tokenest_py.service.requests import RefusedError, answer, check_names, parsed_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -170,9 +170,8 @@ def checked(
     Raises:
         RefusedError: A member is unknown, or of a type or a length that it may not have.
     """
+    check_names(question, members)
     for name, value in question.items():
-        if name not in members:
-            raise RefusedError(400, f"{name[:100]} is no member; there are {', '.join(members)}")
         types = members[name][0]
         fits = any(type(value) in _TYPES[word] for word in types)
         if isinstance(value, int) and abs(value) > MAX_WHOLE_NUMBER:
