@@ -204,6 +204,17 @@ def test_gemini_that_only_thought(recorder: Recorder, tmp_path: Path) -> None:
     assert (event["actual_output_tokens"], event["reasoning_tokens"]) == (4096, 4096)
 
 
+@pytest.mark.parametrize("said", ["m" * 201, ["gpt-5"]])
+def test_a_name_that_is_none_costs_no_event(
+    said: object, recorder: Recorder, tmp_path: Path
+) -> None:
+    """A local server serves a file, and says its path."""
+    assert recorder.record_response(None, OPENAI_CHAT | {"model": said, "id": said}, **CALL)
+    (event,) = events(tmp_path)
+    assert event["actual_output_tokens"] == 4096
+    assert not {"model", "model_served", "response_id"} & event.keys()
+
+
 @pytest.mark.parametrize(
     ("response", "reason"),
     [
