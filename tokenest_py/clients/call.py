@@ -148,10 +148,13 @@ class Call:
     def _path(self, written: Path | None) -> Path | None:
         """Where the ceiling goes: where it was written, else under the provider's usual name.
 
-        None where the model refuses every name.
+        That stands where the request has its like already. None where the model refuses every name.
         """
-        usual = PARAMETERS[self._provider]
-        known = sorted(self._api.CEILINGS, key=lambda path: path[-1] != usual)
+        body, usual = self.written, PARAMETERS[self._provider]
+        known = sorted(
+            self._api.CEILINGS,
+            key=lambda path: (requests.at(body, path[:-1]) is None, path[-1] != usual),
+        )
         paths = known if written is None else [written, *known]
         name = self.model or ""
         return next(
