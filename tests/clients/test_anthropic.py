@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -153,10 +154,31 @@ def test_a_stream_that_the_caller_leaves(wired: Wired, client: anthropic.Anthrop
     )
     next(iter(stream))
     stream.close()
-    del stream
     assert wired.seen("quality_flags", "truncated", "stop_reason") == [
         (["partial_usage"], None, None)
     ]
+
+
+def test_a_helper_that_the_caller_leaves(wired: Wired, client: anthropic.Anthropic) -> None:
+    """It is recorded as it is left: a worker that is ended later collects no cycle before."""
+
+    async def left() -> None:
+        helper = waiting.messages.stream(model=MODEL, max_tokens=AUTO, messages=ask("needs 5"))
+        async with helper as stream:
+            await anext(stream)
+
+    waiting = wired.sized(anthropic.AsyncAnthropic(base_url=wired.provider.url))
+    gc.disable()
+    try:
+        with client.messages.stream(
+            model=MODEL, max_tokens=AUTO, messages=ask("needs 5")
+        ) as stream:
+            next(stream)
+        assert wired.seen("quality_flags") == [(["partial_usage"],)]
+        asyncio.run(left())
+        assert wired.seen("quality_flags") == [(["partial_usage"],)] * 2
+    finally:
+        gc.enable()
 
 
 def test_tools(wired: Wired, client: anthropic.Anthropic) -> None:
