@@ -217,6 +217,20 @@ def test_responses(wired: Wired, is_stream: bool) -> None:  # noqa: FBT001
     assert wired.seen(*SEEN, "input_tokens") == [("openai", "gpt-5-mini", 1000, 1000, True, 40)]
 
 
+def test_a_route_is_no_part_of_a_models_name(wired: Wired, logger: TokenestLogger) -> None:
+    """LiteLLM itself logs this one without; one model under two names would be two of a table."""
+    given = call(wired, "openai/responses/gpt-5-mini", "needs 300")
+
+    async def calls() -> None:
+        await litellm.acompletion(**given)
+        await asyncio.to_thread(wait_for, wired, 1)
+
+    asyncio.run(calls())
+    litellm.completion(**logger.size(**given))
+    wait_for(wired, 2)
+    assert wired.seen("model", "actual_max_tokens") == [("gpt-5-mini", 1000)] * 2
+
+
 @pytest.mark.parametrize("more", [{"background": True}, {"prompt": {"id": "pmpt_1"}}], ids=str)
 def test_responses_that_keep_their_ceiling(
     wired: Wired, logger: TokenestLogger, more: dict[str, Any]
