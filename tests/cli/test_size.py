@@ -79,6 +79,13 @@ def test_the_option_names_the_category(table: Path) -> None:
     assert json.loads(target.read_text())["params"]["max_tokens"] == 700
 
 
+def test_a_category_that_none_can_be_is_refused(table: Path) -> None:
+    """As `sized()` does: without it, each request would stay as it is."""
+    code, out, said = size(table, [OPENAI | {"body": {"model": "m"}}], "--category", "x" * 129)
+    assert (code, out) == (2, [])
+    assert "will not do; use a text of at most 128 characters" in said
+
+
 def test_a_ceiling_that_is_none_reserves_nothing(table: Path) -> None:
     """Local servers take -1 for all there is."""
     for category, said in (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenest_py.clients import requests
 from tokenest_py.clients.labels import labels
+from tokenest_py.clients.sizer import check_label
 from tokenest_py.errors import TokenestError
 from tokenest_py.runtime.providers import BY_PROVIDER, PARAMETERS
 
@@ -33,7 +34,13 @@ class Batch:
     """
 
     def __init__(self, sizer: Sizer, category: str | None = None) -> None:
-        """Size by this sizer; the category is that of requests which name none."""
+        """Size by this sizer; the category is that of requests which name none.
+
+        Raises:
+            UsageError: No request could have this category.
+        """
+        if category is not None:
+            check_label("category", category)
         self._sizer = sizer
         self._category = category
         self.requests = self.sized = self.before = self.after = self.unlimited = 0
