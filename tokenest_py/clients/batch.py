@@ -122,7 +122,8 @@ def _format(row: dict[str, Any]) -> tuple[str | None, str | None]:
     Nor is a row that names no model: in a batch of Gemini's or Bedrock's the request stands deeper.
     """
     if isinstance(row.get("params"), dict):
-        return "params", "anthropic"
+        fills_cache = row["params"].get("max_tokens") == 0  # of prompts, and asks for no answer
+        return "params", None if fills_cache else "anthropic"
     if isinstance(row.get("body"), dict):
         body = row["body"]
         if "url" not in row and not requests.is_model_of_openai(body.get("model")):
