@@ -128,6 +128,8 @@ def test_with_a_token_nothing_answers_without_it(tmp_path: Path) -> None:
                 assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
             assert service.ask("POST", "/v1/events", EVENT, sent).status == 401
         assert service.lines() == []
+        lower = {"authorization": f"bearer {TOKEN}"}
+        assert service.ask("GET", "/health", headers=lower).status == 200
         service.headers["authorization"] = f"Bearer {TOKEN}"
         assert service.ask("GET", "/health").status == 200
         assert service.ask("POST", "/v1/events", EVENT).status == 200
