@@ -103,10 +103,18 @@ def test_a_row_of_another_format_stays_as_it_is(table: Path) -> None:
     rows: list[Any] = [
         {"key": "triage-1", "request": {"contents": [{"parts": [{"text": "Hello"}]}]}},
         {"recordId": "triage-1", "modelInput": {"max_tokens": 4000, "messages": ASK}},
+        {"model": "gemini-2.5-pro", "contents": [{"parts": [{"text": "Hello"}]}]},
+        {"model": "text-embedding-3-small", "input": "Hello"},
     ]
     code, out, said = size(table, rows, "--category", "triage")
     assert (code, out) == (0, rows)
-    assert said.startswith("2 requests, 0 sized")
+    assert said.startswith("4 requests, 0 sized")
+
+
+def test_a_response_that_is_a_row_of_its_own(table: Path) -> None:
+    """Its ceiling has the name that its endpoint knows."""
+    row = {"category": "triage", "model": "gpt-5-mini", "input": "Hello"}
+    assert size(table, [row])[1] == [row | {"max_output_tokens": 700}]
 
 
 def test_what_cannot_be_read(table: Path) -> None:

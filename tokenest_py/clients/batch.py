@@ -119,7 +119,8 @@ def _written(row: dict[str, Any]) -> str:
 def _format(row: dict[str, Any]) -> tuple[str | None, str | None]:
     """Where the request stands in a row, and whose it is; embeddings are nobody's.
 
-    Nor is a row that names no model: in a batch of Gemini's or Bedrock's the request stands deeper.
+    Nor is a row that names no model: in a batch of Gemini's or Bedrock's the request stands deeper,
+    and where it does not, Gemini's has contents.
     """
     if isinstance(row.get("params"), dict):
         fills_cache = row["params"].get("max_tokens") == 0  # of prompts, and asks for no answer
@@ -133,4 +134,8 @@ def _format(row: dict[str, Any]) -> tuple[str | None, str | None]:
         if url.endswith("/responses") and requests.has_stored_prompt(body):
             return "body", None
         return "body", next((_URLS[end] for end in _URLS if url.endswith(end)), None)
-    return None, None if row.get("model") is None else "openai_compatible"
+    if row.get("model") is None or "contents" in row:
+        return None, None
+    if "input" in row:  # what is no response is an embedding
+        return None, "openai_responses" if requests.is_model_of_openai(row["model"]) else None
+    return None, "openai_compatible"
