@@ -23,6 +23,7 @@ from tokenest_py.runtime.providers import (
     sized_fields,
     stop_fields,
 )
+from tokenest_py.runtime.providers.members import is_partial
 from tokenest_py.runtime.stop_reasons import may_hide_a_cut
 
 if TYPE_CHECKING:
@@ -295,7 +296,7 @@ class Call:
     def _remember(self, event: Mapping[str, object]) -> None:
         """Tell the estimator what became of the call; a ceiling not its own judges no rate."""
         budget, sent, tokens = self.budget, self.max_tokens, event.get("actual_output_tokens")
-        if budget is None or not isinstance(tokens, int):
+        if budget is None or not isinstance(tokens, int) or is_partial(event):
             return
         is_own = self._is_own or sent != budget.max_tokens
         reason, run = event.get("stop_reason"), event.get("run_id")
