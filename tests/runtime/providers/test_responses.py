@@ -264,7 +264,7 @@ def test_estimate_and_budget_fill_the_prediction(recorder: Recorder, tmp_path: P
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_estimator_is_told_of_the_outcome(tmp_path: Path, *, enabled: bool) -> None:
-    """Whether anything is recorded or not, and only once an answer was read."""
+    """Whether anything is recorded or not, and only once a whole answer was read."""
     path = vintages.write(
         tmp_path, lambda packaged: vintages.still(packaged) + vintages.learned(0.02)
     )
@@ -275,9 +275,12 @@ def test_the_estimator_is_told_of_the_outcome(tmp_path: Path, *, enabled: bool) 
     options: dict[str, Any] = {"budget": budget, "estimator": estimator, **CALL}
     assert not recorder.record_response(estimate, object(), **options)
     assert estimator.budget(estimate) == budget
+    part = {"quality_flags": ["partial_usage"]}
+    assert recorder.record_response(estimate, ANTHROPIC, **options, **part) is enabled
+    assert estimator.budget(estimate) == budget
     assert recorder.record_response(estimate, ANTHROPIC, **options) is enabled
     assert estimator.budget(estimate).seen_factor != 1
-    assert len(lines(tmp_path / "events")) == enabled
+    assert len(lines(tmp_path / "events")) == 2 * enabled
 
 
 def test_a_ceiling_that_a_limit_lowered_is_of_no_rate(recorder: Recorder, tmp_path: Path) -> None:
