@@ -79,6 +79,13 @@ def test_the_option_names_the_category(table: Path) -> None:
     assert json.loads(target.read_text())["params"]["max_tokens"] == 700
 
 
+def test_a_category_that_none_can_be_is_refused(table: Path) -> None:
+    """As `sized()` does: without it, each request would stay as it is."""
+    code, out, said = size(table, [OPENAI | {"body": {"model": "m"}}], "--category", "x" * 129)
+    assert (code, out) == (2, [])
+    assert "will not do; use a text of at most 128 characters" in said
+
+
 def test_a_ceiling_that_is_none_reserves_nothing(table: Path) -> None:
     """Local servers take -1 for all there is."""
     for category, said in (
@@ -96,10 +103,18 @@ def test_a_row_of_another_format_stays_as_it_is(table: Path) -> None:
     rows: list[Any] = [
         {"key": "triage-1", "request": {"contents": [{"parts": [{"text": "Hello"}]}]}},
         {"recordId": "triage-1", "modelInput": {"max_tokens": 4000, "messages": ASK}},
+        {"model": "gemini-2.5-pro", "contents": [{"parts": [{"text": "Hello"}]}]},
+        {"model": "text-embedding-3-small", "input": "Hello"},
     ]
     code, out, said = size(table, rows, "--category", "triage")
     assert (code, out) == (0, rows)
-    assert said.startswith("2 requests, 0 sized")
+    assert said.startswith("4 requests, 0 sized")
+
+
+def test_a_response_that_is_a_row_of_its_own(table: Path) -> None:
+    """Its ceiling has the name that its endpoint knows."""
+    row = {"category": "triage", "model": "gpt-5-mini", "input": "Hello"}
+    assert size(table, [row])[1] == [row | {"max_output_tokens": 700}]
 
 
 def test_what_cannot_be_read(table: Path) -> None:

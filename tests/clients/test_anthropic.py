@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -10,7 +11,8 @@ import pydantic
 import pytest
 from conftest import LEARNED
 
-from tokenest_py import AUTO, unsized
+import vintages
+from tokenest_py import AUTO, Estimator, sized, unsized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,10 +155,51 @@ def test_a_stream_that_the_caller_leaves(wired: Wired, client: anthropic.Anthrop
     )
     next(iter(stream))
     stream.close()
-    del stream
     assert wired.seen("quality_flags", "truncated", "stop_reason") == [
         (["partial_usage"], None, None)
     ]
+
+
+def test_streams_that_are_left_move_no_ceiling(wired: Wired) -> None:
+    """The token that each began with is not what its answer needed."""
+    path = vintages.write(
+        wired.folder.parent, lambda packaged: vintages.still(packaged) + vintages.learned(0.02)
+    )
+    client = sized(
+        anthropic.Anthropic(base_url=wired.provider.url),
+        estimator=Estimator.load(path, strict=True),
+        recorder=wired.recorder,
+        category="chat",
+    )
+    for _ in range(5):
+        with client.messages.create(
+            model=MODEL, max_tokens=AUTO, messages=ask("needs 5"), stream=True
+        ) as stream:
+            next(iter(stream))
+    assert wired.seen("quality_flags") == [(["partial_usage"],)] * 5
+    assert len(set(wired.provider.ceilings("max_tokens"))) == 1
+
+
+def test_a_helper_that_the_caller_leaves(wired: Wired, client: anthropic.Anthropic) -> None:
+    """It is recorded as it is left: a worker that is ended later collects no cycle before."""
+
+    async def left() -> None:
+        helper = waiting.messages.stream(model=MODEL, max_tokens=AUTO, messages=ask("needs 5"))
+        async with helper as stream:
+            await anext(stream)
+
+    waiting = wired.sized(anthropic.AsyncAnthropic(base_url=wired.provider.url))
+    gc.disable()
+    try:
+        with client.messages.stream(
+            model=MODEL, max_tokens=AUTO, messages=ask("needs 5")
+        ) as stream:
+            next(stream)
+        assert wired.seen("quality_flags") == [(["partial_usage"],)]
+        asyncio.run(left())
+        assert wired.seen("quality_flags") == [(["partial_usage"],)] * 2
+    finally:
+        gc.enable()
 
 
 def test_tools(wired: Wired, client: anthropic.Anthropic) -> None:

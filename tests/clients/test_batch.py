@@ -57,3 +57,9 @@ def test_a_stored_prompt(wired: Wired) -> None:
     body = {"model": "gpt-5", "prompt": {"id": "pmpt_1"}}
     row = {"custom_id": "learned-1", "url": "/v1/responses", "body": body}
     assert sized(wired, row) == row
+
+
+def test_a_request_that_only_fills_the_cache(wired: Wired) -> None:
+    """It asks for no answer, and a sized client leaves it alone."""
+    row = {"custom_id": "learned-1", "params": {"model": "claude-opus-4-7", "max_tokens": 0}}
+    assert sized(wired, row) == row

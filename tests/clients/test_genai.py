@@ -9,7 +9,7 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
-from tokenest_py import AUTO, unsized
+from tokenest_py import AUTO, Sizer, unsized
 
 if TYPE_CHECKING:
     from wired import Wired
@@ -117,6 +117,25 @@ def test_the_callers_own_ceiling_wins(wired: Wired, client: genai.Client) -> Non
     for config in ({"max_output_tokens": 70}, types.GenerateContentConfig(max_output_tokens=80)):
         client.models.generate_content(model=MODEL, contents="needs 300", config=config)
     assert wired.seen("actual_max_tokens", "selected_budget") == [(70, 1000), (80, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ({"max_output_tokens": 300}, {"max_output_tokens": 300}),
+        ({"maxOutputTokens": 300}, {"maxOutputTokens": 300}),
+        ({"temperature": 0}, {"temperature": 0, "maxOutputTokens": 1000}),
+        (
+            {"max_output_tokens": AUTO, "thinking_config": {"thinking_budget": 5000}},
+            {"max_output_tokens": 6000, "thinking_config": {"thinking_budget": 5000}},
+        ),
+    ],
+)
+def test_the_other_spelling_of_a_transport(wired: Wired, written: Theirs, sent: Theirs) -> None:
+    """The API takes its configuration in both, and in one of them only."""
+    sizer = Sizer(estimator=wired.estimator, recorder=wired.recorder, category="learned")
+    call = sizer.begin({"generation_config": written}, provider="gemini", model="gemini-3-pro")
+    assert call.body == {"generation_config": sent}
 
 
 def test_what_nothing_is_known_of(wired: Wired) -> None:

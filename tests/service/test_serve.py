@@ -128,6 +128,8 @@ def test_with_a_token_nothing_answers_without_it(tmp_path: Path) -> None:
                 assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
             assert service.ask("POST", "/v1/events", EVENT, sent).status == 401
         assert service.lines() == []
+        lower = {"authorization": f"bearer {TOKEN}"}
+        assert service.ask("GET", "/health", headers=lower).status == 200
         service.headers["authorization"] = f"Bearer {TOKEN}"
         assert service.ask("GET", "/health").status == 200
         assert service.ask("POST", "/v1/events", EVENT).status == 200
@@ -169,6 +171,8 @@ def test_what_there_is_not_is_said_in_json(service: Service) -> None:
     assert service.ask("GET", "/v1/nothing").json["message"].startswith("Not Found")
     answer = service.ask("GET", "/v1/events")
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
+    answer = service.ask("POST", "/v1/events/", {"actual_output_tokens": 1})
+    assert (answer.status, answer.json["message"][:9]) == (404, "Not Found")
 
 
 def test_bodies_are_bounded(service: Service) -> None:

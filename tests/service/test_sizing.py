@@ -122,6 +122,15 @@ def test_an_event_that_is_sent_again_is_the_same_call(service: Service) -> None:
     assert factors == factors[:1] * 3
 
 
+def test_a_part_of_an_answer_moves_nothing(service: Service) -> None:
+    """Nobody knows what the whole one needed, or whether it was cut off."""
+    question = {"category": "new", "max_truncation": RATE}
+    asked = service.ask("POST", "/v1/budget", question).json
+    part = asked["record"] | {"actual_output_tokens": 1, "quality_flags": ["partial_usage"]}
+    assert service.ask("POST", "/v1/events", part).status == 200
+    assert service.ask("POST", "/v1/budget", question).json == asked
+
+
 def test_a_ceiling_of_ones_own_judges_no_rate(service: Service) -> None:
     """Its call is remembered all the same; an event without any ceiling too."""
     event = {"category": "new", "actual_output_tokens": 900, "stop_reason": "length"}
@@ -217,3 +226,6 @@ def test_without_a_database_there_are_no_ceilings(asked: Service) -> None:
     assert "there is no database" in answer.json["message"]
     assert asked.ask("GET", "/v1/ceilings?for=nobody").status == 400
     assert asked.ask("GET", "/v1/ceilings?max_truncation=7").status == 400
+    misspelt = asked.ask("GET", "/v1/ceilings?max_trucation=0.1")
+    assert misspelt.status == 400
+    assert misspelt.json["message"] == ("max_trucation is no member; there are for, max_truncation")

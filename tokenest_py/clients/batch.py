@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenest_py.clients import requests
 from tokenest_py.clients.labels import labels
+from tokenest_py.clients.sizer import check_label
 from tokenest_py.errors import TokenestError
 from tokenest_py.runtime.providers import BY_PROVIDER, PARAMETERS
 
@@ -33,7 +34,13 @@ class Batch:
     """
 
     def __init__(self, sizer: Sizer, category: str | None = None) -> None:
-        """Size by this sizer; the category is that of requests which name none."""
+        """Size by this sizer; the category is that of requests which name none.
+
+        Raises:
+            UsageError: No request could have this category.
+        """
+        if category is not None:
+            check_label("category", category)
         self._sizer = sizer
         self._category = category
         self.requests = self.sized = self.before = self.after = self.unlimited = 0
@@ -112,10 +119,12 @@ def _written(row: dict[str, Any]) -> str:
 def _format(row: dict[str, Any]) -> tuple[str | None, str | None]:
     """Where the request stands in a row, and whose it is; embeddings are nobody's.
 
-    Nor is a row that names no model: in a batch of Gemini's or Bedrock's the request stands deeper.
+    Nor is a row that names no model: in a batch of Gemini's or Bedrock's the request stands deeper,
+    and where it does not, Gemini's has contents.
     """
     if isinstance(row.get("params"), dict):
-        return "params", "anthropic"
+        fills_cache = row["params"].get("max_tokens") == 0  # of prompts, and asks for no answer
+        return "params", None if fills_cache else "anthropic"
     if isinstance(row.get("body"), dict):
         body = row["body"]
         if "url" not in row and not requests.is_model_of_openai(body.get("model")):
@@ -125,4 +134,8 @@ def _format(row: dict[str, Any]) -> tuple[str | None, str | None]:
         if url.endswith("/responses") and requests.has_stored_prompt(body):
             return "body", None
         return "body", next((_URLS[end] for end in _URLS if url.endswith(end)), None)
-    return None, None if row.get("model") is None else "openai_compatible"
+    if row.get("model") is None or "contents" in row:
+        return None, None
+    if "input" in row:  # what is no response is an embedding
+        return None, "openai_responses" if requests.is_model_of_openai(row["model"]) else None
+    return None, "openai_compatible"

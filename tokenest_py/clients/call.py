@@ -23,6 +23,7 @@ from tokenest_py.runtime.providers import (
     sized_fields,
     stop_fields,
 )
+from tokenest_py.runtime.providers.members import is_partial
 from tokenest_py.runtime.stop_reasons import may_hide_a_cut
 
 if TYPE_CHECKING:
@@ -148,10 +149,13 @@ class Call:
     def _path(self, written: Path | None) -> Path | None:
         """Where the ceiling goes: where it was written, else under the provider's usual name.
 
-        None where the model refuses every name.
+        That stands where the request has its like already. None where the model refuses every name.
         """
-        usual = PARAMETERS[self._provider]
-        known = sorted(self._api.CEILINGS, key=lambda path: path[-1] != usual)
+        body, usual = self.written, PARAMETERS[self._provider]
+        known = sorted(
+            self._api.CEILINGS,
+            key=lambda path: (requests.at(body, path[:-1]) is None, path[-1] != usual),
+        )
         paths = known if written is None else [written, *known]
         name = self.model or ""
         return next(
@@ -292,7 +296,7 @@ class Call:
     def _remember(self, event: Mapping[str, object]) -> None:
         """Tell the estimator what became of the call; a ceiling not its own judges no rate."""
         budget, sent, tokens = self.budget, self.max_tokens, event.get("actual_output_tokens")
-        if budget is None or not isinstance(tokens, int):
+        if budget is None or not isinstance(tokens, int) or is_partial(event):
             return
         is_own = self._is_own or sent != budget.max_tokens
         reason, run = event.get("stop_reason"), event.get("run_id")

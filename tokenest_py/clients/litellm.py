@@ -13,6 +13,7 @@ No answer is tried a second time here. A ceiling that was refused is not sent ag
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import OrderedDict
 from contextlib import suppress
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 MOST_OPEN = 10_000  # calls that are remembered until their answer comes
 _CEILINGS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+# What says before a model's name how LiteLLM shall send the request, and is not logged everywhere.
+_ROUTE = re.compile(r"^(responses|chat_completions|converse|invoke)/")
 _LIBRARY_CALLS = ("acompletion", "aresponses")  # what is sized when it is awaited
 
 
@@ -145,7 +148,9 @@ class TokenestLogger(CustomLogger):  # type: ignore[misc]
         provider = "openai_compatible" if "messages" in request else "openai_responses"
         category = self._category(request) if callable(self._category) else self._category
         with labels(**{"category": category, **current()}):
-            return self._sizer.begin(request, provider=provider, model=model, is_sent=is_sent)
+            return self._sizer.begin(
+                request, provider=provider, model=_ROUTE.sub("", model), is_sent=is_sent
+            )
 
     def _knows(self, call_id: str) -> bool:
         with self._lock:

@@ -86,7 +86,7 @@ class Sizer:
             if function is not None and (not callable(function) or _is_awaited(function)):
                 raise UsageError(name, function, "a function that is not awaited")
         for name, value in labels.items():
-            _check_label(name, value)
+            check_label(name, value)
         self.estimator = estimator or _default_estimator()
         self.recorder = recorder or _default_recorder()
         self.sets_ceilings = mode == "size"
@@ -141,7 +141,7 @@ class Sizer:
             self._refusals.add((provider, model, parameter))
 
 
-def _check_label(name: str, value: object) -> None:
+def check_label(name: str, value: object) -> None:
     """Refuse what each event would be without: no label, or an option that is misspelt."""
     if name in OF_THE_CALL:
         raise UsageError(name, value, "the request: each call says its own")

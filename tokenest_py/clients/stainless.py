@@ -266,31 +266,47 @@ def _allowed_without_stream(body: dict[str, Theirs]) -> int:
 
 
 def _tapped(stream_cls: Theirs, passing: Passing) -> Theirs:
-    """The library's class of stream, which also shows the call what passes."""
+    """The library's class of stream, which also shows the call what passes.
+
+    A helper of the library's that is left closes its stream, and its generator lives on in a cycle.
+    """
     base: Theirs = get_origin(stream_cls) or stream_cls
     if inspect.isasyncgenfunction(base.__stream__):
-
-        class TappedAsync(stream_cls):  # type: ignore[misc]
-            async def __stream__(self) -> AsyncIterator[Theirs]:
-                # asyncio closes the library's generator itself: closed here too, it would complain
-                try:
-                    async for event in super().__stream__():
-                        for ready in passing.now(event):
-                            yield ready
-                except Exception:
-                    for ready in passing.rest():
-                        yield ready
-                    raise
-                finally:
-                    passing.finish()
-                for ready in passing.rest():
-                    yield ready
-
-        return TappedAsync
+        return _tapped_async(stream_cls, passing)
 
     class Tapped(stream_cls):  # type: ignore[misc]
         def __stream__(self) -> Iterator[Theirs]:
             with contextlib.closing(super().__stream__()) as events:
                 yield from passing.through(events)
 
+        def close(self) -> None:
+            passing.finish()
+            super().close()
+
     return Tapped
+
+
+def _tapped_async(stream_cls: Theirs, passing: Passing) -> Theirs:
+    """The same for a stream that is awaited."""
+
+    class TappedAsync(stream_cls):  # type: ignore[misc]
+        async def __stream__(self) -> AsyncIterator[Theirs]:
+            # asyncio closes the library's generator itself: closed here too, it would complain
+            try:
+                async for event in super().__stream__():
+                    for ready in passing.now(event):
+                        yield ready
+            except Exception:
+                for ready in passing.rest():
+                    yield ready
+                raise
+            finally:
+                passing.finish()
+            for ready in passing.rest():
+                yield ready
+
+        async def close(self) -> None:
+            passing.finish()
+            await super().close()
+
+    return TappedAsync

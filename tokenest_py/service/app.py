@@ -68,6 +68,7 @@ def make_app(settings: Settings, runs: Path) -> Starlette:
         exception_handlers={HTTPException: _refused},
         lifespan=_living,
     )
+    app.router.redirect_slashes = False  # an empty answer, which a client takes for success
     app.state.identity = Identity.of(settings)
     app.state.leases = Leases(runs, settings.telemetry_folder.absolute(), LEASE_SECONDS)
     app.state.leases.resume()

@@ -15,7 +15,7 @@ from tokenest_py.pipeline.database import open_database
 from tokenest_py.pipeline.exporting.ceilings import Form, as_form, read_ceilings
 from tokenest_py.pipeline.identity import tables
 from tokenest_py.pipeline.rates import USUAL_RATE
-from tokenest_py.service.requests import JSON, RefusedError, Threads
+from tokenest_py.service.requests import JSON, RefusedError, Threads, check_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +98,7 @@ class Database:
 async def get_ceilings(request: Request) -> Response:
     """Answer with the ceilings of the last build, as `tokenest export ceilings` writes them."""
     asked = request.query_params
+    check_names(asked, ("for", "max_truncation"))
     form = asked.get("for", Form.JSON.value)
     if form not in set(Form):
         raise RefusedError(400, f"for has to be one of {', '.join(Form)}")

@@ -31,7 +31,7 @@ class Gate:
     def __init__(self, app: ASGIApp, *, token: str = "") -> None:
         """Ask for the token, where there is one, with every request."""
         self._app = app
-        self._token = f"Bearer {token}".encode() if token else b""
+        self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -66,7 +66,9 @@ class Gate:
     def _refused(self, headers: dict[bytes, bytes]) -> Response | None:
         """Return the answer to who may not come in; None for who may."""
         if self._token:
-            if not hmac.compare_digest(headers.get(b"authorization", b""), self._token):
+            scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+            is_right = hmac.compare_digest(given.lstrip(b" "), self._token)
+            if not (is_right and scheme.lower() == b"bearer"):  # upper case is the same in HTTP
                 return error_answer(401, "send the token of the service: authorization: Bearer ...")
         elif not is_loopback(_host(headers.get(b"host", b""))):
             # A page of a foreign name that leads to this machine asks under that name.

@@ -26,7 +26,7 @@ from tokenest_py.service.bounds import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
     from starlette.requests import Request
 
@@ -37,6 +37,7 @@ __all__ = [
     "RefusedError",
     "Threads",
     "answer",
+    "check_names",
     "error_answer",
     "parsed",
     "parsed_object",
@@ -78,6 +79,17 @@ def error_answer(status: int, message: str) -> Response:
     if status == 401:
         response.headers["www-authenticate"] = "Bearer"
     return response
+
+
+def check_names(given: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a name that is misspelt, of which a default would take the place.
+
+    Raises:
+        RefusedError: With the name, and those that there are.
+    """
+    for name in given:
+        if name not in known:
+            raise RefusedError(400, f"{name[:100]} is no member; there are {', '.join(known)}")
 
 
 class Threads:

@@ -12,9 +12,10 @@ from tokenest_py.runtime.budget import CLAMP
 from tokenest_py.runtime.estimator import Estimator
 from tokenest_py.runtime.labels import MAX_LABELS, NAME, is_value
 from tokenest_py.runtime.providers import sized_fields
+from tokenest_py.runtime.providers.members import is_partial
 from tokenest_py.runtime.recorder.record import MAX_TEXT, MAX_WHOLE_NUMBER
 from tokenest_py.service.bounds import MAX_RECORDS, RELOAD_SECONDS
-from tokenest_py.service.requests import RefusedError, answer, parsed_object
+from tokenest_py.service.requests import RefusedError, answer, check_names, parsed_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +116,7 @@ class Sizing:
         The rate is judged where the ceiling was sent as the table in use had it. A record that is
         sent again is the same call.
         """
-        if record["event_id"] in self._observed:
+        if record["event_id"] in self._observed or is_partial(record):
             return
         self._observed[record["event_id"]] = None
         if len(self._observed) > 2 * MAX_RECORDS:
@@ -170,9 +171,8 @@ def checked(
     Raises:
         RefusedError: A member is unknown, or of a type or a length that it may not have.
     """
+    check_names(question, members)
     for name, value in question.items():
-        if name not in members:
-            raise RefusedError(400, f"{name[:100]} is no member; there are {', '.join(members)}")
         types = members[name][0]
         fits = any(type(value) in _TYPES[word] for word in types)
         if isinstance(value, int) and abs(value) > MAX_WHOLE_NUMBER:

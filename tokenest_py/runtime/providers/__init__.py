@@ -45,7 +45,7 @@ PARAMETERS: dict[str, str] = {
 }
 BY_PROVIDER: dict[str, ModuleType] = {provider: api for api in APIS for provider in api.PARAMETERS}
 
-MAX_ID = 200  # characters of an id that the event record keeps
+MAX_NAME = 200  # characters of a name or an id that the event record keeps
 
 __all__ = [
     "APIS",
@@ -119,10 +119,11 @@ def stop_fields(api: ModuleType, response: object) -> dict[str, object]:
 
 
 def _completed(fields: dict[str, object]) -> dict[str, object]:
-    """What a provider said, and what follows from it; an id that is none costs no event."""
-    fields["model_served"] = fields.get("model")
-    said = fields.get("response_id")
-    fields["response_id"] = said if isinstance(said, str) and len(said) <= MAX_ID else None
+    """What a provider said, and what follows from it; a name that is none costs no event."""
+    for name in ("model", "response_id"):
+        said = fields.get(name)
+        fields[name] = said if isinstance(said, str) and len(said) <= MAX_NAME else None
+    fields["model_served"] = fields["model"]
     reason = fields.get("stop_reason")
     if isinstance(reason, str):
         fields["truncated"] = is_cut_off(reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 from tokenest_py.runtime.providers.members import answers, get, items, name, total
@@ -10,10 +11,12 @@ if TYPE_CHECKING:
     from tokenest_py.runtime.providers import Seen
 
 PARAMETERS = dict.fromkeys(("gemini", "google", "google_gemini", "vertex"), "maxOutputTokens")
-CEILINGS = (("generationConfig", "maxOutputTokens"),)
+_CONFIG = ("generationConfig", "generation_config")  # the API takes either spelling, and mixed
+_THINKING = ("thinkingConfig", "thinking_config")
+CEILINGS = tuple(product(_CONFIG, ("maxOutputTokens", "max_output_tokens")))
 IS_REQUIRED = False
-EFFORTS = (("generationConfig", "thinkingConfig", "thinkingLevel"),)
-GRANTS = (("generationConfig", "thinkingConfig", "thinkingBudget"),)
+EFFORTS = tuple(product(_CONFIG, _THINKING, ("thinkingLevel", "thinking_level")))
+GRANTS = tuple(product(_CONFIG, _THINKING, ("thinkingBudget", "thinking_budget")))
 TOO_LARGE = (
     r"maxOutputTokens.{0,80}?from 1 \(inclusive\) to (?P<over>\d+) \(exclusive\)",
     r"max_output_tokens.{0,80}?from 1 \(inclusive\) to (?P<over>\d+) \(exclusive\)",

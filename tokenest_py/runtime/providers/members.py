@@ -58,3 +58,9 @@ def answers(reasons: Sequence[object], tokens: object) -> dict[str, object]:
 # Flags of an event, as var partial_usage_flags has the first.
 PARTIAL_USAGE = "partial_usage"
 SEVERAL_ANSWERS = "several_answers"
+
+
+def is_partial(event: Mapping[str, object]) -> bool:
+    """Whether the tokens of an event are a part of its answer's, which show no demand."""
+    flags = event.get("quality_flags")
+    return isinstance(flags, (list, tuple)) and PARTIAL_USAGE in flags

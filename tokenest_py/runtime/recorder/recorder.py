@@ -18,6 +18,7 @@ from tokenest_py.errors import DroppedEventError, UsageError
 from tokenest_py.runtime.arguments import check_flag, check_number, path_in_environment, path_of
 from tokenest_py.runtime.log import warn
 from tokenest_py.runtime.providers import call_fields
+from tokenest_py.runtime.providers.members import is_partial
 from tokenest_py.runtime.recorder import record as event_record
 from tokenest_py.runtime.recorder.file import EventFile
 from tokenest_py.runtime.recorder.guardrails import Guardrails
@@ -203,7 +204,7 @@ class Recorder:
             return False
         try:
             found: dict[str, Any] = {**call_fields(estimate, budget, response), **fields}
-            if estimator is not None and isinstance(budget, tuple):
+            if estimator is not None and isinstance(budget, tuple) and not is_partial(found):
                 told: Any = budget
                 estimator.observe(  # before the write: a full disk keeps no budget from learning
                     told,
