@@ -12,7 +12,13 @@
         when usual_ceiling_tokens is null then 'too_few'
         -- what smaller ceilings cut off asks for no other one where that of now is near, and holds
         when
-            is_usual_cut_off is false and not is_cut_off_now and has_quantile and has_enough_calls
+            (
+                is_usual_cut_off is false
+                -- a ceiling that the calls show to be enough is above its rate half of the time
+                or is_identified and budget_tokens <= usual_ceiling_tokens
+                and not is_usual_surely_cut_off
+            )
+            and not is_cut_off_now and has_quantile and has_enough_calls
             and abs(budget_tokens - usual_ceiling_tokens)
             <= usual_ceiling_tokens * {{ var('worth_changing') }}
             then 'leave'
@@ -109,7 +115,10 @@
                     else 'frees ' || {{ changed_percent }} || ' % of what is reserved'
                 end
         else
-            case when is_cut_off then {{ by_smaller }} else 'it' end
+            case
+                when is_cut_off and n_ceiling_truncated > n_usual_truncated then {{ by_smaller }}
+                else 'it'
+            end
             || ' is near what such calls need'
     end
     || case

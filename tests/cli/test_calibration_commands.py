@@ -296,7 +296,7 @@ def test_promote_and_roll_back(many: Project, tmp_path: Path) -> None:
     assert live.stat().st_mode & 0o077 == 0
     again = run(many, *arguments, "--yes", live=live)
     assert (again.returncode, again.stdout) == (0, "")
-    assert "nothing differs" in again.stderr
+    assert "nothing differs, nothing to promote; reports follow" in again.stderr
     back = run(many, "rollback", "--yes", live=live)
     assert back.returncode == 0, back.stderr
     assert read_table(live).coefficients_id == read_table(PACKAGED).coefficients_id

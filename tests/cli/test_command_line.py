@@ -176,6 +176,12 @@ def foreign_duckdb(path: Path) -> str:
     return "was not made by `tokenest build`"
 
 
+def ended_build(path: Path) -> str:
+    """What the first build leaves that was ended before its transaction was."""
+    duckdb.connect(str(path)).close()
+    return "holds no table; run `tokenest build`"
+
+
 def folder(path: Path) -> str:
     """No file at all."""
     path.mkdir()
@@ -188,7 +194,8 @@ def nothing(path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "prepare", [text_file, sqlite_file, empty_file, foreign_duckdb, folder, nothing]
+    "prepare",
+    [text_file, sqlite_file, empty_file, foreign_duckdb, ended_build, folder, nothing],
 )
 def test_a_wrong_database_is_refused_in_one_line(project: Project, prepare: object) -> None:
     """And it is not created, filled or changed."""

@@ -129,6 +129,29 @@ def test_who_did_as_advised_is_left_alone(built: Project) -> None:
     assert built.rows(alerts) == [(cut_off, False)]
 
 
+def test_a_ceiling_that_is_enough_is_above_its_rate_now_and_then(project: Project) -> None:
+    """Three of the first 113 calls under the ceiling that was advised: 2.7 %, and by chance."""
+    needs = [300 + number for number in range(584)] + [1_200] * 16  # 16 of 600 at 1000
+    later = [300 + 6 * number for number in range(106)] + [1_020, 1_030, 1_040, 1_060] + [1_200] * 3
+    project.telemetry().write_bytes(
+        b"".join(
+            line(
+                event_id=f"{day}-{number}", phase_id=f"p-{number}", success=need <= ceiling,
+                occurred_at=f"2026-05-{day:02}T09:{number % 60:02}:00Z",
+                actual_max_tokens=ceiling, actual_output_tokens=min(need, ceiling),
+                stop_reason="max_tokens" if need > ceiling else "end_turn",
+                truncated=need > ceiling,
+            )
+            for day, ceiling, calls in ((5, 1_000, needs), (12, 1_100, later))
+            for number, need in enumerate(calls)
+        )
+    )  # fmt: skip
+    project.build()
+    said = "select verdict, reason from marts.advice where figure = 'ceiling'"
+    near = "smaller ceilings cut off 16 of 713, and the commonest is near what such calls need"
+    assert project.rows(said) == [("leave", near)]
+
+
 def test_what_is_older_than_the_window_is_not_cut_off_now(project: Project) -> None:
     """A prompt of four months ago asked for three times as long answers, and cut off half."""
     chance = random.Random(5)

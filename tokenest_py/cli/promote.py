@@ -101,7 +101,7 @@ def promote(
     found = changes(current, proposed)
     say(f"{current.coefficients_id} -> {proposed.coefficients_id} at {path}")
     if not found:
-        say("nothing differs, nothing to promote")
+        say("nothing differs, nothing to promote; reports follow when calls sized by it land")
         return
     if form is Format.TABLE:
         output.write(_shown_changes(found))

@@ -194,6 +194,10 @@ def _check_ours(connection: duckdb.DuckDBPyConnection, path: Path, *, allow_empt
                 f"{path} was built by version 1; run `tokenest build`, which keeps what has landed"
             )
             raise DatabaseError(message) from None
+        if not connection.execute("select 1 from information_schema.tables").fetchone():
+            # what a first build leaves that was ended, or found no room
+            message = f"{path} holds no table; run `tokenest build`, or set TOKENEST_DB"
+            raise DatabaseError(message) from None
         raise DatabaseError(
             f"{path} was not made by `tokenest build`: it has no events.int_events; set TOKENEST_DB"
         ) from None

@@ -176,10 +176,12 @@ rated as (
             ) }} > rates.rate
                 as is_{{ name }},
         {% endfor %}
-        coalesce(
-            {{ wilson_lower('asked.n_present_truncated', 'asked.n_present_known') }}
-            > rates.rate, false
-        ) as is_cut_off_now,
+        {% for of, name in [('present', 'cut_off_now'), ('usual', 'usual_surely_cut_off')] %}
+            coalesce(
+                {{ wilson_lower('asked.n_' ~ of ~ '_truncated', 'asked.n_' ~ of ~ '_known') }}
+                > rates.rate, false
+            ) as is_{{ name }},
+        {% endfor %}
         {{ has_enough_events('asked.n_observed', 'rates.rate') }} as has_enough_calls
     from asked
     cross join rates

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import vintages
 from tokenest_py.errors import CoefficientsError
-from tokenest_py.pipeline.calibration.backtest import Call
+from tokenest_py.pipeline.calibration.backtest import Call, budgets_by
 from tokenest_py.pipeline.calibration.gates import (
     change_gate,
     mended_categories,
@@ -159,6 +159,29 @@ def test_a_table_that_mends_one_that_breaks_its_promise() -> None:
     assert mended_categories(ours, present) == mended_categories(ours, ours) == set()
     same = {g.name for g in replay_gates(ours, ours, most_up=MOST_UP) if not g.passes}
     assert same == {"truncation"}
+
+
+def test_what_the_present_table_cut_off_does_not_speak_for_it(tmp_path: Path) -> None:
+    """All need three times as much: those that still ended by themselves are the short ones."""
+
+    def double(row: dict[str, Any]) -> None:
+        row["value"] *= 2
+
+    path = tmp_path / "t.ndjson"
+    path.write_bytes(honest().data)
+    sent = budgets_by(Estimator.load(path, strict=True))
+    now = []
+    for call in calls():
+        need, ceiling = 3 * call.demand_tokens, sent(call, 0.05).max_tokens
+        now.append(replace(call, demand_tokens=min(need, ceiling), is_observed=need <= ceiling))
+    wider = changed(honest_rows(), "budget", double)
+    present, ours = (replay(table, now, RATES) for table in (honest(), wider))
+    gates = {gate.name: gate for gate in replay_gates(present, ours, most_up=MOST_UP)}
+    assert {name for name, gate in gates.items() if not gate.passes} == set()
+    assert gates["loss"].figure == "-"
+    assert present.overall(0.02).n_truncated == 0  # its ceiling lies above all that was cut off
+    assert mended_categories(present, ours) == {"all", *CENTRES}
+    assert mended_categories(ours, present) == set()
 
 
 def test_every_limit_is_one(tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ def test_backtest_gates() -> None:
     present = _score(subject="given table", pinball_loss=10.0)
 
     def passing(*ours: dict[str, Any]) -> dict[str, bool]:
-        return {gate.name: gate.passes for gate in backtest_gates([*ours, present], rate=0.05)}
+        return {gate.name: gate.passes for gate in backtest_gates([present, *ours], rate=0.05)}
 
     assert passing(_score()) == {"method truncation": True, "method loss": True}
     few, enough = (evidence_gate(calls, rate=0.05, share=0.4) for calls in (99, 100))
@@ -287,6 +287,8 @@ def test_backtest_gates() -> None:
         found = passing(_score(), ours, worse | {"n_truncated": before})
         assert found["method truncation"] is passes
     assert passing(_score(pinball_loss=10.6))["method loss"] is False
+    cut_off = present | {"n_truncated": 60, "n_undecidable": 40}  # the later row counts
+    assert passing(_score(pinball_loss=10.6), cut_off)["method loss"] is True
     assert passing(_score(pinball_loss=None))["method loss"] is False
 
 

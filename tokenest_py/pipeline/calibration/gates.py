@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tokenest_py.pipeline.calibration.backtest import GIVEN_TABLE, REFITTED
-from tokenest_py.pipeline.calibration.scoring import ALL, lost_quantiles
+from tokenest_py.pipeline.calibration.scoring import ALL, lost_quantiles, wilson
 from tokenest_py.pipeline.calibration.tables import label_text
 
 if TYPE_CHECKING:
@@ -133,10 +133,14 @@ def _judges_needed(rate: float) -> int:
 
 
 def mended_categories(present: Replay, proposed: Replay) -> set[str]:
-    """Those of whose recent calls the proposed table cuts off fewer at each rate."""
+    """Those of whose recent calls the proposed table cuts off fewer, and at no rate more.
+
+    At a rate whose ceiling of now lies above all that was cut off, neither table cuts off any.
+    """
     before = _cut_off_by(present.scores)
-    worse = {s.category for s in proposed.scores if s.n_truncated >= before[s.rate, s.category]}
-    return {score.category for score in proposed.scores} - worse
+    gains = [(s.category, before[s.rate, s.category] - s.n_truncated) for s in proposed.scores]
+    fewer = {category for category, gain in gains if gain > 0}
+    return fewer - {category for category, gain in gains if gain < 0}
 
 
 def replay_gates(present: Replay, proposed: Replay, *, most_up: float) -> list[Gate]:
@@ -164,10 +168,12 @@ def backtest_gates(scores: Sequence[dict[str, Any]], *, rate: float) -> list[Gat
         }
         for subject in (REFITTED, GIVEN_TABLE)
     )
+    before = present[OVERALL]
     loss = _ratio_gate(
         "method loss",
         ours=proposed[OVERALL]["pinball_loss"],
-        theirs=present[OVERALL]["pinball_loss"],
+        theirs=before["pinball_loss"],
+        judges=_loss_judges(before["n_truncated"], before["n_undecidable"], before["n"], rate),
         about="back-test: pinball loss against the present table, on the same calls",
     )
     return [_method_truncation(proposed, present, rate), loss]
@@ -240,10 +246,29 @@ def _reserve(present: Replay, proposed: Replay, most_up: float) -> Gate:
 
 
 def _loss(present: Replay, proposed: Replay) -> Gate:
-    rates = list(proposed.has_quantile)
-    about = "this file: pinball loss against the present table, mean of all rates"
-    return _ratio_gate("loss", ours=_mean_loss(proposed, rates), theirs=_mean_loss(present, rates),
-                       about=about)  # fmt: skip
+    every = list(proposed.has_quantile)
+    judged = [
+        score.rate
+        for score in map(present.overall, every)
+        if _loss_judges(score.n_truncated, score.n_undecidable, score.n, score.rate)
+    ]
+    rates = judged or every
+    return _ratio_gate(
+        "loss",
+        ours=_mean_loss(proposed, rates),
+        theirs=_mean_loss(present, rates),
+        judges=bool(judged),
+        about="this file: pinball loss against the present table, mean of the rates that it keeps",
+    )
+
+
+def _loss_judges(n_truncated: int, n_undecidable: int, n: int, rate: float) -> bool:
+    """Whether the present table keeps a rate, those whose end nobody saw taken as cut off.
+
+    The loss is of calls that ended by themselves. Where more than the rate did not, a ceiling
+    that is too low has the smaller one, since what it cut off is not among them.
+    """
+    return wilson(n_truncated + n_undecidable, n, -1) <= rate
 
 
 def _mean_loss(replay: Replay, rates: Sequence[float]) -> float | None:
@@ -258,10 +283,15 @@ def _coverage(lost: dict[float, float]) -> Gate:
     return Gate("coverage", share <= MOST_LOST, f"{share:.1%}", f"at most {MOST_LOST:.0%}", about)
 
 
-def _ratio_gate(name: str, *, ours: float | None, theirs: float | None, about: str) -> Gate:
+def _ratio_gate(
+    name: str, *, ours: float | None, theirs: float | None, judges: bool, about: str
+) -> Gate:
     limit = f"at most x {MOST_PINBALL:g}"
     if not theirs or ours is None:
         about = f"{about}: no observed call to compare"
         return Gate(name, passes=False, figure="-", limit=limit, about=about)
+    if not judges:
+        about = "too much is cut off under the present table, or may be, to compare a loss"
+        return Gate(name, passes=True, figure="-", limit=limit, about=about)
     ratio = ours / theirs
     return Gate(name, ratio <= MOST_PINBALL, f"x {ratio:.2f}", limit, about)
