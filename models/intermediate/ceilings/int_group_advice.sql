@@ -110,10 +110,14 @@ compared as (
             and named.labels = present.labels
 ),
 
+-- a group spans the estimates of all sizes, all models and inputs
 counted as (
     select
         cell_level,
         labels,
+        cast(null as string) as estimate_bin,
+        cast(null as string) as model,
+        cast(null as bigint) as input_bin,
         {% for of, among in [
             ('ceiling', 'true'), ('recent_ceiling', 'is_recent'), ('present', 'is_present'),
             ('usual', 'has_usual_ceiling'), ('recent_usual', 'has_usual_ceiling and is_recent'),
@@ -138,22 +142,12 @@ counted as (
     group by cell_level, labels
 ),
 
--- a group spans the estimates of all sizes, all models and inputs
-spanning as (
-    select
-        *,
-        cast(null as string) as estimate_bin,
-        cast(null as string) as model,
-        cast(null as bigint) as input_bin
-    from counted
-),
-
 asked as (
     select
         *,
         {{ key_of(asked_columns() + ['model', 'input_bin']) }} as asked_key,
         {{ group_name() }} as call_group
-    from spanning
+    from counted
 ),
 
 rated as (
