@@ -2,12 +2,13 @@
 
 {#-
     The CTE `stepped`, after those that it needs: ln_budget of the cells of a prompt's size, by
-    quantile_key; `rate` gives the weight of their own calls. A size of few calls begins with the next one towards the size of most calls, as far as
-    sizes tell what is needed (trend_share), and else with what all sizes need.
+    quantile_key; `rate` gives the weight of their own calls. A size of few calls begins with the next
+    one towards the size of most calls, as far as sizes tell what is needed (trend_share), and else with
+    what all sizes need.
 -#}
 {% macro stepped_by_size(budgets, rate='max_truncation') %}
 {%- set of_cell = 'partition by parent_level, parent_cell, max_truncation' -%}
-{%- set from_most = of_cell ~ ' order by n_event desc, input_bin asc'
+{%- set from_most = of_cell ~ ' order by n_event desc nulls last, input_bin asc'
     ~ ' rows between unbounded preceding and unbounded following' -%}
 {%- set outwards = of_cell ~ ', sign(input_bin - middle_bin)'
     ~ ' order by abs(input_bin - middle_bin) asc rows between unbounded preceding and current row' %}

@@ -223,7 +223,7 @@ def test_files_are_not_read_there(host: Host) -> None:
 
 def test_no_row_at_all(host: Host) -> None:
     """With --empty each relation is a query that has an alias of its own."""
-    host.dbt("build", "--empty", "-s", "base_relation__calls", "int_events", "int_demand_history",
+    host.dbt("build", "--empty", "-s", "+int_demand_history", "--indirect-selection", "cautious",
              events="{{ source('llm', 'calls') }}")  # fmt: skip
 
 
