@@ -490,8 +490,9 @@ quantiles as (
 
 {#-
     The records that files begin with, to tell by them whose they are: source_file, line_no,
-    line_text, is_object (a JSON object) and member_names (of five plain ones), of the first
-    max_line_bytes of each. Of a list the first item stands for it. Objects are looked for in the first head_lines().
+    line_text, is_object (a JSON object) and member_names (of named_members() plain ones), of the first
+    max_line_bytes of each. Of a list the first item stands for it. Objects are looked for in the first
+    head_lines().
 -#}
 {% macro file_heads(paths) -%}
     {{ return(adapter.dispatch('file_heads', 'tokenest')(paths)) }}

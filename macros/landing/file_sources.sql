@@ -75,6 +75,9 @@
 {#- How many lines of a file are looked at to find an object. -#}
 {% macro head_lines() %}{{ return(50) }}{% endmacro %}
 
+{#- How many members of a record that no source knows are named. -#}
+{% macro named_members() %}{{ return(5) }}{% endmacro %}
+
 {#- Files of the listing of which no record has landed yet, whose beginning tells of the source. -#}
 {% macro files_to_recognise(files) %}
     {% if not execute or flags.WHICH not in ['build', 'run'] %}{{ return([]) }}{% endif %}

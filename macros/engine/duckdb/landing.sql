@@ -374,7 +374,7 @@
             case
                 when is_object
                     then array_to_string(
-                        list_filter(json_keys(line_text), lambda name: regexp_matches(name, '^[A-Za-z_.]{1,40}$'))[1:5], ', '
+                        list_filter(json_keys(line_text), lambda name: regexp_matches(name, '^[A-Za-z_.]{1,40}$'))[1:{{ named_members() }}], ', '
                     )
             end as member_names
         from objects

@@ -186,7 +186,7 @@
                             json_object_keys(line_text),
                             name -> regexp_like(name, '^[A-Za-z_.]{1,40}$')
                         ),
-                        1, 5
+                        1, {{ named_members() }}
                     ),
                     ', '
                 )

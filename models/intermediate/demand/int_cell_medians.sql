@@ -1,5 +1,4 @@
 {% set tail = (1 - var('estimate_range')) / 2 %}
-{% set beyond = 'least(max_truncation, 1 - max_truncation)' %}
 with
 
 survival as (
@@ -91,9 +90,11 @@ located as (
     from quantiles
 ),
 
+-- the ends of the range are as far out as the calls beyond them are few
 placed as (
     select
         *,
+        least(max_truncation, 1 - max_truncation) as share_beyond,
         {{ parent_columns() }}
     from located
 ),
@@ -102,13 +103,12 @@ blended as (
     select
         placed.*,
         {{ own_data_weight('placed.n_event', '0.5') }} as own_weight,
-        {{ blended_levels('least(placed.max_truncation, 1 - placed.max_truncation)') }}
-            as ln_budget
+        {{ blended_levels('placed.share_beyond') }} as ln_budget
     from placed
     {{ ancestor_joins('quantiles', 'placed') }}
 ),
 
-{{ stepped_by_size('blended', beyond) }},
+{{ stepped_by_size('blended', 'share_beyond') }},
 
 medians as (
     select
